@@ -1,0 +1,118 @@
+/* config: what the user asked for.
+ *
+ * YAML file, then --set, over the defaults of one option table (base/option.h). A value knows where it came from,
+ * so that whoever finds it wrong later (a template, a JSON pointer) reports it at its file, line and column with
+ * config_report(). All errors of a configuration are collected, none hides another.
+ * Strings are owned by the config and live as long as it does. @thread main while it is read; then constant, any.
+ */
+#ifndef PENSTOCK_BASE_CONFIG_H
+#define PENSTOCK_BASE_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "base/error.h"
+
+/* A list of strings: `[a, b]`, or one string alone. */
+struct config_list {
+    char **items;
+    size_t count;
+};
+
+/* A mapping whose names the user chooses: `{event_type: /event_type}`; in the order of the file. */
+struct config_pair {
+    char *name;
+    char *value;
+};
+
+struct config_map {
+    struct config_pair *items;
+    size_t count;
+};
+
+/* One entry below `streams:`. Durations are microseconds, sizes bytes, everywhere. */
+struct config_stream {
+    char *name;
+    char *format; /* json, text */
+    char *key;    /* JSON pointer, header:NAME, query:NAME, path:key; "" for none */
+    struct config_map labels;
+    struct {
+        char *field; /* JSON pointer; "" for the received time */
+        int64_t past;
+        int64_t future;
+    } time;
+    struct {
+        char *path; /* template */
+    } lake;
+};
+
+struct config {
+    struct {
+        char *id;   /* "" until the pipeline puts the host's name in */
+        char *data; /* directory */
+        int64_t grace; /* how long a stop may take */
+    } gateway;
+    struct {
+        uint64_t max_size;
+        uint64_t segment_size;
+    } journal;
+    struct {
+        char *listen; /* ADDRESS:PORT; "" for none */
+    } admin;
+    struct {
+        struct config_list listen;
+        bool anonymous; /* listening beyond loopback without credentials was asked for */
+        uint64_t max_body;
+        uint64_t max_record;
+        uint64_t max_records; /* per request */
+        uint64_t max_connections;
+        uint64_t max_in_flight; /* bytes of bodies held at once, all requests together */
+        int64_t head_timeout;
+        int64_t idle_timeout;
+        int64_t body_timeout;  /* until then a body may come at any rate; then at least min_rate on average */
+        uint64_t min_rate;     /* bytes per second */
+        int64_t commit_timeout; /* then 504, outcome unknown */
+    } http;
+    struct {
+        char *url; /* file:///..., or a path; "" means DATA/lake */
+        uint64_t max_open_files;
+        struct {
+            uint64_t size;
+            int64_t every;
+            uint64_t records;
+            int64_t idle;
+        } roll;
+    } lake;
+    struct {
+        char *level;  /* debug, info, warn, error */
+        char *format; /* text, json */
+    } log;
+
+    struct config_stream *streams; /* the two default streams, overridden and extended by the file's */
+    size_t streams_count;
+
+    struct config_store *store; /* private: origins, errors, owned strings */
+};
+
+/* Reads file (NULL: no file, the defaults alone), then each "name=value" of sets. Always leaves a config that
+ * config_free() takes; errors are collected, see config_errors(). Returns -1 only when the file cannot be read or memory is
+ * gone (that too is among the errors). */
+int config_load(struct config **ret_config, const char *file, const char *const *sets, size_t sets_count);
+
+void config_free(struct config **config);
+
+/* Adds an error about a value: field is the address of a member of this config (a string, number, list, or one item's
+ * `value` of a map). The message gets "FILE:LINE:COLUMN: " or "--set NAME: " or "default of NAME: " in front. */
+void config_report(struct config *config, const void *field, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* How many errors there are, and all of them, one per line, in the order of the file. */
+size_t config_errors(const struct config *config);
+int config_print_errors(const struct config *config, struct bytes *text, struct error *error);
+
+/* The effective configuration as YAML, each value followed by a comment that names its source. */
+int config_print(const struct config *config, struct bytes *text, struct error *error);
+
+#endif

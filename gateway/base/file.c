@@ -1,0 +1,90 @@
+/* file: see file.h */
+#include "base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/stat.h>
+
+void fd_close(int *fd)
+{
+    if (*fd >= 0)
+        close(*fd);
+    *fd = -1;
+}
+
+int file_write_at(int fd, const void *data, size_t length, uint64_t offset)
+{
+    const char *next = data;
+
+    while (length) {
+        ssize_t written = pwrite(fd, next, length, (off_t)offset);
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written < 0)
+            return -1;
+        next += written;
+        offset += (uint64_t)written;
+        length -= (size_t)written;
+    }
+    return 0;
+}
+
+ssize_t file_read_at(int fd, void *data, size_t length, uint64_t offset)
+{
+    size_t have = 0;
+
+    while (have < length) {
+        ssize_t got = pread(fd, (char *)data + have, length - have, (off_t)(offset + have));
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return -1;
+        if (got == 0)
+            break;
+        have += (size_t)got;
+    }
+    return (ssize_t)have;
+}
+
+/* The directory that holds the entry just made is synced, or a power cut takes the entry with it. */
+static int file_make_one(const char *path, struct error *error)
+{
+    if (mkdir(path, 0700)) {
+        if (errno == EEXIST)
+            return 0;
+        return error_set_errno(error, ERROR_RETRY, "directory %s: mkdir", path);
+    }
+    char parent[PATH_MAX];
+    const char *slash = strrchr(path, '/');
+    size_t length = slash ? (size_t)(slash - path) : 0;
+
+    memcpy(parent, slash ? path : ".", slash ? length : 1);
+    parent[slash ? length : 1] = '\0';
+    cleanup_fd int fd = open(parent[0] ? parent : "/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0 || fsync(fd))
+        return error_set_errno(error, ERROR_RETRY, "directory %s: fsync", parent);
+    return 0;
+}
+
+int file_make_directories(const char *path, struct error *error)
+{
+    char part[PATH_MAX];
+    size_t length = strlen(path);
+
+    if (length == 0 || length >= sizeof part)
+        return error_set(error, ERROR_REJECT, "directory of %zu bytes: path too long or empty", length);
+    for (size_t i = 1; i <= length; i++) {
+        if (path[i] != '/' && path[i] != '\0')
+            continue;
+        memcpy(part, path, i);
+        part[i] = '\0';
+        if (file_make_one(part, error))
+            return -1;
+    }
+    struct stat status;
+    if (stat(path, &status) || !S_ISDIR(status.st_mode))
+        return error_set(error, ERROR_FATAL, "%s: not a directory", path);
+    return 0;
+}

@@ -1,0 +1,35 @@
+/* file: descriptors that close themselves, and the whole-write and directory-fsync that durability needs.
+ * @thread any
+ */
+#ifndef PENSTOCK_BASE_FILE_H
+#define PENSTOCK_BASE_FILE_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <unistd.h>
+
+#include "base/error.h"
+
+/* Closes *fd when it is open and sets it to -1. */
+void fd_close(int *fd);
+
+/* Hands the descriptor over: returns it and leaves -1 behind. */
+static inline int fd_take(int *fd)
+{
+    int taken = *fd;
+    *fd = -1;
+    return taken;
+}
+
+#define cleanup_fd __attribute__((cleanup(fd_close)))
+
+/* Writes all of data at offset, through short writes and EINTR. Returns 0, or -1 with errno set. */
+int file_write_at(int fd, const void *data, size_t length, uint64_t offset);
+
+/* Reads until length bytes are there or the file ends. Returns the bytes read, or -1 with errno set. */
+ssize_t file_read_at(int fd, void *data, size_t length, uint64_t offset);
+
+/* Makes path and its missing parents (mode 0700) and fsyncs each directory that got a new entry. */
+int file_make_directories(const char *path, struct error *error);
+
+#endif

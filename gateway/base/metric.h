@@ -1,0 +1,66 @@
+/* metric: the numbers that /metrics shows, in one table.
+ *
+ * Each metric is one row of METRIC_TABLE: identifier, type, name, label names ("" for none, comma separated), help.
+ * The README's table is printed from it. A series is one metric with one set of label values; its address stays valid
+ * until the process ends, so a thread looks it up once and adds without a lock. A metric has at most
+ * METRIC_SERIES_MAX series; further label values share one series whose values are "other". @thread any
+ * Format: Prometheus text exposition format 0.0.4.
+ */
+#ifndef PENSTOCK_BASE_METRIC_H
+#define PENSTOCK_BASE_METRIC_H
+
+#include <stdint.h>
+
+#include "base/bytes.h"
+
+#define METRIC_SERIES_MAX 256
+#define METRIC_LABELS_MAX 3
+
+/* clang-format off */
+#define METRIC_TABLE(X) \
+    X(RECORDS_ACCEPTED, COUNTER, "penstock_records_accepted_total", "source,stream", "Records acknowledged to their sender.") \
+    X(RECORDS_REJECTED, COUNTER, "penstock_records_rejected_total", "source,stream,reason", "Records refused with an answer that says why.") \
+    X(REQUESTS_REFUSED, COUNTER, "penstock_requests_refused_total", "source,status", "Whole requests answered with an error, by status.") \
+    X(REQUEST_BYTES, COUNTER, "penstock_request_bytes_total", "source", "Body bytes received.") \
+    X(CONNECTIONS, GAUGE, "penstock_connections", "source", "Connections open now.") \
+    X(BODY_BYTES_IN_FLIGHT, GAUGE, "penstock_body_bytes_in_flight", "source", "Bytes of request bodies held now.") \
+    X(COMMIT_SECONDS, HISTOGRAM, "penstock_commit_seconds", "", "Time of one group commit: write and fdatasync.") \
+    X(COMMIT_RECORDS, HISTOGRAM, "penstock_commit_records", "", "Records in one group commit.") \
+    X(JOURNAL_BYTES, GAUGE, "penstock_journal_bytes", "", "Bytes of the journal's segments on disk, reserve included.") \
+    X(JOURNAL_FREE_BYTES, GAUGE, "penstock_journal_free_bytes", "", "Bytes that the journal may still take before it refuses.") \
+    X(JOURNAL_SEQUENCE, GAUGE, "penstock_journal_sequence", "", "Sequence of the newest durable record.") \
+    X(JOURNAL_SEGMENTS_RETIRED, COUNTER, "penstock_journal_segments_retired_total", "", "Segments given up after a write or fsync error.") \
+    X(JOURNAL_RECORDS_DAMAGED, COUNTER, "penstock_journal_records_damaged_total", "", "Records lost to damage, each named in the log.") \
+    X(OUTLET_DELIVERED, COUNTER, "penstock_outlet_delivered_total", "outlet", "Records confirmed by the outlet's store.") \
+    X(OUTLET_FILES, COUNTER, "penstock_outlet_files_total", "outlet", "Files published.") \
+    X(OUTLET_ERRORS, COUNTER, "penstock_outlet_errors_total", "outlet", "Deliveries that failed and are tried again.") \
+    X(OUTLET_LAG_RECORDS, GAUGE, "penstock_outlet_lag_records", "outlet", "Durable records that the outlet has not delivered.") \
+    X(OUTLET_LAG_SECONDS, GAUGE, "penstock_outlet_lag_seconds", "outlet", "Age of the oldest durable record not delivered.") \
+    X(OUTLET_OPEN_FILES, GAUGE, "penstock_outlet_open_files", "outlet", "Files open in the outlet.")
+/* clang-format on */
+
+enum metric_id {
+#define METRIC_ENUM(id, type, name, labels, help) METRIC_##id,
+    METRIC_TABLE(METRIC_ENUM)
+#undef METRIC_ENUM
+        METRIC_COUNT
+};
+
+struct metric_series;
+
+/* The series with these label values, in the order of the row's label names; unused ones are NULL. Never NULL. */
+struct metric_series *metric_series(enum metric_id id, const char *value1, const char *value2, const char *value3);
+
+void metric_add(struct metric_series *series, uint64_t count); /* counters */
+void metric_set(struct metric_series *series, double value);   /* gauges */
+void metric_observe(struct metric_series *series, double value); /* histograms */
+uint64_t metric_read(const struct metric_series *series); /* a counter's value, for tests and state pages */
+
+/* Appends the whole page: all series, then process_resident_memory_bytes, process_cpu_seconds_total,
+ * process_open_fds, process_start_time_seconds from /proc. */
+int metric_print(struct bytes *page, struct error *error);
+
+/* Appends the README's table (Markdown). */
+int metric_print_table(struct bytes *page, struct error *error);
+
+#endif

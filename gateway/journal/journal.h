@@ -1,0 +1,174 @@
+/* journal: the only durable state of the gateway.
+ *
+ * A log of segments that one thread writes (the committer): everything that was handed over meanwhile goes out as one group
+ * with one write and one fdatasync, then the durable sequence is published, then each hand-over is completed.
+ * Readers never see anything beyond the durable sequence. The stored form and the order of all writes: FORMAT.md.
+ *
+ * Invariants: a hand-over is in the log whole or not at all; sequences of records are dense and go on over restarts; after a failed
+ * write or fdatasync nothing more is acknowledged on that segment; a segment is reused only when every cursor
+ * has passed it.
+ */
+#ifndef PENSTOCK_JOURNAL_JOURNAL_H
+#define PENSTOCK_JOURNAL_JOURNAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "journal/state.h"
+
+#define JOURNAL_GATEWAY_ID_MAX 64
+#define JOURNAL_OUTLET_NAME_MAX 32
+#define JOURNAL_OUTLETS_MAX 8
+
+struct journal;
+
+struct journal_options {
+    const char *directory;
+    const char *gateway_id; /* [A-Za-z0-9._-]{1,64}; fixed at first start */
+    uint64_t segment_size;  /* of new segments; a journal may hold other sizes */
+    uint64_t max_size;      /* of all segments together, reserve included */
+    const char *const *outlets; /* whose cursors are kept; one stored for another outlet stops the start */
+    size_t outlets_count;
+    const struct state_kind *kinds; /* all but STATE_CURSOR, which is the journal's own */
+    size_t kinds_count;
+    const struct clock *clock;
+};
+
+/* What recovery found; for the log. */
+struct journal_report {
+    uint32_t epoch;           /* of this start */
+    uint64_t last_sequence;   /* newest record kept */
+    uint64_t segments;        /* with records, kept */
+    uint64_t records_damaged; /* ids named in `notes` */
+    uint64_t tail_first, tail_last; /* not 0: cut away behind the last durable mark, possibly acknowledged */
+    struct bytes notes;       /* one line per finding: what, where, what was done */
+};
+
+/* Locks the directory, recovers, starts a new epoch in a new segment, starts committer and preparer. ERROR_FATAL when another process
+ * holds it, when the gateway id differs, when the format is newer, when a stored cursor's outlet is not among
+ * the options; the data are untouched then. ret_report may be NULL; free its notes. @thread main */
+int journal_open(struct journal **ret_journal, const struct journal_options *options,
+    struct journal_report *ret_report, struct error *error);
+
+/* Commits what is queued, writes the cursors, stops the threads, frees. Sources and outlets have stopped before. */
+void journal_close(struct journal **journal);
+
+/* ---- writing ---------------------------------------------------------------------------------------------- */
+
+enum handover_result {
+    HANDOVER_DURABLE, /* all of it is fsynced */
+    HANDOVER_REFUSED, /* nothing of it was written: no room; answer 503 and try again later */
+    HANDOVER_UNKNOWN, /* a write failed and so did the rewrite: it may or may not be there; answer 504 */
+};
+
+struct handover;
+
+/* Called exactly once for each hand-over that journal_hand_over() took, on the committer's thread, in the order of the
+ * hand-overs. It must not block and not call the journal; it may free the hand-over or pass it on. */
+typedef void handover_complete_fn(struct handover *handover, enum handover_result result);
+
+/* One body, one burst of packets, one block of lines: one acknowledgement. Built by the source; owned by the journal from
+ * a successful journal_hand_over() until complete is called, when it belongs to the source again. */
+struct handover {
+    struct handover *next; /* the owner's */
+    handover_complete_fn *complete;
+    void *context; /* the source's */
+    const char *payloads; /* what payload offsets count from; must stay until complete is called */
+    struct bytes parts;   /* built by handover_add() alone */
+    uint64_t records;     /* data records among the parts */
+    uint64_t size;        /* bytes it will take in a segment */
+    uint64_t first, last; /* sequences of its records; set before complete (0, 0 without records) */
+};
+
+/* parts_limit is the ceiling of the descriptions' memory. */
+void handover_init(struct handover *handover, size_t parts_limit, handover_complete_fn *complete, void *context);
+
+/* Forgets the parts, keeps the memory, so that the next request needs no malloc. */
+void handover_clear(struct handover *handover);
+void handover_free(struct handover *handover); /* the parts' memory only */
+
+/* Adds one record whose body is head followed by payload. head is copied; of the payload only its place is kept
+ * (offset from handover->payloads), so that a request body is never in memory twice. kind is JOURNAL_KIND_DATA
+ * or a STATE_ kind. */
+int handover_add(struct handover *handover, enum journal_kind kind, struct slice head, size_t payload_offset,
+    size_t payload_length, struct error *error);
+
+/* Never blocks. -1 with ERROR_RETRY: full or closing, with ERROR_REJECT: larger than a segment can hold; the
+ * hand-over is still the caller's then and complete is not called. An empty hand-over is rejected. @thread any */
+int journal_hand_over(struct journal *journal, struct handover *handover, struct error *error);
+
+/* Hands over and waits for the result: for start-up and commands, not for sources. @thread any but the committer */
+int journal_hand_over_and_wait(struct journal *journal, struct handover *handover, struct error *error);
+
+/* ---- reading ---------------------------------------------------------------------------------------------- */
+
+enum journal_entry_type {
+    JOURNAL_ENTRY_RECORD,
+    JOURNAL_ENTRY_DAMAGE, /* records first..last are lost; neighbours are fine */
+};
+
+struct journal_entry {
+    enum journal_entry_type type;
+    uint64_t sequence; /* of the record, or the first damaged one */
+    uint64_t last;     /* = sequence, or the last damaged one */
+    uint32_t epoch;    /* of the start that accepted it */
+    struct slice body; /* until the next call on this reader */
+};
+
+struct journal_reader;
+
+/* A reader that starts at the record behind `after` (0: at the oldest kept). One reader belongs to one thread. */
+int journal_reader_open(
+    struct journal_reader **ret_reader, struct journal *journal, uint64_t after, struct error *error);
+void journal_reader_close(struct journal_reader **reader);
+
+/* 1 with an entry, 0 when nothing durable is left at the moment, -1 on an I/O error (ERROR_RETRY). */
+int journal_read(struct journal_reader *reader, struct journal_entry *ret_entry, struct error *error);
+
+/* Waits until a record beyond `after` is durable, `timeout` microseconds are over, or journal_wake() was called. */
+void journal_wait(struct journal *journal, uint64_t after, int64_t timeout);
+void journal_wake(struct journal *journal); /* @thread any */
+
+uint64_t journal_durable(const struct journal *journal); /* newest durable sequence; 0: none. @thread any */
+uint32_t journal_epoch(const struct journal *journal);   /* of this start */
+
+/* ---- cursors ---------------------------------------------------------------------------------------------- */
+
+/* Where an outlet stands, with its ledger: position = base + delivered + dead_lettered + not_for_outlet + damaged. */
+struct journal_cursor {
+    uint64_t position; /* everything up to and with this sequence is done */
+    uint64_t base;     /* position at which the outlet was first seen */
+    uint64_t delivered;
+    uint64_t dead_lettered;
+    uint64_t not_for_outlet;
+    uint64_t damaged;
+};
+
+/* The cursor as stored. ERROR_FATAL when the outlet is not among the options. @thread any */
+int journal_cursor(struct journal *journal, const char *outlet, struct journal_cursor *ret_cursor,
+    struct error *error);
+
+/* Takes a copy that becomes durable with the next group, at the latest after 100 ms; positions never go back.
+ * What it says done must be so on its store's own terms. @thread the outlet's */
+void journal_cursor_move(struct journal *journal, const char *outlet, const struct journal_cursor *cursor);
+
+/* ---- state ------------------------------------------------------------------------------------------------ */
+
+struct journal_status {
+    uint64_t bytes;      /* on disk, reserve included */
+    uint64_t free_bytes; /* that hand-overs may still take */
+    uint64_t max_size;
+    uint64_t segments;
+    uint64_t durable;       /* sequence */
+    uint64_t oldest;        /* first sequence kept; durable + 1 when none is */
+    bool accepting;
+    char reason[240]; /* why not */
+};
+
+void journal_status(struct journal *journal, struct journal_status *ret_status); /* @thread any */
+
+#endif

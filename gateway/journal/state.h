@@ -1,0 +1,48 @@
+/* state: what lives in the journal besides records, one row per kind.
+ *
+ * Segments are freed, so each new one starts with a snapshot of all live state. The journal knows only this table:
+ * what a kind means is its owner's business (cursors here; stream renderings in record/; file positions, sessions,
+ * de-duplication keys to come). A state record is part of a hand-over like any other, so it can never disagree
+ * with the records it travelled with. All of a snapshot stays below 1/JOURNAL_STATE_SHARE of a segment; each owner's
+ * ceiling follows from that.
+ */
+#ifndef PENSTOCK_JOURNAL_STATE_H
+#define PENSTOCK_JOURNAL_STATE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+#define JOURNAL_STATE_SHARE 8
+
+/* Stored numbers: never reuse one, never change one (FORMAT.md lists them). */
+enum journal_kind {
+    JOURNAL_KIND_DATA = 1,     /* a record; the only kind that has a sequence of its own */
+    JOURNAL_KIND_GROUP = 2,    /* starts a group: what was durable before it */
+    JOURNAL_KIND_SNAPSHOT = 3, /* ends the snapshot behind the segment's header */
+    STATE_CURSOR = 16,
+    STATE_RENDERING = 17,
+};
+
+/* Takes one state record that is durable now: from recovery (main thread) or behind a commit (committer). sequence is
+ * that of the last record before it. A failure is logged and the record kept out of the state; it never stops
+ * the journal. */
+typedef int state_apply_fn(
+    void *state, const void *body, size_t length, uint64_t sequence, struct error *error);
+
+/* Emits everything that a new segment's snapshot must hold, each emit one state record. keep_from is the first
+ * sequence that some outlet still needs. @thread committer, or main while the journal opens */
+typedef int state_emit_fn(void *context, const void *body, size_t length, struct error *error);
+typedef int state_dump_fn(
+    void *state, uint64_t keep_from, state_emit_fn *emit, void *context, struct error *error);
+
+struct state_kind {
+    uint16_t kind;
+    const char *name;
+    state_apply_fn *apply;
+    state_dump_fn *dump;
+    void *state; /* given to both; owned by the caller of journal_open(), outlives the journal */
+};
+
+#endif

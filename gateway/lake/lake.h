@@ -1,0 +1,67 @@
+/* lake: files that are there whole or not at all, and that prove by their names what they hold.
+ *
+ * The writer keeps one open file per path. A file is named
+ *     {stream}+{gateway id}.{epoch, 8 hex digits}+{first}+{last}.{extension}
+ * (positions padded to ten digits, growing beyond), is written under a hidden temporary name and appears by rename
+ * once it is fsynced. Rules that make it exactly once: a file never mixes epochs; files of a path are published in order;
+ * cursor = smallest first position of the open files minus one; after a restart positions inside the range of a
+ * listed file are skipped and no new file spans a listed range.
+ * @thread the outlet's
+ */
+#ifndef PENSTOCK_LAKE_LAKE_H
+#define PENSTOCK_LAKE_LAKE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "record/record.h"
+
+struct lake_options {
+    const char *root; /* directory */
+    const char *gateway_id;
+    uint64_t max_open_files;
+    uint64_t roll_size; /* bytes; 0: never, as for the others */
+    uint64_t roll_records;
+    int64_t roll_every; /* microseconds since the file was opened */
+    int64_t roll_idle;  /* microseconds since its last record */
+    const struct clock *clock;
+};
+
+struct lake;
+
+/* Opens the root (making it), deletes own leftovers. ERROR_RETRY when the store is not there at the moment. */
+int lake_open(struct lake **ret_lake, const struct lake_options *options, struct error *error);
+/* Drops what is open without publishing it. */
+void lake_close(struct lake **lake);
+
+struct lake_row {
+    struct slice path; /* rendered, relative to the root */
+    const char *stream;
+    enum record_format format;
+    uint32_t epoch;
+    uint64_t sequence;
+    struct slice payload;
+};
+
+/* Appends one row. Positions up to replay_until may already be in a published file: the path is listed then and *ret_there
+ * says so (nothing is written). On failure (ERROR_RETRY) the lake must be closed and everything behind the cursor read
+ * again, with replay_until at the last position that was read. */
+int lake_append(struct lake *lake, const struct lake_row *row, uint64_t replay_until, bool *ret_there,
+    struct error *error);
+
+/* Publishes what is due: by age, idleness, or all of it. Size and records are looked at in lake_append(). */
+int lake_roll(struct lake *lake, bool all, struct error *error);
+/* Publishes the file that holds the oldest position, if any: lets the cursor move when the journal fills. */
+int lake_roll_oldest(struct lake *lake, struct error *error);
+
+/* The smallest first position of the open files; 0 when none is open. */
+uint64_t lake_oldest(const struct lake *lake);
+/* Microseconds (monotonic) at which lake_roll() has something to do; INT64_MAX when never. */
+int64_t lake_due(const struct lake *lake);
+uint64_t lake_open_files(const struct lake *lake);
+uint64_t lake_published(const struct lake *lake); /* files since it was opened */
+
+#endif

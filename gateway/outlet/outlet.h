@@ -1,0 +1,44 @@
+/* outlet: where records leave.
+ *
+ * An outlet is a thread that reads the journal in order, delivers, and moves its own cursor only when its store has confirmed.
+ * It never gives up: what fails is tried again, and the journal waits.
+ */
+#ifndef PENSTOCK_OUTLET_OUTLET_H
+#define PENSTOCK_OUTLET_OUTLET_H
+
+#include "base/clock.h"
+#include "base/config.h"
+#include "base/error.h"
+#include "journal/journal.h"
+#include "record/record.h"
+
+struct outlet_context {
+    const struct config *config;
+    const char *gateway_id;
+    struct journal *journal;
+    struct rendering_table *renderings;
+    const struct clock *clock;
+};
+
+struct outlet;
+
+typedef int outlet_open_fn(struct outlet **ret_outlet, const struct outlet_context *context, struct error *error);
+typedef int outlet_run_fn(struct outlet *outlet, struct error *error);
+/* Delivers what is durable and publishes what is open, at most until `deadline` (monotonic), then ends the thread. What is
+ * left stays in the journal. @thread main */
+typedef void outlet_stop_fn(struct outlet *outlet, int64_t deadline);
+typedef void outlet_close_fn(struct outlet **outlet);
+typedef int outlet_describe_fn(const struct outlet *outlet, struct bytes *text, struct error *error);
+
+struct outlet_kind {
+    const char *name; /* also the cursor's */
+    outlet_open_fn *open;
+    outlet_run_fn *run;
+    outlet_stop_fn *stop;
+    outlet_close_fn *close;
+    outlet_describe_fn *describe;
+};
+
+extern const struct outlet_kind outlet_lake;
+
+#endif

@@ -1,0 +1,106 @@
+/* record: one accepted piece of data, and how the journal's body holds it.
+ *
+ * A record is made by a source, once, before the journal, and never changed. Everything that needs parsing is in its
+ * fields; the payload is the bytes exactly as they came in. Its body in the journal is head, then payload:
+ * record_encode_head() writes the head, record_decode() reads both. All slices point into memory of somebody else.
+ * @thread any
+ *
+ * Body, version 1 (little endian):
+ *   u8  version = 1          u8 flags           u16 labels count
+ *   u32 rendering            i64 received       i64 event
+ *   u16 key length, key      then per label u16 length, bytes      u16 origin length, origin      payload: the rest
+ */
+#ifndef PENSTOCK_RECORD_RECORD_H
+#define PENSTOCK_RECORD_RECORD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "base/error.h"
+
+#define RECORD_KEY_MAX 256   /* bytes of a key or a label */
+#define RECORD_LABELS_MAX 16 /* per stream */
+#define RECORD_ORIGIN_MAX 4096
+#define RECORD_STREAM_NAME_MAX 64
+/* The largest head that record_encode_head() can write. */
+#define RECORD_HEAD_MAX (24 + 2 + RECORD_KEY_MAX + RECORD_LABELS_MAX * (2 + RECORD_KEY_MAX) + 2 + RECORD_ORIGIN_MAX)
+
+enum record_flag {
+    RECORD_EVENT_TIME = 1,   /* event holds the time that the record itself names */
+    RECORD_TIME_OUTSIDE = 2, /* it named one outside the stream's window: not used */
+    RECORD_UNDECODABLE = 4,  /* for the dead letters only */
+};
+
+struct record {
+    uint32_t rendering; /* id of the rendering it was accepted under */
+    uint8_t flags;
+    int64_t received; /* microseconds since 1970, UTC */
+    int64_t event;
+    struct slice key;
+    struct slice labels[RECORD_LABELS_MAX]; /* values in the order of the rendering's label names */
+    size_t labels_count;
+    struct slice origin;
+    struct slice payload;
+};
+
+/* Appends the head to out. Key, labels and origin must keep their limits (assert). */
+int record_encode_head(const struct record *record, struct bytes *out, struct error *error);
+
+/* Slices into body. ERROR_REJECT names the field when body is not a record of a known version. */
+int record_decode(const void *body, size_t length, struct record *ret_record, struct error *error);
+
+/* The time that paths and timestamps use: the event's inside its window, else the received. */
+static inline int64_t record_time(const struct record *record)
+{
+    return record->flags & RECORD_EVENT_TIME ? record->event : record->received;
+}
+
+/* A key or label: UTF-8 without control characters (C0, DEL, C1), at most RECORD_KEY_MAX bytes. what names it in the
+ * error, e.g. "key" or "label host". Empty is allowed here. */
+int record_check_name(struct slice value, const char *what, struct error *error);
+
+/* A rendering: how the records of one stream leave again. It is stored in the journal (a kind of state), so that a
+ * record is rendered by the one it was accepted under even when the configuration has changed since. */
+enum record_format { RECORD_FORMAT_JSON, RECORD_FORMAT_TEXT };
+
+struct rendering {
+    uint32_t id;
+    char stream[RECORD_STREAM_NAME_MAX + 1];
+    enum record_format format;
+    char *labels[RECORD_LABELS_MAX]; /* label names, owned */
+    size_t labels_count;
+    char *lake_path; /* template, owned */
+};
+
+void rendering_free(struct rendering **rendering);
+
+/* Stored as compact JSON, so that later fields (topics, value) need no new version; unknown members are ignored. */
+int rendering_encode(const struct rendering *rendering, struct bytes *out, struct error *error);
+int rendering_decode(const void *body, size_t length, struct rendering **ret_rendering, struct error *error);
+
+/* All live renderings. Written by the committer (apply, drop), read by any thread; a rendering's address stays
+ * valid until the table is freed. */
+struct rendering_table;
+
+int rendering_table_new(struct rendering_table **ret_table, struct error *error);
+void rendering_table_free(struct rendering_table **table);
+
+/* NULL when the id is unknown. @thread any */
+const struct rendering *rendering_find(struct rendering_table *table, uint32_t id);
+
+/* The id of a live rendering equal to this one but for the id, else 0. @thread any */
+uint32_t rendering_find_equal(struct rendering_table *table, const struct rendering *like);
+
+/* The smallest id never used in this journal. @thread any */
+uint32_t rendering_next_id(struct rendering_table *table);
+
+/* Journal state functions (journal/state.h): kind STATE_RENDERING; state is the struct rendering_table. */
+int rendering_apply(void *state, const void *body, size_t length, uint64_t sequence, struct error *error);
+typedef int rendering_emit_fn(void *context, const void *body, size_t length, struct error *error);
+/* Emits those that a record at or behind keep_from may still need: the newest of each stream, and an older one until
+ * keep_from has reached the sequence at which its successor was applied. */
+int rendering_dump(void *state, uint64_t keep_from, rendering_emit_fn *emit, void *context, struct error *error);
+
+#endif

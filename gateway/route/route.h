@@ -1,0 +1,82 @@
+/* route: the pure functions on both sides of the journal.
+ *
+ * In front: which stream, and where its key, labels and time come from (struct stream, compiled once from the
+ * configuration). Behind: templates that render a path (later topics) from a stored record. No I/O, no globals.
+ * @thread main compiles; afterwards constant, any.
+ */
+#ifndef PENSTOCK_ROUTE_ROUTE_H
+#define PENSTOCK_ROUTE_ROUTE_H
+
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "base/config.h"
+#include "base/error.h"
+#include "record/record.h"
+
+/* ---- selectors: where a value comes from ------------------------------------------------------------------- */
+
+enum selector_source {
+    SELECTOR_NONE,
+    SELECTOR_POINTER, /* "/a/b": a JSON pointer into the record */
+    SELECTOR_HEADER,  /* "header:Host": a request header */
+    SELECTOR_QUERY,   /* "query:site": a parameter of the URL */
+    SELECTOR_PATH,    /* "path:key": the URL's second segment */
+};
+
+struct selector {
+    enum selector_source source;
+    char *name;   /* pointer text, header, parameter; owned */
+    size_t index; /* of the pointer among the stream's pointers (SELECTOR_POINTER) */
+};
+
+/* ---- streams ----------------------------------------------------------------------------------------------- */
+
+struct template;
+
+struct stream {
+    char name[RECORD_STREAM_NAME_MAX + 1];
+    enum record_format format;
+    struct selector key;
+    struct selector labels[RECORD_LABELS_MAX];
+    char *label_names[RECORD_LABELS_MAX]; /* owned */
+    size_t labels_count;
+    struct selector time; /* SELECTOR_NONE or SELECTOR_POINTER */
+    int64_t time_past, time_future;
+    char **pointers; /* all JSON pointers that its selectors need, each once; owned */
+    size_t pointers_count;
+    char *lake_path; /* template text, checked; owned */
+    uint32_t rendering; /* id; set by the pipeline once the rendering is durable, constant afterwards */
+};
+
+struct streams {
+    struct stream *items;
+    size_t count;
+};
+
+/* Compiles every stream; what is wrong is reported to the config at its place (all of it), and -1 returned. */
+int streams_compile(struct streams **ret_streams, struct config *config, struct error *error);
+void streams_free(struct streams **streams);
+
+/* NULL when there is none of that name. */
+struct stream *streams_find(const struct streams *streams, struct slice name);
+
+/* The stream's rendering as it would be stored (id 0). */
+int stream_rendering(const struct stream *stream, struct rendering **ret_rendering, struct error *error);
+
+/* ---- templates --------------------------------------------------------------------------------------------- */
+
+/* "grid/sensor{key}/dt={time:%Y-%m-%d}": {stream}, {key}, {time:FORMAT} (UTC; %Y %m %d %H %M %S %j %s), {time_source}
+ * (event, received or outside), and the stream's label names. Slashes separate directories. Values are
+ * percent-encoded where they hold a byte that Hive or a file name cannot carry (Hive's set, control bytes, '/',
+ * '%', '~', a leading '.' or '_'); an empty value becomes __HIVE_DEFAULT_PARTITION__; a component longer than 255
+ * bytes is cut and ends in '~' and 16 hex digits of its hash. */
+int template_compile(struct template **ret_template, const char *text, const char *const *labels,
+    size_t labels_count, struct error *error);
+void template_free(struct template **template);
+
+/* Appends the path (no leading or trailing slash). */
+int template_render(const struct template *template, const char *stream, const struct record *record,
+    struct bytes *out, struct error *error);
+
+#endif

@@ -1,0 +1,67 @@
+/* intake: one body of one stream -> one hand-over; shared by all sources.
+ *
+ * Finds each record's key, labels and time by the stream's selectors, checks limits, and describes it to the hand-over. A bad record
+ * does not spoil its neighbours: it is counted and listed. Pure but for the clock. One intake belongs to one
+ * thread; its memory is reused from body to body.
+ */
+#ifndef PENSTOCK_SOURCE_INTAKE_H
+#define PENSTOCK_SOURCE_INTAKE_H
+
+#include "base/bytes.h"
+#include "decode/decode.h"
+#include "journal/journal.h"
+#include "route/route.h"
+
+#define INTAKE_LISTED_MAX 100 /* rejected records named in an answer; all are counted */
+
+enum intake_reason {
+    INTAKE_SYNTAX,       /* not the form it says: 400 */
+    INTAKE_KEY,          /* key missing or not allowed: 422 */
+    INTAKE_LABEL,        /* label not allowed: 422 */
+    INTAKE_TOO_LARGE,    /* record above http.max_record: 413 */
+    INTAKE_REASONS,
+};
+
+struct intake_rejection {
+    uint64_t index; /* of the record in the body, from 0 */
+    enum intake_reason reason;
+    char text[200];
+};
+
+/* What the request says besides its body. Values are looked up by selector; a missing one gives length 0 and data NULL. */
+struct intake_facts {
+    struct slice (*find)(void *context, enum selector_source source, const char *name);
+    void *context;
+    struct slice key; /* from the URL; wins over the stream's own; data NULL when there is none */
+    struct slice origin;
+    int64_t received;
+};
+
+struct intake_limits {
+    uint64_t max_record;
+    uint64_t max_records;
+};
+
+struct intake_result {
+    uint64_t accepted;
+    uint64_t rejected;
+    size_t listed;
+    struct intake_rejection list[INTAKE_LISTED_MAX];
+};
+
+struct intake;
+
+int intake_new(struct intake **ret_intake, const struct streams *streams, const struct intake_limits *limits,
+    struct error *error);
+void intake_free(struct intake **intake);
+
+/* The reason's name in answers and metrics: "syntax", "key", "label", "too_large". */
+const char *intake_reason_name(enum intake_reason reason);
+
+/* Fills the hand-over (cleared first; its payloads set to the body). ERROR_REJECT: the body as a whole is refused
+ * (broken array, empty, more than max_records); otherwise 0 and the result says what became of each record. */
+int intake_take(struct intake *intake, const struct stream *stream, enum decode_form form, struct slice body,
+    const struct intake_facts *facts, struct handover *handover, struct intake_result *ret_result,
+    struct error *error);
+
+#endif

@@ -1,0 +1,48 @@
+/* source: where records come in.
+ *
+ * A source is a few functions and a row of data. It owns its threads; it takes bytes, lets intake (intake.h) turn
+ * them into a hand-over, and answers its sender only when the journal completes it.
+ */
+#ifndef PENSTOCK_SOURCE_SOURCE_H
+#define PENSTOCK_SOURCE_SOURCE_H
+
+#include "base/clock.h"
+#include "base/config.h"
+#include "base/error.h"
+#include "journal/journal.h"
+#include "route/route.h"
+
+/* What every source gets; all of it outlives the source. */
+struct source_context {
+    const struct config *config;
+    const struct streams *streams;
+    struct journal *journal;
+    const struct clock *clock;
+};
+
+struct source;
+
+/* Opens sockets or directories, so that errors are known before anything starts. */
+typedef int source_open_fn(struct source **ret_source, const struct source_context *context, struct error *error);
+/* Starts the threads. */
+typedef int source_run_fn(struct source *source, struct error *error);
+/* Takes nothing new, lets what was handed over complete and be answered, at most until `deadline` (monotonic), then ends the
+ * threads. @thread main */
+typedef void source_stop_fn(struct source *source, int64_t deadline);
+/* Frees; accepts a source that was never run. */
+typedef void source_close_fn(struct source **source);
+/* Appends one line per listening address ("HTTP   http://127.0.0.1:8080") for the banner. */
+typedef int source_describe_fn(const struct source *source, struct bytes *text, struct error *error);
+
+struct source_kind {
+    const char *name;
+    source_open_fn *open;
+    source_run_fn *run;
+    source_stop_fn *stop;
+    source_close_fn *close;
+    source_describe_fn *describe;
+};
+
+extern const struct source_kind source_http;
+
+#endif

@@ -1,0 +1,11 @@
+# Unit tests: one Criterion program per module. penstock_test(name rooms...)
+pkg_check_modules(CRITERION REQUIRED IMPORTED_TARGET criterion)
+enable_testing()
+
+function(penstock_test name)
+    list(TRANSFORM ARGN PREPEND room_ OUTPUT_VARIABLE rooms)
+    add_executable(test_${name} tests/unit/test_${name}.c)
+    target_link_libraries(test_${name} PRIVATE ${rooms} PkgConfig::CRITERION)
+    add_test(NAME ${name} COMMAND test_${name})
+    set_tests_properties(${name} PROPERTIES LABELS unit TIMEOUT 300)
+endfunction()
