@@ -1,0 +1,36 @@
+/* arguments: the command line that run and check share (-c FILE, --set NAME=VALUE), and the way from there to a
+ * configuration. @thread main
+ */
+#ifndef PENSTOCK_COMMAND_ARGUMENTS_H
+#define PENSTOCK_COMMAND_ARGUMENTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/config.h"
+#include "base/error.h"
+
+struct arguments {
+    const char *file; /* NULL: the defaults alone */
+    const char **sets; /* in the order given; the array is owned, the strings are argv's */
+    size_t sets_count;
+    bool help;
+    bool version;
+    bool options; /* check only, as schema */
+    bool schema;
+};
+
+/* argv[0] is the command's name. ERROR_REJECT says what is wrong and what is allowed. */
+int arguments_parse(struct arguments *ret_arguments, int argc, char **argv, struct error *error);
+void arguments_free(struct arguments *arguments);
+
+/* Parses, and does what --help and --version ask for. Returns true when the command has to go on; otherwise it is
+ * done and *ret_status is its exit status. */
+bool arguments_take(struct arguments *ret_arguments, int argc, char **argv, int *ret_status);
+
+/* The configuration that they name. NULL after its errors, all of them, were written to standard error. */
+struct config *arguments_load(const struct arguments *arguments);
+
+#define cleanup_arguments __attribute__((cleanup(arguments_free)))
+
+#endif
