@@ -15,10 +15,10 @@
 #define INTAKE_LISTED_MAX 100 /* rejected records named in an answer; all are counted */
 
 enum intake_reason {
-    INTAKE_SYNTAX,       /* not the form it says: 400 */
-    INTAKE_KEY,          /* key missing or not allowed: 422 */
-    INTAKE_LABEL,        /* label not allowed: 422 */
-    INTAKE_TOO_LARGE,    /* record above http.max_record: 413 */
+    INTAKE_SYNTAX, /* not the form it says: 400 */
+    INTAKE_KEY, /* key missing or not allowed: 422 */
+    INTAKE_LABEL, /* label not allowed: 422 */
+    INTAKE_TOO_LARGE, /* record above http.max_record: 413 */
     INTAKE_REASONS,
 };
 
@@ -45,6 +45,8 @@ struct intake_limits {
 struct intake_result {
     uint64_t accepted;
     uint64_t rejected;
+    uint64_t by_reason[INTAKE_REASONS]; /* all of the rejected */
+    enum intake_reason refused; /* the body as a whole: INTAKE_SYNTAX, or INTAKE_TOO_LARGE above a limit */
     size_t listed;
     struct intake_rejection list[INTAKE_LISTED_MAX];
 };
@@ -59,7 +61,8 @@ void intake_free(struct intake **intake);
 const char *intake_reason_name(enum intake_reason reason);
 
 /* Fills the hand-over (cleared first; its payloads set to the body). ERROR_REJECT: the body as a whole is refused
- * (broken array, empty, more than max_records); otherwise 0 and the result says what became of each record. */
+ * (broken array, empty, more than max_records; the result's `refused` says why then);
+ * otherwise 0 and the result says what became of each record. */
 int intake_take(struct intake *intake, const struct stream *stream, enum decode_form form, struct slice body,
     const struct intake_facts *facts, struct handover *handover, struct intake_result *ret_result,
     struct error *error);
