@@ -17,6 +17,7 @@
 
 #define LOG_BURST 10
 #define LOG_BURST_SECONDS 10
+#define LOG_FIELDS_MAX 16 /* of one line; further ones are left out */
 
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
 enum log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
@@ -39,10 +40,10 @@ void log_configure(enum log_level least, enum log_format format, int fd, const s
 /* The event is named `room.what`; it is also the key of the repetition limit. */
 void log_write(enum log_level level, const char *event, const struct log_field *fields, size_t count);
 
-#define log_event(level, event, ...)                                                                         \
-    do {                                                                                                     \
-        const struct log_field log_fields_[] = {__VA_ARGS__};                                                \
-        log_write(level, event, log_fields_, sizeof log_fields_ / sizeof *log_fields_);                      \
+#define log_event(level, event, ...)                                                    \
+    do {                                                                                \
+        const struct log_field log_fields_[] = {__VA_ARGS__};                           \
+        log_write(level, event, log_fields_, sizeof log_fields_ / sizeof *log_fields_); \
     } while (0)
 
 #endif

@@ -1,0 +1,24 @@
+/* listener: a listening TCP socket from "ADDRESS:PORT" in the configuration.
+ *
+ * ADDRESS is an IPv4 address, an IPv6 address in brackets, "localhost", or "*" for all; PORT 0 takes a free one.
+ * Sockets are opened before anything starts, so that a taken port is one clear error and not half a start.
+ * @thread main
+ */
+#ifndef PENSTOCK_BASE_LISTENER_H
+#define PENSTOCK_BASE_LISTENER_H
+
+#include <stdbool.h>
+
+#include "base/bytes.h"
+#include "base/error.h"
+
+/* Binds and listens, non-blocking, closed on exec. ERROR_REJECT: not an address; ERROR_FATAL: it cannot be had. */
+int listener_open(const char *address, int backlog, int *ret_fd, struct error *error);
+
+/* Appends "127.0.0.1:8080", with the port that it really has. */
+int listener_describe(int fd, struct bytes *text, struct error *error);
+
+/* Can only this machine reach the address? ERROR_REJECT: not an address. */
+int listener_is_loopback(const char *address, bool *ret_loopback, struct error *error);
+
+#endif

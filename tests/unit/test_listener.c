@@ -1,0 +1,86 @@
+/* listener: addresses as people write them, and sockets that are really there. */
+#include <criterion/criterion.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/listener.h"
+
+static void describe(const char *address, char *out, size_t size)
+{
+    struct error error;
+    cleanup_fd int fd = -1;
+    cleanup_bytes struct bytes text;
+
+    bytes_init(&text, 128);
+    cr_assert_eq(listener_open(address, 8, &fd, &error), 0, "%s", error.text);
+    cr_assert_eq(listener_describe(fd, &text, &error), 0);
+    cr_assert_lt(text.length, size);
+    memcpy(out, text.data, text.length);
+    out[text.length] = '\0';
+}
+
+Test(listener, a_free_port_is_named)
+{
+    char text[64];
+
+    describe("127.0.0.1:0", text, sizeof text);
+    cr_assert_eq(strncmp(text, "127.0.0.1:", 10), 0);
+    cr_assert_neq(atoi(text + 10), 0);
+    describe("localhost:0", text, sizeof text);
+    cr_assert_eq(strncmp(text, "127.0.0.1:", 10), 0);
+    describe("*:0", text, sizeof text);
+    cr_assert_eq(strncmp(text, "0.0.0.0:", 8), 0);
+}
+
+Test(listener, a_taken_port_is_one_clear_error)
+{
+    struct error error;
+    cleanup_fd int fd = -1;
+    int second = -1;
+    char address[64];
+    cleanup_bytes struct bytes text;
+
+    bytes_init(&text, 128);
+    cr_assert_eq(listener_open("127.0.0.1:0", 8, &fd, &error), 0);
+    cr_assert_eq(listener_describe(fd, &text, &error), 0);
+    snprintf(address, sizeof address, "%.*s", (int)text.length, text.data);
+    cr_assert_eq(listener_open(address, 8, &second, &error), -1);
+    cr_assert_eq(error.kind, ERROR_FATAL);
+    cr_assert_eq(second, -1);
+    cr_assert(strstr(error.text, address));
+    cr_assert(strstr(error.text, "in use"));
+}
+
+Test(listener, what_is_no_address_is_refused)
+{
+    static const char *const wrong[] = {"", "8080", "localhost", "127.0.0.1:", "127.0.0.1:x",
+        "127.0.0.1:65536", "127.0.0.1:-1", "::1:80", "[::1]", "[]:80", ":80", "256.0.0.1:80", "some-host:80",
+        "127.0.0.1: 80", "0123456789012345678901234567890123456789012345678901234567890123456789:80"};
+    struct error error;
+    int fd = -1;
+
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        cr_assert_eq(listener_open(wrong[i], 8, &fd, &error), -1, "%s", wrong[i]);
+        cr_assert_eq(error.kind, ERROR_REJECT);
+    }
+}
+
+Test(listener, loopback_is_known)
+{
+    static const struct {
+        const char *address;
+        bool loopback;
+    } cases[] = {{"127.0.0.1:80", true}, {"127.8.8.8:80", true}, {"localhost:1", true}, {"[::1]:80", true},
+        {"0.0.0.0:80", false}, {"*:80", false}, {"[::]:80", false}, {"10.0.0.1:80", false}};
+    struct error error;
+    bool loopback;
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        cr_assert_eq(listener_is_loopback(cases[i].address, &loopback, &error), 0);
+        cr_assert_eq(loopback, cases[i].loopback, "%s", cases[i].address);
+    }
+    cr_assert_eq(listener_is_loopback("nowhere", &loopback, &error), -1);
+}
