@@ -3,11 +3,13 @@
  * The JSON scanner validates a whole document (RFC 8259) in one pass without allocating and reports the values at
  * wanted places (RFC 6901 pointers). Policy where the RFC leaves room:
  *   depth      more than JSON_DEPTH_MAX nested arrays and objects: refused
- *   duplicate  keys are allowed; of a wanted one the last counts
+ *   duplicate  keys are allowed; of a wanted one the last counts, and what was found below an earlier one is forgotten
  *   numbers    any length and size is valid and kept as text; nothing is computed from them
  *   \u0000     allowed in strings; a key or label that holds it is refused later as a control character
  *   BOM        refused (RFC 8259 section 8.1 lets a parser do so)
  *   UTF-8      checked; lone surrogates in \u escapes are refused
+ * Names are compared after unescaping, byte by byte. Everything here is @thread any; slices point into the caller's
+ * text.
  */
 #ifndef PENSTOCK_DECODE_DECODE_H
 #define PENSTOCK_DECODE_DECODE_H
@@ -23,7 +25,16 @@
 #define JSON_POINTERS_MAX 32
 #define JSON_POINTER_TOKENS_MAX 16
 
-enum json_type { JSON_ABSENT, JSON_NULL, JSON_TRUE, JSON_FALSE, JSON_NUMBER, JSON_STRING, JSON_ARRAY, JSON_OBJECT };
+enum json_type {
+    JSON_ABSENT,
+    JSON_NULL,
+    JSON_TRUE,
+    JSON_FALSE,
+    JSON_NUMBER,
+    JSON_STRING,
+    JSON_ARRAY,
+    JSON_OBJECT
+};
 
 /* A value as it stands in the document: a string without its quotes, still escaped when `escaped`. */
 struct json_value {
@@ -35,13 +46,14 @@ struct json_value {
 struct json_pointers; /* compiled, constant, shared by all threads */
 
 /* "" (the whole document) and "/a/b~1c/0" are pointers; anything else is ERROR_REJECT that says what is wrong. */
-int json_pointers_compile(struct json_pointers **ret_pointers, const char *const *pointers, size_t count,
-    struct error *error);
+int json_pointers_compile(
+    struct json_pointers **ret_pointers, const char *const *pointers, size_t count, struct error *error);
 void json_pointers_free(struct json_pointers **pointers);
 
 /* Scans exactly one value at the start of text (blanks around it allowed). pointers may be NULL. values has one
- * item per pointer. ret_end: offset behind the value and the blanks that follow it. ERROR_REJECT says what was found
- * at which byte ("byte 17: expected ':' behind a name"). */
+ * item per pointer, in the order of compiling; JSON_ABSENT where nothing was found. ret_end: offset behind the value and
+ * the blanks that follow it. ERROR_REJECT says what was found at which byte, counted from 0 ("byte 17: expected ':'
+ * behind a name, found '}'"); values mean nothing then. */
 int json_scan(struct slice text, const struct json_pointers *pointers, struct json_value *values,
     size_t *ret_end, struct error *error);
 
@@ -55,9 +67,9 @@ size_t json_unescape(const struct json_value *value, char *out);
 /* ---- one body, many records ------------------------------------------------------------------------------- */
 
 enum decode_form {
-    DECODE_JSON,   /* one object, or an array whose elements are the records */
+    DECODE_JSON, /* one object, or an array whose elements are the records */
     DECODE_NDJSON, /* one JSON document per line; blank lines are skipped */
-    DECODE_TEXT,   /* one record per line (LF or CRLF, which are not part of it); empty lines are skipped */
+    DECODE_TEXT, /* one record per line (LF or CRLF, which are not part of it); empty lines are skipped */
 };
 
 /* An iterator over a body in memory. DECODE_JSON with an array is validated whole before the first record comes out, so that
@@ -69,7 +81,8 @@ struct decoder {
     bool in_array;
 };
 
-/* ERROR_REJECT: the body as a whole is not what the form says (a broken JSON array, an empty body). */
+/* ERROR_REJECT: the body as a whole is not what the form says: a broken JSON array, or a body that holds no record (empty,
+ * blank). "[]" is a body with no records and no error. */
 int decoder_start(struct decoder *decoder, enum decode_form form, struct slice body, struct error *error);
 
 /* 1 with the bytes of the next record (an array element without the blanks around it, a line without its end; JSON not yet
@@ -78,8 +91,10 @@ int decoder_next(struct decoder *decoder, struct slice *ret_payload);
 
 /* ---- time ------------------------------------------------------------------------------------------------- */
 
-/* A JSON number (seconds, or milliseconds from 1e11 on; fractions kept to the microsecond) or an RFC 3339 string with any
- * offset -> microseconds since 1970 UTC. ERROR_REJECT otherwise. */
+/* A JSON number (seconds, or milliseconds when it is 1e11 or more or -1e11 or less) or an RFC 3339 string with any offset ->
+ * microseconds since 1970 UTC; further digits of a fraction are cut off. Years 0001 to 9999, in UTC. A blank may stand for
+ * the T (RFC 3339 section 5.6). A leap second is taken where one can be, at 23:59:60 UTC, and counts as the last microsecond
+ * of its day. ERROR_REJECT otherwise; the text never quotes the value. */
 int decode_time(const struct json_value *value, int64_t *ret_time, struct error *error);
 int decode_rfc3339(struct slice text, int64_t *ret_time, struct error *error);
 
@@ -94,9 +109,10 @@ struct inflate; /* a stream decompressor with caps */
 #define INFLATE_RATIO_MAX 200
 int inflate_new(struct inflate **ret_inflate, enum inflate_coding coding, struct error *error);
 void inflate_free(struct inflate **inflate);
-/* Feeds compressed bytes and appends what comes out. ERROR_REJECT: broken, or a cap is reached (the text says which). */
+/* Feeds compressed bytes and appends what comes out. Gzip members and zstd frames may follow each other. ERROR_REJECT: broken,
+ * or a cap is reached (the text says which); ERROR_RETRY: out of memory. After an error only inflate_free() is left. */
 int inflate_feed(struct inflate *inflate, struct slice in, struct bytes *out, struct error *error);
-/* ERROR_REJECT when the compressed data ended early. */
+/* ERROR_REJECT when the compressed data ended early (nothing at all did, too). */
 int inflate_finish(struct inflate *inflate, struct error *error);
 
 #endif

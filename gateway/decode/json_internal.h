@@ -1,0 +1,85 @@
+/* json_internal: what the JSON files of this room share; nobody else includes it. */
+#ifndef PENSTOCK_DECODE_JSON_INTERNAL_H
+#define PENSTOCK_DECODE_JSON_INTERNAL_H
+
+#include <endian.h>
+
+#include "decode/decode.h"
+
+/* Where a document stops being JSON, and what should have stood there. */
+struct json_fault {
+    const char *at;
+    const char *expected;
+};
+
+/* Functions that move over text return the place behind what they took, or NULL with the fault filled in: */
+static inline const char *json_fail(struct json_fault *fault, const char *at, const char *expected)
+{
+    *fault = (struct json_fault){at, expected};
+    return NULL;
+}
+
+/* ---- strings ---------------------------------------------------------------------------------------------- */
+
+/* The first byte at or behind p that is not plain string text: a quote, a backslash, a control character or the
+ * first byte of a character beyond ASCII; end when there is none. Looks at eight bytes at a time: a subtraction per
+ * byte sets the high bit where the byte was too small. It can also borrow into the byte above, but only from a byte
+ * that is a hit itself, so the lowest hit is exact. */
+static inline const char *json_string_plain(const char *p, const char *end)
+{
+    const uint64_t ones = 0x0101010101010101;
+
+    while (end - p >= 8) {
+        uint64_t word;
+        memcpy(&word, p, sizeof word);
+        word = le64toh(word);
+        uint64_t hits =
+            word | (word - ones * 0x20) | ((word ^ ones * '"') - ones) | ((word ^ ones * '\\') - ones);
+        hits &= ones * 0x80;
+        if (hits)
+            return p + __builtin_ctzll(hits) / 8;
+        p += 8;
+    }
+    while (p < end && *p != '"' && *p != '\\' && (unsigned char)*p >= 0x20 && (unsigned char)*p < 0x80)
+        p++;
+    return p;
+}
+
+/* From any place inside a string to its closing quote, checking everything on the way; sets *escaped at a backslash. */
+const char *json_string_end_slow(const char *p, const char *end, bool *escaped, struct json_fault *fault);
+
+static inline const char *json_string_end(
+    const char *p, const char *end, bool *escaped, struct json_fault *fault)
+{
+    p = json_string_plain(p, end);
+    return p < end && *p == '"' ? p : json_string_end_slow(p, end, escaped, fault);
+}
+
+/* Whether a validated string with escapes means exactly these bytes. */
+bool json_string_means(struct slice raw, struct slice plain);
+
+/* ---- pointers --------------------------------------------------------------------------------------------- */
+
+struct json_token {
+    struct slice name;
+    size_t index; /* SIZE_MAX when the name is no array index */
+};
+
+/* A set of pointers is a mask with one bit each. */
+struct json_pointers {
+    size_t count;
+    uint32_t all;
+    uint32_t ends[JSON_POINTER_TOKENS_MAX + 1]; /* by number of tokens: the pointers that have just so many */
+    struct json_token tokens[JSON_POINTER_TOKENS_MAX][JSON_POINTERS_MAX];
+    char text[]; /* the names */
+};
+
+_Static_assert(JSON_POINTERS_MAX <= 32, "a set of pointers is a mask of 32 bits");
+
+/* Which of inside, whose first `level` tokens have led to an object (array), go on with this name (index). */
+uint32_t json_pointers_name(
+    const struct json_pointers *pointers, uint32_t inside, unsigned level, struct slice name, bool escaped);
+uint32_t json_pointers_index(
+    const struct json_pointers *pointers, uint32_t inside, unsigned level, size_t index);
+
+#endif
