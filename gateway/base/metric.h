@@ -4,6 +4,7 @@
  * The README's table is printed from it. A series is one metric with one set of label values; its address stays valid
  * until the process ends, so a thread looks it up once and adds without a lock. A metric has at most
  * METRIC_SERIES_MAX series; further label values share one series whose values are "other". @thread any
+ * Types: COUNTER, GAUGE, HISTOGRAM_SECONDS (50 us to 10 s in steps of 1, 2, 5), HISTOGRAM_COUNT (powers of 4 to 1 Mi).
  * Format: Prometheus text exposition format 0.0.4.
  */
 #ifndef PENSTOCK_BASE_METRIC_H
@@ -15,6 +16,7 @@
 
 #define METRIC_SERIES_MAX 256
 #define METRIC_LABELS_MAX 3
+#define METRIC_LABEL_VALUE_MAX 128 /* bytes; longer ones are cut */
 
 /* clang-format off */
 #define METRIC_TABLE(X) \
@@ -24,8 +26,8 @@
     X(REQUEST_BYTES, COUNTER, "penstock_request_bytes_total", "source", "Body bytes received.") \
     X(CONNECTIONS, GAUGE, "penstock_connections", "source", "Connections open now.") \
     X(BODY_BYTES_IN_FLIGHT, GAUGE, "penstock_body_bytes_in_flight", "source", "Bytes of request bodies held now.") \
-    X(COMMIT_SECONDS, HISTOGRAM, "penstock_commit_seconds", "", "Time of one group commit: write and fdatasync.") \
-    X(COMMIT_RECORDS, HISTOGRAM, "penstock_commit_records", "", "Records in one group commit.") \
+    X(COMMIT_SECONDS, HISTOGRAM_SECONDS, "penstock_commit_seconds", "", "Time of one group commit: write and fdatasync.") \
+    X(COMMIT_RECORDS, HISTOGRAM_COUNT, "penstock_commit_records", "", "Records in one group commit.") \
     X(JOURNAL_BYTES, GAUGE, "penstock_journal_bytes", "", "Bytes of the journal's segments on disk, reserve included.") \
     X(JOURNAL_FREE_BYTES, GAUGE, "penstock_journal_free_bytes", "", "Bytes that the journal may still take before it refuses.") \
     X(JOURNAL_SEQUENCE, GAUGE, "penstock_journal_sequence", "", "Sequence of the newest durable record.") \
@@ -39,6 +41,8 @@
     X(OUTLET_OPEN_FILES, GAUGE, "penstock_outlet_open_files", "outlet", "Files open in the outlet.")
 /* clang-format on */
 
+enum metric_type { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM_SECONDS, METRIC_HISTOGRAM_COUNT };
+
 enum metric_id {
 #define METRIC_ENUM(id, type, name, labels, help) METRIC_##id,
     METRIC_TABLE(METRIC_ENUM)
@@ -49,10 +53,11 @@ enum metric_id {
 struct metric_series;
 
 /* The series with these label values, in the order of the row's label names; unused ones are NULL. Never NULL. */
-struct metric_series *metric_series(enum metric_id id, const char *value1, const char *value2, const char *value3);
+struct metric_series *metric_series(
+    enum metric_id id, const char *value1, const char *value2, const char *value3);
 
 void metric_add(struct metric_series *series, uint64_t count); /* counters */
-void metric_set(struct metric_series *series, double value);   /* gauges */
+void metric_set(struct metric_series *series, double value); /* gauges */
 void metric_observe(struct metric_series *series, double value); /* histograms */
 uint64_t metric_read(const struct metric_series *series); /* a counter's value, for tests and state pages */
 
