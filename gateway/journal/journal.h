@@ -25,27 +25,29 @@
 #define JOURNAL_OUTLETS_MAX 8
 
 struct journal;
+struct journal_io;
 
 struct journal_options {
     const char *directory;
     const char *gateway_id; /* [A-Za-z0-9._-]{1,64}; fixed at first start */
-    uint64_t segment_size;  /* of new segments; a journal may hold other sizes */
-    uint64_t max_size;      /* of all segments together, reserve included */
+    uint64_t segment_size; /* of new segments; a journal may hold other sizes */
+    uint64_t max_size; /* of all segments together, reserve included */
     const char *const *outlets; /* whose cursors are kept; one stored for another outlet stops the start */
     size_t outlets_count;
     const struct state_kind *kinds; /* all but STATE_CURSOR, which is the journal's own */
     size_t kinds_count;
     const struct clock *clock;
+    const struct journal_io *io; /* NULL: the system's calls; tests inject faults here (journal/io.h) */
 };
 
 /* What recovery found; for the log. */
 struct journal_report {
-    uint32_t epoch;           /* of this start */
-    uint64_t last_sequence;   /* newest record kept */
-    uint64_t segments;        /* with records, kept */
+    uint32_t epoch; /* of this start */
+    uint64_t last_sequence; /* newest record kept */
+    uint64_t segments; /* with records, kept */
     uint64_t records_damaged; /* ids named in `notes` */
     uint64_t tail_first, tail_last; /* not 0: cut away behind the last durable mark, possibly acknowledged */
-    struct bytes notes;       /* one line per finding: what, where, what was done */
+    struct bytes notes; /* one line per finding: what, where, what was done */
 };
 
 /* Locks the directory, recovers, starts a new epoch in a new segment, starts committer and preparer. ERROR_FATAL when another process
@@ -78,14 +80,16 @@ struct handover {
     handover_complete_fn *complete;
     void *context; /* the source's */
     const char *payloads; /* what payload offsets count from; must stay until complete is called */
-    struct bytes parts;   /* built by handover_add() alone */
-    uint64_t records;     /* data records among the parts */
-    uint64_t size;        /* bytes it will take in a segment */
+    struct bytes parts; /* built by handover_add() alone */
+    uint64_t records; /* data records among the parts */
+    uint64_t size; /* bytes it will take in a segment */
+    bool has_state; /* some part is of another kind than DATA */
     uint64_t first, last; /* sequences of its records; set before complete (0, 0 without records) */
 };
 
 /* parts_limit is the ceiling of the descriptions' memory. */
-void handover_init(struct handover *handover, size_t parts_limit, handover_complete_fn *complete, void *context);
+void handover_init(
+    struct handover *handover, size_t parts_limit, handover_complete_fn *complete, void *context);
 
 /* Forgets the parts, keeps the memory, so that the next request needs no malloc. */
 void handover_clear(struct handover *handover);
@@ -114,8 +118,8 @@ enum journal_entry_type {
 struct journal_entry {
     enum journal_entry_type type;
     uint64_t sequence; /* of the record, or the first damaged one */
-    uint64_t last;     /* = sequence, or the last damaged one */
-    uint32_t epoch;    /* of the start that accepted it */
+    uint64_t last; /* = sequence, or the last damaged one */
+    uint32_t epoch; /* of the start that accepted it */
     struct slice body; /* until the next call on this reader */
 };
 
@@ -129,19 +133,20 @@ void journal_reader_close(struct journal_reader **reader);
 /* 1 with an entry, 0 when nothing durable is left at the moment, -1 on an I/O error (ERROR_RETRY). */
 int journal_read(struct journal_reader *reader, struct journal_entry *ret_entry, struct error *error);
 
-/* Waits until a record beyond `after` is durable, `timeout` microseconds are over, or journal_wake() was called. */
-void journal_wait(struct journal *journal, uint64_t after, int64_t timeout);
-void journal_wake(struct journal *journal); /* @thread any */
+/* Waits until a record beyond `after` is durable, `timeout` microseconds are over, or journal_wake() was called since this
+ * waiter's last wait: *seen is its private count of wakes (start with 0). */
+void journal_wait(struct journal *journal, uint64_t after, int64_t timeout, unsigned *seen);
+void journal_wake(struct journal *journal); /* all waiters. @thread any */
 
 uint64_t journal_durable(const struct journal *journal); /* newest durable sequence; 0: none. @thread any */
-uint32_t journal_epoch(const struct journal *journal);   /* of this start */
+uint32_t journal_epoch(const struct journal *journal); /* of this start */
 
 /* ---- cursors ---------------------------------------------------------------------------------------------- */
 
 /* Where an outlet stands, with its ledger: position = base + delivered + dead_lettered + not_for_outlet + damaged. */
 struct journal_cursor {
     uint64_t position; /* everything up to and with this sequence is done */
-    uint64_t base;     /* position at which the outlet was first seen */
+    uint64_t base; /* position at which the outlet was first seen */
     uint64_t delivered;
     uint64_t dead_lettered;
     uint64_t not_for_outlet;
@@ -149,8 +154,8 @@ struct journal_cursor {
 };
 
 /* The cursor as stored. ERROR_FATAL when the outlet is not among the options. @thread any */
-int journal_cursor(struct journal *journal, const char *outlet, struct journal_cursor *ret_cursor,
-    struct error *error);
+int journal_cursor(
+    struct journal *journal, const char *outlet, struct journal_cursor *ret_cursor, struct error *error);
 
 /* Takes a copy that becomes durable with the next group, at the latest after 100 ms; positions never go back.
  * What it says done must be so on its store's own terms. @thread the outlet's */
@@ -159,14 +164,14 @@ void journal_cursor_move(struct journal *journal, const char *outlet, const stru
 /* ---- state ------------------------------------------------------------------------------------------------ */
 
 struct journal_status {
-    uint64_t bytes;      /* on disk, reserve included */
+    uint64_t bytes; /* on disk, reserve included */
     uint64_t free_bytes; /* that hand-overs may still take */
     uint64_t max_size;
     uint64_t segments;
-    uint64_t durable;       /* sequence */
-    uint64_t oldest;        /* first sequence kept; durable + 1 when none is */
+    uint64_t durable; /* sequence */
+    uint64_t oldest; /* first sequence kept; durable + 1 when none is */
     bool accepting;
-    char reason[240]; /* why not */
+    char reason[ERROR_TEXT_SIZE]; /* why not */
 };
 
 void journal_status(struct journal *journal, struct journal_status *ret_status); /* @thread any */

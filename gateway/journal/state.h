@@ -18,8 +18,8 @@
 
 /* Stored numbers: never reuse one, never change one (FORMAT.md lists them). */
 enum journal_kind {
-    JOURNAL_KIND_DATA = 1,     /* a record; the only kind that has a sequence of its own */
-    JOURNAL_KIND_GROUP = 2,    /* starts a group: what was durable before it */
+    JOURNAL_KIND_DATA = 1, /* a record; the only kind that has a sequence of its own */
+    JOURNAL_KIND_GROUP = 2, /* starts a group: what was durable before it */
     JOURNAL_KIND_SNAPSHOT = 3, /* ends the snapshot behind the segment's header */
     STATE_CURSOR = 16,
     STATE_RENDERING = 17,

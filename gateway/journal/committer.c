@@ -1,0 +1,426 @@
+/* committer: the one thread that writes the log.
+ *
+ * A step takes everything that was handed over meanwhile and commits it as few groups as fit: one write, one fdatasync, publish,
+ * complete. After a failed write or fdatasync the segment is retired (the next sync would lie) and the group written
+ * once more to a new one. */
+#include "journal/internal.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/little.h"
+#include "base/log.h"
+#include "journal/handover.h"
+
+#define GROUP_BODY 16
+
+/* What one group holds: hand-overs from first up to (not with) stop, and the cursors that moved. */
+struct group {
+    struct handover *first, *stop;
+    struct cursor cursors[JOURNAL_OUTLETS_MAX];
+    size_t cursors_count;
+    uint64_t records;
+    bool content; /* hand-overs or cursors: its durability is to be told by a later mark */
+};
+
+/* ---- roll -------------------------------------------------------------------------------------------------- */
+
+/* Whether a reserve may still come without anything being delivered first. @holds lock */
+static bool reserve_may_come(const struct journal *journal)
+{
+    return !journal->unprepared && !journal->preparer_stop && journal->threads &&
+           journal->bytes + journal->options.segment_size <= journal->options.max_size;
+}
+
+static int committer_take_reserve(
+    struct journal *journal, bool for_data, uint64_t *ret_id, struct error *error)
+{
+    size_t need = for_data ? RESERVE_KEPT + 1 : 1;
+
+    lock_take(journal);
+    while (journal->reserve_count < need && reserve_may_come(journal)) {
+        journal->urgent = true;
+        pthread_cond_signal(&journal->prepare);
+        lock_wait(journal, &journal->room, INT64_MAX);
+    }
+    journal->urgent = false;
+    bool taken = journal->reserve_count >= need;
+    if (taken)
+        *ret_id = journal->reserve[--journal->reserve_count];
+    pthread_cond_signal(&journal->prepare);
+    lock_release(journal);
+    if (taken)
+        return 0;
+    return error_set(error, ERROR_RETRY,
+        "journal %s is full: its outlets have to deliver, or raise journal.max_size (%" PRIu64
+        " bytes) or free disk space",
+        journal->options.directory, journal->options.max_size);
+}
+
+int committer_roll(struct journal *journal, bool for_data, struct error *error)
+{
+    struct segment_header header = {
+        .number = journal->next_number,
+        .base = journal->sequence,
+        .log = journal->log,
+        .size = journal->options.segment_size,
+        .created = clock_wall(journal->options.clock),
+        .epoch = journal->epoch,
+    };
+    uint64_t reserve;
+
+    if (committer_take_reserve(journal, for_data, &reserve, error))
+        return -1;
+    if (journal->segments_count) {
+        header.previous = segment_current(journal)->number;
+        header.previous_end = segment_current(journal)->end;
+    }
+    memcpy(header.gateway_id, journal->gateway_id, sizeof header.gateway_id);
+    writer_close(&journal->writer);
+    journal->next_number++;
+
+    int result = segment_begin(journal, reserve, &header, &journal->writer, error);
+    lock_take(journal);
+    if (!result && (result = segment_list_add(journal, &header, error)))
+        writer_close(&journal->writer);
+    if (result)
+        journal->bytes -= journal->options.segment_size;
+    pthread_cond_signal(&journal->prepare);
+    lock_release(journal);
+    journal->retry_at = result ? clock_monotonic(journal->options.clock) + RETRY_PAUSE : 0;
+    return result;
+}
+
+/* ---- one group --------------------------------------------------------------------------------------------- */
+
+static int group_write_mark(struct journal *journal)
+{
+    char body[GROUP_BODY];
+    struct frame frame = {GROUP_BODY, JOURNAL_KIND_GROUP, FRAME_END, journal->sequence};
+
+    put_u64(body, atomic_load(&journal->durable));
+    put_u64(body + 8, segment_current(journal)->end);
+    return writer_frame(&journal->writer, &frame, (struct slice){body, sizeof body}, (struct slice){NULL, 0});
+}
+
+static int group_write_handover(struct journal *journal, struct handover *handover)
+{
+    struct handover_piece piece;
+    size_t position = 0;
+
+    handover->first = handover->records ? journal->sequence + 1 : 0;
+    while (handover_next(handover, &position, &piece)) {
+        if (piece.kind == JOURNAL_KIND_DATA)
+            journal->sequence++;
+        struct frame frame = {(uint32_t)(piece.head.length + piece.payload.length), piece.kind,
+            piece.last ? FRAME_END : 0, journal->sequence};
+        if (writer_frame(&journal->writer, &frame, piece.head, piece.payload))
+            return -1;
+    }
+    handover->last = handover->records ? journal->sequence : 0;
+    return 0;
+}
+
+static int group_write_cursors(struct journal *journal, const struct group *group)
+{
+    char body[CURSOR_BODY_MAX];
+
+    for (size_t i = 0; i < group->cursors_count; i++) {
+        const struct cursor *cursor = &group->cursors[i];
+        size_t length = cursor_encode(cursor->outlet, &cursor->wanted, body);
+        struct frame frame = {(uint32_t)length, STATE_CURSOR, FRAME_END, journal->sequence};
+        if (writer_frame(&journal->writer, &frame, (struct slice){body, length}, (struct slice){NULL, 0}))
+            return -1;
+    }
+    return 0;
+}
+
+static int group_write(struct journal *journal, const struct group *group)
+{
+    if (group_write_mark(journal))
+        return -1;
+    for (struct handover *handover = group->first; handover != group->stop; handover = handover->next)
+        if (group_write_handover(journal, handover))
+            return -1;
+    if (group_write_cursors(journal, group) || writer_flush(&journal->writer))
+        return -1;
+    return journal->io->sync(journal->io->context, journal->writer.fd);
+}
+
+/* State first, so that whoever sees a record finds what it refers to. */
+static void group_apply_state(struct journal *journal, const struct group *group)
+{
+    struct handover_piece piece;
+    struct error error;
+
+    for (struct handover *handover = group->first; handover != group->stop; handover = handover->next) {
+        size_t position = 0;
+        if (!handover->has_state)
+            continue;
+        while (handover_next(handover, &position, &piece)) {
+            struct frame frame = {(uint32_t)piece.head.length, piece.kind, 0, journal->sequence};
+            if (piece.kind != JOURNAL_KIND_DATA && state_apply(journal, &frame, piece.head.data, &error))
+                log_event(LOG_ERROR, "journal.state", log_text("error", error.text));
+        }
+    }
+}
+
+static void group_publish(struct journal *journal, struct group *group)
+{
+    group_apply_state(journal, group);
+    lock_take(journal);
+    struct segment *segment = segment_current(journal);
+    segment->last = journal->sequence;
+    segment->end = journal->writer.offset;
+    atomic_store(&journal->durable, journal->sequence);
+    for (size_t i = 0; i < group->cursors_count; i++) {
+        struct cursor *cursor = cursor_find(journal, group->cursors[i].outlet);
+        cursor->stored = group->cursors[i].wanted;
+        cursor->known = true;
+    }
+    if (group->cursors_count)
+        pthread_cond_signal(&journal->prepare);
+    if (journal->retry_at)
+        journal->full = false;
+    if (journal->waiters)
+        pthread_cond_broadcast(&journal->durable_moved);
+    lock_release(journal);
+    journal->unannounced = group->content;
+    journal->retry_at = 0;
+}
+
+static void group_complete(struct handover *first, struct handover *stop, enum handover_result result)
+{
+    while (first != stop) {
+        struct handover *next = first->next;
+        first->complete(first, result);
+        first = next;
+    }
+}
+
+static void committer_retire(struct journal *journal)
+{
+    const struct segment *segment = segment_current(journal);
+
+    log_event(LOG_ERROR, "journal.retire", log_text("directory", journal->options.directory),
+        log_number("segment", (int64_t)segment->number), log_number("end", (int64_t)segment->end),
+        log_text("error", strerror(errno)));
+    metric_add(journal->retired, 1);
+    writer_close(&journal->writer);
+}
+
+static void committer_set_full(struct journal *journal, const char *reason)
+{
+    lock_take(journal);
+    journal->full = true;
+    snprintf(journal->full_reason, sizeof journal->full_reason, "%s", reason);
+    lock_release(journal);
+}
+
+/* Two tries: the current segment, then a new one, which may come from the kept reserve. Returns what the hand-overs
+ * are told. */
+static enum handover_result group_try(struct journal *journal, struct group *group, struct error *error)
+{
+    enum handover_result failed = HANDOVER_REFUSED;
+    uint64_t sequence = atomic_load(&journal->durable);
+
+    for (int attempt = 0; attempt < 2; attempt++) {
+        bool for_data = attempt == 0 && group->first != group->stop;
+        journal->sequence = sequence;
+        if (journal->writer.fd < 0 && committer_roll(journal, for_data, error))
+            break;
+        if (group_write(journal, group) == 0)
+            return HANDOVER_DURABLE;
+        error_set_errno(error, ERROR_RETRY, "journal %s: write and sync", journal->options.directory);
+        committer_retire(journal);
+        failed = HANDOVER_UNKNOWN;
+    }
+    journal->sequence = sequence;
+    return failed;
+}
+
+/* Cursors that could not be written are tried again with the next group. */
+static void group_failed(struct journal *journal, const struct group *group, const char *reason)
+{
+    committer_set_full(journal, reason);
+    lock_take(journal);
+    for (size_t i = 0; i < group->cursors_count; i++)
+        cursor_find(journal, group->cursors[i].outlet)->dirty = !journal->closing;
+    lock_release(journal);
+    journal->retry_at = journal->committed_at + RETRY_PAUSE;
+}
+
+static void committer_commit(struct journal *journal, struct group *group)
+{
+    const struct clock *clock = journal->options.clock;
+    int64_t started = clock_monotonic(clock);
+    struct error error;
+
+    group->content = group->first != group->stop || group->cursors_count;
+    enum handover_result result = group_try(journal, group, &error);
+    journal->committed_at = clock_monotonic(clock);
+    if (result != HANDOVER_DURABLE)
+        group_failed(journal, group, error.text);
+    else
+        group_publish(journal, group);
+    if (result == HANDOVER_DURABLE && group->content) {
+        metric_observe(
+            journal->commit_seconds, (double)(journal->committed_at - started) / (double)CLOCK_SECOND);
+        metric_observe(journal->commit_records, (double)group->records);
+    }
+    group_complete(group->first, group->stop, result);
+}
+
+/* ---- making groups ------------------------------------------------------------------------------------------ */
+
+/* What the current segment still takes when `kept` bytes stay free. */
+static uint64_t committer_room(const struct journal *journal, uint64_t kept)
+{
+    uint64_t used = journal->writer.offset + kept;
+
+    if (journal->writer.fd < 0)
+        return journal->handover_max;
+    uint64_t size = journal->segments[journal->segments_count - 1].size;
+    return used > size ? 0 : size - used;
+}
+
+/* Records may use the current segment only while the kept reserve is whole, or about to be. */
+static bool committer_takes_data(struct journal *journal)
+{
+    lock_take(journal);
+    bool whole = journal->reserve_count >= RESERVE_KEPT || reserve_may_come(journal);
+    lock_release(journal);
+    return whole;
+}
+
+static void committer_refuse(struct journal *journal, struct handover *list, const char *reason)
+{
+    committer_set_full(journal, reason);
+    group_complete(list, NULL, HANDOVER_REFUSED);
+}
+
+/* As many of the list as fit the current segment, behind them room for a group without records. */
+static void group_gather(struct journal *journal, struct group *group, struct handover **list)
+{
+    uint64_t room = committer_room(journal, 2 * CONTROL_ROOM);
+
+    if (room > journal->handover_max)
+        room = journal->handover_max;
+    group->first = *list;
+    while (*list && (*list)->size <= room) {
+        room -= (*list)->size;
+        group->records += (*list)->records;
+        *list = (*list)->next;
+    }
+    group->stop = *list;
+}
+
+/* Commits the list in groups, the cursors with the first of them; refuses what has no room. Says whether the cursors
+ * went along. */
+static bool committer_commit_list(struct journal *journal, struct handover *list, struct group *cursors)
+{
+    bool committed = false;
+    struct error error;
+
+    while (list) {
+        struct group group = committed ? (struct group){0} : *cursors;
+        if (!committer_takes_data(journal)) {
+            committer_refuse(journal, list, "journal is full: its reserve is kept for cursors");
+            break;
+        }
+        group_gather(journal, &group, &list);
+        if (group.first != group.stop) {
+            committer_commit(journal, &group);
+            committed = true;
+        } else if (committer_roll(journal, true, &error)) {
+            committer_refuse(journal, list, error.text);
+            break;
+        }
+    }
+    return committed;
+}
+
+/* A group without records: cursors, or the mark that tells how far the log is durable. For a mark alone no new segment
+ * is begun. */
+static void committer_commit_control(struct journal *journal, struct group *cursors)
+{
+    struct error error;
+
+    if (committer_room(journal, CONTROL_ROOM) == 0) {
+        journal->unannounced = false;
+        if (!cursors->cursors_count)
+            return;
+        if (committer_roll(journal, false, &error)) {
+            group_failed(journal, cursors, error.text);
+            return;
+        }
+    }
+    committer_commit(journal, cursors);
+}
+
+/* ---- the thread --------------------------------------------------------------------------------------------- */
+
+static int64_t committer_due(const struct journal *journal)
+{
+    if (journal->retry_at)
+        return journal->retry_at;
+    return journal->unannounced ? journal->committed_at + SILENCE : INT64_MAX;
+}
+
+static bool committer_has_work(const struct journal *journal)
+{
+    bool may_write = !journal->retry_at || clock_monotonic(journal->options.clock) >= journal->retry_at;
+
+    if (journal->queue || journal->closing)
+        return true;
+    for (size_t i = 0; i < journal->cursors_count; i++)
+        if (journal->cursors[i].dirty && may_write)
+            return true;
+    return clock_monotonic(journal->options.clock) >= committer_due(journal);
+}
+
+/* @holds lock */
+static void committer_take_cursors(struct journal *journal, struct group *group)
+{
+    for (size_t i = 0; i < journal->cursors_count; i++) {
+        if (!journal->cursors[i].dirty)
+            continue;
+        journal->cursors[i].dirty = false;
+        group->cursors[group->cursors_count++] = journal->cursors[i];
+    }
+}
+
+/* One wait and one commit; false once the journal closes and everything is written. */
+static bool committer_step(struct journal *journal)
+{
+    struct group cursors = {0};
+
+    lock_take(journal);
+    while (!committer_has_work(journal)) {
+        journal->idle = true;
+        lock_wait(journal, &journal->work, committer_due(journal));
+        journal->idle = false;
+    }
+    struct handover *list = journal->queue;
+    journal->queue = NULL;
+    journal->queue_tail = &journal->queue;
+    committer_take_cursors(journal, &cursors);
+    bool last = journal->closing && !list && !cursors.cursors_count;
+    lock_release(journal);
+
+    bool committed = committer_commit_list(journal, list, &cursors);
+    if (!committed && (cursors.cursors_count || !last || journal->unannounced))
+        committer_commit_control(journal, &cursors);
+    return !last;
+}
+
+void *committer_run(void *context)
+{
+    struct journal *journal = context;
+
+    while (committer_step(journal))
+        continue;
+    return NULL;
+}

@@ -1,0 +1,185 @@
+/* internal: the journal's inside, shared by its own files only.
+ *
+ * Threads: the committer alone writes the current segment; the preparer alone makes and recycles files; any thread
+ * hands over and reads. All fields under "guarded by lock" are; the rest is constant after journal_open() or belongs to the
+ * thread named.
+ */
+#ifndef PENSTOCK_JOURNAL_INTERNAL_H
+#define PENSTOCK_JOURNAL_INTERNAL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/metric.h"
+#include "journal/frame.h"
+#include "journal/io.h"
+#include "journal/scan.h"
+
+#define RESERVE_KEPT 2 /* segments that only cursors, state and recovery may use */
+#define RESERVE_TARGET 3 /* the preparer keeps one more, so that a roll need not wait */
+#define RESERVE_MAX 4 /* above it a freed segment is deleted, not recycled */
+#define DAMAGED_KEPT 2 /* damaged segments put aside instead of being recycled */
+#define ZERO_STEP (UINT32_C(4) << 20)
+#define WRITER_BUFFER (UINT32_C(1) << 20)
+#define CONTROL_ROOM 2048 /* in a segment, for one group's mark and cursors */
+#define SILENCE (CLOCK_SECOND / 10)
+#define RETRY_PAUSE CLOCK_SECOND
+#define SEGMENT_NAME_SIZE 64
+
+/* One segment file with a name of its own, oldest first in the journal's list. */
+struct segment {
+    uint64_t number;
+    uint64_t base; /* sequence of the last record before it */
+    uint64_t last; /* sequence of its last record (= base: none) */
+    uint64_t seed;
+    uint64_t snapshot_end;
+    uint64_t end; /* nothing beyond counts; of the current one: what is durable */
+    uint64_t size; /* of the file */
+    uint32_t epoch;
+    bool damaged;
+};
+
+/* Appends frames to one segment file through a buffer. @thread its owner */
+struct writer {
+    const struct journal_io *io;
+    int fd; /* -1: none */
+    uint64_t seed;
+    uint64_t offset; /* of the next frame, what is buffered included */
+    size_t used;
+    char *buffer; /* WRITER_BUFFER bytes; it ends at offset */
+};
+
+struct cursor {
+    char outlet[JOURNAL_OUTLET_NAME_MAX + 1];
+    struct journal_cursor stored; /* durable */
+    struct journal_cursor wanted; /* moved by the outlet */
+    bool known; /* a cursor was found or written */
+    bool dirty;
+};
+
+struct journal_reader {
+    struct journal *journal;
+    struct journal_reader *next; /* guarded by journal->lock, as is pinned */
+    uint64_t pinned; /* number of the segment that must not be recycled; 0: none */
+    struct segment segment; /* being read; number 0: none */
+    struct scan scan;
+    int fd;
+    uint64_t last; /* sequence of the last entry given out */
+    bool has_frame;
+    struct scan_frame frame; /* read, but a damage entry comes first */
+};
+
+struct journal {
+    struct journal_options options;
+    const struct journal_io *io;
+    int directory; /* also holds the lock */
+    uint64_t log;
+    uint32_t epoch;
+    char gateway_id[JOURNAL_GATEWAY_ID_MAX + 1];
+    uint64_t handover_max; /* bytes of one hand-over, and of one group */
+    pthread_t committer_thread, preparer_thread;
+    bool threads;
+
+    pthread_mutex_t lock;
+    pthread_cond_t work; /* the committer: queue, cursors, closing */
+    pthread_cond_t prepare; /* the preparer: reserve taken, segments to free, closing */
+    pthread_cond_t room; /* the committer: the reserve grew, or cannot */
+    pthread_cond_t durable_moved;
+
+    /* guarded by lock */
+    struct handover *queue, **queue_tail;
+    bool idle; /* the committer waits */
+    bool closing, preparer_stop;
+    struct segment *segments;
+    size_t segments_count, segments_capacity;
+    uint64_t reserve[RESERVE_MAX];
+    size_t reserve_count;
+    uint64_t reserve_next;
+    uint64_t bytes; /* of all files */
+    bool urgent; /* the committer waits for a reserve */
+    bool unprepared; /* the last try to make a reserve failed */
+    bool full;
+    char full_reason[ERROR_TEXT_SIZE];
+    struct cursor cursors[JOURNAL_OUTLETS_MAX];
+    size_t cursors_count;
+    struct journal_reader *readers;
+    unsigned waiters, wakes;
+    size_t damaged_kept;
+    uint64_t next_number; /* of segments */
+
+    _Atomic uint64_t durable;
+
+    /* the committer's */
+    struct writer writer;
+    uint64_t sequence; /* of the last record written */
+    bool unannounced; /* a group was committed whose durability no later mark has told */
+    int64_t committed_at; /* monotonic */
+    int64_t retry_at; /* 0: none */
+    struct metric_series *commit_seconds, *commit_records, *retired;
+};
+
+/* ---- segment.c: files of the directory --------------------------------------------------------------------- */
+
+void segment_name(char name[SEGMENT_NAME_SIZE], uint64_t number);
+void reserve_name(char name[SEGMENT_NAME_SIZE], uint64_t id);
+
+uint64_t journal_random(void);
+
+/* Makes an empty file of segment size under a reserve name. With zero, it is filled with zeros in steps; stop() is asked
+ * between them and ends the filling early (the file is good all the same). */
+int reserve_make(struct journal *journal, uint64_t id, bool (*stop)(struct journal *), struct error *error);
+
+/* Turns a reserve file into the segment that header describes: header and snapshot are written and synced before the file
+ * gets its name, the name before anything is appended. Sets header->seed and snapshot_end. The writer is open then. The file
+ * is deleted on failure. */
+int segment_begin(struct journal *journal, uint64_t reserve, struct segment_header *header,
+    struct writer *writer, struct error *error);
+
+/* Adds to the list. @holds lock, or before the threads start */
+int segment_list_add(struct journal *journal, const struct segment_header *header, struct error *error);
+struct segment *segment_current(struct journal *journal);
+
+/* The room for frames behind the largest snapshot of a segment of this size. */
+uint64_t segment_room(uint64_t segment_size);
+
+int writer_frame(struct writer *writer, const struct frame *frame, struct slice head, struct slice payload);
+int writer_flush(struct writer *writer);
+void writer_close(struct writer *writer);
+
+/* ---- recovery.c, recovery_list.c ---------------------------------------------------------------------------- */
+
+int recovery_list(struct journal *journal, struct journal_report *report, struct error *error);
+int recovery_run(struct journal *journal, struct journal_report *report, struct error *error);
+void recovery_note(struct journal_report *report, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* Applies one state frame by the table of kinds; an unknown kind is an error. */
+int state_apply(struct journal *journal, const struct frame *frame, const char *body, struct error *error);
+
+/* ---- committer.c, preparer.c -------------------------------------------------------------------------------- */
+
+void *committer_run(void *journal);
+/* Starts the segment behind the current one (number, base and previous are filled in). @thread committer, main at open */
+int committer_roll(struct journal *journal, bool for_data, struct error *error);
+void *preparer_run(void *journal);
+/* One piece of work: 1 something was done, 0 nothing to do. @holds lock (released meanwhile) */
+int preparer_step(struct journal *journal);
+/* Frees segments that nobody needs, at open before anything is created. */
+void preparer_free_passed(struct journal *journal);
+
+/* ---- cursor.c ----------------------------------------------------------------------------------------------- */
+
+struct cursor *cursor_find(struct journal *journal, const char *outlet);
+/* The smallest stored position of all outlets. @holds lock */
+uint64_t cursor_least(const struct journal *journal);
+int cursor_apply(void *state, const void *body, size_t length, uint64_t sequence, struct error *error);
+int cursor_dump(void *state, uint64_t keep_from, state_emit_fn *emit, void *context, struct error *error);
+#define CURSOR_BODY_MAX (2 + JOURNAL_OUTLET_NAME_MAX + 6 * 8)
+size_t cursor_encode(const char *outlet, const struct journal_cursor *cursor, char out[CURSOR_BODY_MAX]);
+
+void lock_take(struct journal *journal);
+void lock_release(struct journal *journal);
+/* Waits on a condition until `until` (monotonic microseconds; INT64_MAX: for ever). @holds lock */
+void lock_wait(struct journal *journal, pthread_cond_t *condition, int64_t until);
+
+#endif

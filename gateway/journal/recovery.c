@@ -1,0 +1,383 @@
+/* recovery: what the last run left behind, made safe, before anybody reads or writes (FORMAT.md, "Recovery").
+ *
+ * Only the last segment is scanned. Up to the highest mark found in it everything was durable: what is bad there is damage, named
+ * and stepped over. Behind that mark the longest valid prefix counts, cut back to the end of a hand-over. */
+#include "journal/internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/file.h"
+#include "base/little.h"
+#include "base/log.h"
+
+/* What the first pass learns about the last segment. */
+struct tail {
+    struct segment *segment;
+    int fd;
+    uint64_t durable; /* offset up to which everything was fsynced */
+    uint64_t durable_last; /* sequence of the last record below it, as the mark says */
+    uint64_t highest; /* sequence of any valid record, also behind a hole */
+    uint64_t cut; /* where the kept part ends */
+    bool snapshot_damaged;
+};
+
+int state_apply(struct journal *journal, const struct frame *frame, const char *body, struct error *error)
+{
+    if (frame->kind == STATE_CURSOR)
+        return cursor_apply(journal, body, frame->length, frame->sequence, error);
+    for (size_t i = 0; i < journal->options.kinds_count; i++) {
+        const struct state_kind *kind = &journal->options.kinds[i];
+        if (kind->kind != frame->kind)
+            continue;
+        if (kind->apply(kind->state, body, frame->length, frame->sequence, error))
+            return error_wrap(error, "state %s", kind->name);
+        return 0;
+    }
+    return error_set(error, ERROR_REJECT, "state of unknown kind %u", frame->kind);
+}
+
+static void recovery_apply(
+    struct journal *journal, const struct scan_frame *found, struct journal_report *report)
+{
+    struct error error;
+
+    if (found->frame.kind >= STATE_CURSOR && state_apply(journal, &found->frame, found->body, &error))
+        recovery_note(report, "state record at %" PRIu64 ": %s", found->offset, error.text);
+}
+
+static void recovery_scan_start(struct scan *scan, const struct segment *segment, int fd, uint64_t end)
+{
+    scan_init(scan);
+    scan->fd = fd;
+    scan->seed = segment->seed;
+    scan->offset = SEGMENT_HEADER_SIZE;
+    scan->last = segment->base;
+    scan->end = end;
+}
+
+/* First pass: the highest mark and the highest sequence, over holes too. */
+static int tail_survey(struct tail *tail, struct error *error)
+{
+    struct scan scan;
+    struct scan_frame found;
+    int more;
+
+    recovery_scan_start(&scan, tail->segment, tail->fd, tail->segment->size);
+    scan.resync = true;
+    tail->durable = tail->segment->snapshot_end;
+    tail->durable_last = tail->highest = tail->segment->base;
+    while ((more = scan_next(&scan, &found, error)) == 1) {
+        if (found.after_hole && found.offset <= tail->segment->snapshot_end)
+            tail->snapshot_damaged = true;
+        if (found.frame.kind == JOURNAL_KIND_DATA)
+            tail->highest = found.frame.sequence;
+        if (found.frame.kind == JOURNAL_KIND_GROUP && found.frame.length == 16 &&
+            get_u64(found.body + 8) > tail->durable) {
+            tail->durable_last = get_u64(found.body);
+            tail->durable = get_u64(found.body + 8);
+        }
+    }
+    if (tail->durable > tail->segment->size) /* a file cut short */
+        tail->durable = tail->segment->size;
+    if (scan.offset < tail->segment->snapshot_end)
+        tail->snapshot_damaged = true;
+    scan_free(&scan);
+    return more;
+}
+
+static void tail_note_damage(
+    struct tail *tail, uint64_t first, uint64_t last, uint64_t offset, struct journal_report *report)
+{
+    tail->segment->damaged = true;
+    if (first > last) {
+        recovery_note(report, "segment %" PRIu64 ": damage before offset %" PRIu64 ", no record lost",
+            tail->segment->number, offset);
+        return;
+    }
+    report->records_damaged += last - first + 1;
+    recovery_note(report,
+        "segment %" PRIu64 ": records %" PRIu64 "..%" PRIu64 " are damaged (before offset %" PRIu64 ")",
+        tail->segment->number, first, last, offset);
+}
+
+/* Below the last mark a hole is damage: step over it, and know how far the records went. */
+static int tail_keep_durable(struct journal *journal, struct tail *tail, struct scan *scan,
+    struct journal_report *report, struct error *error)
+{
+    struct scan_frame found;
+    int more = 1;
+
+    scan->resync = true;
+    while (more == 1 && scan->offset < tail->durable) {
+        uint64_t last = scan->last;
+        scan->end = tail->durable;
+        more = scan_next(scan, &found, error);
+        if (more != 1)
+            break;
+        bool data = found.frame.kind == JOURNAL_KIND_DATA;
+        if (found.after_hole || found.frame.sequence > last + data)
+            tail_note_damage(tail, last + 1, found.frame.sequence - data, found.offset, report);
+        recovery_apply(journal, &found, report);
+    }
+    return more < 0 ? -1 : 0;
+}
+
+/* Behind the last mark the first hole is the end, and an unfinished hand-over is cut off. */
+static int tail_keep_prefix(struct journal *journal, struct tail *tail, struct scan *scan,
+    struct journal_report *report, struct error *error)
+{
+    struct scan ahead = *scan; /* walks in front of what is known to be whole; borrows no window */
+    struct scan_frame found;
+    int more;
+
+    bytes_init(&ahead.window, scan->window.limit);
+    ahead.window_start = 0;
+    ahead.resync = false;
+    tail->cut = scan->offset;
+    tail->segment->last = scan->last;
+    while ((more = scan_next(&ahead, &found, error)) == 1) {
+        if (!(found.frame.flags & FRAME_END))
+            continue;
+        tail->cut = ahead.offset;
+        tail->segment->last = ahead.last;
+    }
+    bool torn = tail->cut != ahead.offset || scan_looks_torn(&ahead) || tail->highest > ahead.last;
+    if (more == 0 && torn) {
+        report->tail_first = tail->segment->last + 1;
+        report->tail_last = tail->highest > tail->segment->last ? tail->highest : tail->segment->last + 1;
+        recovery_note(report,
+            "tail %" PRIu64 "..%" PRIu64 ", possibly acknowledged: cut off segment %" PRIu64
+            " at offset %" PRIu64,
+            report->tail_first, report->tail_last, tail->segment->number, tail->cut);
+    }
+    scan_free(&ahead);
+    scan->resync = false;
+    while (more == 0 && scan->offset < tail->cut && (more = scan_next(scan, &found, error)) == 1) {
+        recovery_apply(journal, &found, report);
+        more = 0;
+    }
+    return more;
+}
+
+/* State of all kept segments, oldest first: only when the last one's snapshot is damaged. */
+static int recovery_apply_all(struct journal *journal, struct journal_report *report, struct error *error)
+{
+    for (size_t i = 0; i + 1 < journal->segments_count; i++) {
+        const struct segment *segment = &journal->segments[i];
+        char name[SEGMENT_NAME_SIZE];
+        struct scan scan;
+        struct scan_frame found;
+        int more;
+
+        segment_name(name, segment->number);
+        cleanup_fd int fd = openat(journal->directory, name, O_RDONLY | O_CLOEXEC);
+        recovery_scan_start(&scan, segment, fd, segment->end);
+        scan.resync = true;
+        scan.limit = segment->last;
+        while ((more = scan_next(&scan, &found, error)) == 1)
+            recovery_apply(journal, &found, report);
+        scan_free(&scan);
+        if (more < 0)
+            recovery_note(report, "segment %" PRIu64 ": %s", segment->number, error->text);
+    }
+    return 0;
+}
+
+static int tail_recover(
+    struct journal *journal, struct tail *tail, struct journal_report *report, struct error *error)
+{
+    struct scan scan;
+
+    if (tail_survey(tail, error))
+        return -1;
+    if (tail->snapshot_damaged) {
+        recovery_note(report,
+            "segment %" PRIu64 ": snapshot of the live state is damaged: state is read from all segments",
+            tail->segment->number);
+        recovery_apply_all(journal, report, error);
+    }
+    recovery_scan_start(&scan, tail->segment, tail->fd, tail->segment->size);
+    int result = tail_keep_durable(journal, tail, &scan, report, error);
+    if (!result) {
+        if (scan.offset < tail->durable || scan.last < tail->durable_last)
+            tail_note_damage(tail, scan.last + 1, tail->durable_last, tail->durable, report);
+        scan.offset = tail->durable;
+        scan.last = tail->durable_last;
+        scan.end = tail->segment->size;
+        result = tail_keep_prefix(journal, tail, &scan, report, error);
+    }
+    scan_free(&scan);
+    return result;
+}
+
+/* ---- the restart --------------------------------------------------------------------------------------------- */
+
+static bool recovery_never_stop(struct journal *journal)
+{
+    (void)journal;
+    return true; /* no zero-filling while somebody waits for the start */
+}
+
+/* At least one reserve file, made now if there is none. */
+static int recovery_need_reserve(struct journal *journal, struct error *error)
+{
+    if (journal->reserve_count)
+        return 0;
+    uint64_t id = journal->reserve_next++;
+    if (reserve_make(journal, id, recovery_never_stop, error))
+        return error_wrap(error, "journal %s: no room for a new segment", journal->options.directory);
+    journal->reserve[journal->reserve_count++] = id;
+    journal->bytes += journal->options.segment_size;
+    return 0;
+}
+
+/* A kill leaves written bytes in the page cache that a power cut still takes: the tail is synced before anybody may read it. */
+static int tail_copy(struct journal *journal, struct tail *tail, struct error *error)
+{
+    struct scan scan;
+    struct scan_frame found;
+    struct segment old = *tail->segment;
+    int more = 0;
+
+    tail->segment->last = journal->sequence = tail->durable_last;
+    tail->segment->end = tail->durable;
+    if (recovery_need_reserve(journal, error) || committer_roll(journal, false, error))
+        return -1;
+    recovery_scan_start(&scan, &old, tail->fd, tail->cut);
+    scan.offset = tail->durable;
+    scan.last = tail->durable_last;
+    while (!more && scan.offset < tail->cut && (more = scan_next(&scan, &found, error)) == 1) {
+        more = writer_frame(&journal->writer, &found.frame, (struct slice){found.body, found.frame.length},
+            (struct slice){NULL, 0});
+    }
+    scan_free(&scan);
+    if (more || writer_flush(&journal->writer) || journal->io->sync(journal->io->context, journal->writer.fd))
+        return error_set_errno(error, ERROR_FATAL, "journal %s: copy the tail of segment %" PRIu64,
+            journal->options.directory, old.number);
+    journal->sequence = segment_current(journal)->last = old.last;
+    segment_current(journal)->end = journal->writer.offset;
+    return 0;
+}
+
+static int tail_make_durable(
+    struct journal *journal, struct tail *tail, struct journal_report *report, struct error *error)
+{
+    journal->epoch = tail->segment->epoch; /* a copy belongs to the start that accepted it */
+    tail->segment->end = tail->cut;
+    journal->sequence = tail->segment->last;
+    if (journal->io->sync(journal->io->context, tail->fd) == 0)
+        return 0;
+    recovery_note(report, "segment %" PRIu64 ": sync of its tail failed (%s): copied to a new segment",
+        tail->segment->number, strerror(errno));
+    return tail_copy(journal, tail, error);
+}
+
+static int recovery_last_segment(struct journal *journal, struct journal_report *report, struct error *error)
+{
+    struct tail tail = {.segment = segment_current(journal)};
+    char name[SEGMENT_NAME_SIZE];
+
+    segment_name(name, tail.segment->number);
+    cleanup_fd int fd = openat(journal->directory, name, O_RDWR | O_CLOEXEC);
+    tail.fd = fd;
+    if (fd < 0)
+        error_set_errno(error, ERROR_FATAL, "open");
+    if (fd < 0 || tail_recover(journal, &tail, report, error) ||
+        tail_make_durable(journal, &tail, report, error))
+        return error_wrap(error, "journal %s: %s", journal->options.directory, name);
+    return 0;
+}
+
+static int recovery_check_cursors(struct journal *journal, struct error *error)
+{
+    for (size_t i = 0; i < journal->cursors_count; i++) {
+        bool wanted = false;
+        for (size_t k = 0; k < journal->options.outlets_count; k++)
+            wanted = wanted || strcmp(journal->options.outlets[k], journal->cursors[i].outlet) == 0;
+        if (!wanted)
+            return error_set(error, ERROR_FATAL,
+                "journal %s keeps records for outlet %s, which is not configured any more: configure it again",
+                journal->options.directory, journal->cursors[i].outlet);
+    }
+    return 0;
+}
+
+/* A new outlet starts at the oldest kept record. */
+static void recovery_add_cursors(struct journal *journal)
+{
+    uint64_t oldest = journal->segments_count ? journal->segments[0].base : 0;
+
+    for (size_t i = 0; i < journal->options.outlets_count; i++) {
+        struct cursor *cursor = cursor_find(journal, journal->options.outlets[i]);
+        if (!cursor) {
+            cursor = &journal->cursors[journal->cursors_count++];
+            snprintf(cursor->outlet, sizeof cursor->outlet, "%s", journal->options.outlets[i]);
+            cursor->stored.position = cursor->stored.base = oldest;
+            cursor->known = true;
+        }
+        cursor->wanted = cursor->stored;
+    }
+}
+
+static void recovery_new_epoch(struct journal *journal)
+{
+    bool used = true;
+
+    while (used) {
+        journal->epoch = (uint32_t)journal_random();
+        used = journal->epoch == 0;
+        for (size_t i = 0; i < journal->segments_count; i++)
+            used = used || journal->segments[i].epoch == journal->epoch;
+    }
+    if (!journal->log)
+        journal->log = journal_random();
+}
+
+/* What the tail's end leaves empty goes back to the disk, or a crash loop would fill it. Its end stands in the next header, so this
+ * needs no sync of its own. */
+static void recovery_truncate(struct journal *journal, struct segment *segment)
+{
+    char name[SEGMENT_NAME_SIZE];
+
+    segment_name(name, segment->number);
+    cleanup_fd int fd = openat(journal->directory, name, O_RDWR | O_CLOEXEC);
+    if (segment->end >= segment->size || segment->last == segment->base || fd < 0 ||
+        journal->io->truncate(journal->io->context, fd, segment->end))
+        return;
+    journal->bytes -= segment->size - segment->end;
+    segment->size = segment->end;
+}
+
+static uint64_t recovery_count(const struct journal *journal)
+{
+    uint64_t count = 0;
+
+    for (size_t i = 0; i < journal->segments_count; i++)
+        count += journal->segments[i].last > journal->segments[i].base;
+    return count;
+}
+
+int recovery_run(struct journal *journal, struct journal_report *report, struct error *error)
+{
+    if (recovery_list(journal, report, error))
+        return -1;
+    if (journal->segments_count && recovery_last_segment(journal, report, error))
+        return -1;
+    if (recovery_check_cursors(journal, error))
+        return -1;
+    recovery_add_cursors(journal);
+    atomic_store(&journal->durable, journal->sequence);
+    recovery_new_epoch(journal);
+    preparer_free_passed(journal);
+    report->segments = recovery_count(journal);
+    report->last_sequence = journal->sequence;
+    report->epoch = journal->epoch;
+    if (recovery_need_reserve(journal, error) || committer_roll(journal, false, error))
+        return -1;
+    if (journal->segments_count > 1)
+        recovery_truncate(journal, &journal->segments[journal->segments_count - 2]);
+    return 0;
+}

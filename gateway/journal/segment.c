@@ -1,0 +1,259 @@
+/* segment: the files of the journal's directory, and the writer that appends frames to one (internal.h, FORMAT.md). */
+#include "journal/internal.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
+
+#include "base/file.h"
+#include "base/little.h"
+
+void segment_name(char name[SEGMENT_NAME_SIZE], uint64_t number)
+{
+    snprintf(name, SEGMENT_NAME_SIZE, "%020" PRIu64 ".segment", number);
+}
+
+void reserve_name(char name[SEGMENT_NAME_SIZE], uint64_t id)
+{
+    snprintf(name, SEGMENT_NAME_SIZE, "reserve.%" PRIu64, id);
+}
+
+uint64_t journal_random(void)
+{
+    uint64_t value = 0;
+
+    while (value == 0)
+        if (getrandom(&value, sizeof value, 0) != sizeof value)
+            value = 0;
+    return value;
+}
+
+uint64_t segment_room(uint64_t segment_size)
+{
+    return segment_size - SEGMENT_HEADER_SIZE - segment_size / JOURNAL_STATE_SHARE - CONTROL_ROOM;
+}
+
+/* Written blocks cost less per sync than allocated ones whose extents are still to be converted. */
+static int reserve_zero(struct journal *journal, int fd, bool (*stop)(struct journal *), struct error *error)
+{
+    const struct journal_io *io = journal->io;
+    char *zeros = calloc(1, ZERO_STEP);
+    int result = zeros ? 0 : error_set(error, ERROR_RETRY, "zeros: out of memory");
+
+    for (uint64_t at = 0; !result && at < journal->options.segment_size; at += ZERO_STEP) {
+        if (stop(journal))
+            break;
+        uint64_t rest = journal->options.segment_size - at;
+        result = io->write(io->context, fd, zeros, rest < ZERO_STEP ? rest : ZERO_STEP, at);
+        if (!result)
+            result = io->sync(io->context, fd);
+        if (result)
+            error_set_errno(error, ERROR_RETRY, "zero-fill");
+    }
+    free(zeros);
+    return result;
+}
+
+int reserve_make(struct journal *journal, uint64_t id, bool (*stop)(struct journal *), struct error *error)
+{
+    const struct journal_io *io = journal->io;
+    char name[SEGMENT_NAME_SIZE];
+    char fresh[SEGMENT_NAME_SIZE + 4];
+
+    reserve_name(name, id);
+    snprintf(fresh, sizeof fresh, "%s.new", name);
+    cleanup_fd int fd = io->create(io->context, journal->directory, fresh);
+    if (fd < 0)
+        return error_set_errno(error, ERROR_RETRY, "%s: create", fresh);
+
+    int result = io->allocate(io->context, fd, journal->options.segment_size);
+    if (result)
+        error_set_errno(
+            error, ERROR_RETRY, "%s: allocate %" PRIu64 " bytes", fresh, journal->options.segment_size);
+    else
+        result = reserve_zero(journal, fd, stop, error);
+    if (!result) {
+        result = io->sync(io->context, fd) || io->rename(io->context, journal->directory, fresh, name) ||
+                 io->sync_directory(io->context, journal->directory);
+        if (result)
+            error_set_errno(error, ERROR_RETRY, "%s: sync and rename", fresh);
+    }
+    if (result) {
+        io->unlink(io->context, journal->directory, fresh);
+        io->unlink(io->context, journal->directory, name);
+        return -1;
+    }
+    return 0;
+}
+
+/* ---- writer ---- */
+
+int writer_flush(struct writer *writer)
+{
+    if (writer->used == 0)
+        return 0;
+    int result = writer->io->write(
+        writer->io->context, writer->fd, writer->buffer, writer->used, writer->offset - writer->used);
+    writer->used = 0;
+    return result;
+}
+
+static int writer_put(struct writer *writer, const char *data, size_t length)
+{
+    while (length) {
+        if (writer->used == WRITER_BUFFER && writer_flush(writer))
+            return -1;
+        size_t room = WRITER_BUFFER - writer->used;
+        size_t part = length < room ? length : room;
+        memcpy(writer->buffer + writer->used, data, part);
+        writer->used += part;
+        writer->offset += part;
+        data += part;
+        length -= part;
+    }
+    return 0;
+}
+
+int writer_frame(struct writer *writer, const struct frame *frame, struct slice head, struct slice payload)
+{
+    static const char zeros[FRAME_ALIGN] = {0};
+    char header[FRAME_HEADER_SIZE];
+    size_t padding = (size_t)(frame_size(frame->length) - FRAME_HEADER_SIZE - frame->length);
+
+    assert(frame->length == head.length + payload.length);
+    frame_encode(header, frame, writer->seed, writer->offset, head, payload);
+    if (writer_put(writer, header, sizeof header) || writer_put(writer, head.data, head.length) ||
+        writer_put(writer, payload.data, payload.length))
+        return -1;
+    return writer_put(writer, zeros, padding);
+}
+
+void writer_close(struct writer *writer)
+{
+    fd_close(&writer->fd);
+    writer->used = 0;
+}
+
+/* ---- begin ---- */
+
+struct snapshot {
+    struct writer *writer;
+    uint64_t sequence;
+    uint64_t end; /* the share of the segment that the snapshot must keep */
+    uint16_t kind;
+    uint32_t count;
+};
+
+static int snapshot_emit(void *context, const void *body, size_t length, struct error *error)
+{
+    struct snapshot *snapshot = context;
+    struct frame frame = {(uint32_t)length, snapshot->kind, FRAME_END, snapshot->sequence};
+
+    if (snapshot->writer->offset + frame_size(length) > snapshot->end)
+        return error_set(error, ERROR_FATAL, "live state above 1/%d of a segment", JOURNAL_STATE_SHARE);
+    if (writer_frame(snapshot->writer, &frame, (struct slice){body, length}, (struct slice){NULL, 0}))
+        return error_set_errno(error, ERROR_RETRY, "write snapshot");
+    snapshot->count++;
+    return 0;
+}
+
+static int snapshot_write(
+    struct journal *journal, struct writer *writer, uint64_t sequence, struct error *error)
+{
+    struct snapshot snapshot = {.writer = writer,
+        .sequence = sequence,
+        .end = SEGMENT_HEADER_SIZE + journal->options.segment_size / JOURNAL_STATE_SHARE};
+    uint64_t keep_from = cursor_least(journal) + 1;
+
+    snapshot.kind = STATE_CURSOR;
+    if (cursor_dump(journal, keep_from, snapshot_emit, &snapshot, error))
+        return -1;
+    for (size_t i = 0; i < journal->options.kinds_count; i++) {
+        const struct state_kind *kind = &journal->options.kinds[i];
+        snapshot.kind = kind->kind;
+        if (kind->dump(kind->state, keep_from, snapshot_emit, &snapshot, error))
+            return error_wrap(error, "snapshot of %s", kind->name);
+    }
+    char count[4];
+    put_u32(count, snapshot.count);
+    snapshot.kind = JOURNAL_KIND_SNAPSHOT;
+    return snapshot_emit(&snapshot, count, sizeof count, error);
+}
+
+/* The header is written last of all, once the snapshot's end is known; one sync covers both. */
+static int segment_fill(
+    struct journal *journal, struct segment_header *header, struct writer *writer, struct error *error)
+{
+    const struct journal_io *io = journal->io;
+    char stored[SEGMENT_HEADER_SIZE];
+
+    if (snapshot_write(journal, writer, header->base, error))
+        return -1;
+    header->snapshot_end = writer->offset;
+    segment_header_encode(stored, header);
+    if (writer_flush(writer) || io->write(io->context, writer->fd, stored, sizeof stored, 0) ||
+        io->sync(io->context, writer->fd))
+        return error_set_errno(error, ERROR_RETRY, "write and sync header");
+    return 0;
+}
+
+int segment_begin(struct journal *journal, uint64_t reserve, struct segment_header *header,
+    struct writer *writer, struct error *error)
+{
+    const struct journal_io *io = journal->io;
+    char from[SEGMENT_NAME_SIZE];
+    char name[SEGMENT_NAME_SIZE];
+
+    reserve_name(from, reserve);
+    segment_name(name, header->number);
+    header->seed = journal_random();
+    writer->io = io;
+    writer->seed = header->seed;
+    writer->offset = SEGMENT_HEADER_SIZE;
+    writer->used = 0;
+    writer->fd = openat(journal->directory, from, O_RDWR | O_CLOEXEC);
+    int result = writer->fd < 0 ? error_set_errno(error, ERROR_RETRY, "open") : 0;
+    if (!result)
+        result = segment_fill(journal, header, writer, error);
+    if (!result && (io->rename(io->context, journal->directory, from, name) ||
+                       io->sync_directory(io->context, journal->directory)))
+        result = error_set_errno(error, ERROR_RETRY, "rename to %s", name);
+    if (!result)
+        return 0;
+    writer_close(writer);
+    io->unlink(io->context, journal->directory, from);
+    io->unlink(io->context, journal->directory, name);
+    return error_wrap(error, "journal %s: %s", journal->options.directory, from);
+}
+
+int segment_list_add(struct journal *journal, const struct segment_header *header, struct error *error)
+{
+    if (journal->segments_count == journal->segments_capacity) {
+        size_t capacity = journal->segments_capacity ? journal->segments_capacity * 2 : 16;
+        struct segment *segments = realloc(journal->segments, capacity * sizeof *segments);
+        if (!segments)
+            return error_set(error, ERROR_RETRY, "list of segments: out of memory");
+        journal->segments = segments;
+        journal->segments_capacity = capacity;
+    }
+    journal->segments[journal->segments_count++] = (struct segment){
+        .number = header->number,
+        .base = header->base,
+        .last = header->base,
+        .seed = header->seed,
+        .snapshot_end = header->snapshot_end,
+        .end = header->snapshot_end,
+        .size = header->size,
+        .epoch = header->epoch,
+    };
+    return 0;
+}
+
+struct segment *segment_current(struct journal *journal)
+{
+    return &journal->segments[journal->segments_count - 1];
+}
