@@ -20,17 +20,18 @@
 #include "base/bytes.h"
 #include "base/error.h"
 
-#define RECORD_KEY_MAX 256   /* bytes of a key or a label */
+#define RECORD_KEY_MAX 256 /* bytes of a key or a label */
 #define RECORD_LABELS_MAX 16 /* per stream */
 #define RECORD_ORIGIN_MAX 4096
 #define RECORD_STREAM_NAME_MAX 64
 /* The largest head that record_encode_head() can write. */
-#define RECORD_HEAD_MAX (24 + 2 + RECORD_KEY_MAX + RECORD_LABELS_MAX * (2 + RECORD_KEY_MAX) + 2 + RECORD_ORIGIN_MAX)
+#define RECORD_HEAD_MAX \
+    (24 + 2 + RECORD_KEY_MAX + RECORD_LABELS_MAX * (2 + RECORD_KEY_MAX) + 2 + RECORD_ORIGIN_MAX)
 
 enum record_flag {
-    RECORD_EVENT_TIME = 1,   /* event holds the time that the record itself names */
+    RECORD_EVENT_TIME = 1, /* event holds the time that the record itself names */
     RECORD_TIME_OUTSIDE = 2, /* it named one outside the stream's window: not used */
-    RECORD_UNDECODABLE = 4,  /* for the dead letters only */
+    RECORD_UNDECODABLE = 4, /* for the dead letters only */
 };
 
 struct record {
@@ -90,17 +91,21 @@ void rendering_table_free(struct rendering_table **table);
 /* NULL when the id is unknown. @thread any */
 const struct rendering *rendering_find(struct rendering_table *table, uint32_t id);
 
-/* The id of a live rendering equal to this one but for the id, else 0. @thread any */
+/* The id of the newest rendering of its stream when that is equal to this one but for the id, else 0. (A superseded one
+ * may be gone from the next snapshot.) @thread any */
 uint32_t rendering_find_equal(struct rendering_table *table, const struct rendering *like);
 
 /* The smallest id never used in this journal. @thread any */
 uint32_t rendering_next_id(struct rendering_table *table);
 
-/* Journal state functions (journal/state.h): kind STATE_RENDERING; state is the struct rendering_table. */
+/* Journal state functions (journal/state.h): kind STATE_RENDERING; state is the struct rendering_table.
+ * An id that is already there is left as it is. */
 int rendering_apply(void *state, const void *body, size_t length, uint64_t sequence, struct error *error);
 typedef int rendering_emit_fn(void *context, const void *body, size_t length, struct error *error);
 /* Emits those that a record at or behind keep_from may still need: the newest of each stream, and an older one until
- * keep_from has reached the sequence at which its successor was applied. */
-int rendering_dump(void *state, uint64_t keep_from, rendering_emit_fn *emit, void *context, struct error *error);
+ * keep_from is beyond the sequence at which its successor was applied (stored with it as "superseded_at"). The table stays
+ * locked meanwhile: emit must not call it. */
+int rendering_dump(
+    void *state, uint64_t keep_from, rendering_emit_fn *emit, void *context, struct error *error);
 
 #endif

@@ -1,0 +1,23 @@
+/* rendering_json: how a rendering stands in the journal; only for this room.
+ *
+ * One compact JSON object:
+ *   id             integer, 1 to 2^32 - 1
+ *   stream         string
+ *   format         "json" or "text"
+ *   labels         array of strings
+ *   lake_path      string
+ *   superseded_at  integer, only where a newer rendering of the stream was applied: the sequence at which
+ */
+#ifndef PENSTOCK_RECORD_RENDERING_JSON_H
+#define PENSTOCK_RECORD_RENDERING_JSON_H
+
+#include "record/record.h"
+
+#define RENDERING_NOT_SUPERSEDED UINT64_MAX
+
+int rendering_json_write(
+    const struct rendering *rendering, uint64_t superseded_at, struct bytes *out, struct error *error);
+int rendering_json_read(const void *body, size_t length, struct rendering **ret_rendering,
+    uint64_t *ret_superseded_at, struct error *error);
+
+#endif
