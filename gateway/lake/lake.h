@@ -26,13 +26,15 @@ struct lake_options {
     uint64_t roll_size; /* bytes; 0: never, as for the others */
     uint64_t roll_records;
     int64_t roll_every; /* microseconds since the file was opened */
-    int64_t roll_idle;  /* microseconds since its last record */
+    int64_t roll_idle; /* microseconds since its last record */
     const struct clock *clock;
 };
 
 struct lake;
 
-/* Opens the root (making it), deletes own leftovers. ERROR_RETRY when the store is not there at the moment. */
+/* Opens the root (making it), deletes own leftovers. ERROR_RETRY when the store is not there at the moment, or another
+ * process with the same gateway id writes to it; ERROR_FATAL when the gateway id cannot be part of a file name. The
+ * options' strings must outlive the lake. */
 int lake_open(struct lake **ret_lake, const struct lake_options *options, struct error *error);
 /* Drops what is open without publishing it. */
 void lake_close(struct lake **lake);
@@ -42,13 +44,15 @@ struct lake_row {
     const char *stream;
     enum record_format format;
     uint32_t epoch;
-    uint64_t sequence;
+    uint64_t sequence; /* grows from row to row */
+    int64_t received; /* microseconds since 1970; for lake_oldest_received() alone */
     struct slice payload;
 };
 
 /* Appends one row. Positions up to replay_until may already be in a published file: the path is listed then and *ret_there
- * says so (nothing is written). On failure (ERROR_RETRY) the lake must be closed and everything behind the cursor read
- * again, with replay_until at the last position that was read. */
+ * says so (nothing is written). ERROR_REJECT: this row can never be stored (a path or stream that no directory or file
+ * can be named after); nothing happened. ERROR_RETRY: the lake must be closed and everything behind the cursor read again,
+ * with replay_until at the last position that was read; until it is closed every call fails. */
 int lake_append(struct lake *lake, const struct lake_row *row, uint64_t replay_until, bool *ret_there,
     struct error *error);
 
@@ -59,6 +63,8 @@ int lake_roll_oldest(struct lake *lake, struct error *error);
 
 /* The smallest first position of the open files; 0 when none is open. */
 uint64_t lake_oldest(const struct lake *lake);
+/* When the record at that position was received; 0 when no file is open. */
+int64_t lake_oldest_received(const struct lake *lake);
 /* Microseconds (monotonic) at which lake_roll() has something to do; INT64_MAX when never. */
 int64_t lake_due(const struct lake *lake);
 uint64_t lake_open_files(const struct lake *lake);

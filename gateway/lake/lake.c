@@ -1,0 +1,378 @@
+/* lake: see lake.h; the files that are open, and the rules by which they are published */
+#include "lake/lake.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lake/file_name.h"
+#include "lake/format.h"
+#include "lake/listing.h"
+#include "lake/places.h"
+#include "lake/store.h"
+
+#define LAKE_BUFFER_MAX (32 * 1024) /* per open file */
+#define LAKE_LARGE_ROW_MAX (256 * 1024 * 1024) /* beyond any record that a journal takes */
+#define LAKE_LARGE_ROW_KEEP (1024 * 1024) /* larger memory is given back at once */
+
+struct lake_file {
+    struct lake_file *older, *newer;
+    struct place *place;
+    struct store_file *store;
+    const struct format *format;
+    uint32_t epoch;
+    uint64_t first, last; /* positions */
+    uint64_t records, bytes;
+    int64_t received; /* of the first record */
+    int64_t opened, touched; /* monotonic */
+    struct bytes buffer; /* not written yet */
+};
+
+struct lake {
+    struct lake_options options;
+    const struct store_kind *kind;
+    struct store *store;
+    struct places places;
+    struct lake_file *oldest, *newest; /* by first position, which is by age too */
+    uint64_t open_files, published;
+    uint64_t sequence; /* of the last row */
+    int64_t due; /* nothing is due earlier; may be too early */
+    bool listings; /* some place may have one */
+    bool failed; /* to be closed */
+    struct bytes large_row; /* rows that no buffer holds */
+};
+
+/* ---- opening and closing ---------------------------------------------------------------------------------- */
+
+static void lake_file_free(struct lake *lake, struct lake_file *file)
+{
+    *(file->older ? &file->older->newer : &lake->oldest) = file->newer;
+    *(file->newer ? &file->newer->older : &lake->newest) = file->older;
+    lake->open_files--;
+    places_closed(&lake->places, file->place);
+    lake->kind->abort(&file->store);
+    bytes_free(&file->buffer);
+    free(file);
+}
+
+void lake_close(struct lake **lake)
+{
+    if (!*lake)
+        return;
+    while ((*lake)->oldest)
+        lake_file_free(*lake, (*lake)->oldest);
+    places_free(&(*lake)->places);
+    (*lake)->kind->close(&(*lake)->store);
+    bytes_free(&(*lake)->large_row);
+    free(*lake);
+    *lake = NULL;
+}
+
+int lake_open_store(struct lake **ret_lake, const struct lake_options *options, const struct store_kind *kind,
+    struct error *error)
+{
+    if (file_name_check(slice_of(options->gateway_id), "gateway.id", error)) {
+        error->kind = ERROR_FATAL;
+        return -1;
+    }
+    __attribute__((cleanup(lake_close))) struct lake *lake = calloc(1, sizeof *lake);
+    if (!lake)
+        return error_set(error, ERROR_RETRY, "lake %s: out of memory", options->root);
+    lake->options = *options;
+    lake->kind = kind;
+    lake->due = INT64_MAX;
+    bytes_init(&lake->large_row, LAKE_LARGE_ROW_MAX);
+    if (lake->options.max_open_files == 0)
+        lake->options.max_open_files = 1;
+    if (places_init(&lake->places, lake->options.max_open_files, error))
+        return -1;
+    if (kind->open(&lake->store, options->root, options->gateway_id, error))
+        return -1;
+    *ret_lake = lake;
+    lake = NULL;
+    return 0;
+}
+
+int lake_open(struct lake **ret_lake, const struct lake_options *options, struct error *error)
+{
+    return lake_open_store(ret_lake, options, &store_local, error);
+}
+
+/* ---- one file --------------------------------------------------------------------------------------------- */
+
+/* When the file is due by its age or its silence. */
+static int64_t lake_file_due(const struct lake *lake, const struct lake_file *file)
+{
+    int64_t every = INT64_MAX;
+    int64_t idle = INT64_MAX;
+
+    if (lake->options.roll_every > 0 &&
+        __builtin_add_overflow(file->opened, lake->options.roll_every, &every))
+        every = INT64_MAX;
+    if (lake->options.roll_idle > 0 && __builtin_add_overflow(file->touched, lake->options.roll_idle, &idle))
+        idle = INT64_MAX;
+    return every < idle ? every : idle;
+}
+
+static int lake_file_open(
+    struct lake *lake, struct place *place, const struct lake_row *row, struct error *error)
+{
+    struct store_file *store;
+
+    if (lake->kind->create(lake->store, &store, error))
+        return -1;
+    struct lake_file *file = calloc(1, sizeof *file);
+    if (!file) {
+        lake->kind->abort(&store);
+        return error_set(error, ERROR_RETRY, "lake: open file: out of memory");
+    }
+    *file = (struct lake_file){.older = lake->newest,
+        .place = place,
+        .store = store,
+        .format = format_of(row->format),
+        .epoch = row->epoch,
+        .first = row->sequence,
+        .received = row->received};
+    bytes_init(&file->buffer, LAKE_BUFFER_MAX);
+    file->opened = file->touched = clock_monotonic(lake->options.clock);
+    *(lake->newest ? &lake->newest->newer : &lake->oldest) = file;
+    lake->newest = file;
+    lake->open_files++;
+    places_opened(&lake->places, place, file);
+    int64_t due = lake_file_due(lake, file);
+    lake->due = due < lake->due ? due : lake->due;
+    return 0;
+}
+
+static int lake_file_flush(const struct lake *lake, struct lake_file *file, struct error *error)
+{
+    if (file->buffer.length && lake->kind->write(file->store, file->buffer.data, file->buffer.length, error))
+        return -1;
+    bytes_clear(&file->buffer);
+    return 0;
+}
+
+static int lake_file_write(
+    struct lake *lake, struct lake_file *file, const struct lake_row *row, struct error *error)
+{
+    struct bytes *out = &file->buffer;
+
+    if (row->payload.length > LAKE_BUFFER_MAX - FORMAT_ROW_EXTRA)
+        out = &lake->large_row;
+    if (file->buffer.length + row->payload.length > LAKE_BUFFER_MAX - FORMAT_ROW_EXTRA &&
+        lake_file_flush(lake, file, error))
+        return -1;
+    size_t before = out->length;
+    if (file->format->row(row->payload, out, error))
+        return -1;
+    file->bytes += out->length - before;
+    file->records++;
+    file->last = row->sequence;
+    if (lake->options.roll_idle > 0)
+        file->touched = clock_monotonic(lake->options.clock);
+    if (out != &lake->large_row)
+        return 0;
+    int result = lake->kind->write(file->store, out->data, out->length, error);
+    bytes_clear(out);
+    if (out->capacity > LAKE_LARGE_ROW_KEEP)
+        bytes_free(out);
+    return result;
+}
+
+/* On failure the file stays among the open ones, so that lake_oldest() goes on to say what is not published. */
+static int lake_file_publish(struct lake *lake, struct lake_file *file, struct error *error)
+{
+    char text[FILE_NAME_SIZE];
+    struct file_name name = {
+        .stream = slice_of(file->place->stream),
+        .gateway_id = slice_of(lake->options.gateway_id),
+        .epoch = file->epoch,
+        .first = file->first,
+        .last = file->last,
+        .extension = slice_of(file->format->extension),
+    };
+
+    file_name_compose(&name, text);
+    if (lake_file_flush(lake, file, error) ||
+        lake->kind->publish(lake->store, &file->store, file->place->path, text, error))
+        return -1;
+    lake->published++;
+    lake_file_free(lake, file);
+    return 0;
+}
+
+/* ---- rows ------------------------------------------------------------------------------------------------- */
+
+struct lake_list {
+    struct lake *lake;
+    struct place *place;
+};
+
+static int lake_list_name(void *context, const char *name, struct error *error)
+{
+    struct lake_list *list = context;
+
+    return listing_add(&list->place->listing, slice_of(name), slice_of(list->place->stream),
+        slice_of(list->lake->options.gateway_id), error);
+}
+
+/* Whether the row stands in a published file. The open file of the place ends before each listed range, so that no
+ * two ranges of a path ever overlap. */
+static int lake_replay(
+    struct lake *lake, struct place *place, const struct lake_row *row, bool *ret_there, struct error *error)
+{
+    struct listing *listing = &place->listing;
+
+    for (;;) {
+        if (listing_is_stale(listing, row->epoch)) {
+            struct lake_list list = {lake, place};
+            lake->listings = true;
+            listing_start(listing, row->epoch, row->sequence);
+            if (lake->kind->list(lake->store, place->path, lake_list_name, &list, error))
+                return -1;
+        }
+        const struct listing_range *range = listing_next(listing, row->sequence);
+        if (!range)
+            return 0;
+        if (place->file && lake_file_publish(lake, place->file, error))
+            return -1;
+        if (row->sequence <= range->last) {
+            *ret_there = true;
+            return 0;
+        }
+        listing_pass(listing);
+    }
+}
+
+static bool lake_file_is_full(const struct lake *lake, const struct lake_file *file)
+{
+    const struct lake_options *options = &lake->options;
+
+    return (options->roll_size > 0 && file->bytes >= options->roll_size) ||
+           (options->roll_records > 0 && file->records >= options->roll_records);
+}
+
+static int lake_place_row(
+    struct lake *lake, struct place *place, const struct lake_row *row, struct error *error)
+{
+    if (!place->file && lake->open_files >= lake->options.max_open_files &&
+        lake_file_publish(lake, lake->oldest, error))
+        return -1;
+    if (!place->file && lake_file_open(lake, place, row, error))
+        return -1;
+    if (lake_file_write(lake, place->file, row, error))
+        return -1;
+    if (lake_file_is_full(lake, place->file))
+        return lake_file_publish(lake, place->file, error);
+    return 0;
+}
+
+static int lake_add(struct lake *lake, struct place *place, const struct lake_row *row, uint64_t replay_until,
+    bool *ret_there, struct error *error)
+{
+    bool there = false;
+
+    if (place->file && (place->file->epoch != row->epoch || place->file->format != format_of(row->format)) &&
+        lake_file_publish(lake, place->file, error))
+        return -1;
+    if (row->sequence <= replay_until && lake_replay(lake, place, row, &there, error))
+        return -1;
+    if (!there && lake_place_row(lake, place, row, error))
+        return -1;
+    *ret_there = there;
+    return 0;
+}
+
+/* After a failure nobody knows what the store has: everything open is given up. */
+static int lake_result(struct lake *lake, int result)
+{
+    if (result)
+        lake->failed = true;
+    return result;
+}
+
+static int lake_check(const struct lake *lake, struct error *error)
+{
+    return lake->failed ? error_set(error, ERROR_RETRY, "lake %s: failed before; to be opened again",
+                              lake->options.root)
+                        : 0;
+}
+
+int lake_append(struct lake *lake, const struct lake_row *row, uint64_t replay_until, bool *ret_there,
+    struct error *error)
+{
+    struct place *place;
+
+    assert(row->sequence > lake->sequence);
+    if (lake_check(lake, error))
+        return -1;
+    if (row->payload.length >= LAKE_LARGE_ROW_MAX)
+        return error_set(error, ERROR_REJECT, "row of %zu bytes: more than %d", row->payload.length,
+            LAKE_LARGE_ROW_MAX - 1);
+    if (row->sequence > replay_until && lake->listings) {
+        places_forget_listings(&lake->places);
+        lake->listings = false;
+    }
+    if (places_get(&lake->places, row->path, row->stream, &place, error))
+        return error->kind == ERROR_REJECT ? -1 : lake_result(lake, -1);
+    lake->sequence = row->sequence;
+    return lake_result(lake, lake_add(lake, place, row, replay_until, ret_there, error));
+}
+
+/* ---- rolling ---------------------------------------------------------------------------------------------- */
+
+int lake_roll(struct lake *lake, bool all, struct error *error)
+{
+    int64_t now = clock_monotonic(lake->options.clock);
+
+    if (lake_check(lake, error))
+        return -1;
+    if (!all && now < lake->due)
+        return 0;
+    lake->due = INT64_MAX;
+    for (struct lake_file *file = lake->oldest, *next; file; file = next) {
+        int64_t due = lake_file_due(lake, file);
+        next = file->newer;
+        if (all || due <= now) {
+            if (lake_file_publish(lake, file, error))
+                return lake_result(lake, -1);
+        } else if (due < lake->due) {
+            lake->due = due;
+        }
+    }
+    return 0;
+}
+
+int lake_roll_oldest(struct lake *lake, struct error *error)
+{
+    if (lake_check(lake, error))
+        return -1;
+    return lake->oldest ? lake_result(lake, lake_file_publish(lake, lake->oldest, error)) : 0;
+}
+
+/* ---- state ------------------------------------------------------------------------------------------------ */
+
+uint64_t lake_oldest(const struct lake *lake)
+{
+    return lake->oldest ? lake->oldest->first : 0;
+}
+
+int64_t lake_oldest_received(const struct lake *lake)
+{
+    return lake->oldest ? lake->oldest->received : 0;
+}
+
+int64_t lake_due(const struct lake *lake)
+{
+    return lake->due;
+}
+
+uint64_t lake_open_files(const struct lake *lake)
+{
+    return lake->open_files;
+}
+
+uint64_t lake_published(const struct lake *lake)
+{
+    return lake->published;
+}
