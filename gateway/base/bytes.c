@@ -24,29 +24,26 @@ static int bytes_grow(struct bytes *bytes, size_t capacity, struct error *error)
     return 0;
 }
 
-static int bytes_need(const struct bytes *bytes, size_t extra, size_t *ret_need, struct error *error)
+static int bytes_check(const struct bytes *bytes, size_t extra, struct error *error)
 {
     if (extra > bytes->limit || bytes->length > bytes->limit - extra)
         return error_set(error, ERROR_REJECT, "more than %zu bytes", bytes->limit);
-    *ret_need = bytes->length + extra;
     return 0;
 }
 
 int bytes_reserve_exact(struct bytes *bytes, size_t extra, struct error *error)
 {
-    size_t need;
-
-    if (bytes_need(bytes, extra, &need, error))
+    if (bytes_check(bytes, extra, error))
         return -1;
+    size_t need = bytes->length + extra;
     return need <= bytes->capacity ? 0 : bytes_grow(bytes, need, error);
 }
 
 int bytes_reserve(struct bytes *bytes, size_t extra, struct error *error)
 {
-    size_t need;
-
-    if (bytes_need(bytes, extra, &need, error))
+    if (bytes_check(bytes, extra, error))
         return -1;
+    size_t need = bytes->length + extra;
     if (need <= bytes->capacity)
         return 0;
 
