@@ -1,0 +1,37 @@
+"""The helper programs, and the fault table at the end."""
+
+import pathlib
+import subprocess
+
+import pytest
+
+import siege
+from ledger import Ledger
+
+HERE = pathlib.Path(__file__).resolve().parent
+FLAGS = ["-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra", "-Werror"]
+
+
+@pytest.fixture(scope="session")
+def tools(tmp_path_factory):
+    """The folder of the built helpers: load, powercut, nosync.so."""
+    folder = tmp_path_factory.mktemp("tools")
+    for name, more in (("load", ["-pthread"]), ("powercut", []), ("nosync", ["-shared", "-fPIC"])):
+        target = folder / (name + ".so" if name == "nosync" else name)
+        subprocess.run(["cc", *FLAGS, *more, str(HERE / f"{name}.c"), "-o", str(target)], check=True)
+    return folder
+
+
+@pytest.fixture
+def ledger(tmp_path):
+    return Ledger(tmp_path / "notes")
+
+
+def pytest_terminal_summary(terminalreporter):
+    if not siege.ROWS:
+        return
+    terminalreporter.section("fault table")
+    line = "{:44} {:>6} {:>9} {:>8} {:>8}  {}".format
+    terminalreporter.write_line(line("fault", "rounds", "accepted", "lost", "doubled", "seed"))
+    for row in siege.ROWS:
+        terminalreporter.write_line(line(*row))

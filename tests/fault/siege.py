@@ -1,0 +1,155 @@
+"""Loads and faults: the processes, mounts and injections that the tests of this folder share."""
+
+import contextlib
+import os
+import pathlib
+import random
+import shutil
+import signal
+import subprocess
+import time
+
+import pytest
+
+from penstock import wait_until
+
+ROUNDS = int(os.environ.get("ROUNDS", "0"))
+CLIENTS = 16
+SMALL_SEGMENTS = ("journal.segment_size=1MiB", "journal.max_size=16MiB", "http.max_body=256KiB", "http.max_record=256KiB")
+ROWS = []  # of the fault table: fault, rounds, accepted, lost, doubled, seed
+
+
+def rounds(in_ci):
+    return ROUNDS or in_ci
+
+
+def new_random():
+    """A generator and its seed; SEED repeats a run."""
+    seed = int(os.environ.get("SEED") or random.SystemRandom().randrange(1 << 32))
+    print(f"SEED={seed}")
+    return random.Random(seed), seed
+
+
+def note(fault, count, verdict, seed="-"):
+    ROWS.append((fault, count, verdict.accepted, len(verdict.lost), verdict.doubled, seed))
+
+
+# ---- loads ----
+
+class Load:
+    """load.c against a running gateway."""
+
+    def __init__(self, tools, gateway, ledger, ack=None, clients=CLIENTS):
+        run = ledger.new_run()
+        command = [tools / "load", str(gateway.ports["http"]), ledger.folder / run, run, str(clients)]
+        self.process = subprocess.Popen(command + ([ack] if ack else []), stderr=subprocess.PIPE, text=True)
+
+    def wait(self):
+        """Until the gateway has hung up on all clients."""
+        _, complaint = self.process.communicate(timeout=30)
+        assert self.process.returncode == 0, complaint
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        self.wait()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+
+def moment(generator, least=0.05, most=0.5):
+    """Lets the load run until a random moment: when the fault comes, not a wait for anything."""
+    time.sleep(generator.uniform(least, most))
+
+
+# ---- mounts ----
+
+def need_mounts():
+    """Where root and loop devices exist, a test that cannot mount fails instead of being skipped."""
+    if os.geteuid() != 0:
+        pytest.skip("mounting needs root")
+    if not os.path.exists("/dev/loop-control"):
+        pytest.skip("no loop devices here")
+
+
+def run(*command):
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+
+
+class Mount:
+    """A filesystem of its own: kind ext4, xfs (loop mounts of an image) or tmpfs."""
+
+    def __init__(self, folder, kind, size):
+        need_mounts()
+        self.kind, self.size = kind, size
+        self.point = pathlib.Path(folder) / f"mount-{kind}"
+        self.image = pathlib.Path(folder) / f"image-{kind}"
+        self.point.mkdir(parents=True)
+        if kind != "tmpfs":
+            with open(self.image, "wb") as image:
+                image.truncate(size)
+            run(f"mkfs.{kind}", "-q", "-F" if kind == "ext4" else "-f", str(self.image))
+
+    def mount(self):
+        if self.kind == "tmpfs":
+            run("mount", "-t", "tmpfs", "-o", f"size={self.size}", "none", str(self.point))
+        else:
+            run("mount", "-o", "loop", str(self.image), str(self.point))
+
+    def unmount(self):
+        wait_until(f"umount {self.point}", lambda: subprocess.run(["umount", str(self.point)]).returncode == 0)
+
+    def __enter__(self):
+        self.mount()
+        return self
+
+    def __exit__(self, *_):
+        while os.path.ismount(self.point):
+            subprocess.run(["umount", "-l", str(self.point)], check=True)
+        with contextlib.suppress(FileNotFoundError):
+            self.image.unlink()
+
+    def free(self):
+        return shutil.disk_usage(self.point).free
+
+    def fill(self, leave=0):
+        """A ballast file that takes all but `leave` bytes; give it to empty()."""
+        ballast = self.point / "ballast"
+        with open(ballast, "wb", buffering=0) as file, contextlib.suppress(OSError):
+            while self.free() > leave:
+                file.write(bytes(min(1 << 20, max(self.free() - leave, 4096))))
+        return ballast
+
+
+# ---- failing system calls ----
+
+@contextlib.contextmanager
+def injected(gateway, fault, log):
+    """strace makes system calls of the running gateway fail: fault is its `-e inject=` text."""
+    calls = fault.split(":")[0]
+    process = gateway.process.pid
+    tracer = subprocess.Popen(["strace", "-f", "-qq", "-o", str(log), "-e", f"trace={calls}", "-e", f"inject={fault}",
+                               "-p", str(process)], stderr=subprocess.PIPE, text=True)
+
+    def attached():
+        assert tracer.poll() is None, f"strace: {tracer.stderr.read()}"
+        tasks = pathlib.Path(f"/proc/{process}/task").iterdir()
+        return all("TracerPid:\t0\n" not in (task / "status").read_text() for task in tasks)
+
+    try:
+        wait_until("strace to attach", attached)
+        yield tracer
+    finally:
+        tracer.terminate()
+        tracer.communicate(timeout=10)
+
+
+def injections(log):
+    path = pathlib.Path(log)
+    return path.read_text().count("(INJECTED)") if path.exists() else 0
