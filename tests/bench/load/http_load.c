@@ -28,7 +28,6 @@
 
 struct connection {
     int fd;
-    bool busy;
     bool writing; /* epoll watches for room in the socket too */
     int64_t due;
     size_t sent;
@@ -42,7 +41,8 @@ struct load {
     size_t length;
     struct connection *connections;
     uint64_t connections_count;
-    uint64_t busy;
+    struct connection **idle; /* a stack */
+    uint64_t idle_count;
     uint64_t limit; /* requests */
     int64_t start; /* of the schedule */
     int64_t end;
@@ -86,9 +86,11 @@ static void open_connections(struct load *load, uint16_t port)
 
     load->poll = epoll_create1(EPOLL_CLOEXEC);
     load->connections = tool_allocate(load->connections_count * sizeof *load->connections);
+    load->idle = tool_allocate(load->connections_count * sizeof *load->idle);
     for (uint64_t i = 0; i < load->connections_count; i++) {
         struct connection *connection = &load->connections[i];
         struct epoll_event event = {.events = EPOLLIN, .data.ptr = connection};
+        load->idle[load->idle_count++] = connection;
         connection->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
         if (connection->fd < 0 || connect(connection->fd, (struct sockaddr *)&address, sizeof address) ||
             setsockopt(connection->fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes) ||
@@ -128,11 +130,9 @@ static int64_t next_due(const struct load *load)
 
 static void start_request(struct load *load, struct connection *connection, int64_t due)
 {
-    connection->busy = true;
     connection->due = due;
     connection->sent = 0;
     connection->received = 0;
-    load->busy++;
     load->started++;
     send_some(load, connection);
 }
@@ -141,12 +141,11 @@ static void start_due(struct load *load)
 {
     int64_t now = tool_now();
 
-    for (uint64_t i = 0; i < load->connections_count && load->busy < load->connections_count; i++) {
+    while (load->idle_count) {
         int64_t due = next_due(load);
         if (due == INT64_MAX || (load->period && due > now))
             return;
-        if (!load->connections[i].busy)
-            start_request(load, &load->connections[i], due);
+        start_request(load, load->idle[--load->idle_count], due);
     }
 }
 
@@ -182,15 +181,14 @@ static void receive_some(struct load *load, struct connection *connection)
     if (strncmp(connection->answer, "HTTP/1.1 200", 12) != 0)
         die("not 200", connection->answer);
     tool_latency_add(load->latency, tool_now() - connection->due);
-    connection->busy = false;
-    load->busy--;
+    load->idle[load->idle_count++] = connection;
     load->finished++;
 }
 
 static void wait_for_events(struct load *load)
 {
     struct epoll_event events[EVENTS];
-    int64_t due = load->busy < load->connections_count ? next_due(load) : INT64_MAX;
+    int64_t due = load->idle_count ? next_due(load) : INT64_MAX;
     int64_t wait = due == INT64_MAX ? TOOL_SECOND : due - tool_now();
     struct timespec timeout = {0, 0};
 
@@ -228,7 +226,7 @@ int main(int count, char **arguments)
     prctl(PR_SET_TIMERSLACK, 1UL);
     load.start = tool_now();
     load.end = load.start + duration;
-    while (load.busy || next_due(&load) != INT64_MAX) {
+    while (load.idle_count < load.connections_count || next_due(&load) != INT64_MAX) {
         start_due(&load);
         wait_for_events(&load);
     }
