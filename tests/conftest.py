@@ -25,6 +25,7 @@ def gateway(tmp_path):
         made.append(penstock.Gateway(directory, *sets, **more))
         return made[-1]
 
+    make.folder = tmp_path
     yield make
     for one in made:
         if one.process:

@@ -1,0 +1,125 @@
+"""Full disks, and writes that fail."""
+
+import json
+
+import pytest
+
+from ledger import CONFIG, assert_kept
+from penstock import wait_until
+from siege import SMALL_SEGMENTS, Load, Mount, injected, injections, note
+
+SMALL = ("journal.segment_size=1MiB", "journal.max_size=256MiB", *SMALL_SEGMENTS[2:])
+READING = json.dumps({"id": "probe", "sensor_id": "probe", "kind": "k0"})
+
+
+def refused(one):
+    return one.post("/readings", READING).status == 503
+
+
+def accepts_again(one, ledger):
+    wait_until("readiness", lambda: one.ready()[0] == 200)
+    ledger.send_fresh(one)
+
+
+@pytest.fixture
+def mount(tmp_path):
+    """mount(kind, size): a mounted filesystem that goes away with the test."""
+    mounts = []
+
+    def make(kind, size):
+        mounts.append(Mount(tmp_path, kind, size))
+        mounts[-1].mount()
+        return mounts[-1]
+
+    yield make
+    for one in mounts:
+        one.__exit__()
+
+
+def test_full_journal_disk_refuses_and_resumes(mount, gateway, tools, ledger):
+    disk = mount("ext4", 48 << 20)
+    one = gateway(f"gateway.data={disk.point}/data", f"lake.url={gateway.folder}/lake", "lake.roll.every=1h", *SMALL,
+                  config=CONFIG).start()
+    ledger.send_fresh(one)
+    ballast = disk.fill(leave=2 << 20)
+    with Load(tools, one, ledger) as load:
+        wait_until("503", lambda: one.ready()[0] == 503)
+        answer = one.post("/readings", READING)
+        assert answer.status == 503 and int(answer.headers["Retry-After"]) > 0, answer
+        status, state = one.ready()
+        assert status == 503 and "journal" in json.dumps(state), state
+        load.stop()
+    ballast.unlink()
+    accepts_again(one, ledger)
+    with Load(tools, one, ledger, clients=4) as load:
+        wait_until("a sequence that moves", moves(one))
+        load.stop()
+    one.stop_cleanly()
+    verdict = ledger.judge(gateway.folder / "lake")
+    note("journal's disk full, space returns", 1, verdict)
+    assert ledger.refused > 0
+    probes = verdict.alien  # refused all of them, so none may be there
+    assert probes == 0
+    assert_kept(verdict)
+
+
+def moves(one):
+    before = one.metric("penstock_journal_sequence")
+    return lambda: one.metric("penstock_journal_sequence") > before
+
+
+def test_full_lake_disk_fills_the_journal_and_recovers(mount, gateway, tools, ledger):
+    disk = mount("ext4", 16 << 20)
+    ballast = disk.fill(leave=1 << 20)
+    one = gateway(f"lake.url={disk.point}/lake", "lake.roll.every=200ms", *SMALL, config=CONFIG).start()
+    with Load(tools, one, ledger, clients=2) as load:
+        wait_until("a degraded state", lambda: "lake" in json.dumps(one.ready()[1]))
+        assert one.ready()[0] == 200
+        load.stop()
+    ledger.send_fresh(one)
+    assert one.metric("penstock_outlet_lag_records") > 0
+    assert one.metric("penstock_outlet_errors_total") > 0
+    ballast.unlink()
+    wait_until("an empty queue", lambda: one.metric("penstock_outlet_lag_records") == 0)
+    wait_until("a healthy state", lambda: "lake" not in json.dumps(one.ready()[1]))
+    one.stop_cleanly()
+    verdict = ledger.judge(f"{disk.point}/lake")
+    note("lake's disk full, space returns", 1, verdict)
+    assert_kept(verdict)
+
+
+def test_failing_sync_retires_the_segment(gateway, tools, ledger, tmp_path):
+    """The nth fdatasync or fsync of each thread fails once, the next would succeed: nothing is acknowledged on its strength."""
+    one = gateway("lake.roll.every=200ms", *SMALL, config=CONFIG).start()
+    places = (1, 2, 3, 10, 50)
+    for place in places:
+        log = tmp_path / f"strace-{place}"
+        retired = one.metric("penstock_journal_segments_retired_total")
+        with Load(tools, one, ledger) as load:
+            with injected(one, f"fdatasync,fsync:error=EIO:when={place}", log):
+                wait_until(f"an injected EIO at call {place}", lambda: injections(log) > 0)
+                wait_until("a retired segment", lambda: one.metric("penstock_journal_segments_retired_total") > retired)
+            load.stop()
+        accepts_again(one, ledger)
+    one.kill()
+    one.start()
+    wait_until("an empty queue", lambda: one.metric("penstock_outlet_lag_records") == 0)
+    one.stop_cleanly()
+    verdict = ledger.judge(one.lake)
+    note("fdatasync EIO once, then success", len(places), verdict)
+    assert_kept(verdict)
+
+
+def test_sync_that_fails_for_a_while_acknowledges_nothing(gateway, tools, ledger, tmp_path):
+    one = gateway("lake.roll.every=200ms", "http.commit_timeout=1s", *SMALL, config=CONFIG).start()
+    ledger.send_fresh(one)
+    log = tmp_path / "strace"
+    with injected(one, "fdatasync,fsync:error=EIO", log):
+        answer = one.post("/readings", READING)
+        assert answer.status in (503, 504), answer
+        wait_until("refusal", lambda: refused(one) and one.ready()[0] == 503)
+    accepts_again(one, ledger)
+    one.stop_cleanly()
+    verdict = ledger.judge(one.lake)
+    note("fdatasync EIO for a while", 1, verdict)
+    assert_kept(verdict._replace(alien=0, doubled=0))  # probes that were answered 504 may be there
