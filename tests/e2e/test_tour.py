@@ -1,0 +1,86 @@
+"""The README's tour, as a newcomer types it."""
+
+import json
+import re
+import signal
+import socket
+import subprocess
+
+import pytest
+
+from penstock import lake_rows, leftovers, read_lake, wait_until
+
+
+def curl(line):
+    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, timeout=20)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def banner_curl(one):
+    """The line that the banner offers."""
+    return re.search(r"curl .*http://\S+", one.said()).group()
+
+
+def free(*ports):
+    for port in ports:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                return False
+    return True
+
+
+@pytest.mark.parametrize("default_ports", [True, False], ids=["default-ports", "free-ports"])
+def test_tour(gateway, default_ports):
+    if default_ports and not free(8080, 8081):
+        pytest.skip("something else listens on 8080 or 8081; the same tour runs on free ports")
+    one = gateway(default_ports=default_ports).start()
+    assert not default_ports or (one.ports["http"], one.ports["admin"]) == (8080, 8081)
+    line = banner_curl(one)
+    assert json.loads(curl(line)) == {"accepted": 1}
+    sent = re.search(r"-d '([^']*)'", line).group(1).encode()
+    folder = one.data / "lake" / "readings"
+    wait_until("the reading in the lake", lambda: folder.exists() and lake_rows(one.lake) == [sent], 15)
+
+    second = one.send('{"sensor_id":"SENSOR_2","wattage":1}')
+    assert one.stop(signal.SIGINT) == 0
+    assert lake_rows(one.lake) == [sent, second]
+    assert leftovers(one.lake) == []
+
+    one.start()
+    third = one.send('{"sensor_id":"SENSOR_3","wattage":2}')
+    one.stop_cleanly()
+    assert lake_rows(one.lake) == [sent, second, third]
+    files = read_lake(one.lake)
+    assert [(file.first, file.last) for file in files] == [(1, 1), (2, 2), (3, 3)]
+    assert len({file.epoch for file in files}) == 2
+
+
+def test_banner_names_only_what_is_built(started):
+    said = started.said()
+    assert "penstock-data" in said
+    for absent in ("MQTT", "1883", "Kafka", "kafka", "drop"):
+        assert absent not in said
+
+
+def test_help_and_version():
+    from penstock import run_command
+    assert "run" in run_command("--help").stdout
+    assert re.match(r"penstock \d+\.\d+\.\d+\n", run_command("--version").stdout)
+    unknown = run_command("rnu")
+    assert unknown.returncode == 2 and "run" in unknown.stderr
+
+
+def test_restart_after_kill_goes_on(gateway):
+    one = gateway("lake.roll.every=1h").start()
+    before = [one.send({"sensor_id": 1, "n": n}) for n in range(5)]
+    one.kill()
+    assert lake_rows(one.lake) == []
+    one.start()
+    after = [one.send({"sensor_id": 1, "n": n}) for n in range(5, 8)]
+    one.stop_cleanly()
+    assert lake_rows(one.lake) == before + after
+    assert leftovers(one.lake) == []
