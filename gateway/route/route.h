@@ -19,14 +19,14 @@
 enum selector_source {
     SELECTOR_NONE,
     SELECTOR_POINTER, /* "/a/b": a JSON pointer into the record */
-    SELECTOR_HEADER,  /* "header:Host": a request header */
-    SELECTOR_QUERY,   /* "query:site": a parameter of the URL */
-    SELECTOR_PATH,    /* "path:key": the URL's second segment */
+    SELECTOR_HEADER, /* "header:Host": a request header */
+    SELECTOR_QUERY, /* "query:site": a parameter of the URL */
+    SELECTOR_PATH, /* "path:key": the URL's second segment */
 };
 
 struct selector {
     enum selector_source source;
-    char *name;   /* pointer text, header, parameter; owned */
+    char *name; /* pointer text, header, parameter; owned */
     size_t index; /* of the pointer among the stream's pointers (SELECTOR_POINTER) */
 };
 
@@ -54,7 +54,8 @@ struct streams {
     size_t count;
 };
 
-/* Compiles every stream; what is wrong is reported to the config at its place (all of it), and -1 returned. */
+/* Compiles every stream; what is wrong is reported to the config at its place (all of it), and -1 returned. Stream names,
+ * formats and numbers of labels were checked by the config itself. */
 int streams_compile(struct streams **ret_streams, struct config *config, struct error *error);
 void streams_free(struct streams **streams);
 
@@ -66,11 +67,16 @@ int stream_rendering(const struct stream *stream, struct rendering **ret_renderi
 
 /* ---- templates --------------------------------------------------------------------------------------------- */
 
+#define TEMPLATE_LENGTH_MAX 1024 /* bytes of a template's text */
+#define TEMPLATE_COMPONENTS_MAX 12 /* directories in a path */
+#define TEMPLATE_COMPONENT_MAX 255 /* bytes of one directory's name */
+
 /* "grid/sensor{key}/dt={time:%Y-%m-%d}": {stream}, {key}, {time:FORMAT} (UTC; %Y %m %d %H %M %S %j %s), {time_source}
- * (event, received or outside), and the stream's label names. Slashes separate directories. Values are
- * percent-encoded where they hold a byte that Hive or a file name cannot carry (Hive's set, control bytes, '/',
- * '%', '~', a leading '.' or '_'); an empty value becomes __HIVE_DEFAULT_PARTITION__; a component longer than 255
- * bytes is cut and ends in '~' and 16 hex digits of its hash. */
+ * (event, received or outside), and the stream's label names. Slashes separate directories; what the user wrote stands as
+ * it is, but no directory may be empty or start with '.' or '_', for readers skip those.
+ * In values these become % and two hex digits: control bytes, each of  " # % ' * : / = ? [ \ ] ^ { ~  and at the start of
+ * a directory '.' and '_'. An empty value becomes __HIVE_DEFAULT_PARTITION__ (%5F_HIVE_DEFAULT_PARTITION__ at the start of
+ * a directory). A name longer than TEMPLATE_COMPONENT_MAX is cut and ends in '~' and 16 hex digits of its hash (FNV-1a). */
 int template_compile(struct template **ret_template, const char *text, const char *const *labels,
     size_t labels_count, struct error *error);
 void template_free(struct template **template);

@@ -1,0 +1,216 @@
+/* stream: the configuration's streams, compiled; see route.h */
+#include "route/route.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "route/selector.h"
+
+#define STREAM_LABEL_NAME_MAX 64
+
+/* ---- freeing ---------------------------------------------------------------------------------------------- */
+
+static void stream_clear(struct stream *stream)
+{
+    selector_free(&stream->key);
+    selector_free(&stream->time);
+    for (size_t i = 0; i < stream->labels_count; i++) {
+        selector_free(&stream->labels[i]);
+        free(stream->label_names[i]);
+    }
+    for (size_t i = 0; i < stream->pointers_count; i++)
+        free(stream->pointers[i]);
+    free(stream->pointers);
+    free(stream->lake_path);
+}
+
+void streams_free(struct streams **streams)
+{
+    if (!*streams)
+        return;
+    for (size_t i = 0; i < (*streams)->count; i++)
+        stream_clear(&(*streams)->items[i]);
+    free((*streams)->items);
+    free(*streams);
+    *streams = NULL;
+}
+
+/* ---- compiling -------------------------------------------------------------------------------------------- */
+
+/* Compiling happens once, before anything is accepted: without these few bytes the start ends here. */
+static void *stream_allocated(void *memory)
+{
+    assert(memory);
+    return memory;
+}
+
+/* What is wrong goes to the config and compiling goes on, so that one run shows all of it; *wrong counts. */
+struct stream_compiler {
+    struct config *config;
+    size_t wrong;
+};
+
+static void stream_report(struct stream_compiler *compiler, const void *field, const struct error *error)
+{
+    config_report(compiler->config, field, "%s", error->text);
+    compiler->wrong++;
+}
+
+static void stream_compile_selector(
+    struct stream_compiler *compiler, struct selector *selector, char *const *field)
+{
+    struct error error;
+
+    if (selector_compile(selector, *field, &error))
+        stream_report(compiler, field, &error);
+}
+
+static int stream_check_label_name(const char *name, struct error *error)
+{
+    static const char *const taken[] = {"stream", "key", "time", "time_source"};
+    static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_0123456789";
+    size_t length = strspn(name, allowed);
+
+    if (length == 0 || length > STREAM_LABEL_NAME_MAX || name[length] != '\0')
+        return error_set(error, ERROR_REJECT,
+            "label '%s': a name has 1 to %d of the characters A-Z a-z 0-9 _", name, STREAM_LABEL_NAME_MAX);
+    for (size_t i = 0; i < sizeof taken / sizeof *taken; i++) {
+        if (strcmp(name, taken[i]) == 0)
+            return error_set(
+                error, ERROR_REJECT, "label '%s': templates use this name for something else", name);
+    }
+    return 0;
+}
+
+static void stream_compile_labels(
+    struct stream_compiler *compiler, struct stream *stream, const struct config_stream *from)
+{
+    struct error error;
+
+    assert(from->labels.count <= RECORD_LABELS_MAX); /* OPTION_MAP_MAX */
+    for (size_t i = 0; i < from->labels.count; i++) {
+        const struct config_pair *pair = &from->labels.items[i];
+        if (stream_check_label_name(pair->name, &error))
+            stream_report(compiler, &pair->value, &error);
+        stream->label_names[i] = stream_allocated(strdup(pair->name));
+        stream_compile_selector(compiler, &stream->labels[i], &pair->value);
+        stream->labels_count++;
+    }
+}
+
+static void stream_compile_time(
+    struct stream_compiler *compiler, struct stream *stream, const struct config_stream *from)
+{
+    struct error error;
+
+    stream->time_past = from->time.past;
+    stream->time_future = from->time.future;
+    if (from->time.field[0] == '\0' || from->time.field[0] == '/') {
+        stream_compile_selector(compiler, &stream->time, &from->time.field);
+        return;
+    }
+    error_set(&error, ERROR_REJECT, "'%s' is no JSON pointer, as in /created_at", from->time.field);
+    stream_report(compiler, &from->time.field, &error);
+}
+
+static void stream_compile_path(
+    struct stream_compiler *compiler, struct stream *stream, const struct config_stream *from)
+{
+    struct template *template;
+    struct error error;
+
+    stream->lake_path = stream_allocated(strdup(from->lake.path));
+    if (template_compile(&template, from->lake.path, (const char *const *)stream->label_names,
+            stream->labels_count, &error))
+        stream_report(compiler, &from->lake.path, &error);
+    else
+        template_free(&template);
+}
+
+/* Gives the selector its place among the stream's pointers. */
+static void stream_place_pointer(struct stream *stream, struct selector *selector)
+{
+    if (selector->source != SELECTOR_POINTER)
+        return;
+    for (selector->index = 0; selector->index < stream->pointers_count; selector->index++) {
+        if (strcmp(stream->pointers[selector->index], selector->name) == 0)
+            return;
+    }
+    stream->pointers[stream->pointers_count++] = stream_allocated(strdup(selector->name));
+}
+
+static void stream_place_pointers(struct stream *stream)
+{
+    stream->pointers = stream_allocated(calloc(stream->labels_count + 2, sizeof *stream->pointers));
+    stream_place_pointer(stream, &stream->key);
+    stream_place_pointer(stream, &stream->time);
+    for (size_t i = 0; i < stream->labels_count; i++)
+        stream_place_pointer(stream, &stream->labels[i]);
+}
+
+static void stream_compile(
+    struct stream_compiler *compiler, struct stream *stream, const struct config_stream *from)
+{
+    snprintf(stream->name, sizeof stream->name, "%s", from->name);
+    stream->format = strcmp(from->format, "text") == 0 ? RECORD_FORMAT_TEXT : RECORD_FORMAT_JSON;
+    stream_compile_selector(compiler, &stream->key, &from->key);
+    stream_compile_labels(compiler, stream, from);
+    stream_compile_time(compiler, stream, from);
+    stream_compile_path(compiler, stream, from);
+    stream_place_pointers(stream);
+}
+
+int streams_compile(struct streams **ret_streams, struct config *config, struct error *error)
+{
+    __attribute__((cleanup(streams_free))) struct streams *streams =
+        stream_allocated(calloc(1, sizeof *streams));
+    struct stream_compiler compiler = {.config = config};
+
+    streams->items = stream_allocated(calloc(config->streams_count + 1, sizeof *streams->items));
+    for (size_t i = 0; i < config->streams_count; i++, streams->count++)
+        stream_compile(&compiler, &streams->items[i], &config->streams[i]);
+    if (compiler.wrong)
+        return error_set(error, ERROR_REJECT, "streams: %zu errors in the configuration", compiler.wrong);
+    *ret_streams = streams;
+    streams = NULL;
+    return 0;
+}
+
+struct stream *streams_find(const struct streams *streams, struct slice name)
+{
+    for (size_t i = 0; i < streams->count; i++) {
+        if (slice_is(name, streams->items[i].name))
+            return &streams->items[i];
+    }
+    return NULL;
+}
+
+/* ---- the stored form -------------------------------------------------------------------------------------- */
+
+static int stream_copy_texts(const struct stream *stream, struct rendering *rendering)
+{
+    for (size_t i = 0; i < stream->labels_count; i++) {
+        rendering->labels[i] = strdup(stream->label_names[i]);
+        if (!rendering->labels[i])
+            return -1; /* GCOVR_EXCL_LINE malloc does not fail in tests */
+        rendering->labels_count++;
+    }
+    rendering->lake_path = strdup(stream->lake_path);
+    return rendering->lake_path ? 0 : -1;
+}
+
+int stream_rendering(const struct stream *stream, struct rendering **ret_rendering, struct error *error)
+{
+    struct rendering *rendering = calloc(1, sizeof *rendering);
+
+    if (!rendering || stream_copy_texts(stream, rendering)) {
+        rendering_free(&rendering); /* GCOVR_EXCL_LINE as above */
+        return error_set(
+            error, ERROR_RETRY, "stream %s: out of memory", stream->name); /* GCOVR_EXCL_LINE as above */
+    }
+    memcpy(rendering->stream, stream->name, sizeof rendering->stream);
+    rendering->format = stream->format;
+    *ret_rendering = rendering;
+    return 0;
+}
