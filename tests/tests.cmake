@@ -16,3 +16,12 @@ penstock_test(health base)
 penstock_test(metric base)
 penstock_test(record record)
 penstock_test(rendering record)
+
+# The journal's tests share a harness.
+function(penstock_journal_test name)
+    penstock_test(${name} ${ARGN})
+    target_sources(test_${name} PRIVATE tests/unit/journal_harness.c)
+endfunction()
+penstock_test(frame journal)
+penstock_journal_test(journal journal)
+penstock_test(admin admin)

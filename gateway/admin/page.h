@@ -1,0 +1,18 @@
+/* page: what the admin listener answers, apart from how it is sent. Inside of admin/ only. @thread admin */
+#ifndef PENSTOCK_ADMIN_PAGE_H
+#define PENSTOCK_ADMIN_PAGE_H
+
+#include "base/bytes.h"
+#include "base/error.h"
+#include "journal/journal.h"
+
+struct page {
+    unsigned status;
+    const char *type;
+    struct bytes body;
+};
+
+/* The answer to this method and path; when it cannot be made, a 500 that says why. The body is the caller's to free. */
+void page_make(struct page *page, struct journal *journal, const char *method, const char *path);
+
+#endif
