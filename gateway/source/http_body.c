@@ -1,0 +1,205 @@
+/* http_body: the body comes in, and its records go to the journal; see http_internal.h
+ *
+ * The body is held once: parsed where it was received, read from there by the journal. Every byte of it is charged to
+ * http.max_in_flight as it comes; when that is used up the rest stays unread in its socket.
+ */
+#include <assert.h>
+
+#include "source/http_internal.h"
+
+void http_body_charge(struct http_request *request, uint64_t bytes)
+{
+    struct source *http = request->source;
+
+    http->in_flight = http->in_flight - request->charged + bytes;
+    request->charged = bytes;
+}
+
+static uint64_t http_body_room(const struct source *http)
+{
+    uint64_t limit = http->context.config->http.max_in_flight;
+
+    return http->in_flight < limit ? limit - http->in_flight : 0;
+}
+
+static int http_body_begin(struct http_request *request, struct error *error)
+{
+    const struct http_head *head = &request->head;
+    size_t first = HTTP_BODY_FIRST;
+
+    if (request->coding == HTTP_IDENTITY && head->content_length > first)
+        first = (size_t)head->content_length;
+    if (first > request->body.limit)
+        first = request->body.limit;
+    if (bytes_reserve_exact(&request->body, first, error))
+        return -1;
+    if (request->coding == HTTP_IDENTITY || request->inflate)
+        return 0;
+    return inflate_new(&request->inflate, request->coding == HTTP_GZIP ? INFLATE_GZIP : INFLATE_ZSTD, error);
+}
+
+static int http_body_too_large(struct http_request *request)
+{
+    return http_refuse(&request->refusal, HTTP_STATUS_413,
+        "a body may have %zu bytes, unpacked (http.max_body)", request->body.limit);
+}
+
+static int http_body_refuse(struct http_request *request, const struct error *error)
+{
+    if (error->kind == ERROR_RETRY)
+        return http_refuse(&request->refusal, HTTP_STATUS_503, "%s", error->text);
+    if (request->body.length == request->body.limit)
+        return http_body_too_large(request);
+    return http_refuse(&request->refusal, HTTP_STATUS_400, "%s", error->text);
+}
+
+/* Appends as much as there is room for; returns how much of data that was, or -1 when the body is refused. */
+static ssize_t http_body_append(struct http_request *request, const char *data, size_t size)
+{
+    struct source *http = request->source;
+    struct error error;
+    size_t taken = 0;
+
+    while (taken < size) {
+        uint64_t room = http_body_room(http);
+        size_t step = size - taken;
+        if (room == 0)
+            break;
+        if (request->inflate) {
+            step = step < HTTP_INFLATE_STEP ? step : HTTP_INFLATE_STEP;
+            if (inflate_feed(request->inflate, (struct slice){data + taken, step}, &request->body, &error))
+                return http_body_refuse(request, &error);
+        } else {
+            step = step < room ? step : (size_t)room;
+            if (step > request->body.limit - request->body.length)
+                return http_body_too_large(request);
+            if (bytes_add(&request->body, data + taken, step, &error))
+                return http_body_refuse(request, &error);
+        }
+        taken += step;
+        request->received += step;
+        http_body_charge(request, request->body.length);
+    }
+    return (ssize_t)taken;
+}
+
+/* Waits for room, unless nothing will ever make any: no hand-over is under way and every other body waits as well. */
+static int http_body_starve(struct http_request *request)
+{
+    struct source *http = request->source;
+
+    if (http->draining)
+        return http_refuse(&request->refusal, HTTP_STATUS_503, "the gateway is stopping");
+    if (http->in_journal == 0 && http->bodies <= 1)
+        return http_refuse(
+            &request->refusal, HTTP_STATUS_503, "there is no room for the body (http.max_in_flight)");
+    http_connection_suspend(request->connection, HTTP_STARVED);
+    return 0;
+}
+
+int http_body_take(struct http_request *request, const char *data, size_t *size)
+{
+    struct error error;
+
+    if (request->received == 0 && http_body_begin(request, &error))
+        return http_body_refuse(request, &error);
+    ssize_t taken = http_body_append(request, data, *size);
+    if (taken < 0)
+        return -1;
+    *size -= (size_t)taken;
+    return *size ? http_body_starve(request) : 0;
+}
+
+/* ---- the body is whole ------------------------------------------------------------------------------------ */
+
+struct http_body_facts {
+    struct http_request *request;
+    struct MHD_Connection *mhd;
+};
+
+static struct slice http_body_find(void *context, enum selector_source source, const char *name)
+{
+    const struct http_body_facts *facts = context;
+    struct slice value = {0};
+
+    switch (source) {
+    case SELECTOR_HEADER:
+        MHD_lookup_connection_value_n(
+            facts->mhd, MHD_HEADER_KIND, name, strlen(name), &value.data, &value.length);
+        break;
+    case SELECTOR_QUERY:
+        return http_target_query(&facts->request->target, name);
+    case SELECTOR_PATH:
+        return facts->request->target.key;
+    case SELECTOR_NONE:
+    case SELECTOR_POINTER:
+        break;
+    }
+    return value;
+}
+
+static void http_body_count(struct http_request *request, const struct intake_result *result)
+{
+    struct source *http = request->source;
+    struct http_stream_series *series = &http->streams[request->stream - http->context.streams->items];
+
+    for (size_t i = 0; i < INTAKE_REASONS; i++) {
+        if (result->by_reason[i])
+            metric_add(series->rejected[i], result->by_reason[i]);
+    }
+}
+
+/* Turns the body into a hand-over. */
+static int http_body_records(struct http_request *request, struct MHD_Connection *mhd)
+{
+    struct source *http = request->source;
+    struct intake_result *result = &http->result;
+    struct http_body_facts context = {request, mhd};
+    const struct intake_facts facts = {.find = http_body_find,
+        .context = &context,
+        .key = request->target.key,
+        .received = clock_wall(http->context.clock)};
+    struct error error;
+
+    if (intake_take(http->intake, request->stream, request->form, bytes_slice(&request->body), &facts,
+            &request->handover, result, &error)) {
+        if (error.kind == ERROR_RETRY)
+            return http_refuse(&request->refusal, HTTP_STATUS_503, "%s", error.text);
+        return http_refuse(&request->refusal,
+            result->refused == INTAKE_TOO_LARGE ? HTTP_STATUS_413 : HTTP_STATUS_400, "%s", error.text);
+    }
+    http_body_count(request, result);
+    request->accepted = result->accepted;
+    if (result->rejected == 0)
+        return 0;
+    if (result->accepted ? http_answer_partial(&request->listing, result, &error)
+                         : http_answer_refused(&request->listing, result, &error))
+        return http_refuse(&request->refusal, HTTP_STATUS_503, "%s", error.text);
+    if (result->accepted)
+        return 0;
+    return http_refuse(&request->refusal, http_answer_status(result), "none of the records can be accepted");
+}
+
+int http_body_hand_over(struct http_request *request, struct MHD_Connection *mhd)
+{
+    struct source *http = request->source;
+    struct error error;
+
+    if (http->draining)
+        return http_refuse(&request->refusal, HTTP_STATUS_503, "the gateway is stopping");
+    if (request->inflate && inflate_finish(request->inflate, &error))
+        return http_body_refuse(request, &error);
+    if (http_body_records(request, mhd))
+        return -1;
+    http_body_charge(request, sizeof *request + request->body.capacity + request->handover.parts.capacity);
+    request->in_journal = true; /* before the hand-over: it may be complete before the call returns */
+    http->in_journal++;
+    if (journal_hand_over(http->context.journal, &request->handover, &error)) {
+        request->in_journal = false;
+        http->in_journal--;
+        return http_refuse(&request->refusal, error.kind == ERROR_REJECT ? HTTP_STATUS_413 : HTTP_STATUS_503,
+            "%s", error.text);
+    }
+    request->handed_over = true;
+    return 0;
+}

@@ -1,0 +1,206 @@
+/* http_connection: sockets, their states and deadlines; see http_internal.h */
+#include <assert.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include "source/http_internal.h"
+
+static void http_connection_open(struct http_listener *listener, struct MHD_Connection *mhd, void **context)
+{
+    struct source *http = listener->source;
+    struct http_connection *connection = calloc(1, sizeof *connection);
+
+    /* Without it the request line's callback finds no connection, and the handler closes. */
+    if (!connection)
+        return;
+    connection->listener = listener;
+    connection->mhd = mhd;
+    connection->fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+    connection->next = http->connections;
+    if (http->connections)
+        http->connections->previous = connection;
+    http->connections = connection;
+    http->connections_count++;
+    http_connection_enter(connection, HTTP_FIRST_HEAD);
+    *context = connection;
+}
+
+static void http_connection_close(struct source *http, struct http_connection *connection)
+{
+    assert(connection->state != HTTP_STARVED && connection->state != HTTP_COMMIT);
+    if (connection->next)
+        connection->next->previous = connection->previous;
+    if (connection->previous)
+        connection->previous->next = connection->next;
+    else
+        http->connections = connection->next;
+    http->connections_count--;
+    free(connection);
+}
+
+void http_connection_notify(
+    void *cls, struct MHD_Connection *mhd, void **context, enum MHD_ConnectionNotificationCode code)
+{
+    struct http_listener *listener = cls;
+
+    if (code == MHD_CONNECTION_NOTIFY_STARTED)
+        http_connection_open(listener, mhd, context);
+    else if (*context) {
+        http_connection_close(listener->source, *context);
+        *context = NULL;
+    }
+}
+
+/* With one listener the library itself stops accepting at the limit; several share it here. */
+enum MHD_Result http_connection_admit(void *cls, const struct sockaddr *address, socklen_t length)
+{
+    const struct http_listener *listener = cls;
+    const struct source *http = listener->source;
+
+    (void)address;
+    (void)length;
+    return http->connections_count < http->context.config->http.max_connections ? MHD_YES : MHD_NO;
+}
+
+void http_connection_enter(struct http_connection *connection, enum http_state state)
+{
+    struct source *http = connection->listener->source;
+
+    http->bodies += (state == HTTP_BODY) - (size_t)(connection->state == HTTP_BODY);
+    connection->state = state;
+    connection->since = http->now;
+}
+
+void http_connection_suspend(struct http_connection *connection, enum http_state state)
+{
+    struct source *http = connection->listener->source;
+    int64_t since = connection->since;
+
+    MHD_suspend_connection(connection->mhd);
+    http->suspended++;
+    http_connection_enter(connection, state);
+    if (state == HTTP_COMMIT)
+        return;
+    connection->since = since;
+    connection->starved_since = http->now;
+    connection->starved_next = NULL;
+    if (http->starved_last)
+        http->starved_last->starved_next = connection;
+    else
+        http->starved_first = connection;
+    http->starved_last = connection;
+}
+
+void http_connection_resume(struct http_connection *connection, enum http_state state)
+{
+    struct source *http = connection->listener->source;
+
+    http_connection_enter(connection, state);
+    http->suspended--;
+    connection->listener->due = true;
+    MHD_resume_connection(connection->mhd);
+}
+
+/* The one that has waited longest goes on; its body's clock stood still meanwhile. */
+static void http_connection_resume_starved(struct source *http)
+{
+    struct http_connection *connection = http->starved_first;
+    int64_t since = connection->since + (http->now - connection->starved_since);
+
+    http->starved_first = connection->starved_next;
+    if (!http->starved_first)
+        http->starved_last = NULL;
+    http_connection_resume(connection, HTTP_BODY);
+    connection->since = since;
+}
+
+void http_connection_feed(struct source *http)
+{
+    uint64_t limit = http->context.config->http.max_in_flight;
+    uint64_t promised = http->in_flight;
+
+    while (http->starved_first && promised < limit) {
+        http_connection_resume_starved(http);
+        promised += HTTP_CONNECTION_MEMORY; /* one read of the library */
+    }
+}
+
+void http_connection_abort(struct http_connection *connection, enum http_status status, const char *detail)
+{
+    struct source *http = connection->listener->source;
+    struct error error;
+
+    bytes_clear(&http->text);
+    if (!http_answer_raw(&http->text, status, detail, &error)) {
+        /* What the socket does not take at once is lost: its sender has not been reading either. */
+        ssize_t sent = send(connection->fd, http->text.data, http->text.length, MSG_DONTWAIT | MSG_NOSIGNAL);
+        (void)sent;
+        metric_add(http->refused[status], 1);
+    }
+    shutdown(connection->fd, SHUT_RDWR);
+    http_connection_enter(connection, HTTP_ANSWER);
+}
+
+static void http_connection_check_body(struct source *http, struct http_connection *connection)
+{
+    int64_t elapsed = http->now - connection->since;
+    uint64_t seconds = (uint64_t)(elapsed / CLOCK_SECOND);
+
+    if (elapsed > http->context.config->http.body_timeout &&
+        connection->request->received + connection->request->swallowed <
+            seconds * http->context.config->http.min_rate)
+        http_connection_abort(connection, HTTP_STATUS_408,
+            "the body came slower than http.min_rate for longer than http.body_timeout");
+}
+
+static void http_connection_check(struct source *http, struct http_connection *connection)
+{
+    const struct config *config = http->context.config;
+    int64_t elapsed = http->now - connection->since;
+
+    switch (connection->state) {
+    case HTTP_FIRST_HEAD:
+    case HTTP_HEAD:
+        if (elapsed > config->http.head_timeout)
+            http_connection_abort(
+                connection, HTTP_STATUS_408, "the head of the request took longer than http.head_timeout");
+        break;
+    case HTTP_IDLE:
+    case HTTP_ANSWER: /* its reader has stopped reading */
+        if (elapsed > config->http.idle_timeout)
+            shutdown(connection->fd, SHUT_RDWR);
+        break;
+    case HTTP_BODY:
+        http_connection_check_body(http, connection);
+        break;
+    case HTTP_COMMIT:
+        if (elapsed > config->http.commit_timeout)
+            http_connection_resume(connection, HTTP_ANSWER);
+        break;
+    case HTTP_STARVED: /* has a queue of its own */
+        break;
+    }
+}
+
+void http_connection_sweep(struct source *http)
+{
+    while (http->starved_first && http->now - http->starved_first->starved_since > HTTP_STARVE_TIMEOUT) {
+        http_refuse(&http->starved_first->request->refusal, HTTP_STATUS_503,
+            "there was no room for the body (http.max_in_flight)");
+        http_connection_resume_starved(http);
+    }
+    for (struct http_connection *connection = http->connections; connection; connection = connection->next)
+        http_connection_check(http, connection);
+}
+
+void http_connection_give_up(struct source *http)
+{
+    while (http->starved_first)
+        http_connection_resume_starved(http);
+    for (struct http_connection *connection = http->connections; connection; connection = connection->next) {
+        if (connection->state == HTTP_COMMIT)
+            http_connection_resume(connection, HTTP_ANSWER);
+        else if (connection->state == HTTP_HEAD || connection->state == HTTP_BODY)
+            http_connection_abort(connection, HTTP_STATUS_503, "the gateway is stopping");
+    }
+}

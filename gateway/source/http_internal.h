@@ -1,0 +1,236 @@
+/* http_internal: what the files of the HTTP source share.
+ *
+ * One I/O thread owns everything here; the committer touches only `done` and `wake`. The library (libmicrohttpd) runs without
+ * threads of its own: the loop waits for its epoll descriptors and runs it.
+ *
+ * A connection lives as long as its socket. A request is taken from the pool when its request line is in, and goes
+ * back when both the library and the journal have let go of it: the journal may hold it longer, when the answer did not wait
+ * for the commit (Penstock-Ack: memory, http.commit_timeout). Memory is bounded by http.max_in_flight, what one request may
+ * overshoot it by (its last piece unpacked, its record heads), and HTTP_POOL_BYTES_MAX of buffers kept for reuse.
+ *
+ * Suspended connections (HTTP_STARVED, HTTP_COMMIT) are resumed by the loop alone, and the library must not be stopped
+ * while there is one: it aborts then.
+ */
+#ifndef PENSTOCK_SOURCE_HTTP_INTERNAL_H
+#define PENSTOCK_SOURCE_HTTP_INTERNAL_H
+
+#include <microhttpd.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "base/metric.h"
+#include "source/http_answer.h"
+#include "source/http_guard.h"
+#include "source/http_target.h"
+#include "source/http_type.h"
+#include "source/source.h"
+
+#define HTTP_LISTENERS_MAX 16
+#define HTTP_BACKLOG 4096
+/* Of the library, per connection: holds a head of about 7 kB. It zeroes all of it after each request, so more costs speed. */
+#define HTTP_CONNECTION_MEMORY 8192
+#define HTTP_TARGET_MAX HTTP_CONNECTION_MEMORY
+#define HTTP_ANSWER_MAX (256 << 10)
+#define HTTP_BODY_FIRST 1024 /* least capacity of a body buffer */
+#define HTTP_POOL_BUFFER_MAX (256 << 10) /* a larger buffer is freed, not kept */
+#define HTTP_POOL_BYTES_MAX (8 << 20)
+#define HTTP_INFLATE_STEP 2048 /* compressed bytes between two looks at the budget */
+#define HTTP_SWALLOW_MAX (1 << 20) /* of a refused body, to let its sender see the answer */
+#define HTTP_STARVE_TIMEOUT (2 * CLOCK_SECOND)
+#define HTTP_SWEEP_PERIOD CLOCK_SECOND
+#define HTTP_RETRY_AFTER "1"
+
+enum http_state {
+    HTTP_FIRST_HEAD, /* accepted, nothing of a request known */
+    HTTP_IDLE, /* between two requests */
+    HTTP_HEAD, /* request line in, head not yet */
+    HTTP_BODY, /* head in, body not yet */
+    HTTP_STARVED, /* suspended: no room for more of the body */
+    HTTP_COMMIT, /* suspended: the journal has it */
+    HTTP_ANSWER, /* answer on its way */
+};
+
+struct http_listener {
+    struct source *source;
+    struct MHD_Daemon *daemon;
+    int fd; /* listening; the daemon's until it is quiesced */
+    bool due; /* has work that no descriptor tells of */
+};
+
+struct http_connection {
+    struct http_connection *previous, *next; /* all connections */
+    struct http_connection *starved_next;
+    struct http_listener *listener;
+    struct MHD_Connection *mhd;
+    struct http_request *request;
+    int fd;
+    enum http_state state;
+    int64_t since; /* when the state was entered (monotonic); of a body without the time it starved */
+    int64_t starved_since;
+};
+
+struct http_refusal {
+    bool given;
+    enum http_status status;
+    char detail[ERROR_TEXT_SIZE];
+};
+
+enum http_ack { HTTP_ACK_FSYNC, HTTP_ACK_MEMORY, HTTP_ACKS };
+
+struct http_request {
+    struct http_request *next; /* in the pool */
+    struct source *source;
+    struct http_connection *connection; /* NULL once the library is done with the request */
+    bool in_journal; /* handed over and not yet completed */
+    bool begun; /* the first handler call was made */
+    bool refused_by_head;
+    bool handed_over;
+    struct bytes raw_target;
+    const char *target_place; /* where the library keeps it; only compared */
+    struct http_head head;
+    struct http_target target;
+    const struct stream *stream;
+    enum decode_form form;
+    enum http_coding coding;
+    enum http_ack ack;
+    struct inflate *inflate;
+    struct bytes body;
+    uint64_t received; /* body bytes as they came */
+    uint64_t swallowed; /* and those after it was refused */
+    uint64_t charged; /* to the source's in_flight */
+    struct http_refusal refusal;
+    struct handover handover;
+    enum handover_result result; /* once it is no longer in_journal */
+    uint64_t accepted;
+    struct bytes listing; /* the answer that lists rejected records; empty when there are none */
+};
+
+/* The metrics of one stream; in the order of context.streams. */
+struct http_stream_series {
+    struct metric_series *accepted;
+    struct metric_series *rejected[INTAKE_REASONS];
+};
+
+/* The answer that most requests get, kept until another number is to be told. */
+struct http_kept_answer {
+    uint64_t accepted;
+    struct MHD_Response *response;
+};
+
+struct source {
+    struct source_context context;
+    struct http_listener listeners[HTTP_LISTENERS_MAX];
+    size_t listeners_count;
+    int epoll;
+    int wake; /* eventfd: `done` is no longer empty, or `stopping` */
+
+    pthread_t thread;
+    bool running;
+    atomic_bool stopping;
+    int64_t stop_deadline; /* set before stopping */
+
+    _Atomic(struct handover *)
+        done; /* completed, newest first; @thread committer pushes, the loop takes all */
+
+    struct intake *intake;
+    struct intake_result result; /* of the request at hand */
+    struct bytes text; /* scratch for answers */
+    struct http_kept_answer kept[HTTP_ACKS];
+
+    struct http_connection *connections;
+    struct http_connection *starved_first, *starved_last;
+    size_t connections_count;
+    size_t suspended; /* connections that the library must not be stopped with */
+    size_t bodies; /* requests whose body is coming in, starved ones not counted */
+    size_t in_journal; /* requests */
+    uint64_t in_flight;
+
+    struct http_request *pool;
+    size_t pool_bytes;
+
+    bool draining; /* nothing new is taken */
+    int64_t now; /* monotonic, of this round of the loop */
+    int64_t next_sweep;
+
+    struct http_stream_series *streams;
+    struct metric_series *refused[HTTP_STATUSES];
+    struct metric_series *request_bytes;
+    struct metric_series *connections_gauge;
+    struct metric_series *in_flight_gauge;
+};
+
+/* ---- http_loop.c: the I/O thread -------------------------------------------------------------------------- */
+
+void *http_loop_run(void *source);
+/* One round: waits until something is to be done or a sweep is due, does it. -1: the loop cannot go on. */
+int http_loop_step(struct source *http, struct error *error);
+/* Completion of a hand-over. @thread committer */
+void http_loop_complete(struct handover *handover, enum handover_result result);
+/* Takes what was completed. */
+void http_loop_take_done(struct source *http);
+
+/* ---- http_connection.c: sockets and their deadlines ------------------------------------------------------- */
+
+/* MHD_OPTION_NOTIFY_CONNECTION and the accept policy; cls is the listener. */
+void http_connection_notify(
+    void *cls, struct MHD_Connection *mhd, void **context, enum MHD_ConnectionNotificationCode code);
+enum MHD_Result http_connection_admit(void *cls, const struct sockaddr *address, socklen_t length);
+
+void http_connection_enter(struct http_connection *connection, enum http_state state);
+/* Suspends until the loop resumes it; state is HTTP_STARVED or HTTP_COMMIT. */
+void http_connection_suspend(struct http_connection *connection, enum http_state state);
+void http_connection_resume(struct http_connection *connection, enum http_state state);
+/* Resumes those that wait for room, as many as there is some for. */
+void http_connection_feed(struct source *http);
+/* Sends a whole response past the library, as far as the socket takes it, and shuts the socket. Only while the
+ * library has nothing to send. */
+void http_connection_abort(struct http_connection *connection, enum http_status status, const char *detail);
+/* Looks at every deadline. */
+void http_connection_sweep(struct source *http);
+/* The source stops and waits no longer: every request under way gets its last answer. */
+void http_connection_give_up(struct source *http);
+
+/* ---- http_request.c: one request -------------------------------------------------------------------------- */
+
+/* MHD_OPTION_URI_LOG_CALLBACK: a request line is in. */
+void *http_request_start(void *cls, const char *target, struct MHD_Connection *mhd);
+/* The library's handler. */
+enum MHD_Result http_request_handle(void *cls, struct MHD_Connection *mhd, const char *url,
+    const char *method, const char *version, const char *data, size_t *size, void **context);
+/* MHD_OPTION_NOTIFY_COMPLETED. */
+void http_request_completed(
+    void *cls, struct MHD_Connection *mhd, void **context, enum MHD_RequestTerminationCode code);
+/* The journal is done with it. */
+void http_request_committed(struct http_request *request);
+int http_refuse(struct http_refusal *refusal, enum http_status status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* ---- http_head.c: what a request's head says -------------------------------------------------------------- */
+
+/* Fills stream, form, coding, ack. -1: the refusal says why. */
+int http_head_check(
+    struct http_request *request, struct MHD_Connection *mhd, const char *method, const char *version);
+
+/* ---- http_body.c: the body comes in ----------------------------------------------------------------------- */
+
+/* Takes what there is room for; *size is what is left. Suspends the connection when that is not 0. -1: refused. */
+int http_body_take(struct http_request *request, const char *data, size_t *size);
+/* The body is whole: records out of it, and to the journal. -1: refused. */
+int http_body_hand_over(struct http_request *request, struct MHD_Connection *mhd);
+void http_body_charge(struct http_request *request, uint64_t bytes);
+
+/* ---- http_pool.c: requests and their memory --------------------------------------------------------------- */
+
+struct http_request *http_pool_take(struct source *http); /* NULL: memory is gone */
+/* When neither the library nor the journal holds it any more. */
+void http_pool_release(struct http_request *request);
+void http_pool_free(struct source *http);
+
+/* ---- http_respond.c: answers through the library ---------------------------------------------------------- */
+
+enum MHD_Result http_respond_problem(struct http_request *request, struct MHD_Connection *mhd);
+enum MHD_Result http_respond_accepted(struct http_request *request, struct MHD_Connection *mhd);
+void http_respond_free(struct source *http);
+
+#endif

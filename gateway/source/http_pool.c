@@ -1,0 +1,86 @@
+/* http_pool: requests and their buffers are used again, so that a request costs no malloc; see http_internal.h */
+#include <assert.h>
+#include <stdlib.h>
+
+#include "source/http_internal.h"
+
+static size_t http_pool_bytes(const struct http_request *request)
+{
+    return request->body.capacity + request->handover.parts.capacity;
+}
+
+struct http_request *http_pool_take(struct source *http)
+{
+    struct http_request *request = http->pool;
+
+    if (request) {
+        http->pool = request->next;
+        http->pool_bytes -= http_pool_bytes(request);
+        return request;
+    }
+    request = calloc(1, sizeof *request);
+    if (!request)
+        return NULL;
+    request->source = http;
+    bytes_init(&request->raw_target, HTTP_TARGET_MAX);
+    bytes_init(&request->body, http->context.config->http.max_body);
+    bytes_init(&request->listing, HTTP_ANSWER_MAX);
+    handover_init(&request->handover, http->context.config->http.max_in_flight, http_loop_complete, request);
+    return request;
+}
+
+static void http_pool_keep_small(struct bytes *buffer)
+{
+    if (buffer->capacity > HTTP_POOL_BUFFER_MAX)
+        bytes_free(buffer);
+    else
+        bytes_clear(buffer);
+}
+
+static void http_pool_destroy(struct http_request *request)
+{
+    bytes_free(&request->raw_target);
+    bytes_free(&request->body);
+    bytes_free(&request->listing);
+    handover_free(&request->handover);
+    free(request);
+}
+
+void http_pool_release(struct http_request *request)
+{
+    struct source *http = request->source;
+
+    if (request->connection || request->in_journal)
+        return;
+    http_body_charge(request, 0);
+    inflate_free(&request->inflate);
+    handover_clear(&request->handover);
+    http_pool_keep_small(&request->body);
+    http_pool_keep_small(&request->handover.parts);
+    bytes_clear(&request->raw_target);
+    bytes_free(&request->listing);
+    if (http->pool_bytes + http_pool_bytes(request) > HTTP_POOL_BYTES_MAX) {
+        http_pool_destroy(request);
+        return;
+    }
+
+    struct http_request clean = {.source = http,
+        .next = http->pool,
+        .raw_target = request->raw_target,
+        .body = request->body,
+        .listing = request->listing,
+        .handover = request->handover};
+    *request = clean;
+    http->pool = request;
+    http->pool_bytes += http_pool_bytes(request);
+}
+
+void http_pool_free(struct source *http)
+{
+    while (http->pool) {
+        struct http_request *request = http->pool;
+        http->pool = request->next;
+        http_pool_destroy(request);
+    }
+    http->pool_bytes = 0;
+}

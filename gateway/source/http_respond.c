@@ -1,0 +1,129 @@
+/* http_respond: answers through the library; see http_internal.h */
+#include "source/http_internal.h"
+
+static const char *const http_ack_names[HTTP_ACKS] = {
+    [HTTP_ACK_FSYNC] = "fsync", [HTTP_ACK_MEMORY] = "memory"};
+
+static int http_respond_header(struct MHD_Response *response, const char *name, const char *value)
+{
+    return MHD_add_response_header(response, name, value) == MHD_YES ? 0 : -1;
+}
+
+static struct MHD_Response *http_respond_new(const struct bytes *text, const char *type)
+{
+    struct MHD_Response *response =
+        MHD_create_response_from_buffer(text->length, text->data, MHD_RESPMEM_MUST_COPY);
+
+    if (response && http_respond_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type)) {
+        MHD_destroy_response(response);
+        return NULL;
+    }
+    return response;
+}
+
+/* MHD_NO makes the library close the connection without an answer. */
+static enum MHD_Result http_respond_queue(
+    struct http_request *request, struct MHD_Connection *mhd, unsigned code, struct MHD_Response *response)
+{
+    enum MHD_Result result = MHD_queue_response(mhd, code, response);
+
+    MHD_destroy_response(response);
+    http_connection_enter(request->connection, HTTP_ANSWER);
+    return result;
+}
+
+static int http_respond_problem_headers(const struct http_request *request, struct MHD_Response *response)
+{
+    const struct http_refusal *refusal = &request->refusal;
+
+    if (refusal->status == HTTP_STATUS_405 && http_respond_header(response, MHD_HTTP_HEADER_ALLOW, "POST"))
+        return -1;
+    if (refusal->status == HTTP_STATUS_503 &&
+        http_respond_header(response, MHD_HTTP_HEADER_RETRY_AFTER, HTTP_RETRY_AFTER))
+        return -1;
+    /* A request refused by its head may have been read wrongly: what follows on this connection must not be believed. */
+    if (request->refused_by_head || request->source->draining)
+        return http_respond_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
+    return 0;
+}
+
+enum MHD_Result http_respond_problem(struct http_request *request, struct MHD_Connection *mhd)
+{
+    struct source *http = request->source;
+    const struct http_refusal *refusal = &request->refusal;
+    struct bytes *text = &request->listing;
+    struct error error;
+
+    if (text->length == 0 || refusal->status == HTTP_STATUS_503 || refusal->status == HTTP_STATUS_504) {
+        text = &http->text;
+        bytes_clear(text);
+        if (http_answer_problem(text, refusal->status, refusal->detail, &error))
+            return MHD_NO;
+    }
+    metric_add(http->refused[refusal->status], 1);
+    struct MHD_Response *response = http_respond_new(text, "application/problem+json");
+    if (!response)
+        return MHD_NO;
+    if (http_respond_problem_headers(request, response)) {
+        MHD_destroy_response(response);
+        return MHD_NO;
+    }
+    return http_respond_queue(request, mhd, http_status_code(refusal->status), response);
+}
+
+static struct MHD_Response *http_respond_success(const struct bytes *text, enum http_ack ack)
+{
+    struct MHD_Response *response = http_respond_new(text, "application/json");
+
+    if (response && http_respond_header(response, "Penstock-Ack", http_ack_names[ack])) {
+        MHD_destroy_response(response);
+        return NULL;
+    }
+    return response;
+}
+
+/* The kept answer, made anew when it tells another number. */
+static struct MHD_Response *http_respond_kept(struct source *http, uint64_t accepted, enum http_ack ack)
+{
+    struct http_kept_answer *kept = &http->kept[ack];
+    struct error error;
+
+    if (kept->response && kept->accepted == accepted)
+        return kept->response;
+    bytes_clear(&http->text);
+    if (http_answer_accepted(&http->text, accepted, &error))
+        return NULL;
+    struct MHD_Response *response = http_respond_success(&http->text, ack);
+    if (response) {
+        if (kept->response)
+            MHD_destroy_response(kept->response);
+        *kept = (struct http_kept_answer){accepted, response};
+    }
+    return response;
+}
+
+enum MHD_Result http_respond_accepted(struct http_request *request, struct MHD_Connection *mhd)
+{
+    struct source *http = request->source;
+    struct http_stream_series *series = &http->streams[request->stream - http->context.streams->items];
+
+    metric_add(series->accepted, request->accepted);
+    if (request->listing.length) {
+        struct MHD_Response *response = http_respond_success(&request->listing, request->ack);
+        return response ? http_respond_queue(request, mhd, MHD_HTTP_MULTI_STATUS, response) : MHD_NO;
+    }
+    struct MHD_Response *kept = http_respond_kept(http, request->accepted, request->ack);
+    if (!kept)
+        return MHD_NO;
+    http_connection_enter(request->connection, HTTP_ANSWER);
+    return MHD_queue_response(mhd, MHD_HTTP_OK, kept);
+}
+
+void http_respond_free(struct source *http)
+{
+    for (size_t i = 0; i < HTTP_ACKS; i++) {
+        if (http->kept[i].response)
+            MHD_destroy_response(http->kept[i].response);
+        http->kept[i].response = NULL;
+    }
+}
