@@ -2,11 +2,13 @@
 #include <criterion/criterion.h>
 
 #include <arpa/inet.h>
+#include <ftw.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include "admin/admin.h"
 #include "base/file.h"
@@ -17,6 +19,14 @@ static char test_directory[] = "/tmp/test_admin.XXXXXX";
 static struct journal *test_journal;
 static struct admin *test_admin;
 static char test_answer[1 << 20];
+
+static int remove_one(const char *path, const struct stat *status, int type, struct FTW *where)
+{
+    (void)status;
+    (void)type;
+    (void)where;
+    return remove(path);
+}
 
 static void setup(void)
 {
@@ -37,14 +47,11 @@ static void setup(void)
 
 static void teardown(void)
 {
-    char command[128];
-
     admin_close(&test_admin);
     cr_assert_null(test_admin);
     admin_close(&test_admin);
     journal_close(&test_journal);
-    snprintf(command, sizeof command, "rm -r %s", test_directory);
-    cr_assert_eq(system(command), 0);
+    cr_assert_eq(nftw(test_directory, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
 }
 
 TestSuite(admin, .init = setup, .fini = teardown, .timeout = 60);
@@ -58,7 +65,7 @@ static uint16_t port(void)
     cr_assert_eq(admin_describe(test_admin, &text, &error), 0);
     cr_assert_eq(bytes_add(&text, "", 1, &error), 0);
     cr_assert_eq(strncmp(text.data, "admin  http://127.0.0.1:", 24), 0, "%s", text.data);
-    return (uint16_t)atoi(text.data + 24);
+    return (uint16_t)strtoul(text.data + 24, NULL, 10);
 }
 
 /* Sends the request and returns the whole answer, head and body. */

@@ -28,7 +28,7 @@ Test(listener, a_free_port_is_named)
 
     describe("127.0.0.1:0", text, sizeof text);
     cr_assert_eq(strncmp(text, "127.0.0.1:", 10), 0);
-    cr_assert_neq(atoi(text + 10), 0);
+    cr_assert_neq(strtoul(text + 10, NULL, 10), 0);
     describe("localhost:0", text, sizeof text);
     cr_assert_eq(strncmp(text, "127.0.0.1:", 10), 0);
     describe("*:0", text, sizeof text);
