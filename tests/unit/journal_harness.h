@@ -1,0 +1,80 @@
+/* journal_harness: a journal in a temporary directory, records whose bytes follow from their id, and a disk that fails or
+ * ends the world at the nth call. */
+#ifndef PENSTOCK_TESTS_JOURNAL_HARNESS_H
+#define PENSTOCK_TESTS_JOURNAL_HARNESS_H
+
+#include <criterion/criterion.h>
+
+#include "journal/io.h"
+#include "journal/journal.h"
+
+#define SEGMENT (UINT64_C(64) << 10)
+#define FOUND_MAX 20000
+
+/* What a reader gave: ids of records in order; a damaged range counts as one item with id 0. */
+struct found {
+    uint64_t count, damaged;
+    uint64_t sequence[FOUND_MAX];
+    uint64_t id[FOUND_MAX];
+    uint32_t epoch[FOUND_MAX];
+};
+
+enum disk_call {
+    DISK_CREATE,
+    DISK_ALLOCATE,
+    DISK_WRITE,
+    DISK_SYNC,
+    DISK_TRUNCATE,
+    DISK_RENAME,
+    DISK_UNLINK,
+    DISK_SYNC_DIRECTORY,
+    DISK_CALLS
+};
+
+/* Fails the fail_at-th call (1 = the next) of the kinds in mask; with dead, every later call too. */
+struct disk {
+    struct journal_io io;
+    unsigned mask;
+    _Atomic long calls;
+    long fail_at;
+    bool dead;
+    int error;
+};
+
+struct fixture {
+    char directory[64];
+    struct journal_options options;
+    struct journal *journal;
+    struct journal_report report;
+    struct error error;
+    struct disk disk;
+};
+
+void fixture_start(struct fixture *fixture); /* makes the directory; does not open */
+void fixture_end(struct fixture *fixture); /* closes and deletes */
+int fixture_open(struct fixture *fixture);
+void fixture_close(struct fixture *fixture);
+void fixture_reopen(struct fixture *fixture); /* asserts that it works */
+
+/* Hands over count records with ids first.. of `size` bytes each as one hand-over and waits. */
+int fixture_put(struct fixture *fixture, uint64_t first, uint64_t count, size_t size);
+
+/* Everything readable behind `after`; asserts that each record's bytes are those of its id. */
+void fixture_read(struct fixture *fixture, uint64_t after, struct found *ret_found);
+
+/* Moves the cursor of outlet "one" to position and waits until it is stored. */
+void fixture_move(struct fixture *fixture, uint64_t position);
+
+void disk_arm(struct disk *disk, unsigned mask, long fail_at, bool dead, int error);
+
+size_t directory_files(const char *directory, const char *suffix); /* "" counts all */
+uint64_t directory_bytes(const char *directory);
+/* The name of the nth file (from 0) with this suffix in sorted order; negative counts from the end. */
+void directory_name(const char *directory, const char *suffix, int nth, char path[256]);
+void directory_copy(const char *from, const char *to);
+void file_flip(const char *path, uint64_t offset, unsigned char mask);
+uint64_t file_size(const char *path);
+void temporary_directory(char path[64]);
+void directory_delete(const char *path);
+
+#endif
