@@ -25,10 +25,11 @@ enum intake_reason {
 struct intake_rejection {
     uint64_t index; /* of the record in the body, from 0 */
     enum intake_reason reason;
-    char text[200];
+    char text[200]; /* may be cut, even inside a character */
 };
 
-/* What the request says besides its body. Values are looked up by selector; a missing one gives length 0 and data NULL. */
+/* What the request says besides its body. Values are looked up by selector, once per body; a missing one gives length 0 and
+ * data NULL. find may be NULL: nothing is there. */
 struct intake_facts {
     struct slice (*find)(void *context, enum selector_source source, const char *name);
     void *context;
@@ -61,8 +62,15 @@ void intake_free(struct intake **intake);
 const char *intake_reason_name(enum intake_reason reason);
 
 /* Fills the hand-over (cleared first; its payloads set to the body). ERROR_REJECT: the body as a whole is refused
- * (broken array, empty, more than max_records; the result's `refused` says why then);
- * otherwise 0 and the result says what became of each record. */
+ * (broken array, no record in it, more than max_records; the result's `refused` says why then) and the hand-over is empty;
+ * ERROR_RETRY: memory is gone; otherwise 0 and the result says what became of each record.
+ *   key     the URL's, else by the stream's selector: a string, or an integer as its digits stand there. A stream with a
+ *           selector wants one that is not empty.
+ *   label   a string, or the text of a number, true or false; missing or null is empty; arrays and objects are refused.
+ *   time    missing or null: the received time counts. Unreadable or outside the stream's window: the received
+ *           time counts, RECORD_TIME_OUTSIDE is set.
+ *   text    a line is any bytes but LF; JSON pointers find nothing there. JSON documents may go into a stream of text lines as long as
+ *           no line break stands in them. */
 int intake_take(struct intake *intake, const struct stream *stream, enum decode_form form, struct slice body,
     const struct intake_facts *facts, struct handover *handover, struct intake_result *ret_result,
     struct error *error);
