@@ -98,14 +98,12 @@ static bool log_admit(const char *event, int64_t now, uint64_t *ret_held)
     return admitted;
 }
 
-void log_write(enum log_level level, const char *event, const struct log_field *fields, size_t count)
+static void log_put(
+    enum log_level level, const char *event, const struct log_field *fields, size_t count, uint64_t held)
 {
     struct log_field all[LOG_FIELDS_MAX + 1];
     struct log_line line;
-    uint64_t held;
 
-    if (level < log_state.least || !log_admit(event, clock_monotonic(log_state.clock), &held))
-        return;
     if (count > LOG_FIELDS_MAX)
         count = LOG_FIELDS_MAX;
     if (count)
@@ -116,4 +114,18 @@ void log_write(enum log_level level, const char *event, const struct log_field *
     /* One write per line, so that lines of several threads do not mix. There is nobody to tell when it fails. */
     if (write(log_state.fd, line.data, line.length) < 0)
         return;
+}
+
+void log_write(enum log_level level, const char *event, const struct log_field *fields, size_t count)
+{
+    uint64_t held;
+
+    if (level >= log_state.least && log_admit(event, clock_monotonic(log_state.clock), &held))
+        log_put(level, event, fields, count, held);
+}
+
+void log_write_always(enum log_level level, const char *event, const struct log_field *fields, size_t count)
+{
+    if (level >= log_state.least)
+        log_put(level, event, fields, count, 0);
 }

@@ -40,10 +40,16 @@ void log_configure(enum log_level least, enum log_format format, int fd, const s
 /* The event is named `room.what`; it is also the key of the repetition limit. */
 void log_write(enum log_level level, const char *event, const struct log_field *fields, size_t count);
 
-#define log_event(level, event, ...)                                                    \
-    do {                                                                                \
-        const struct log_field log_fields_[] = {__VA_ARGS__};                           \
-        log_write(level, event, log_fields_, sizeof log_fields_ / sizeof *log_fields_); \
+/* log_write() without the limit: for findings that must be told one by one, and are bounded otherwise. */
+void log_write_always(enum log_level level, const char *event, const struct log_field *fields, size_t count);
+
+#define log_event(level, event, ...) log_event_by_(log_write, level, event, __VA_ARGS__)
+#define log_event_always(level, event, ...) log_event_by_(log_write_always, level, event, __VA_ARGS__)
+
+#define log_event_by_(write_, level, event, ...)                                     \
+    do {                                                                             \
+        const struct log_field log_fields_[] = {__VA_ARGS__};                        \
+        write_(level, event, log_fields_, sizeof log_fields_ / sizeof *log_fields_); \
     } while (0)
 
 #endif

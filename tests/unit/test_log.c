@@ -171,6 +171,16 @@ Test(log, repetition_is_held_back_and_counted)
     cr_assert(strstr(text, "flood.one i=100\n"));
 }
 
+Test(log, what_must_be_told_is_not_held_back)
+{
+    begin(LOG_WARN, LOG_FORMAT_TEXT);
+    for (int i = 0; i < LOG_BURST * 3; i++)
+        log_event_always(LOG_WARN, "journal.recovery", log_number("i", i));
+    log_event_always(LOG_INFO, "journal.recovery", log_number("i", -1));
+    cr_assert_eq(lines(end()), LOG_BURST * 3);
+    cr_assert(strstr(test_text, "journal.recovery i=29\n"));
+}
+
 Test(log, the_table_of_names_is_bounded)
 {
     begin(LOG_INFO, LOG_FORMAT_TEXT);
