@@ -398,11 +398,13 @@ static bool committer_step(struct journal *journal)
     struct group cursors = {0};
 
     lock_take(journal);
+    journal->busy_since = 0;
     while (!committer_has_work(journal)) {
         journal->idle = true;
         lock_wait(journal, &journal->work, committer_due(journal));
         journal->idle = false;
     }
+    journal->busy_since = clock_monotonic(journal->options.clock);
     struct handover *list = journal->queue;
     journal->queue = NULL;
     journal->queue_tail = &journal->queue;

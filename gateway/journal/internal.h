@@ -89,6 +89,7 @@ struct journal {
     /* guarded by lock */
     struct handover *queue, **queue_tail;
     bool idle; /* the committer waits */
+    int64_t busy_since; /* monotonic, start of its present group; 0: it waits */
     bool closing, preparer_stop;
     struct segment *segments;
     size_t segments_count, segments_capacity;

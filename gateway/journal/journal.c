@@ -292,6 +292,7 @@ void journal_status(struct journal *journal, struct journal_status *ret_status)
         .durable = atomic_load(&journal->durable),
         .oldest = journal->segments[0].base + 1,
         .accepting = !journal->full && !journal->closing,
+        .busy = journal->busy_since ? clock_monotonic(journal->options.clock) - journal->busy_since : 0,
         .free_bytes =
             (current->size - current->end) + ready * size + (unmade < disk ? unmade : disk) / size * size,
     };

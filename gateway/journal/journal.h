@@ -171,6 +171,7 @@ struct journal_status {
     uint64_t durable; /* sequence */
     uint64_t oldest; /* first sequence kept; durable + 1 when none is */
     bool accepting;
+    int64_t busy; /* microseconds that the committer has been at its present group; 0: it waits */
     char reason[ERROR_TEXT_SIZE]; /* why not */
 };
 
