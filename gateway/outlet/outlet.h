@@ -13,7 +13,7 @@
 #include "record/record.h"
 
 struct outlet_context {
-    const struct config *config;
+    struct config *config; /* read; written only to report what is wrong with it */
     const char *gateway_id;
     struct journal *journal;
     struct rendering_table *renderings;
@@ -22,12 +22,18 @@ struct outlet_context {
 
 struct outlet;
 
-typedef int outlet_open_fn(struct outlet **ret_outlet, const struct outlet_context *context, struct error *error);
+/* Checks the configuration (what is wrong is reported to it) and takes what it needs; touches neither journal nor store, so
+ * that the gateway starts, and `check` works, while the store is away. The context's parts outlive the outlet. @thread main */
+typedef int outlet_open_fn(
+    struct outlet **ret_outlet, const struct outlet_context *context, struct error *error);
+/* Starts the thread. @thread main */
 typedef int outlet_run_fn(struct outlet *outlet, struct error *error);
 /* Delivers what is durable and publishes what is open, at most until `deadline` (monotonic), then ends the thread. What is
  * left stays in the journal. @thread main */
 typedef void outlet_stop_fn(struct outlet *outlet, int64_t deadline);
+/* Frees; accepts an outlet that was never run; one that runs is stopped at once. @thread main */
 typedef void outlet_close_fn(struct outlet **outlet);
+/* Appends one line for the banner: "Lake   DIRECTORY". */
 typedef int outlet_describe_fn(const struct outlet *outlet, struct bytes *text, struct error *error);
 
 struct outlet_kind {

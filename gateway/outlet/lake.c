@@ -1,0 +1,229 @@
+/* lake: the lake outlet: its options, its thread, what it tells the outside; see outlet.h and lake_pump.h */
+#include "outlet/outlet.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "base/health.h"
+#include "base/log.h"
+#include "base/metric.h"
+#include "outlet/lake_pump.h"
+
+#define OUTLET_ROOT_MAX 4096
+#define OUTLET_WAIT_MOST CLOCK_SECOND /* between two looks at the clock and the metrics */
+
+struct outlet_metrics {
+    struct metric_series *delivered, *files, *errors, *lag_records, *lag_seconds, *open_files;
+};
+
+struct outlet {
+    struct lake_pump_options options;
+    struct bytes root; /* terminated */
+    struct lake_pump *pump;
+    pthread_t thread;
+    bool running;
+    atomic_bool stopping;
+    _Atomic int64_t deadline;
+    struct outlet_metrics metrics;
+    struct lake_pump_status told; /* what metrics and health say */
+};
+
+/* ---- options ---------------------------------------------------------------------------------------------- */
+
+static bool outlet_has_scheme(const char *url)
+{
+    return strstr(url, "://") || strncmp(url, "file:", 5) == 0;
+}
+
+static int outlet_set_root(struct outlet *outlet, struct config *config, struct error *error)
+{
+    const char *url = config->lake.url;
+    bool file = strncmp(url, "file:///", 8) == 0;
+
+    if (file ? strchr(url, '%') != NULL : outlet_has_scheme(url)) {
+        config_report(config, &config->lake.url,
+            file ? "\"%s\": write a directory with %% in its name as a plain path"
+                 : "\"%s\" is not built yet; allowed: file:///DIRECTORY or a path",
+            url);
+        return error_set(error, ERROR_FATAL, "lake.url: \"%s\" cannot be used", url);
+    }
+    if (url[0] == '\0' ? bytes_print(&outlet->root, error, "%s/lake", config->gateway.data)
+                       : bytes_add_text(&outlet->root, file ? url + 7 : url, error))
+        return error_wrap(error, "lake.url");
+    return bytes_add(&outlet->root, "", 1, error);
+}
+
+static void outlet_find_metrics(struct outlet_metrics *metrics)
+{
+    metrics->delivered = metric_series(METRIC_OUTLET_DELIVERED, LAKE_PUMP_NAME, NULL, NULL);
+    metrics->files = metric_series(METRIC_OUTLET_FILES, LAKE_PUMP_NAME, NULL, NULL);
+    metrics->errors = metric_series(METRIC_OUTLET_ERRORS, LAKE_PUMP_NAME, NULL, NULL);
+    metrics->lag_records = metric_series(METRIC_OUTLET_LAG_RECORDS, LAKE_PUMP_NAME, NULL, NULL);
+    metrics->lag_seconds = metric_series(METRIC_OUTLET_LAG_SECONDS, LAKE_PUMP_NAME, NULL, NULL);
+    metrics->open_files = metric_series(METRIC_OUTLET_OPEN_FILES, LAKE_PUMP_NAME, NULL, NULL);
+}
+
+static void outlet_lake_close(struct outlet **outlet);
+
+static int outlet_lake_open(
+    struct outlet **ret_outlet, const struct outlet_context *context, struct error *error)
+{
+    __attribute__((cleanup(outlet_lake_close))) struct outlet *outlet = calloc(1, sizeof *outlet);
+    struct config *config = context->config;
+
+    if (!outlet)
+        return error_set(error, ERROR_RETRY, "lake outlet: out of memory");
+    bytes_init(&outlet->root, OUTLET_ROOT_MAX);
+    if (outlet_set_root(outlet, config, error))
+        return -1;
+    outlet->options = (struct lake_pump_options){
+        .journal = context->journal,
+        .renderings = context->renderings,
+        .clock = context->clock,
+        .lake =
+            {
+                .root = outlet->root.data,
+                .gateway_id = context->gateway_id,
+                .max_open_files = config->lake.max_open_files,
+                .roll_size = config->lake.roll.size,
+                .roll_records = config->lake.roll.records,
+                .roll_every = config->lake.roll.every,
+                .roll_idle = config->lake.roll.idle,
+                .clock = context->clock,
+            },
+    };
+    outlet_find_metrics(&outlet->metrics);
+    *ret_outlet = outlet;
+    outlet = NULL;
+    return 0;
+}
+
+static int outlet_lake_describe(const struct outlet *outlet, struct bytes *text, struct error *error)
+{
+    return bytes_print(text, error, "Lake   %s\n", outlet->root.data);
+}
+
+/* ---- thread ----------------------------------------------------------------------------------------------- */
+
+static void outlet_tell_metrics(struct outlet *outlet, const struct lake_pump_status *status)
+{
+    const struct outlet_metrics *metrics = &outlet->metrics;
+    const struct clock *clock = outlet->options.clock;
+    uint64_t durable = journal_durable(outlet->options.journal);
+    int64_t lag = status->lag_since ? clock_wall(clock) - status->lag_since : 0;
+
+    metric_add(metrics->delivered, status->cursor.delivered - outlet->told.cursor.delivered);
+    metric_add(metrics->files, status->files - outlet->told.files);
+    metric_set(metrics->open_files, (double)status->open_files);
+    metric_set(metrics->lag_records, (double)(durable - status->cursor.position));
+    metric_set(metrics->lag_seconds, lag > 0 ? (double)lag / (double)CLOCK_SECOND : 0);
+}
+
+/* What a step has changed, for metrics, /readyz and the log. error is the step's when it failed, else NULL. */
+static void outlet_tell(struct outlet *outlet, const struct error *error)
+{
+    struct lake_pump_status status;
+
+    lake_pump_status(outlet->pump, &status);
+    outlet_tell_metrics(outlet, &status);
+    if (error) {
+        metric_add(outlet->metrics.errors, 1);
+        health_set(LAKE_PUMP_NAME, HEALTH_DEGRADED, error->text);
+        log_event(LOG_WARN, "outlet.failed", log_text("outlet", LAKE_PUMP_NAME),
+            log_text("reason", error->text), log_number("failures", (int64_t)status.failures));
+    } else if (outlet->told.failures && !status.failures) {
+        health_set(LAKE_PUMP_NAME, HEALTH_OK, NULL);
+        log_event(LOG_INFO, "outlet.recovered", log_text("outlet", LAKE_PUMP_NAME),
+            log_number("failures", (int64_t)outlet->told.failures));
+    }
+    if (status.files > outlet->told.files)
+        log_event(LOG_DEBUG, "outlet.published", log_text("outlet", LAKE_PUMP_NAME),
+            log_number("files", (int64_t)(status.files - outlet->told.files)),
+            log_number("position", (int64_t)status.cursor.position));
+    outlet->told = status;
+}
+
+static void outlet_wait(struct outlet *outlet, unsigned *seen)
+{
+    uint64_t after;
+    int64_t until;
+
+    lake_pump_wait(outlet->pump, &after, &until);
+    int64_t now = clock_monotonic(outlet->options.clock);
+    int64_t most = now + OUTLET_WAIT_MOST;
+    until = until < most ? until : most;
+    if (until > now)
+        journal_wait(outlet->options.journal, after, until - now, seen);
+}
+
+static void *outlet_thread(void *argument)
+{
+    struct outlet *outlet = argument;
+    struct error error;
+    unsigned seen = 0;
+
+    log_event(LOG_INFO, "outlet.started", log_text("outlet", LAKE_PUMP_NAME),
+        log_text("root", outlet->root.data), log_number("position", (int64_t)outlet->told.cursor.position));
+    while (!atomic_load(&outlet->stopping)) {
+        int worked = lake_pump_step(outlet->pump, &error);
+        outlet_tell(outlet, worked < 0 ? &error : NULL);
+        if (worked <= 0)
+            outlet_wait(outlet, &seen);
+    }
+    int drained = lake_pump_drain(outlet->pump, atomic_load(&outlet->deadline), &error);
+    outlet_tell(outlet, drained ? &error : NULL);
+    log_event(LOG_INFO, "outlet.stopped", log_text("outlet", LAKE_PUMP_NAME),
+        log_number("position", (int64_t)outlet->told.cursor.position),
+        log_number(
+            "queued", (int64_t)(journal_durable(outlet->options.journal) - outlet->told.cursor.position)));
+    return NULL;
+}
+
+static int outlet_lake_run(struct outlet *outlet, struct error *error)
+{
+    assert(!outlet->running);
+    if (lake_pump_open(&outlet->pump, &outlet->options, error))
+        return -1;
+    lake_pump_status(outlet->pump, &outlet->told);
+    int failure = pthread_create(&outlet->thread, NULL, outlet_thread, outlet);
+    if (failure) {
+        lake_pump_close(&outlet->pump);
+        return error_set(error, ERROR_FATAL, "lake outlet: thread: %s", strerror(failure));
+    }
+    outlet->running = true;
+    return 0;
+}
+
+static void outlet_lake_stop(struct outlet *outlet, int64_t deadline)
+{
+    if (!outlet->running)
+        return;
+    atomic_store(&outlet->deadline, deadline);
+    atomic_store(&outlet->stopping, true);
+    journal_wake(outlet->options.journal);
+    pthread_join(outlet->thread, NULL);
+    outlet->running = false;
+    /* The lake's lock and temporary files go with it; the journal may be closed next. */
+    lake_pump_close(&outlet->pump);
+}
+
+static void outlet_lake_close(struct outlet **outlet)
+{
+    if (!*outlet)
+        return;
+    outlet_lake_stop(*outlet, INT64_MIN);
+    bytes_free(&(*outlet)->root);
+    free(*outlet);
+    *outlet = NULL;
+}
+
+const struct outlet_kind outlet_lake = {
+    .name = LAKE_PUMP_NAME,
+    .open = outlet_lake_open,
+    .run = outlet_lake_run,
+    .stop = outlet_lake_stop,
+    .close = outlet_lake_close,
+    .describe = outlet_lake_describe,
+};

@@ -1,0 +1,320 @@
+/* lake_pump: see lake_pump.h */
+#include "outlet/lake_pump.h"
+
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "outlet/ledger.h"
+#include "route/route.h"
+
+#define PUMP_TEMPLATES 64 /* compiled ones, by rendering id */
+#define PUMP_PATH_MAX (16 * 1024)
+
+struct pump_template {
+    uint32_t rendering;
+    struct template *template; /* NULL: free */
+};
+
+struct lake_pump {
+    struct lake_pump_options options;
+    struct lake *lake; /* NULL: closed, to be opened at retry_at */
+    struct journal_reader *reader;
+    struct ledger ledger;
+    uint64_t read; /* position of the last entry that was taken */
+    uint64_t highest; /* ever read, by this pump or one before it */
+    uint64_t replay_until; /* of the lake that is open */
+    uint64_t failures; /* in a row */
+    int64_t retry_at; /* monotonic */
+    uint64_t files; /* published by lakes that are closed */
+    int64_t received; /* of the last record read */
+    int64_t lag_since;
+    struct pump_template templates[PUMP_TEMPLATES];
+    struct bytes path;
+};
+
+/* ---- opening and closing ---------------------------------------------------------------------------------- */
+
+int lake_pump_open(struct lake_pump **ret_pump, const struct lake_pump_options *options, struct error *error)
+{
+    struct journal_cursor cursor;
+
+    if (journal_cursor(options->journal, LAKE_PUMP_NAME, &cursor, error))
+        return -1;
+    struct lake_pump *pump = calloc(1, sizeof *pump);
+    if (!pump)
+        return error_set(error, ERROR_RETRY, "lake outlet: out of memory");
+    pump->options = *options;
+    ledger_start(&pump->ledger, &cursor);
+    bytes_init(&pump->path, PUMP_PATH_MAX);
+    /* Nobody reads beyond the durable sequence, so no earlier run has. */
+    pump->highest = journal_durable(options->journal);
+    *ret_pump = pump;
+    return 0;
+}
+
+static void pump_close_lake(struct lake_pump *pump)
+{
+    if (pump->lake)
+        pump->files += lake_published(pump->lake);
+    lake_close(&pump->lake);
+    journal_reader_close(&pump->reader);
+}
+
+void lake_pump_close(struct lake_pump **pump)
+{
+    if (!*pump)
+        return;
+    pump_close_lake(*pump);
+    for (size_t i = 0; i < PUMP_TEMPLATES; i++)
+        template_free(&(*pump)->templates[i].template);
+    bytes_free(&(*pump)->path);
+    free(*pump);
+    *pump = NULL;
+}
+
+/* Everything behind the cursor is read again. */
+static int pump_open_lake(struct lake_pump *pump, struct error *error)
+{
+    uint64_t position = pump->ledger.cursor.position;
+
+    if (lake_open(&pump->lake, &pump->options.lake, error) ||
+        journal_reader_open(&pump->reader, pump->options.journal, position, error))
+        return -1;
+    ledger_rewind(&pump->ledger);
+    pump->read = position;
+    pump->replay_until = pump->highest;
+    return 0;
+}
+
+static int pump_fail(struct lake_pump *pump)
+{
+    int64_t pause = LAKE_PUMP_BACKOFF_LEAST;
+
+    for (uint64_t i = 0; i < pump->failures && pause < LAKE_PUMP_BACKOFF_MOST; i++)
+        pause *= 2;
+    pump_close_lake(pump);
+    pump->failures++;
+    pump->retry_at = clock_monotonic(pump->options.clock) +
+                     (pause < LAKE_PUMP_BACKOFF_MOST ? pause : LAKE_PUMP_BACKOFF_MOST);
+    if (pump->lag_since == 0)
+        pump->lag_since = clock_wall(pump->options.clock);
+    return -1;
+}
+
+/* ---- cursor ----------------------------------------------------------------------------------------------- */
+
+static void pump_move_cursor(struct lake_pump *pump)
+{
+    uint64_t oldest = lake_oldest(pump->lake);
+
+    if (ledger_move(&pump->ledger, oldest ? oldest - 1 : pump->read))
+        journal_cursor_move(pump->options.journal, LAKE_PUMP_NAME, &pump->ledger.cursor);
+    if (oldest)
+        pump->lag_since = lake_oldest_received(pump->lake);
+    else
+        pump->lag_since = pump->read < journal_durable(pump->options.journal) ? pump->received : 0;
+}
+
+/* These positions are not in the lake, and why. */
+static int pump_except(
+    struct lake_pump *pump, enum ledger_kind kind, uint64_t first, uint64_t last, struct error *error)
+{
+    if (ledger_is_full(&pump->ledger)) {
+        if (lake_roll(pump->lake, true, error))
+            return -1;
+        pump_move_cursor(pump);
+    }
+    ledger_except(&pump->ledger, kind, first, last);
+    return 0;
+}
+
+/* ---- records ---------------------------------------------------------------------------------------------- */
+
+static int pump_template(struct lake_pump *pump, const struct rendering *rendering,
+    const struct template **ret_template, struct error *error)
+{
+    struct pump_template *slot = &pump->templates[rendering->id % PUMP_TEMPLATES];
+
+    if (!slot->template || slot->rendering != rendering->id) {
+        struct template *template;
+        if (template_compile(&template, rendering->lake_path, (const char *const *)rendering->labels,
+                rendering->labels_count, error))
+            return error_wrap(error, "rendering %u", rendering->id);
+        template_free(&slot->template);
+        *slot = (struct pump_template){rendering->id, template};
+    }
+    *ret_template = slot->template;
+    return 0;
+}
+
+/* ERROR_REJECT: this record can never be stored. */
+static int pump_append(struct lake_pump *pump, const struct journal_entry *entry, const struct record *record,
+    struct error *error)
+{
+    const struct rendering *rendering = rendering_find(pump->options.renderings, record->rendering);
+    const struct template *template = NULL;
+    bool there;
+
+    if (!rendering)
+        return error_set(error, ERROR_REJECT, "rendering %u is not known", record->rendering);
+    if (pump_template(pump, rendering, &template, error))
+        return -1;
+    bytes_clear(&pump->path);
+    if (template_render(template, rendering->stream, record, &pump->path, error))
+        return -1;
+    const struct lake_row row = {
+        .path = bytes_slice(&pump->path),
+        .stream = rendering->stream,
+        .format = rendering->format,
+        .epoch = entry->epoch,
+        .sequence = entry->sequence,
+        .received = record->received,
+        .payload = record->payload,
+    };
+    return lake_append(pump->lake, &row, pump->replay_until, &there, error);
+}
+
+static int pump_record(struct lake_pump *pump, const struct journal_entry *entry, struct error *error)
+{
+    struct record record;
+    int result = record_decode(entry->body.data, entry->body.length, &record, error);
+
+    if (!result) {
+        pump->received = record.received;
+        if (record.flags & RECORD_UNDECODABLE)
+            return pump_except(pump, LEDGER_NOT_FOR_OUTLET, entry->sequence, entry->sequence, error);
+        result = pump_append(pump, entry, &record, error);
+    }
+    if (!result || error->kind != ERROR_REJECT)
+        return result;
+    log_event(LOG_ERROR, "outlet.record_damaged", log_text("outlet", LAKE_PUMP_NAME),
+        log_number("sequence", (int64_t)entry->sequence), log_text("reason", error->text));
+    return pump_except(pump, LEDGER_DAMAGED, entry->sequence, entry->sequence, error);
+}
+
+static int pump_damage(struct lake_pump *pump, uint64_t first, uint64_t last, struct error *error)
+{
+    log_event(LOG_ERROR, "outlet.journal_damaged", log_text("outlet", LAKE_PUMP_NAME),
+        log_number("first", (int64_t)first), log_number("last", (int64_t)last));
+    return pump_except(pump, LEDGER_DAMAGED, first, last, error);
+}
+
+static int pump_take(struct lake_pump *pump, const struct journal_entry *entry, struct error *error)
+{
+    uint64_t next = pump->read + 1;
+
+    if (entry->last < next)
+        return 0;
+    /* Before the append: a publish that reports a failure may have shown its file all the same. */
+    if (pump->highest < entry->last)
+        pump->highest = entry->last;
+    if (entry->sequence > next && pump_damage(pump, next, entry->sequence - 1, error))
+        return -1;
+    if (entry->type == JOURNAL_ENTRY_RECORD
+            ? pump_record(pump, entry, error)
+            : pump_damage(pump, entry->sequence > next ? entry->sequence : next, entry->last, error))
+        return -1;
+    pump->read = entry->last;
+    return 0;
+}
+
+/* The number of entries taken. */
+static int pump_read(struct lake_pump *pump, struct error *error)
+{
+    struct journal_entry entry;
+    int taken = 0;
+
+    while (taken < LAKE_PUMP_BATCH) {
+        int found = journal_read(pump->reader, &entry, error);
+        if (found == 0)
+            break;
+        if (found < 0 || pump_take(pump, &entry, error))
+            return -1;
+        taken++;
+    }
+    return taken;
+}
+
+/* ---- rolling ---------------------------------------------------------------------------------------------- */
+
+/* Whether the oldest open file keeps the journal from freeing: it holds a position of the older half of a journal that
+ * is half full, or any when nothing more is taken. The half keeps a small journal from making a file per row. */
+static bool pump_is_pressed(struct lake_pump *pump)
+{
+    struct journal_status status;
+    uint64_t oldest = lake_oldest(pump->lake);
+
+    if (!oldest)
+        return false;
+    journal_status(pump->options.journal, &status);
+    if (status.bytes <= status.max_size / 2)
+        return false;
+    return !status.accepting ||
+           (status.durable >= oldest && oldest - status.oldest < status.durable - oldest);
+}
+
+static int pump_roll(struct lake_pump *pump, struct error *error)
+{
+    if (lake_roll(pump->lake, false, error))
+        return -1;
+    while (pump_is_pressed(pump)) {
+        if (lake_roll_oldest(pump->lake, error))
+            return -1;
+    }
+    /* Behind a failure the replay's files are published at once: only that shows that the store works again. */
+    if (pump->failures && pump->read >= pump->replay_until) {
+        if (lake_roll(pump->lake, true, error))
+            return -1;
+        pump->failures = 0;
+    }
+    return 0;
+}
+
+/* ---- the role --------------------------------------------------------------------------------------------- */
+
+int lake_pump_step(struct lake_pump *pump, struct error *error)
+{
+    if (!pump->lake) {
+        if (clock_monotonic(pump->options.clock) < pump->retry_at)
+            return 0;
+        if (pump_open_lake(pump, error))
+            return pump_fail(pump);
+    }
+    int taken = pump_read(pump, error);
+    if (taken < 0 || pump_roll(pump, error))
+        return pump_fail(pump);
+    pump_move_cursor(pump);
+    return taken > 0;
+}
+
+int lake_pump_drain(struct lake_pump *pump, int64_t deadline, struct error *error)
+{
+    int result = 1;
+
+    while (result > 0 && clock_monotonic(pump->options.clock) < deadline)
+        result = lake_pump_step(pump, error);
+    while (result >= 0 && pump->lake && lake_open_files(pump->lake) &&
+           clock_monotonic(pump->options.clock) < deadline) {
+        result = lake_roll_oldest(pump->lake, error) ? pump_fail(pump) : 0;
+        if (!result)
+            pump_move_cursor(pump);
+    }
+    return result < 0 ? -1 : 0;
+}
+
+void lake_pump_wait(const struct lake_pump *pump, uint64_t *ret_after, int64_t *ret_until)
+{
+    *ret_after = pump->lake ? pump->read : UINT64_MAX;
+    *ret_until = pump->lake ? lake_due(pump->lake) : pump->retry_at;
+}
+
+void lake_pump_status(const struct lake_pump *pump, struct lake_pump_status *ret_status)
+{
+    *ret_status = (struct lake_pump_status){
+        .cursor = pump->ledger.cursor,
+        .files = pump->files + (pump->lake ? lake_published(pump->lake) : 0),
+        .open_files = pump->lake ? lake_open_files(pump->lake) : 0,
+        .failures = pump->failures,
+        .lag_since = pump->lag_since,
+    };
+}

@@ -1,0 +1,45 @@
+/* ledger: what became of every position, so that at each stored cursor
+ *     position = base + delivered + dead_lettered + not_for_outlet + damaged.
+ *
+ * Positions below the cursor are delivered unless an exception was noted for them. Exceptions ahead of the cursor are kept
+ * as ranges, at most LEDGER_RANGES; a replay notes them again. Room-internal, pure. @thread the outlet's
+ */
+#ifndef PENSTOCK_OUTLET_LEDGER_H
+#define PENSTOCK_OUTLET_LEDGER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "journal/journal.h"
+
+#define LEDGER_RANGES 256
+
+enum ledger_kind { LEDGER_DAMAGED, LEDGER_NOT_FOR_OUTLET };
+
+struct ledger_range {
+    enum ledger_kind kind;
+    uint64_t first, last;
+};
+
+struct ledger {
+    struct journal_cursor cursor;
+    struct ledger_range ranges[LEDGER_RANGES]; /* ahead of the cursor, ordered, disjoint */
+    size_t count;
+};
+
+void ledger_start(struct ledger *ledger, const struct journal_cursor *cursor);
+
+/* Forgets what is ahead of the cursor: it is going to be read again. */
+void ledger_rewind(struct ledger *ledger);
+
+/* No further range fits: move the cursor first. */
+bool ledger_is_full(const struct ledger *ledger);
+
+/* Notes first..last, ahead of everything noted before. Not when full (assert). */
+void ledger_except(struct ledger *ledger, enum ledger_kind kind, uint64_t first, uint64_t last);
+
+/* Moves the cursor forward; true when it moved. Never backward (assert). */
+bool ledger_move(struct ledger *ledger, uint64_t position);
+
+#endif
