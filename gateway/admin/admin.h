@@ -26,7 +26,7 @@ struct admin;
 int admin_open(struct admin **ret_admin, const char *address, struct journal *journal, struct error *error);
 void admin_close(struct admin **admin);
 
-/* Appends its line of the banner: "admin  http://127.0.0.1:8081". */
+/* Appends its line of the banner: "Admin  http://127.0.0.1:8081". */
 int admin_describe(const struct admin *admin, struct bytes *text, struct error *error);
 
 #endif

@@ -94,7 +94,7 @@ int admin_describe(const struct admin *admin, struct bytes *text, struct error *
 {
     const union MHD_DaemonInfo *info = MHD_get_daemon_info(admin->daemon, MHD_DAEMON_INFO_LISTEN_FD);
 
-    if (bytes_add_text(text, "admin  http://", error) || listener_describe(info->listen_fd, text, error))
+    if (bytes_add_text(text, "Admin  http://", error) || listener_describe(info->listen_fd, text, error))
         return -1;
     return bytes_add_text(text, "\n", error);
 }

@@ -64,7 +64,7 @@ static uint16_t port(void)
     bytes_init(&text, 128);
     cr_assert_eq(admin_describe(test_admin, &text, &error), 0);
     cr_assert_eq(bytes_add(&text, "", 1, &error), 0);
-    cr_assert_eq(strncmp(text.data, "admin  http://127.0.0.1:", 24), 0, "%s", text.data);
+    cr_assert_eq(strncmp(text.data, "Admin  http://127.0.0.1:", 24), 0, "%s", text.data);
     return (uint16_t)strtoul(text.data + 24, NULL, 10);
 }
 

@@ -1,0 +1,172 @@
+/* run: `penstock run`, the gateway from its start to its end.
+ *
+ * The main thread waits for signals and looks after the rest once a second. The first SIGTERM or SIGINT stops in good order
+ * within gateway.grace and ends with 0. A second one ends at once with 1: what was acknowledged is in the journal by then.
+ */
+#include "command/command.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <systemd/sd-daemon.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/log_line.h"
+#include "command/arguments.h"
+#include "pipeline.h"
+
+#define RUN_TEXT_MAX (256 * 1024)
+#define RUN_TICK CLOCK_SECOND
+
+/* ---- signals ------------------------------------------------------------------------------------------------- */
+
+/* Threads inherit the mask, so that only the main thread ever sees one of these. */
+static void run_block_signals(sigset_t *ret_stops)
+{
+    sigset_t blocked;
+
+    sigemptyset(ret_stops);
+    sigaddset(ret_stops, SIGTERM);
+    sigaddset(ret_stops, SIGINT);
+    blocked = *ret_stops;
+    sigaddset(&blocked, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &blocked, NULL);
+}
+
+/* Only calls that are safe in a handler. */
+static void run_leave(int number)
+{
+    static const char text[] =
+        "penstock: second signal: ends at once; what was acknowledged is in the journal\n";
+
+    (void)number;
+    if (write(STDERR_FILENO, text, sizeof text - 1) < 0)
+        _exit(COMMAND_FAILED);
+    _exit(COMMAND_FAILED);
+}
+
+static void run_leave_at_next_signal(const sigset_t *stops)
+{
+    struct sigaction action = {.sa_handler = run_leave};
+
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGINT, &action, NULL);
+    pthread_sigmask(SIG_UNBLOCK, stops, NULL);
+}
+
+/* ---- start --------------------------------------------------------------------------------------------------- */
+
+static void run_configure_log(const struct config *config)
+{
+    enum log_level level = LOG_DEBUG;
+
+    while (level < LOG_ERROR && strcmp(log_level_name(level), config->log.level))
+        level++;
+    log_configure(level, strcmp(config->log.format, "json") ? LOG_FORMAT_TEXT : LOG_FORMAT_JSON,
+        STDERR_FILENO, &clock_system);
+}
+
+/* What is wrong with the configuration is told line by line; anything else is one line. */
+static void run_complain(const struct config *config, const struct error *error)
+{
+    cleanup_bytes struct bytes text;
+    struct error unprinted;
+
+    bytes_init(&text, RUN_TEXT_MAX);
+    if (config_errors(config) && !config_print_errors(config, &text, &unprinted))
+        fprintf(stderr, "%.*s", (int)text.length, text.data);
+    else
+        fprintf(stderr, "penstock: %s\n", error->text);
+}
+
+static int run_print_banner(const struct pipeline *pipeline, struct error *error)
+{
+    cleanup_bytes struct bytes text, example;
+
+    bytes_init(&text, RUN_TEXT_MAX);
+    bytes_init(&example, RUN_TEXT_MAX);
+    if (bytes_print(&text, error, "penstock %s\n", PENSTOCK_VERSION) ||
+        pipeline_describe(pipeline, &text, error) || pipeline_example(pipeline, &example, error))
+        return -1;
+    if (example.length && bytes_print(&text, error, "Try    %.*s", (int)example.length, example.data))
+        return -1;
+    /* In one piece; that nobody reads it (a closed pipe) is no reason not to run. */
+    fwrite(text.data, 1, text.length, stdout);
+    fflush(stdout);
+    return 0;
+}
+
+/* ---- running ------------------------------------------------------------------------------------------------- */
+
+/* The half of the watchdog's period, or 0 without one. */
+static int64_t run_watchdog(void)
+{
+    uint64_t period;
+
+    return sd_watchdog_enabled(0, &period) > 0 ? (int64_t)(period / 2) : 0;
+}
+
+/* The watchdog hears from us only while the committer gets on: a group that takes longer than its period is stuck. */
+static void run_report(struct pipeline *pipeline, int64_t watchdog)
+{
+    struct pipeline_state state;
+
+    pipeline_watch(pipeline, &state);
+    sd_notifyf(0, "STATUS=%s", state.text);
+    if (watchdog && state.busy < 2 * watchdog)
+        sd_notify(0, "WATCHDOG=1");
+}
+
+static void run_until_signal(struct pipeline *pipeline, const sigset_t *stops)
+{
+    const int64_t watchdog = run_watchdog();
+    const int64_t tick = watchdog && watchdog < RUN_TICK ? watchdog : RUN_TICK;
+    const struct timespec wait = {tick / CLOCK_SECOND, tick % CLOCK_SECOND * 1000};
+    int number;
+
+    sd_notify(0, "READY=1");
+    do
+        run_report(pipeline, watchdog);
+    while ((number = sigtimedwait(stops, NULL, &wait)) < 0);
+    log_event(LOG_INFO, "gateway.signal", log_text("signal", number == SIGINT ? "SIGINT" : "SIGTERM"));
+    sd_notify(0, "STOPPING=1\nSTATUS=delivering what is queued");
+}
+
+static int run_gateway(struct config *config)
+{
+    struct pipeline *pipeline;
+    struct error error;
+    sigset_t stops;
+
+    run_configure_log(config);
+    run_block_signals(&stops);
+    if (pipeline_open(&pipeline, config, &clock_system, &error)) {
+        run_complain(config, &error);
+        return COMMAND_FAILED;
+    }
+    if (run_print_banner(pipeline, &error))
+        log_event(LOG_WARN, "gateway.banner", log_text("error", error.text));
+    run_until_signal(pipeline, &stops);
+    run_leave_at_next_signal(&stops);
+    pipeline_stop(pipeline, clock_monotonic(&clock_system) + config->gateway.grace);
+    pipeline_close(&pipeline);
+    return COMMAND_OK;
+}
+
+int command_run(int argc, char **argv)
+{
+    cleanup_arguments struct arguments arguments = {0};
+    int status = COMMAND_FAILED;
+
+    if (!arguments_take(&arguments, argc, argv, &status))
+        return status;
+    struct config *config = arguments_load(&arguments);
+    if (!config)
+        return COMMAND_FAILED;
+    status = run_gateway(config);
+    config_free(&config);
+    return status;
+}

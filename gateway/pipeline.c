@@ -1,0 +1,377 @@
+/* pipeline: see pipeline.h */
+#include "pipeline.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "admin/admin.h"
+#include "base/health.h"
+#include "base/log.h"
+#include "journal/journal.h"
+#include "outlet/outlet.h"
+#include "record/record.h"
+#include "route/route.h"
+#include "source/source.h"
+
+#define PIPELINE_RENDERING_MAX (64 * 1024)
+#define PIPELINE_ROOM_PATIENCE \
+    (10 * CLOCK_SECOND) /* for outlets to make room in a full journal at the start */
+#define PIPELINE_PAUSE (CLOCK_SECOND / 10)
+
+static const struct source_kind *const pipeline_sources[] = {&source_http};
+static const struct outlet_kind *const pipeline_outlets[] = {&outlet_lake};
+#define SOURCES (sizeof pipeline_sources / sizeof *pipeline_sources)
+#define OUTLETS (sizeof pipeline_outlets / sizeof *pipeline_outlets)
+
+struct pipeline {
+    struct config *config;
+    const struct clock *clock;
+    char gateway_id[JOURNAL_GATEWAY_ID_MAX + 1];
+    char *journal_directory;
+    const char *outlet_names[OUTLETS];
+    struct state_kind kinds[1];
+
+    struct streams *streams;
+    struct rendering_table *renderings;
+    struct journal *journal;
+    struct outlet *outlets[OUTLETS];
+    struct source *sources[SOURCES];
+    struct admin *admin;
+    bool outlets_run[OUTLETS], sources_run[SOURCES];
+    bool refusing; /* as last logged */
+};
+
+/* ---- names --------------------------------------------------------------------------------------------------- */
+
+/* The configured id, or the host's name with '-' for what an id cannot hold. */
+static void pipeline_name_gateway(struct pipeline *pipeline)
+{
+    static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
+    char host[256] = "";
+    const char *name = pipeline->config->gateway.id;
+
+    if (!*name) {
+        if (gethostname(host, sizeof host - 1) || !*host)
+            snprintf(host, sizeof host, "penstock");
+        for (char *next = host; *(next += strspn(next, allowed));)
+            *next = '-';
+        name = host;
+    }
+    snprintf(pipeline->gateway_id, sizeof pipeline->gateway_id, "%s", name);
+}
+
+/* ---- the steps of the start ---------------------------------------------------------------------------------- */
+
+static int pipeline_compile(struct pipeline *pipeline, struct error *error)
+{
+    return streams_compile(&pipeline->streams, pipeline->config, error);
+}
+
+static void pipeline_log_report(const struct pipeline *pipeline, const struct journal_report *report)
+{
+    const char *line = report->notes.data;
+    size_t left = report->notes.length;
+
+    log_event(LOG_INFO, "journal.open", log_text("directory", pipeline->journal_directory),
+        log_text("gateway", pipeline->gateway_id), log_number("epoch", report->epoch),
+        log_number("last", (int64_t)report->last_sequence), log_number("segments", (int64_t)report->segments),
+        log_number("damaged", (int64_t)report->records_damaged));
+    while (left) {
+        const char *end = memchr(line, '\n', left);
+        const size_t length = end ? (size_t)(end - line) : left;
+        log_event_always(LOG_WARN, "journal.recovery", log_bytes("found", line, length));
+        line += length + (end != NULL);
+        left -= length + (end != NULL);
+    }
+    if (report->tail_first)
+        log_event(LOG_WARN, "journal.tail", log_number("first", (int64_t)report->tail_first),
+            log_number("last", (int64_t)report->tail_last),
+            log_text("state", "cut away, possibly acknowledged"));
+}
+
+static int pipeline_open_journal(struct pipeline *pipeline, struct error *error)
+{
+    struct journal_report report = {0};
+
+    pipeline_name_gateway(pipeline);
+    if (asprintf(&pipeline->journal_directory, "%s/journal", pipeline->config->gateway.data) < 0) {
+        pipeline->journal_directory = NULL;
+        return error_set(error, ERROR_RETRY, "journal: out of memory");
+    }
+    if (rendering_table_new(&pipeline->renderings, error))
+        return -1;
+    for (size_t i = 0; i < OUTLETS; i++)
+        pipeline->outlet_names[i] = pipeline_outlets[i]->name;
+    pipeline->kinds[0] = (struct state_kind){
+        STATE_RENDERING, "rendering", rendering_apply, rendering_dump, pipeline->renderings};
+    const struct journal_options options = {
+        .directory = pipeline->journal_directory,
+        .gateway_id = pipeline->gateway_id,
+        .segment_size = pipeline->config->journal.segment_size,
+        .max_size = pipeline->config->journal.max_size,
+        .outlets = pipeline->outlet_names,
+        .outlets_count = OUTLETS,
+        .kinds = pipeline->kinds,
+        .kinds_count = 1,
+        .clock = pipeline->clock,
+    };
+    int result = journal_open(&pipeline->journal, &options, &report, error);
+    if (!result)
+        pipeline_log_report(pipeline, &report);
+    bytes_free(&report.notes);
+    return result;
+}
+
+static int pipeline_open_outlets(struct pipeline *pipeline, struct error *error)
+{
+    const struct outlet_context context = {.config = pipeline->config,
+        .gateway_id = pipeline->gateway_id,
+        .journal = pipeline->journal,
+        .renderings = pipeline->renderings,
+        .clock = pipeline->clock};
+
+    for (size_t i = 0; i < OUTLETS; i++) {
+        if (pipeline_outlets[i]->open(&pipeline->outlets[i], &context, error))
+            return -1;
+    }
+    return 0;
+}
+
+static int pipeline_open_sources(struct pipeline *pipeline, struct error *error)
+{
+    const struct source_context context = {.config = pipeline->config,
+        .streams = pipeline->streams,
+        .journal = pipeline->journal,
+        .clock = pipeline->clock};
+
+    for (size_t i = 0; i < SOURCES; i++) {
+        if (pipeline_sources[i]->open(&pipeline->sources[i], &context, error))
+            return -1;
+    }
+    return 0;
+}
+
+static int pipeline_open_admin(struct pipeline *pipeline, struct error *error)
+{
+    const char *address = pipeline->config->admin.listen;
+
+    return *address ? admin_open(&pipeline->admin, address, pipeline->journal, error) : 0;
+}
+
+static int pipeline_run_outlets(struct pipeline *pipeline, struct error *error)
+{
+    for (size_t i = 0; i < OUTLETS; i++) {
+        if (pipeline_outlets[i]->run(pipeline->outlets[i], error))
+            return -1;
+        pipeline->outlets_run[i] = true;
+    }
+    return 0;
+}
+
+/* Hands over and waits; while the journal is full, outlets that run may make room. */
+static int pipeline_store(struct pipeline *pipeline, struct slice body, struct error *error)
+{
+    const int64_t deadline = clock_monotonic(pipeline->clock) + PIPELINE_ROOM_PATIENCE;
+    __attribute__((cleanup(handover_free))) struct handover handover;
+    unsigned seen = 0;
+
+    handover_init(&handover, PIPELINE_RENDERING_MAX + 4096, NULL, NULL);
+    if (handover_add(&handover, (enum journal_kind)STATE_RENDERING, body, 0, 0, error))
+        return -1;
+    while (journal_hand_over_and_wait(pipeline->journal, &handover, error)) {
+        if (error->kind != ERROR_RETRY || clock_monotonic(pipeline->clock) >= deadline)
+            return -1;
+        journal_wait(pipeline->journal, UINT64_MAX, PIPELINE_PAUSE, &seen);
+    }
+    return 0;
+}
+
+static int pipeline_store_rendering(
+    struct pipeline *pipeline, struct stream *stream, struct rendering *rendering, struct error *error)
+{
+    cleanup_bytes struct bytes body;
+
+    bytes_init(&body, PIPELINE_RENDERING_MAX);
+    stream->rendering = rendering_find_equal(pipeline->renderings, rendering);
+    if (stream->rendering)
+        return 0;
+    rendering->id = rendering_next_id(pipeline->renderings);
+    if (rendering_encode(rendering, &body, error) || pipeline_store(pipeline, bytes_slice(&body), error))
+        return -1;
+    stream->rendering = rendering->id;
+    log_event(LOG_INFO, "stream.rendering", log_text("stream", stream->name), log_number("id", rendering->id),
+        log_text("path", rendering->lake_path));
+    return 0;
+}
+
+/* Before the first record: each is rendered by what was durable when it was accepted. */
+static int pipeline_store_renderings(struct pipeline *pipeline, struct error *error)
+{
+    for (size_t i = 0; i < pipeline->streams->count; i++) {
+        struct stream *stream = &pipeline->streams->items[i];
+        __attribute__((cleanup(rendering_free))) struct rendering *rendering = NULL;
+        if (stream_rendering(stream, &rendering, error) ||
+            pipeline_store_rendering(pipeline, stream, rendering, error))
+            return error_wrap(error, "stream %s: store how it is rendered", stream->name);
+    }
+    return 0;
+}
+
+static int pipeline_run_sources(struct pipeline *pipeline, struct error *error)
+{
+    for (size_t i = 0; i < SOURCES; i++) {
+        if (pipeline_sources[i]->run(pipeline->sources[i], error))
+            return -1;
+        pipeline->sources_run[i] = true;
+    }
+    return 0;
+}
+
+static int (*const pipeline_steps[])(struct pipeline *pipeline, struct error *error) = {
+    pipeline_compile,
+    pipeline_open_journal,
+    pipeline_open_outlets,
+    pipeline_open_sources,
+    pipeline_open_admin,
+    pipeline_run_outlets,
+    pipeline_store_renderings,
+    pipeline_run_sources,
+};
+
+int pipeline_open(
+    struct pipeline **ret_pipeline, struct config *config, const struct clock *clock, struct error *error)
+{
+    struct pipeline *pipeline = calloc(1, sizeof *pipeline);
+
+    if (!pipeline)
+        return error_set(error, ERROR_RETRY, "gateway: out of memory");
+    pipeline->config = config;
+    pipeline->clock = clock;
+    health_set("gateway", HEALTH_REFUSING, "it starts");
+    for (size_t i = 0; i < sizeof pipeline_steps / sizeof *pipeline_steps; i++) {
+        if (pipeline_steps[i](pipeline, error)) {
+            pipeline_stop(pipeline, clock_monotonic(clock));
+            pipeline_close(&pipeline);
+            return -1;
+        }
+    }
+    health_set("gateway", HEALTH_OK, NULL);
+    log_event(LOG_INFO, "gateway.start", log_text("version", PENSTOCK_VERSION),
+        log_text("gateway", pipeline->gateway_id), log_number("streams", (int64_t)pipeline->streams->count));
+    *ret_pipeline = pipeline;
+    return 0;
+}
+
+/* ---- the end ------------------------------------------------------------------------------------------------- */
+
+static void pipeline_log_left(const struct pipeline *pipeline)
+{
+    struct journal_cursor cursor;
+    struct error error;
+
+    for (size_t i = 0; i < OUTLETS; i++) {
+        if (!journal_cursor(pipeline->journal, pipeline_outlets[i]->name, &cursor, &error))
+            log_event(LOG_INFO, "gateway.stop", log_text("outlet", pipeline_outlets[i]->name),
+                log_number("delivered", (int64_t)cursor.position),
+                log_number("queued", (int64_t)(journal_durable(pipeline->journal) - cursor.position)));
+    }
+}
+
+void pipeline_stop(struct pipeline *pipeline, int64_t deadline)
+{
+    health_set("gateway", HEALTH_REFUSING, "it stops");
+    for (size_t i = SOURCES; i-- > 0;) {
+        if (pipeline->sources_run[i])
+            pipeline_sources[i]->stop(pipeline->sources[i], deadline);
+        pipeline->sources_run[i] = false;
+    }
+    for (size_t i = OUTLETS; i-- > 0;) {
+        if (pipeline->outlets_run[i])
+            pipeline_outlets[i]->stop(pipeline->outlets[i], deadline);
+        pipeline->outlets_run[i] = false;
+    }
+    if (pipeline->journal)
+        pipeline_log_left(pipeline);
+}
+
+void pipeline_close(struct pipeline **pipeline)
+{
+    struct pipeline *old = *pipeline;
+
+    *pipeline = NULL;
+    if (!old)
+        return;
+    admin_close(&old->admin);
+    for (size_t i = SOURCES; i-- > 0;)
+        pipeline_sources[i]->close(&old->sources[i]);
+    for (size_t i = OUTLETS; i-- > 0;)
+        pipeline_outlets[i]->close(&old->outlets[i]);
+    journal_close(&old->journal);
+    rendering_table_free(&old->renderings);
+    streams_free(&old->streams);
+    free(old->journal_directory);
+    free(old);
+}
+
+/* ---- what people see ----------------------------------------------------------------------------------------- */
+
+void pipeline_watch(struct pipeline *pipeline, struct pipeline_state *ret_state)
+{
+    struct journal_status status;
+
+    journal_status(pipeline->journal, &status);
+    ret_state->accepting = status.accepting;
+    ret_state->busy = status.busy;
+    snprintf(ret_state->text, sizeof ret_state->text, "%s%.400s",
+        status.accepting ? "accepting records" : "refusing records: ", status.accepting ? "" : status.reason);
+    if (pipeline->refusing == status.accepting) {
+        pipeline->refusing = !status.accepting;
+        if (status.accepting)
+            log_event(LOG_INFO, "journal.accepting", log_number("free", (int64_t)status.free_bytes));
+        else
+            log_event(LOG_ERROR, "journal.refusing", log_text("reason", status.reason));
+    }
+}
+
+int pipeline_describe(const struct pipeline *pipeline, struct bytes *text, struct error *error)
+{
+    for (size_t i = 0; i < SOURCES; i++) {
+        if (pipeline_sources[i]->describe(pipeline->sources[i], text, error))
+            return -1;
+    }
+    if (pipeline->admin && admin_describe(pipeline->admin, text, error))
+        return -1;
+    if (bytes_print(text, error, "Data   %s\n", pipeline->config->gateway.data))
+        return -1;
+    for (size_t i = 0; i < OUTLETS; i++) {
+        if (pipeline_outlets[i]->describe(pipeline->outlets[i], text, error))
+            return -1;
+    }
+    return 0;
+}
+
+/* Would the example be accepted by this stream? */
+static bool pipeline_takes_example(const struct stream *stream)
+{
+    return stream && stream->format == RECORD_FORMAT_JSON &&
+           (stream->key.source == SELECTOR_NONE ||
+               (stream->key.source == SELECTOR_POINTER && !strcmp(stream->key.name, "/sensor_id")));
+}
+
+int pipeline_example(const struct pipeline *pipeline, struct bytes *text, struct error *error)
+{
+    cleanup_bytes struct bytes places;
+
+    bytes_init(&places, 64 * 1024);
+    if (pipeline_sources[0]->describe(pipeline->sources[0], &places, error) ||
+        bytes_add(&places, "", 1, error))
+        return -1;
+    const char *url = strstr(places.data, "http://");
+    if (!url || !pipeline_takes_example(streams_find(pipeline->streams, slice_of("readings"))))
+        return 0;
+    return bytes_print(text, error,
+        "curl -d '{\"sensor_id\":\"SENSOR_1\",\"wattage\":812.5}' %.*s/readings\n", (int)strcspn(url, "\n"),
+        url);
+}

@@ -1,0 +1,45 @@
+/* pipeline: builds the gateway from its configuration, in order, and takes it down in the reverse order.
+ *
+ *     streams -> journal -> outlets -> sources' sockets -> admin -> outlets run -> renderings durable -> sources run
+ *
+ * Sockets are bound before anything runs; outlets run before the renderings are stored, because a full journal has to
+ * be emptied first; sources run last, when everything that they feed is there. @thread main
+ */
+#ifndef PENSTOCK_PIPELINE_H
+#define PENSTOCK_PIPELINE_H
+
+#include <stdbool.h>
+
+#include "base/clock.h"
+#include "base/config.h"
+#include "base/error.h"
+
+struct pipeline;
+
+/* Builds and runs everything. When streams are wrong the config has the errors (config_errors()); any other failure is in
+ * error. Nothing is left running then. The config outlives the pipeline. */
+int pipeline_open(
+    struct pipeline **ret_pipeline, struct config *config, const struct clock *clock, struct error *error);
+
+/* Stops the sources, then lets the outlets deliver, all by the deadline (monotonic). What is left stays in the journal. */
+void pipeline_stop(struct pipeline *pipeline, int64_t deadline);
+
+/* Takes down what stands: admin, sources, outlets, journal. */
+void pipeline_close(struct pipeline **pipeline);
+
+struct pipeline_state {
+    bool accepting;
+    int64_t busy; /* microseconds that the journal has been at its present group; 0: idle */
+    char text[ERROR_TEXT_SIZE]; /* one line for people */
+};
+
+/* Looks at the state, and logs when it has changed. Call it about once a second. */
+void pipeline_watch(struct pipeline *pipeline, struct pipeline_state *ret_state);
+
+/* Appends a line for each place: where it listens, where data lie. */
+int pipeline_describe(const struct pipeline *pipeline, struct bytes *text, struct error *error);
+
+/* Appends a curl command that works as it stands; nothing when the streams of the configuration would refuse it. */
+int pipeline_example(const struct pipeline *pipeline, struct bytes *text, struct error *error);
+
+#endif
