@@ -150,5 +150,7 @@ void log_line_render(struct log_line *line, enum log_format format, int64_t wall
         cut += !log_line_add_field(line, format, &fields[i]);
     if (cut)
         log_line_print(line, 0, format == LOG_FORMAT_JSON ? ",\"cut\":%zu" : " cut=%zu", cut);
-    log_line_add(line, "}\n" + (format == LOG_FORMAT_TEXT), format == LOG_FORMAT_TEXT ? 1 : 2, 0);
+    if (format == LOG_FORMAT_JSON)
+        log_line_add(line, "}", 1, 0);
+    log_line_add(line, "\n", 1, 0);
 }
