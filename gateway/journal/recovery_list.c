@@ -211,7 +211,8 @@ static void listing_mark(struct journal *journal, struct listing *listing)
         else if (found->header.log != journal->log)
             found_set_aside(found, "a segment of another journal");
     }
-    qsort(listing->items, listing->count, sizeof *listing->items, found_compare);
+    if (listing->count)
+        qsort(listing->items, listing->count, sizeof *listing->items, found_compare);
     listing_mark_duplicates(listing);
 }
 
