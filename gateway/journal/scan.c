@@ -35,7 +35,7 @@ static ssize_t scan_read(struct scan *scan, char *data, size_t length, uint64_t 
     return (ssize_t)length;
 }
 
-/* The bytes offset..offset+length, which lie below end; NULL on an I/O error (a file cut short is one too). */
+/* The bytes offset..offset+length, which lie below end; NULL on an I/O error. */
 static const char *scan_view(struct scan *scan, uint64_t offset, uint64_t length, struct error *error)
 {
     if (offset >= scan->window_start && offset + length <= scan->window_start + scan->window.length)
@@ -52,12 +52,10 @@ static const char *scan_view(struct scan *scan, uint64_t offset, uint64_t length
         error_set_errno(error, ERROR_RETRY, "read at %llu", (unsigned long long)offset);
         return NULL;
     }
+    /* A file cut short while it is read: what is gone reads as zeros and is found damaged. */
+    memset(scan->window.data + got, 0, (size_t)want - (size_t)got);
     scan->window_start = offset;
-    scan->window.length = (size_t)got;
-    if ((uint64_t)got < length) {
-        error_set(error, ERROR_RETRY, "read at %llu: file ends early", (unsigned long long)offset);
-        return NULL;
-    }
+    scan->window.length = (size_t)want;
     return scan->window.data;
 }
 

@@ -213,6 +213,18 @@ void fixture_move(struct fixture *fixture, uint64_t position)
     cr_assert_fail("cursor did not become durable within 5 s");
 }
 
+void fixture_settle(struct fixture *fixture)
+{
+    for (int tries = 0; tries < 10000; tries++) {
+        size_t fresh = directory_files(fixture->directory, ".new");
+        if (!fresh &&
+            directory_files(fixture->directory, "") - directory_files(fixture->directory, ".segment") >= 3)
+            return;
+        usleep(1000);
+    }
+    cr_assert_fail("the preparer did not finish within 10 s");
+}
+
 /* ---- files ---- */
 
 static bool has_suffix(const char *name, const char *suffix)
@@ -281,8 +293,10 @@ uint64_t directory_bytes(const char *directory)
     char path[256];
 
     for (int i = 0; i < count; i++) {
+        struct stat status;
         snprintf(path, sizeof path, "%.100s/%.100s", directory, list[i]->d_name);
-        bytes += file_size(path);
+        if (stat(path, &status) == 0) /* the preparer may have renamed it meanwhile */
+            bytes += (uint64_t)status.st_size;
     }
     list_free(list, count);
     return bytes;

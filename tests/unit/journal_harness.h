@@ -65,6 +65,9 @@ void fixture_read(struct fixture *fixture, uint64_t after, struct found *ret_fou
 /* Moves the cursor of outlet "one" to position and waits until it is stored. */
 void fixture_move(struct fixture *fixture, uint64_t position);
 
+/* Waits until the preparer has made its reserve and rests. */
+void fixture_settle(struct fixture *fixture);
+
 void disk_arm(struct disk *disk, unsigned mask, long fail_at, bool dead, int error);
 
 size_t directory_files(const char *directory, const char *suffix); /* "" counts all */

@@ -1,0 +1,313 @@
+/* The journal on a disk whose nth call fails, or behind whose nth call the world ends: nothing acknowledged is lost, every
+ * hand-over is whole or absent, and it goes on by itself. */
+#include "journal_harness.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+
+static struct fixture fx;
+static struct found found;
+
+static void start(void)
+{
+    fixture_start(&fx);
+    cr_assert_eq(fixture_open(&fx), 0, "%s", fx.error.text);
+}
+
+static void end(void)
+{
+    disk_arm(&fx.disk, 0, 0, false, 0);
+    fixture_end(&fx);
+}
+
+TestSuite(fault, .init = start, .fini = end, .timeout = 280);
+
+#define ALL_CALLS ((1u << DISK_CALLS) - 1)
+#define STEPS 90
+#define EACH 5
+
+/* Which hand-overs were acknowledged; ids are EACH per step, never reused. */
+static bool acknowledged[STEPS];
+
+/* Rolls, moves the cursor, frees. */
+static void scenario(void)
+{
+    memset(acknowledged, 0, sizeof acknowledged);
+    for (uint64_t step = 0; step < STEPS; step++) {
+        struct journal_cursor cursor;
+        acknowledged[step] = fixture_put(&fx, step * EACH + 1, EACH, 600) == 0;
+        if (step % 20 != 19)
+            continue;
+        journal_cursor(fx.journal, "one", &cursor, &fx.error);
+        uint64_t position = journal_durable(fx.journal) * 2 / 3;
+        cursor.delivered += position - cursor.position;
+        cursor.position = position;
+        journal_cursor_move(fx.journal, "one", &cursor);
+    }
+}
+
+static void start_over(void)
+{
+    disk_arm(&fx.disk, 0, 0, false, 0);
+    fixture_close(&fx);
+    directory_delete(fx.directory);
+    cr_assert_eq(fixture_open(&fx), 0, "%s", fx.error.text);
+}
+
+/* After a restart: ids ascend, steps are whole or absent, and everything acknowledged behind the cursor is there. */
+static void check(const char *what, long n)
+{
+    struct journal_cursor cursor;
+    static uint64_t seen[STEPS];
+    uint64_t before = 0;
+
+    disk_arm(&fx.disk, 0, 0, false, 0);
+    fixture_close(&fx);
+    cr_assert_eq(fixture_open(&fx), 0, "%s %ld: %s", what, n, fx.error.text);
+    cr_assert_eq(fx.report.records_damaged, 0, "%s %ld", what, n);
+    cr_assert_eq(journal_cursor(fx.journal, "one", &cursor, &fx.error), 0);
+    fixture_read(&fx, cursor.position, &found);
+    cr_assert_eq(found.damaged, 0, "%s %ld", what, n);
+    memset(seen, 0, sizeof seen);
+    for (uint64_t i = 0; i < found.count; i++) {
+        cr_assert_gt(
+            found.id[i], before, "%s %ld: id %lu again or out of order", what, n, (unsigned long)found.id[i]);
+        before = found.id[i];
+        seen[(found.id[i] - 1) / EACH]++;
+    }
+    uint64_t first = found.count ? (found.id[0] - 1) / EACH : STEPS;
+    for (uint64_t step = 0; step < STEPS; step++) {
+        if (step > first && seen[step])
+            cr_assert_eq(seen[step], EACH, "%s %ld: step %lu is torn", what, n, (unsigned long)step);
+        if (acknowledged[step] && step > first)
+            cr_assert_eq(
+                seen[step], EACH, "%s %ld: acknowledged step %lu is lost", what, n, (unsigned long)step);
+    }
+    cr_assert_eq(fixture_put(&fx, STEPS * EACH + 1, 1, 600), 0, "%s %ld: %s", what, n, fx.error.text);
+    cr_assert_leq(directory_bytes(fx.directory), fx.options.max_size + SEGMENT);
+}
+
+static long count_calls(unsigned mask)
+{
+    start_over();
+    disk_arm(&fx.disk, mask, 0, false, 0);
+    scenario();
+    return fx.disk.calls;
+}
+
+static void sweep(const char *what, unsigned mask, bool dead, int error)
+{
+    long calls = count_calls(mask);
+
+    cr_assert_gt(calls, 1, "%s: the scenario makes no such call", what);
+    for (long n = 1; n <= calls; n += 1 + calls / 120) {
+        start_over();
+        disk_arm(&fx.disk, mask, n, dead, error);
+        scenario();
+        check(what, n);
+    }
+}
+
+Test(fault, every_nth_write_fails_once)
+{
+    sweep("write", 1u << DISK_WRITE, false, EIO);
+}
+
+Test(fault, every_nth_sync_fails_once)
+{
+    sweep("sync", 1u << DISK_SYNC, false, EIO);
+}
+
+Test(fault, every_nth_rename_fails_once)
+{
+    sweep("rename", 1u << DISK_RENAME, false, EIO);
+}
+
+Test(fault, every_nth_directory_sync_fails_once)
+{
+    sweep("directory sync", 1u << DISK_SYNC_DIRECTORY, false, EIO);
+}
+
+Test(fault, every_nth_creation_fails_once)
+{
+    sweep("create or allocate", 1u << DISK_CREATE | 1u << DISK_ALLOCATE, false, ENOSPC);
+}
+
+Test(fault, the_world_ends_at_every_nth_call)
+{
+    sweep("call", ALL_CALLS, true, EIO);
+}
+
+Test(fault, one_failed_sync_is_not_seen_by_the_sender_and_retires_the_segment)
+{
+    struct journal_status before;
+    struct journal_status after;
+
+    fixture_put(&fx, 1, 5, 100);
+    fixture_settle(&fx);
+    journal_status(fx.journal, &before);
+    disk_arm(&fx.disk, 1u << DISK_SYNC, 1, false, EIO);
+    cr_assert_eq(fixture_put(&fx, 6, 5, 100), 0, "%s", fx.error.text);
+    journal_status(fx.journal, &after);
+    cr_assert_eq(after.segments, before.segments + 1);
+    fixture_read(&fx, 0, &found);
+    cr_assert_eq(found.count, 10);
+    cr_assert_eq(found.sequence[9], 10);
+    fixture_reopen(&fx);
+    fixture_read(&fx, 0, &found);
+    cr_assert_eq(found.count, 10, "what lies beyond the retired end is void");
+}
+
+static enum handover_result last_result;
+static _Atomic int completions;
+
+static void note_result(struct handover *handover, enum handover_result result)
+{
+    (void)handover;
+    last_result = result;
+    completions++;
+}
+
+static void hand_over_and_note(uint64_t id)
+{
+    static struct handover handover;
+    static char payload[100];
+    struct error error;
+    int before = completions;
+
+    handover_init(&handover, 4096, note_result, NULL);
+    handover.payloads = payload;
+    memcpy(payload, &id, sizeof id);
+    handover_add(&handover, JOURNAL_KIND_DATA, (struct slice){NULL, 0}, 0, sizeof payload, &error);
+    if (journal_hand_over(fx.journal, &handover, &error) == 0)
+        for (int tries = 0; tries < 10000 && completions == before; tries++)
+            usleep(1000);
+    handover_free(&handover);
+}
+
+Test(fault, a_disk_that_stays_broken_is_unknown_once_then_refused_and_heals)
+{
+    struct journal_status status;
+
+    fixture_put(&fx, 1, 1, 100);
+    fixture_settle(&fx);
+    disk_arm(&fx.disk, 1u << DISK_SYNC, 1, true, EIO);
+    hand_over_and_note(2);
+    cr_assert_eq(completions, 1);
+    cr_assert_eq(last_result, HANDOVER_UNKNOWN);
+    journal_status(fx.journal, &status);
+    cr_assert_not(status.accepting);
+    cr_assert_eq(fixture_put(&fx, 3, 1, 100), -1);
+    cr_assert_eq(fx.error.kind, ERROR_RETRY);
+    disk_arm(&fx.disk, 0, 0, false, 0);
+    for (int tries = 0; tries < 20000 && fixture_put(&fx, 4, 1, 100); tries++)
+        usleep(1000);
+    fixture_read(&fx, 1, &found);
+    cr_assert_eq(found.count, 1);
+    cr_assert_eq(found.id[0], 4);
+}
+
+Test(fault, a_cursor_that_could_not_be_written_is_written_later)
+{
+    struct journal_cursor cursor;
+
+    fixture_put(&fx, 1, 10, 100);
+    fixture_settle(&fx);
+    disk_arm(&fx.disk, 1u << DISK_WRITE, 1, true, ENOSPC);
+    cr_assert_eq(journal_cursor(fx.journal, "one", &cursor, &fx.error), 0);
+    cursor.position = cursor.delivered = 7;
+    journal_cursor_move(fx.journal, "one", &cursor);
+    for (int tries = 0; tries < 10000 && fx.disk.calls < 2; tries++)
+        usleep(1000);
+    cr_assert_geq(fx.disk.calls, 2);
+    disk_arm(&fx.disk, 0, 0, false, 0);
+    for (int tries = 0; tries < 10000 && cursor.position == 7; tries++) {
+        journal_cursor(fx.journal, "one", &cursor, &fx.error);
+        if (cursor.position == 7 && cursor.delivered == 7)
+            break;
+        cursor.position = 7;
+        usleep(1000);
+    }
+    cr_assert_eq(cursor.delivered, 7);
+}
+
+Test(fault, no_space_for_a_reserve_refuses_before_a_byte_is_taken)
+{
+    uint64_t id = 1;
+
+    disk_arm(&fx.disk, 1u << DISK_CREATE | 1u << DISK_ALLOCATE, 1, true, ENOSPC);
+    while (fixture_put(&fx, id, 10, 300) == 0)
+        id += 10;
+    cr_assert_eq(fx.error.kind, ERROR_RETRY);
+    cr_assert_lt(id, 3000);
+    cr_assert_eq(journal_durable(fx.journal), id - 1);
+    disk_arm(&fx.disk, 0, 0, false, 0);
+    int tries = 0;
+    while (fixture_put(&fx, id, 10, 300) && tries++ < 20000)
+        usleep(1000);
+    fixture_read(&fx, id - 1, &found);
+    cr_assert_eq(found.count, 10, "it resumes by itself");
+}
+
+/* ---- recovery on a bad disk ---- */
+
+Test(fault, a_tail_that_cannot_be_synced_is_copied_under_its_own_epoch)
+{
+    uint32_t epoch = journal_epoch(fx.journal);
+
+    fixture_put(&fx, 1, 5, 100);
+    fixture_put(&fx, 6, 30, 100);
+    fixture_close(&fx);
+    disk_arm(&fx.disk, 1u << DISK_SYNC, 1, false, EIO);
+    cr_assert_eq(fixture_open(&fx), 0, "%s", fx.error.text);
+    bytes_add(&fx.report.notes, "", 1, &fx.error);
+    cr_assert(strstr(fx.report.notes.data, "copied to a new segment"), "%s", fx.report.notes.data);
+    fixture_put(&fx, 36, 1, 100);
+    fixture_read(&fx, 0, &found);
+    cr_assert_eq(found.count, 36);
+    cr_assert_eq(found.epoch[34], epoch);
+    cr_assert_neq(found.epoch[35], epoch);
+    fixture_reopen(&fx);
+    fixture_read(&fx, 0, &found);
+    cr_assert_eq(found.count, 36);
+}
+
+Test(fault, a_start_that_fails_at_any_call_leaves_everything_for_the_next)
+{
+    for (uint64_t i = 0; i < 40; i++)
+        fixture_put(&fx, i * 10 + 1, 10, 300);
+    for (int dead = 0; dead < 2; dead++)
+        for (long n = 1; n < 25; n++) {
+            fixture_close(&fx);
+            disk_arm(&fx.disk, ALL_CALLS, n, dead, EIO);
+            if (fixture_open(&fx))
+                cr_assert_neq(fx.error.text[0], '\0');
+            disk_arm(&fx.disk, 0, 0, false, 0);
+            fixture_close(&fx);
+            cr_assert_eq(fixture_open(&fx), 0, "call %ld: %s", n, fx.error.text);
+            fixture_read(&fx, 0, &found);
+            cr_assert_eq(found.count, 400, "call %ld: %lu", n, (unsigned long)found.count);
+        }
+}
+
+Test(fault, a_reader_whose_segment_cannot_be_opened_says_so_and_can_go_on)
+{
+    struct journal_reader *reader;
+    struct journal_entry entry;
+    char path[256];
+    char away[300];
+
+    fixture_put(&fx, 1, 5, 100);
+    directory_name(fx.directory, ".segment", -1, path);
+    snprintf(away, sizeof away, "%s.away", path);
+    rename(path, away);
+    cr_assert_eq(journal_reader_open(&reader, fx.journal, 0, &fx.error), 0);
+    cr_assert_eq(journal_read(reader, &entry, &fx.error), -1);
+    cr_assert_eq(fx.error.kind, ERROR_RETRY);
+    rename(away, path);
+    cr_assert_eq(journal_read(reader, &entry, &fx.error), 1);
+    cr_assert_eq(entry.sequence, 1);
+    journal_reader_close(&reader);
+    journal_reader_close(&reader);
+}
