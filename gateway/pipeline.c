@@ -73,9 +73,11 @@ static void pipeline_log_report(const struct pipeline *pipeline, const struct jo
 {
     const char *line = report->notes.data;
     size_t left = report->notes.length;
+    char epoch[16];
 
+    snprintf(epoch, sizeof epoch, "%08x", report->epoch); /* as in the names of lake files */
     log_event(LOG_INFO, "journal.open", log_text("directory", pipeline->journal_directory),
-        log_text("gateway", pipeline->gateway_id), log_number("epoch", report->epoch),
+        log_text("gateway", pipeline->gateway_id), log_text("epoch", epoch),
         log_number("last", (int64_t)report->last_sequence), log_number("segments", (int64_t)report->segments),
         log_number("damaged", (int64_t)report->records_damaged));
     while (left) {
@@ -266,19 +268,6 @@ int pipeline_open(
 
 /* ---- the end ------------------------------------------------------------------------------------------------- */
 
-static void pipeline_log_left(const struct pipeline *pipeline)
-{
-    struct journal_cursor cursor;
-    struct error error;
-
-    for (size_t i = 0; i < OUTLETS; i++) {
-        if (!journal_cursor(pipeline->journal, pipeline_outlets[i]->name, &cursor, &error))
-            log_event(LOG_INFO, "gateway.stop", log_text("outlet", pipeline_outlets[i]->name),
-                log_number("delivered", (int64_t)cursor.position),
-                log_number("queued", (int64_t)(journal_durable(pipeline->journal) - cursor.position)));
-    }
-}
-
 void pipeline_stop(struct pipeline *pipeline, int64_t deadline)
 {
     health_set("gateway", HEALTH_REFUSING, "it stops");
@@ -292,8 +281,6 @@ void pipeline_stop(struct pipeline *pipeline, int64_t deadline)
             pipeline_outlets[i]->stop(pipeline->outlets[i], deadline);
         pipeline->outlets_run[i] = false;
     }
-    if (pipeline->journal)
-        pipeline_log_left(pipeline);
 }
 
 void pipeline_close(struct pipeline **pipeline)
