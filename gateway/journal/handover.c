@@ -49,7 +49,8 @@ int handover_add(struct handover *handover, enum journal_kind kind, struct slice
     struct handover_part *part = (struct handover_part *)(void *)at;
     *part = (struct handover_part){
         (uint32_t)head.length, (uint32_t)payload_offset, (uint32_t)payload_length, (uint32_t)kind};
-    memcpy(at + sizeof *part, head.data, head.length);
+    if (head.length)
+        memcpy(at + sizeof *part, head.data, head.length);
     handover->parts.length += size;
     handover->size += frame_size(head.length + payload_length);
     if (kind == JOURNAL_KIND_DATA)
