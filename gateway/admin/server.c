@@ -61,7 +61,7 @@ int admin_open(struct admin **ret_admin, const char *address, struct journal *jo
     cleanup_fd int fd = -1;
 
     if (listener_open(address, ADMIN_CONNECTIONS_MAX, &fd, error))
-        return error_wrap(error, "admin");
+        return error_wrap(error, "admin.listen");
     struct admin *admin = calloc(1, sizeof *admin);
     if (!admin)
         return error_set(error, ERROR_RETRY, "admin: out of memory");
@@ -72,7 +72,7 @@ int admin_open(struct admin **ret_admin, const char *address, struct journal *jo
         (unsigned)ADMIN_IDLE_SECONDS, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
     if (!admin->daemon) {
         free(admin);
-        return error_set_errno(error, ERROR_FATAL, "admin %s: start", address);
+        return error_set_errno(error, ERROR_FATAL, "admin.listen: %s: libmicrohttpd does not start", address);
     }
     fd_take(&fd); /* the daemon closes it */
     *ret_admin = admin;

@@ -77,7 +77,7 @@ static int listener_parse(
         }
     }
     return error_set(error, ERROR_REJECT,
-        "listen address \"%s\": not ADDRESS:PORT (127.0.0.1:8080, [::1]:8080, localhost:8080, *:8080)", text);
+        "\"%s\" is not ADDRESS:PORT (127.0.0.1:8080, [::1]:8080, localhost:8080, *:8080)", text);
 }
 
 int listener_open(const char *text, int backlog, int *ret_fd, struct error *error)
@@ -90,13 +90,13 @@ int listener_open(const char *text, int backlog, int *ret_fd, struct error *erro
         return -1;
     cleanup_fd int fd = socket(address.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
-        return error_set_errno(error, ERROR_FATAL, "listen %s: socket", text);
+        return error_set_errno(error, ERROR_FATAL, "cannot listen on %s: socket", text);
     /* A restart must not wait for the connections of the last run to leave TIME_WAIT. */
     if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) ||
         (address.any.sa_family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on)))
-        return error_set_errno(error, ERROR_FATAL, "listen %s: setsockopt", text);
+        return error_set_errno(error, ERROR_FATAL, "cannot listen on %s: setsockopt", text);
     if (bind(fd, &address.any, length) || listen(fd, backlog))
-        return error_set_errno(error, ERROR_FATAL, "listen %s", text);
+        return error_set_errno(error, ERROR_FATAL, "cannot listen on %s", text);
     *ret_fd = fd_take(&fd);
     return 0;
 }

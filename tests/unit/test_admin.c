@@ -200,6 +200,6 @@ Test(admin, a_taken_port_is_one_clear_error)
 
     snprintf(address, sizeof address, "127.0.0.1:%u", port());
     cr_assert_eq(admin_open(&second, address, test_journal, &error), -1);
-    cr_assert(strstr(error.text, "admin: listen 127.0.0.1:"), "%s", error.text);
+    cr_assert(strstr(error.text, "admin.listen: cannot listen on 127.0.0.1:"), "%s", error.text);
     cr_assert_null(second);
 }
