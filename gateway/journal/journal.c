@@ -112,6 +112,10 @@ static int journal_start_threads(struct journal *journal, struct error *error)
         lock_release(journal);
         pthread_join(journal->committer_thread, NULL);
     }
+    if (!result) {
+        pthread_setname_np(journal->committer_thread, "committer");
+        pthread_setname_np(journal->preparer_thread, "preparer");
+    }
     errno = result;
     return result ? error_set_errno(error, ERROR_FATAL, "journal: start threads") : 0;
 }

@@ -15,7 +15,7 @@
 #define OUTLET_WAIT_MOST CLOCK_SECOND /* between two looks at the clock and the metrics */
 
 struct outlet_metrics {
-    struct metric_series *delivered, *files, *errors, *lag_records, *lag_seconds, *open_files;
+    struct metric_series *delivered, *files, *errors, *lag_records, *lag_seconds, *open_files, *damaged;
 };
 
 struct outlet {
@@ -62,6 +62,7 @@ static void outlet_find_metrics(struct outlet_metrics *metrics)
     metrics->errors = metric_series(METRIC_OUTLET_ERRORS, LAKE_PUMP_NAME, NULL, NULL);
     metrics->lag_records = metric_series(METRIC_OUTLET_LAG_RECORDS, LAKE_PUMP_NAME, NULL, NULL);
     metrics->lag_seconds = metric_series(METRIC_OUTLET_LAG_SECONDS, LAKE_PUMP_NAME, NULL, NULL);
+    metrics->damaged = metric_series(METRIC_JOURNAL_RECORDS_DAMAGED, NULL, NULL, NULL);
     metrics->open_files = metric_series(METRIC_OUTLET_OPEN_FILES, LAKE_PUMP_NAME, NULL, NULL);
 }
 
@@ -115,6 +116,7 @@ static void outlet_tell_metrics(struct outlet *outlet, const struct lake_pump_st
     int64_t lag = status->lag_since ? clock_wall(clock) - status->lag_since : 0;
 
     metric_add(metrics->delivered, status->cursor.delivered - outlet->told.cursor.delivered);
+    metric_add(metrics->damaged, status->cursor.damaged - outlet->told.cursor.damaged);
     metric_add(metrics->files, status->files - outlet->told.files);
     metric_set(metrics->open_files, (double)status->open_files);
     metric_set(metrics->lag_records, (double)(durable - status->cursor.position));
@@ -192,6 +194,7 @@ static int outlet_lake_run(struct outlet *outlet, struct error *error)
         lake_pump_close(&outlet->pump);
         return error_set(error, ERROR_FATAL, "lake outlet: thread: %s", strerror(failure));
     }
+    pthread_setname_np(outlet->thread, LAKE_PUMP_NAME);
     outlet->running = true;
     return 0;
 }
