@@ -137,8 +137,7 @@ static int template_compile_part(struct template_part *part, const char **text, 
     }
     const char *end = *from == '{' ? strchr(from, '}') : NULL;
     if (!end)
-        return error_set(
-            error, ERROR_REJECT, "'%c' at byte %zu has no other brace to it", *from, (size_t)(from - *text));
+        return error_set(error, ERROR_REJECT, "'%s': a brace without the other one", from);
     *text = end + 1;
     return template_compile_field(
         part, (struct slice){from + 1, (size_t)(end - from - 1)}, labels, labels_count, error);

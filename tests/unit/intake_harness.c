@@ -1,0 +1,96 @@
+/* intake_harness: see intake_harness.h */
+#include "intake_harness.h"
+
+static struct config_pair event_labels[] = {
+    {"type", "/event_type"}, {"host", "header:Host"}, {"site", "query:site"}, {"ok", "/ok"}};
+
+static struct config_stream config_streams[STREAMS] = {
+    [READINGS] = {.name = "readings",
+        .format = "json",
+        .key = "/sensor_id",
+        .time = {"/created_at", 24 * HOUR, HOUR},
+        .lake = {"{stream}"}},
+    [LINES] = {.name = "lines", .format = "text", .key = "", .time = {"", 0, 0}, .lake = {"{stream}"}},
+    [BY_HEADER] = {.name = "by_header",
+        .format = "text",
+        .key = "header:X-Key",
+        .time = {"", 0, 0},
+        .lake = {"{stream}"}},
+    [KEYLESS] = {.name = "keyless", .format = "json", .key = "", .time = {"", 0, 0}, .lake = {"{stream}"}},
+    [EVENTS] = {.name = "events",
+        .format = "json",
+        .key = "",
+        .labels = {event_labels, COUNT(event_labels)},
+        .time = {"", 0, 0},
+        .lake = {"{stream}"}},
+};
+
+static struct slice request_find(void *context, enum selector_source source, const char *name)
+{
+    struct request *request = context;
+
+    request->asked++;
+    if (source == SELECTOR_HEADER && (strcmp(name, "Host") == 0 || strcmp(name, "X-Key") == 0))
+        return request->header;
+    return source == SELECTOR_QUERY && strcmp(name, "site") == 0 ? request->query : (struct slice){NULL, 0};
+}
+
+void set_up_with(struct fixture *f, size_t parts_limit, struct intake_limits limits)
+{
+    struct config config = {.streams = config_streams, .streams_count = STREAMS};
+
+    *f = (struct fixture){.facts = {.find = request_find, .origin = SLICE("10.0.0.1"), .received = NOW}};
+    f->facts.context = &f->request;
+    cr_assert_eq(streams_compile(&f->streams, &config, &f->error), 0, "%s", f->error.text);
+    for (size_t i = 0; i < STREAMS; i++)
+        f->streams->items[i].rendering = (uint32_t)(100 + i);
+    cr_assert_eq(intake_new(&f->intake, f->streams, &limits, &f->error), 0);
+    handover_init(&f->handover, parts_limit, NULL, NULL);
+    bytes_init(&f->body, 64 * 1024);
+}
+
+void set_up(struct fixture *f)
+{
+    set_up_with(f, 64 * 1024, (struct intake_limits){.max_record = 200, .max_records = 150});
+}
+
+void tear_down(struct fixture *f)
+{
+    bytes_free(&f->body);
+    handover_free(&f->handover);
+    intake_free(&f->intake);
+    cr_assert_null(f->intake);
+    intake_free(&f->intake);
+    streams_free(&f->streams);
+}
+
+int take(struct fixture *f, int stream, enum decode_form form, struct slice body)
+{
+    f->error.text[0] = '\0';
+    return intake_take(
+        f->intake, &f->streams->items[stream], form, body, &f->facts, &f->handover, &f->result, &f->error);
+}
+
+struct record record_at(struct fixture *f, size_t n)
+{
+    struct handover_piece piece;
+    struct record record;
+    size_t position = 0;
+
+    for (size_t i = 0; i <= n; i++)
+        cr_assert(handover_next(&f->handover, &position, &piece), "no record %zu", i);
+    cr_assert_eq(piece.kind, JOURNAL_KIND_DATA);
+    bytes_clear(&f->body);
+    cr_assert_eq(bytes_add(&f->body, piece.head.data, piece.head.length, &f->error), 0);
+    cr_assert_eq(bytes_add(&f->body, piece.payload.data, piece.payload.length, &f->error), 0);
+    cr_assert_eq(record_decode(f->body.data, f->body.length, &record, &f->error), 0);
+    return record;
+}
+
+void expect_counts(struct fixture *f, uint64_t accepted, uint64_t rejected)
+{
+    cr_assert_eq(f->result.accepted, accepted, "%llu accepted", (unsigned long long)f->result.accepted);
+    cr_assert_eq(f->result.rejected, rejected, "%llu rejected: %s", (unsigned long long)f->result.rejected,
+        f->result.list[0].text);
+    cr_assert_eq(f->handover.records, accepted);
+}

@@ -1,0 +1,57 @@
+/* intake_harness: streams, an intake and a hand-over for the tests of intake, all of them the real ones. */
+#ifndef PENSTOCK_TESTS_INTAKE_HARNESS_H
+#define PENSTOCK_TESTS_INTAKE_HARNESS_H
+
+#include <criterion/criterion.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "journal/handover.h"
+#include "source/intake.h"
+
+#define SLICE(text) ((struct slice){text, sizeof(text) - 1})
+#define COUNT(array) (sizeof array / sizeof *array)
+
+/* 2026-11-21T04:00:00Z */
+#define NOW INT64_C(1795233600000000)
+#define HOUR (3600 * CLOCK_SECOND)
+
+/* readings   key /sensor_id, time /created_at within 24 h before and 1 h behind
+ * lines      text
+ * by_header  text, key header:X-Key
+ * keyless    JSON
+ * events     labels type /event_type, host header:Host, site query:site, ok /ok */
+enum { READINGS, LINES, BY_HEADER, KEYLESS, EVENTS, STREAMS };
+
+/* What a request says: find() looks here. */
+struct request {
+    struct slice header;
+    struct slice query;
+    unsigned asked;
+};
+
+struct fixture {
+    struct streams *streams;
+    struct intake *intake;
+    struct request request;
+    struct intake_facts facts;
+    struct handover handover;
+    struct bytes body; /* of record_at() */
+    struct intake_result result;
+    struct error error;
+};
+
+void set_up_with(struct fixture *f, size_t parts_limit, struct intake_limits limits);
+/* 64 KiB of parts, records of 200 bytes, 150 of them. */
+void set_up(struct fixture *f);
+void tear_down(struct fixture *f);
+
+int take(struct fixture *f, int stream, enum decode_form form, struct slice body);
+
+/* The n-th record of the hand-over, as an outlet will read it; until the next call. */
+struct record record_at(struct fixture *f, size_t n);
+
+void expect_counts(struct fixture *f, uint64_t accepted, uint64_t rejected);
+
+#endif

@@ -1,0 +1,238 @@
+/* route: selectors and streams, compiled from a configuration */
+#include <criterion/criterion.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "route/route.h"
+#include "route/selector.h"
+
+#define COUNT(array) (sizeof array / sizeof *array)
+
+/* ---- selectors --------------------------------------------------------------------------------------------- */
+
+static const struct {
+    const char *text;
+    enum selector_source source;
+    const char *name;
+} selectors[] = {
+    {"/sensor_id", SELECTOR_POINTER, "/sensor_id"},
+    {"/", SELECTOR_POINTER, "/"},
+    {"/a~1b/0", SELECTOR_POINTER, "/a~1b/0"},
+    {"header:Host", SELECTOR_HEADER, "Host"},
+    {"header:X!#$%&'*+-.^_`|~9", SELECTOR_HEADER, "X!#$%&'*+-.^_`|~9"},
+    {"query:site", SELECTOR_QUERY, "site"},
+    {"query:gr\xc3\xbc\xc3\x9f e", SELECTOR_QUERY, "gr\xc3\xbc\xc3\x9f e"},
+    {"path:key", SELECTOR_PATH, "key"},
+};
+
+Test(selector, says_where_a_value_comes_from)
+{
+    for (size_t i = 0; i < COUNT(selectors); i++) {
+        struct selector selector;
+        struct error error;
+
+        cr_assert_eq(selector_compile(&selector, selectors[i].text, &error), 0, "%s", error.text);
+        cr_assert_eq(selector.source, selectors[i].source);
+        cr_assert_str_eq(selector.name, selectors[i].name);
+        selector_free(&selector);
+        cr_assert_eq(selector.source, SELECTOR_NONE);
+        cr_assert_null(selector.name);
+    }
+}
+
+Test(selector, empty_is_none)
+{
+    struct selector selector;
+    struct error error;
+
+    cr_assert_eq(selector_compile(&selector, "", &error), 0);
+    cr_assert_eq(selector.source, SELECTOR_NONE);
+    selector_free(&selector);
+}
+
+#define ALLOWED "allowed: /JSON/POINTER, header:NAME, query:NAME, path:key"
+
+static const struct {
+    const char *text;
+    const char *error; /* part of it */
+} wrong_selectors[] = {
+    {"sensor_id", "'sensor_id' does not say where the value comes from; " ALLOWED},
+    {"topic:sensor", "'topic:sensor' does not say where the value comes from; " ALLOWED},
+    {"file:name", ALLOWED},
+    {"Header:Host", ALLOWED},
+    {"header:", "'header:': a name of 1 to 256 bytes must follow 'header:'"},
+    {"query:", "'query:': a name of 1 to 256 bytes must follow 'query:'"},
+    {"header:Two Words", "'header:Two Words': byte 3 cannot stand in a header's name"},
+    {"header:H\xc3\xb6st", "byte 1 cannot stand in a header's name"},
+    {"query:a\x01", "the parameter's name: control character at byte 1"},
+    {"path:stream", "'path:stream': the only part of the URL is path:key"},
+    {"/a~2", "JSON pointer '/a~2'"},
+};
+
+Test(selector, wrong_ones_say_what_is_allowed)
+{
+    for (size_t i = 0; i < COUNT(wrong_selectors); i++) {
+        struct selector selector;
+        struct error error;
+
+        cr_assert_eq(selector_compile(&selector, wrong_selectors[i].text, &error), -1);
+        cr_assert_eq(error.kind, ERROR_REJECT);
+        cr_assert_not_null(strstr(error.text, wrong_selectors[i].error), "%s", error.text);
+    }
+}
+
+Test(selector, names_have_a_longest_length)
+{
+    char text[7 + SELECTOR_NAME_MAX + 2] = "header:";
+    struct selector selector;
+    struct error error;
+
+    memset(text + 7, 'x', SELECTOR_NAME_MAX + 1);
+    text[7 + SELECTOR_NAME_MAX + 1] = '\0';
+    cr_assert_eq(selector_compile(&selector, text, &error), -1);
+    text[7 + SELECTOR_NAME_MAX] = '\0';
+    cr_assert_eq(selector_compile(&selector, text, &error), 0);
+    selector_free(&selector);
+}
+
+/* ---- streams ----------------------------------------------------------------------------------------------- */
+
+static struct config *load(const char *const *sets, size_t count)
+{
+    struct config *config;
+    struct error error;
+    cleanup_bytes struct bytes text;
+
+    bytes_init(&text, 64 * 1024);
+    config_load(&config, NULL, sets, count);
+    cr_assert_eq(config_print_errors(config, &text, &error), 0);
+    cr_assert_eq(config_errors(config), 0, "%.*s", (int)text.length, text.data);
+    return config;
+}
+
+static struct streams *compile(struct config *config)
+{
+    struct streams *streams;
+    struct error error;
+
+    cr_assert_eq(streams_compile(&streams, config, &error), 0, "%s", error.text);
+    return streams;
+}
+
+Test(streams, default_ones_compile)
+{
+    struct config *config = load(NULL, 0);
+    struct streams *streams = compile(config);
+    const struct stream *readings = streams_find(streams, slice_of("readings"));
+    const struct stream *unorganized = streams_find(streams, slice_of("unorganized"));
+
+    cr_assert_eq(streams->count, 2);
+    cr_assert_eq(readings->format, RECORD_FORMAT_JSON);
+    cr_assert_eq(readings->key.source, SELECTOR_POINTER);
+    cr_assert_str_eq(readings->key.name, "/sensor_id");
+    cr_assert_eq(readings->time.source, SELECTOR_NONE);
+    cr_assert_eq(readings->pointers_count, 1);
+    cr_assert_eq(unorganized->format, RECORD_FORMAT_TEXT);
+    cr_assert_eq(unorganized->key.source, SELECTOR_NONE);
+    cr_assert_eq(unorganized->pointers_count, 0);
+    cr_assert_null(streams_find(streams, slice_of("reading")));
+    cr_assert_null(streams_find(streams, (struct slice){NULL, 0}));
+    streams_free(&streams);
+    cr_assert_null(streams);
+    streams_free(&streams);
+    config_free(&config);
+}
+
+static const char *const full[] = {
+    "streams.game.key=/user",
+    "streams.game.labels.event_type=/event_type",
+    "streams.game.labels.host=header:Host",
+    "streams.game.labels.who=/user",
+    "streams.game.time.field=/created_at",
+    "streams.game.time.past=2d",
+    "streams.game.time.future=30s",
+    "streams.game.lake.path=game/{host}/{event_type}/{who}/dt={time:%Y-%m-%d}",
+};
+
+Test(streams, each_pointer_is_kept_once)
+{
+    struct config *config = load(full, COUNT(full));
+    struct streams *streams = compile(config);
+    const struct stream *game = streams_find(streams, slice_of("game"));
+
+    cr_assert_eq(game->pointers_count, 3);
+    cr_assert_str_eq(game->pointers[game->key.index], "/user");
+    cr_assert_str_eq(game->pointers[game->time.index], "/created_at");
+    cr_assert_eq(game->labels_count, 3);
+    cr_assert_str_eq(game->label_names[0], "event_type");
+    cr_assert_str_eq(game->pointers[game->labels[0].index], "/event_type");
+    cr_assert_eq(game->labels[1].source, SELECTOR_HEADER);
+    cr_assert_eq(game->labels[2].index, game->key.index);
+    cr_assert_eq(game->time_past, 2 * INT64_C(86400) * 1000000);
+    cr_assert_eq(game->time_future, 30 * 1000000);
+    streams_free(&streams);
+    config_free(&config);
+}
+
+Test(streams, rendering_is_what_will_be_stored)
+{
+    struct config *config = load(full, COUNT(full));
+    struct streams *streams = compile(config);
+    struct rendering *rendering;
+    struct error error;
+
+    cr_assert_eq(stream_rendering(streams_find(streams, slice_of("game")), &rendering, &error), 0);
+    streams_free(&streams);
+    config_free(&config);
+    cr_assert_eq(rendering->id, 0);
+    cr_assert_str_eq(rendering->stream, "game");
+    cr_assert_eq(rendering->format, RECORD_FORMAT_JSON);
+    cr_assert_eq(rendering->labels_count, 3);
+    cr_assert_str_eq(rendering->labels[2], "who");
+    cr_assert_str_eq(rendering->lake_path, "game/{host}/{event_type}/{who}/dt={time:%Y-%m-%d}");
+    rendering_free(&rendering);
+}
+
+/* All in one configuration: none hides another. */
+static const char *const wrong[] = {
+    "streams.bad.key=sensor_id",
+    "streams.bad.labels.site=topic:site",
+    "streams.bad.labels.no-name=/x",
+    "streams.bad.labels.key=/k",
+    "streams.bad.time.field=header:Date",
+    "streams.bad.lake.path=a//{nope}",
+    "streams.worse.time.field=/~",
+    "streams.worse.lake.path={site}",
+};
+
+static const char *const reports[] = {
+    "--set streams.bad.key: 'sensor_id' does not say where the value comes from",
+    "--set streams.bad.labels.site: 'topic:site' does not say where",
+    "--set streams.bad.labels.no-name: label 'no-name': a name has 1 to 64 of the characters A-Z a-z 0-9 _",
+    "--set streams.bad.labels.key: label 'key': templates use this name for something else",
+    "--set streams.bad.time.field: 'header:Date' is no JSON pointer, as in /created_at",
+    "--set streams.bad.lake.path: path template 'a//{nope}': {nope} is not known",
+    "--set streams.worse.time.field: JSON pointer '/~'",
+    "--set streams.worse.lake.path: path template '{site}': {site} is not known",
+};
+
+Test(streams, everything_wrong_is_reported_at_its_place)
+{
+    struct config *config = load(wrong, COUNT(wrong));
+    struct streams *streams = NULL;
+    struct error error;
+    cleanup_bytes struct bytes text;
+
+    cr_assert_eq(streams_compile(&streams, config, &error), -1);
+    cr_assert_null(streams);
+    cr_assert_eq(error.kind, ERROR_REJECT);
+    cr_assert_str_eq(error.text, "streams: 8 errors in the configuration");
+    cr_assert_eq(config_errors(config), COUNT(reports));
+    bytes_init(&text, 64 * 1024);
+    cr_assert_eq(config_print_errors(config, &text, &error), 0);
+    cr_assert_eq(bytes_add(&text, "", 1, &error), 0);
+    for (size_t i = 0; i < COUNT(reports); i++)
+        cr_assert_not_null(strstr(text.data, reports[i]), "not found: %s\nin: %s", reports[i], text.data);
+    config_free(&config);
+}
