@@ -11,7 +11,7 @@ import pathlib
 import penstock
 
 BATCH = 5
-PAD_LARGE = 60000
+PAD_LARGE = 40000
 ALPHABET = "abcdefghijklmnopqrstuvwxyz" * (PAD_LARGE // 26 + 3)
 
 # The streams that the loads of these tests write to: three folders open at once.

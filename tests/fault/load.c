@@ -21,7 +21,7 @@
 
 #define CLIENTS_MAX 64
 #define BATCH 5
-#define PAD_LARGE 60000
+#define PAD_LARGE 40000
 #define BODY_MAX (BATCH * (PAD_LARGE + 200))
 
 static atomic_bool stopping;

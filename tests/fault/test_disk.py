@@ -2,11 +2,9 @@
 
 import json
 
-import pytest
-
 from ledger import CONFIG, assert_kept
 from penstock import wait_until
-from siege import SMALL_SEGMENTS, Load, Mount, injected, injections, note
+from siege import SMALL_SEGMENTS, Load, injected, injections, note
 
 SMALL = ("journal.segment_size=1MiB", "journal.max_size=256MiB", *SMALL_SEGMENTS[2:])
 READING = json.dumps({"id": "probe", "sensor_id": "probe", "kind": "k0"})
@@ -19,21 +17,6 @@ def refused(one):
 def accepts_again(one, ledger):
     wait_until("readiness", lambda: one.ready()[0] == 200)
     ledger.send_fresh(one)
-
-
-@pytest.fixture
-def mount(tmp_path):
-    """mount(kind, size): a mounted filesystem that goes away with the test."""
-    mounts = []
-
-    def make(kind, size):
-        mounts.append(Mount(tmp_path, kind, size))
-        mounts[-1].mount()
-        return mounts[-1]
-
-    yield make
-    for one in mounts:
-        one.__exit__()
 
 
 def test_full_journal_disk_refuses_and_resumes(mount, gateway, tools, ledger):

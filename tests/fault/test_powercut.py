@@ -6,59 +6,51 @@ import subprocess
 import pytest
 
 from ledger import CONFIG, assert_kept
-from siege import SMALL_SEGMENTS, Load, Mount, moment, new_random, note, rounds
+from siege import SMALL_SEGMENTS, Load, moment, new_random, note, rounds
 
 SIZES = {"ext4": 128 << 20, "xfs": 320 << 20}
 
 
-def cut_rounds(gateway, tools, ledger, generator, count, mount):
+def cut_rounds(gateway, tools, ledger, generator, count, disk):
     for _ in range(count):
         gateway.start()
         ledger.send_fresh(gateway)
         with Load(tools, gateway, ledger) as load:
             moment(generator, 0.2, 0.8)
-            subprocess.run([tools / "powercut", mount.point], check=True)
+            subprocess.run([tools / "powercut", disk.point], check=True)
             gateway.kill()
             load.wait()
-        mount.unmount()
-        mount.mount()
+        disk.unmount()
+        disk.mount()
     gateway.environment.clear()
     gateway.start()
     ledger.send_fresh(gateway)
     gateway.stop_cleanly()
 
 
-def on_mount(mount):
-    return (f"gateway.data={mount.point}/data", "lake.roll.every=200ms", *SMALL_SEGMENTS)
+def on_mount(disk):
+    return (f"gateway.data={disk.point}/data", "lake.roll.every=200ms", *SMALL_SEGMENTS)
 
 
 @pytest.mark.parametrize("kind", ["ext4", "xfs"])
-def test_power_cut_loses_nothing(gateway, tools, ledger, tmp_path, kind):
+def test_power_cut_loses_nothing(mount, gateway, tools, ledger, kind):
     generator, seed = new_random()
     count = rounds(5)
-    with Mount(tmp_path, kind, SIZES[kind]) as mount:
-        one = gateway(*on_mount(mount), config=CONFIG)
-        try:
-            cut_rounds(one, tools, ledger, generator, count, mount)
-            verdict = ledger.judge(mount.point / "data" / "lake")
-        finally:
-            if one.process:
-                one.kill()
+    disk = mount(kind, SIZES[kind])
+    one = gateway(*on_mount(disk), config=CONFIG)
+    cut_rounds(one, tools, ledger, generator, count, disk)
+    verdict = ledger.judge(disk.point / "data" / "lake")
     note(f"power cut, {kind}", count, verdict, seed)
     assert_kept(verdict)
     assert verdict.accepted > 50 * count
 
 
 @pytest.mark.parametrize("kind", ["ext4", "xfs"])
-def test_control_without_sync_loses(gateway, tools, ledger, tmp_path, kind):
+def test_control_without_sync_loses(mount, gateway, tools, ledger, kind):
     generator, seed = new_random()
-    with Mount(tmp_path, kind, SIZES[kind]) as mount:
-        one = gateway(*on_mount(mount), config=CONFIG, environment={"LD_PRELOAD": str(tools / "nosync.so")})
-        try:
-            cut_rounds(one, tools, ledger, generator, 2, mount)
-            verdict = ledger.judge(mount.point / "data" / "lake")
-        finally:
-            if one.process:
-                one.kill()
+    disk = mount(kind, SIZES[kind])
+    one = gateway(*on_mount(disk), config=CONFIG, environment={"LD_PRELOAD": str(tools / "nosync.so")})
+    cut_rounds(one, tools, ledger, generator, 2, disk)
+    verdict = ledger.judge(disk.point / "data" / "lake")
     note(f"control: power cut, {kind}, nothing synced", 2, verdict, seed)
     assert len(verdict.lost) > 0, "the control lost nothing: the power-cut tests are void"

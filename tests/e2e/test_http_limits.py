@@ -1,0 +1,306 @@
+"""The HTTP source under slow, silent, vanishing and greedy senders, a slow journal, and at its end."""
+
+import contextlib
+import os
+import pathlib
+import select
+import signal
+import threading
+import time
+
+import pytest
+
+import penstock
+import siege
+from penstock import wait_until
+from wire import CHUNKED, LENGTH, Wire, message, plain, problem
+
+MIB = 1 << 20
+READING = b'{"sensor_id":"a"}'
+
+
+def sockets(gateway):
+    folder = pathlib.Path(f"/proc/{gateway.process.pid}/fd")
+    count = 0
+    for link in folder.iterdir():
+        with contextlib.suppress(OSError):
+            count += os.readlink(link).startswith("socket:")
+    return count
+
+
+def slow_commits(gateway, delay):
+    """Every fdatasync takes that much longer."""
+    return siege.injected(gateway, f"fdatasync:delay_enter={delay}", gateway.directory / "strace")
+
+
+# ---- many at once ----
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory):
+    with penstock.Gateway(tmp_path_factory.mktemp("many")) as gateway:
+        yield gateway
+
+
+@pytest.mark.parametrize("count", [1, 127, 128, 129, 256, 1000])
+def test_all_ready_at_once(many, count):
+    """They become readable while the process is stopped; libmicrohttpd's own loop would answer none of 128."""
+    request = plain(b"x")
+    with contextlib.ExitStack() as stack:
+        wires = [stack.enter_context(Wire(many.ports["http"])) for _ in range(count)]
+        for wire in wires:
+            wire.send(request)
+        assert [wire.reply().status for wire in wires] == [200] * count
+        many.process.send_signal(signal.SIGSTOP)
+        try:
+            for wire in wires:
+                wire.send(request)
+        finally:
+            many.process.send_signal(signal.SIGCONT)
+        assert [wire.reply().status for wire in wires] == [200] * count
+
+
+def test_connections_wait_above_the_limit(gateway):
+    with gateway("http.max_connections=10") as server, contextlib.ExitStack() as stack:
+        wires = [stack.enter_context(Wire(server.ports["http"])) for _ in range(11)]
+        assert [wire.ask(plain(b"x")).status for wire in wires[:10]] == [200] * 10
+        wires[10].send(plain(b"x"))
+        assert not select.select([wires[10].socket], [], [], 0.3)[0]
+        wires[0].socket.close()
+        assert wires[10].reply().status == 200
+
+
+def test_connection_limit_holds_over_all_addresses(gateway):
+    with gateway("http.max_connections=4", "http.listen=[127.0.0.1:0, 127.0.0.1:0]") as server, contextlib.ExitStack() as stack:
+        ports = [int(line.rsplit(":", 1)[1]) for line in server.said().splitlines() if "HTTP" in line]
+        wires = [stack.enter_context(Wire(ports[i % 2])) for i in range(4)]
+        assert [wire.ask(plain(b"x")).status for wire in wires] == [200] * 4
+        with Wire(ports[0]) as fifth:
+            assert fifth.ask(plain(b"x")) is None
+
+
+# ---- slow and vanishing senders ----
+
+@pytest.fixture(scope="module")
+def hasty(tmp_path_factory):
+    """Deadlines are looked at once a second."""
+    with penstock.Gateway(tmp_path_factory.mktemp("hasty"), "http.head_timeout=1s", "http.body_timeout=1s", "http.min_rate=1KiB",
+                          "http.idle_timeout=1s") as gateway:
+        yield gateway
+
+
+def trickle(wire, pieces, pause):
+    """Sends piece by piece until the other side has had enough; what it says."""
+    for piece in pieces:
+        if select.select([wire.socket], [], [], pause)[0]:
+            break
+        wire.send(piece)
+    return wire.reply()
+
+
+@pytest.mark.parametrize("first", [b"", b"PO", b"POST /unorganized HTTP/1.1\r\nHo"], ids=["nothing", "half a line", "half a head"])
+def test_slow_head(hasty, first):
+    with Wire(hasty.ports["http"]) as wire:
+        started = time.monotonic()
+        wire.send(first)
+        assert "http.head_timeout" in problem(trickle(wire, [b"s"] * 100, 0.1), 408)
+        assert wire.reply() is None
+        assert 0.9 < time.monotonic() - started < 5
+
+
+def test_slow_body(hasty):
+    with Wire(hasty.ports["http"]) as wire:
+        wire.send(message(b"Content-Length: 100000", body=b""))
+        assert "http.min_rate" in problem(trickle(wire, [b"x"] * 100, 0.1), 408)
+        assert wire.reply() is None
+
+
+def test_slow_chunks(hasty):
+    with Wire(hasty.ports["http"]) as wire:
+        wire.send(message(CHUNKED, body=b""))
+        problem(trickle(wire, [b"1\r\nx\r\n"] * 100, 0.1), 408)
+
+
+def test_body_that_is_slow_but_fast_enough(hasty):
+    """About 4 KiB/s for three seconds: longer than http.body_timeout, above http.min_rate."""
+    with Wire(hasty.ports["http"]) as wire:
+        wire.send(message(b"Content-Length: 12288", body=b""))
+        assert trickle(wire, [b"x" * 410] * 29 + [b"x" * 398], 0.1).status == 200
+
+
+@pytest.mark.parametrize("before", [0, 1], ids=["half a line", "silent"])
+def test_idle_connection_ends_without_a_word(hasty, before):
+    with Wire(hasty.ports["http"]) as wire:
+        assert wire.ask(plain(b"x")).status == 200
+        if before == 0:
+            wire.send(b"PO")
+        assert wire.reply() is None
+
+
+def test_vanished_connections_leave_nothing(many):
+    wait_until("a quiet start", lambda: many.metric("penstock_connections") == 0)
+    base = sockets(many)
+    for first in (b"", b"POST /unor", message(LENGTH, body=b'{"a'), plain(b"x")):
+        for end in (lambda wire: wire.reset(), lambda wire: wire.socket.close()):
+            wires = [Wire(many.ports["http"]).send(first) for _ in range(50)]
+            for wire in wires:
+                end(wire)
+            wait_until("the sockets to be closed", lambda: sockets(many) <= base, 5)
+
+
+def test_reset_while_the_journal_works(gateway):
+    with gateway() as server:
+        base = sockets(server)
+        with slow_commits(server, "1s"):
+            wires = [Wire(server.ports["http"]).send(plain(b"x")) for _ in range(50)]
+            wait_until("fifty connections", lambda: sockets(server) >= base + 50)
+            time.sleep(0.2)  # some are waiting for their commit by now; all must end well whichever they are
+            for wire in wires:
+                wire.reset()
+        wait_until("the sockets to be closed", lambda: sockets(server) <= base)
+        with Wire(server.ports["http"]) as wire:
+            assert wire.ask(plain(b"x")).status == 200
+
+
+# ---- a slow journal ----
+
+def test_commit_timeout_is_an_unknown_outcome(gateway):
+    with gateway("http.commit_timeout=500ms", "lake.roll.every=100ms") as server:
+        with Wire(server.ports["http"]) as wire:
+            with slow_commits(server, "4s"):
+                reply = wire.ask(plain(b"late"))
+                assert "outcome unknown" in problem(reply, 504)
+                assert "retry-after" not in reply.headers
+            assert wire.ask(plain(b"next")).status == 200
+        wait_until("both lines", lambda: sorted(penstock.lake_rows(server.lake)) == [b"late", b"next"])
+        assert server.metric("penstock_body_bytes_in_flight") == 0
+
+
+def test_memory_ack_comes_before_the_commit(gateway):
+    with gateway("lake.roll.every=100ms") as server, slow_commits(server, "3s"):
+        with Wire(server.ports["http"]) as wire:
+            started = time.monotonic()
+            assert wire.ask(plain(b"x", b"POST /unorganized HTTP/1.1", b"Penstock-Ack: memory")).status == 200
+            assert time.monotonic() - started < 2
+
+
+# ---- room for bodies ----
+
+def half(size):
+    """All of a request but the end of its body."""
+    return message(b"Content-Length: %d" % size, body=b"x" * (size - 1))
+
+
+def test_bodies_wait_for_room_until_a_commit(gateway):
+    """While the journal holds what fills http.max_in_flight, a further body waits in its socket."""
+    with gateway("http.max_in_flight=1MiB", "http.max_body=1MiB") as server:
+        with Wire(server.ports["http"]) as first, Wire(server.ports["http"]) as second:
+            with slow_commits(server, "1500ms"):
+                first.send(plain(b"x" * 500 * 1024 + b"\n" + b"x" * 500 * 1024))
+                wait_until("the first to be held", lambda: server.metric("penstock_body_bytes_in_flight") > 900 * 1024)
+                second.send(plain(b"y" * 800 * 1024))
+                assert first.reply().status == 200
+                assert second.reply().status == 200
+        wait_until("the room to be free", lambda: server.metric("penstock_body_bytes_in_flight") == 0)
+
+
+def test_no_room_that_nothing_will_make(gateway):
+    """Bodies that do not end hold all of http.max_in_flight: who comes then is told to come again."""
+    with gateway("http.max_in_flight=1MiB", "http.max_body=1MiB") as server, contextlib.ExitStack() as stack:
+        holders = [stack.enter_context(Wire(server.ports["http"])).send(half(MIB // 2)) for _ in range(2)]
+        wait_until("them to be held", lambda: server.metric("penstock_body_bytes_in_flight") > MIB - 64)
+        with Wire(server.ports["http"]) as late:
+            started = time.monotonic()
+            reply = late.ask(plain(b"x" * 1000))
+            assert "http.max_in_flight" in problem(reply, 503)
+            assert int(reply.headers["retry-after"]) >= 1
+            assert time.monotonic() - started < 5
+            for holder in holders:
+                holder.send(b"x")
+                assert holder.reply().status == 200
+            assert late.ask(plain(b"x" * 1000)).status == 200
+
+
+def test_memory_is_bounded(gateway):
+    """Forty bodies of a megabyte into room for four."""
+    with gateway("http.max_in_flight=4MiB", "http.max_body=1MiB", "http.max_record=512KiB") as server:
+        body = b"\n".join([b"x" * 1023] * 1023)
+        peak, statuses, lock = [0], [], threading.Lock()
+
+        def client():
+            with Wire(server.ports["http"], 30) as wire:
+                status = wire.ask(plain(body)).status
+            with lock:
+                statuses.append(status)
+
+        clients = [threading.Thread(target=client) for _ in range(40)]
+        for one in clients:
+            one.start()
+        while any(one.is_alive() for one in clients):
+            peak[0] = max(peak[0], server.metric("penstock_body_bytes_in_flight"))
+        assert set(statuses) <= {200, 503} and statuses.count(200) >= 10, statuses
+        assert peak[0] < 6 * MIB
+
+
+# ---- the end ----
+
+def test_stop_answers_what_was_handed_over(gateway):
+    server = gateway().start()
+    with contextlib.ExitStack() as stack:
+        wires = [stack.enter_context(Wire(server.ports["http"])) for _ in range(20)]
+        idle = stack.enter_context(Wire(server.ports["http"]))
+        unfinished = stack.enter_context(Wire(server.ports["http"])).send(half(1000))
+        assert idle.ask(plain(b"x")).status == 200
+        with slow_commits(server, "1s"):
+            for wire in wires:
+                wire.send(plain(b"x"))
+            time.sleep(0.3)  # the first of them is being committed; whatever was not handed over yet is refused
+            server.process.send_signal(signal.SIGTERM)
+            replies = [wire.reply() for wire in wires]
+            assert {reply.status for reply in replies} <= {200, 503}
+            assert replies.count(None) == 0 and [reply.status for reply in replies].count(200) >= 1
+            assert idle.reply() is None
+            problem(unfinished.reply(), 503)
+        assert server.ended() == 0, server.said()
+
+
+def test_requests_while_it_stops_are_refused(gateway):
+    server = gateway().start()
+    with Wire(server.ports["http"]) as first, Wire(server.ports["http"]) as second:
+        assert second.ask(plain(b"x")).status == 200
+        with slow_commits(server, "2s"):
+            first.send(plain(b"x"))
+            time.sleep(0.3)
+            server.process.send_signal(signal.SIGTERM)
+            time.sleep(0.2)
+            reply = second.ask(plain(b"x"))
+            assert "stopping" in problem(reply, 503)
+            assert reply.headers["connection"] == "close" and reply.headers["retry-after"]
+            assert first.reply().status == 200
+        assert server.ended() == 0
+
+
+def test_stop_with_a_journal_that_does_not_answer(gateway):
+    server = gateway("gateway.grace=1s").start()
+    with Wire(server.ports["http"]) as wire:
+        with slow_commits(server, "4s"):
+            wire.send(plain(b"x"))
+            time.sleep(0.3)
+            server.process.send_signal(signal.SIGTERM)
+            problem(wire.reply(), 504)
+        assert server.ended() == 0
+
+
+def test_beyond_loopback_needs_a_word(gateway):
+    server = gateway("http.listen=0.0.0.0:0").spawn()
+    assert server.ended() != 0
+    assert "http.anonymous" in server.said()
+    with gateway("http.listen=0.0.0.0:0", "http.anonymous=true", directory=gateway.folder / "open") as server:
+        with Wire(server.ports["http"]) as wire:
+            assert wire.ask(plain(b"x")).status == 200
+
+
+def test_taken_port_is_named(gateway):
+    with gateway(directory=gateway.folder / "one") as server:
+        other = gateway(f"http.listen=127.0.0.1:{server.ports['http']}", directory=gateway.folder / "other").spawn()
+        assert other.ended() != 0
+        assert f"127.0.0.1:{server.ports['http']}" in other.said() and "in use" in other.said()
