@@ -20,7 +20,7 @@ static int io_allocate(void *context, int fd, uint64_t size)
     (void)context;
     if (fallocate(fd, 0, 0, (off_t)size) == 0)
         return 0;
-    return errno == EOPNOTSUPP ? ftruncate(fd, (off_t)size) : -1;
+    return errno == EOPNOTSUPP ? ftruncate(fd, (off_t)size) : -1; /* GCOVR_EXCL_LINE: not here */
 }
 
 static int io_write(void *context, int fd, const void *data, size_t length, uint64_t offset)

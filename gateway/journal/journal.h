@@ -101,7 +101,7 @@ void handover_free(struct handover *handover); /* the parts' memory only */
 int handover_add(struct handover *handover, enum journal_kind kind, struct slice head, size_t payload_offset,
     size_t payload_length, struct error *error);
 
-/* Never blocks. -1 with ERROR_RETRY: full or closing, with ERROR_REJECT: larger than a segment can hold; the
+/* Never blocks. -1 with ERROR_RETRY: full, with ERROR_REJECT: larger than a segment can hold; the
  * hand-over is still the caller's then and complete is not called. An empty hand-over is rejected. @thread any */
 int journal_hand_over(struct journal *journal, struct handover *handover, struct error *error);
 

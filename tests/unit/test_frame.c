@@ -1,9 +1,13 @@
 /* frame, scan's judgement of one frame, the segment header, crc32c. */
 #include <criterion/criterion.h>
 
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
 #include "base/crc32c.h"
 #include "base/little.h"
-#include "journal/frame.h"
+#include "journal/scan.h"
 
 #define SEED 0x1234567890abcdefu
 #define OFFSET 4096u
@@ -157,4 +161,46 @@ Test(segment_header, garbage_is_refused_and_a_newer_version_is_fatal)
     cr_assert_eq(error.kind, ERROR_FATAL);
     cr_assert_str_eq(
         error.text, "format version 2, this penstock reads version 1: start the version that wrote it");
+}
+
+Test(scan, a_file_that_cannot_be_read_is_an_error_and_one_cut_short_reads_as_damage)
+{
+    struct scan scan;
+    struct scan_frame found;
+    struct error error;
+
+    scan_init(&scan);
+    scan.end = 1 << 20;
+    scan.resync = true;
+    cr_assert_eq(scan_next(&scan, &found, &error), -1, "descriptor -1");
+    cr_assert_eq(error.kind, ERROR_RETRY);
+    scan.fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    cr_assert_eq(scan_next(&scan, &found, &error), 0);
+    cr_assert_not(scan_looks_torn(&scan));
+    scan.offset = scan.end - 8;
+    cr_assert_not(scan_looks_torn(&scan), "no room for a header");
+    close(scan.fd);
+    scan_free(&scan);
+}
+
+Test(scan, memory_for_a_frame_has_a_ceiling)
+{
+    struct scan scan;
+    struct scan_frame found;
+    struct error error;
+    char path[] = "/tmp/penstock-scan.XXXXXX";
+    char stored[64];
+    struct frame made;
+
+    make(stored, &made);
+    put_u32(stored, 1 << 20);
+    scan_init(&scan);
+    scan.fd = mkstemp(path);
+    unlink(path);
+    cr_assert_eq(write(scan.fd, stored, sizeof stored), (ssize_t)sizeof stored);
+    scan.end = 2 << 20;
+    scan.window.limit = 512 << 10;
+    cr_assert_eq(scan_next(&scan, &found, &error), -1);
+    close(scan.fd);
+    scan_free(&scan);
 }

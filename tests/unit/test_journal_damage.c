@@ -215,7 +215,7 @@ Test(damage, garbage_is_set_aside_by_name)
     cr_assert(noted("00000000000000000099.segment: no valid segment header: set aside"));
     cr_assert_eq(directory_files(fx.directory, ".aside"), 2);
     cr_assert_eq(directory_files(fx.directory, ".txt"), 1);
-    cr_assert_eq(directory_files(fx.directory, ".new"), 0);
+    fixture_settle(&fx);
     cr_assert_eq(check_complete(5, "garbage", 0), 5);
 }
 

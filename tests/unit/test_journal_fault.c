@@ -311,3 +311,94 @@ Test(fault, a_reader_whose_segment_cannot_be_opened_says_so_and_can_go_on)
     journal_reader_close(&reader);
     journal_reader_close(&reader);
 }
+
+Test(fault, a_large_group_that_fails_half_way_is_written_again)
+{
+    fixture_close(&fx);
+    directory_delete(fx.directory);
+    fx.options.segment_size = 64 * SEGMENT;
+    fx.options.max_size = 16 * fx.options.segment_size;
+    cr_assert_eq(fixture_open(&fx), 0, "%s", fx.error.text);
+    fixture_settle(&fx);
+    disk_arm(&fx.disk, 1u << DISK_WRITE, 1, false, EIO);
+    cr_assert_eq(fixture_put(&fx, 1, 600, 4000), 0, "%s", fx.error.text);
+    fixture_read(&fx, 0, &found);
+    cr_assert_eq(found.count, 600);
+    cr_assert_eq(found.sequence[599], 600);
+}
+
+Test(fault, cursors_wait_for_a_new_segment_that_cannot_be_begun)
+{
+    struct journal_cursor cursor;
+
+    fixture_put(&fx, 1, 1000, 25);
+    while (fx.disk.calls ==
+           0) { /* until the current segment is full of cursors and the next one cannot be named */
+        fixture_settle(&fx);
+        cr_assert_eq(journal_cursor(fx.journal, "one", &cursor, &fx.error), 0);
+        disk_arm(&fx.disk, 1u << DISK_RENAME, 1, true, EIO);
+        cursor.position = ++cursor.delivered;
+        journal_cursor_move(fx.journal, "one", &cursor);
+        for (int tries = 0; tries < 300 && fx.disk.calls == 0; tries++) {
+            struct journal_cursor stored;
+            journal_cursor(fx.journal, "one", &stored, &fx.error);
+            if (stored.position == cursor.position)
+                break;
+            usleep(1000);
+        }
+    }
+    struct journal_status status;
+    for (int tries = 0; tries < 5000; tries++) {
+        journal_status(fx.journal, &status);
+        if (!status.accepting)
+            break;
+        usleep(1000);
+    }
+    cr_assert_not(status.accepting);
+    disk_arm(&fx.disk, 0, 0, false, 0);
+    fixture_move(&fx, cursor.position);
+    fixture_reopen(&fx);
+    fixture_read(&fx, cursor.position, &found);
+    cr_assert_eq(found.count, 1000 - cursor.position);
+}
+
+Test(fault, strange_files_that_cannot_be_moved_stop_the_start_and_nothing_is_lost)
+{
+    char path[256];
+    char copy[300];
+
+    for (uint64_t i = 0; i < 40; i++)
+        fixture_put(&fx, i * 10 + 1, 10, 300);
+    fixture_close(&fx);
+    directory_name(fx.directory, ".segment", 0, path);
+    snprintf(copy, sizeof copy, "%s/%020d.segment", fx.directory, 999);
+    rename(path, copy);
+    for (long n = 1; n <= 2; n++) {
+        disk_arm(&fx.disk, 1u << DISK_RENAME, n, true, EIO);
+        cr_assert_eq(fixture_open(&fx), -1);
+        disk_arm(&fx.disk, 0, 0, false, 0);
+    }
+    disk_arm(&fx.disk, 0, 0, false, 0);
+    cr_assert_eq(fixture_open(&fx), 0, "%s", fx.error.text);
+    fixture_read(&fx, 0, &found);
+    cr_assert_eq(found.count, 400);
+}
+
+Test(fault, without_room_for_a_segment_the_start_says_so)
+{
+    char path[256];
+
+    fixture_put(&fx, 1, 5, 100);
+    fixture_close(&fx);
+    while (directory_files(fx.directory, "") > directory_files(fx.directory, ".segment")) {
+        directory_name(fx.directory, "", -1, path); /* a reserve sorts behind the digits */
+        cr_assert_eq(unlink(path), 0);
+    }
+    disk_arm(&fx.disk, 1u << DISK_ALLOCATE, 1, true, ENOSPC);
+    cr_assert_eq(fixture_open(&fx), -1);
+    cr_assert(strstr(fx.error.text, "no room for a new segment"), "%s", fx.error.text);
+    disk_arm(&fx.disk, 0, 0, false, 0);
+    cr_assert_eq(fixture_open(&fx), 0, "%s", fx.error.text);
+    fixture_read(&fx, 0, &found);
+    cr_assert_eq(found.count, 5);
+}
