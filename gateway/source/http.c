@@ -4,6 +4,7 @@
  */
 #include <assert.h>
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -169,6 +170,8 @@ static void http_close(struct source **source)
     /* What the journal still holds it will still call back: that memory is left to the end of the process. */
     if (http->suspended || http->in_journal)
         return;
+    while (atomic_load_explicit(&http->completing, memory_order_acquire))
+        sched_yield();
     http_respond_free(http);
     http_pool_free(http);
     intake_free(&http->intake);

@@ -1,25 +1,47 @@
 /* http_body: the body comes in, and its records go to the journal; see http_internal.h
  *
  * The body is held once: parsed where it was received, read from there by the journal. Every byte of it is charged to
- * http.max_in_flight as it comes; when that is used up the rest stays unread in its socket.
+ * http.max_in_flight as it comes. Before, room for it is promised: all of its Content-Length at first, so that bodies which
+ * started can end and do not starve each other half-way; otherwise, and when the promise was not used in time, a step. Who
+ * gets none waits in line, the rest of the body unread in its socket.
  */
-#include <assert.h>
-
 #include "source/http_internal.h"
 
 void http_body_charge(struct http_request *request, uint64_t bytes)
 {
     struct source *http = request->source;
+    uint64_t used = bytes > request->charged ? bytes - request->charged : 0;
 
+    used = used < request->promised ? used : request->promised;
+    request->promised -= used;
+    http->promised -= used;
     http->in_flight = http->in_flight - request->charged + bytes;
     request->charged = bytes;
 }
 
-static uint64_t http_body_room(const struct source *http)
+void http_body_forget_promise(struct http_request *request)
 {
-    uint64_t limit = http->context.config->http.max_in_flight;
+    request->source->promised -= request->promised;
+    request->promised = 0;
+}
 
-    return http->in_flight < limit ? limit - http->in_flight : 0;
+bool http_body_promise(struct http_request *request)
+{
+    struct source *http = request->source;
+    uint64_t held = http->in_flight + http->promised;
+    uint64_t want = HTTP_PROMISE_STEP;
+
+    if (request->coding == HTTP_IDENTITY && request->head.present[HTTP_CONTENT_LENGTH]) {
+        uint64_t left = request->head.content_length - request->received;
+        want = left < want || !request->promised_once ? left : want;
+    }
+    /* A lone body always gets in, however large the step. */
+    if (held > 0 && held + want > http->context.config->http.max_in_flight)
+        return false;
+    request->promised_once = true;
+    request->promised = want;
+    http->promised += want;
+    return true;
 }
 
 static int http_body_begin(struct http_request *request, struct error *error)
@@ -56,21 +78,20 @@ static int http_body_refuse(struct http_request *request, const struct error *er
 /* Appends as much as there is room for; returns how much of data that was, or -1 when the body is refused. */
 static ssize_t http_body_append(struct http_request *request, const char *data, size_t size)
 {
-    struct source *http = request->source;
     struct error error;
     size_t taken = 0;
 
     while (taken < size) {
-        uint64_t room = http_body_room(http);
         size_t step = size - taken;
-        if (room == 0)
+        /* Nobody overtakes those in line. */
+        if (request->promised == 0 && (request->source->starved_first || !http_body_promise(request)))
             break;
         if (request->inflate) {
             step = step < HTTP_INFLATE_STEP ? step : HTTP_INFLATE_STEP;
             if (inflate_feed(request->inflate, (struct slice){data + taken, step}, &request->body, &error))
                 return http_body_refuse(request, &error);
         } else {
-            step = step < room ? step : (size_t)room;
+            step = step < request->promised ? step : (size_t)request->promised;
             if (step > request->body.limit - request->body.length)
                 return http_body_too_large(request);
             if (bytes_add(&request->body, data + taken, step, &error))
@@ -191,6 +212,7 @@ int http_body_hand_over(struct http_request *request, struct MHD_Connection *mhd
         return http_body_refuse(request, &error);
     if (http_body_records(request, mhd))
         return -1;
+    http_body_forget_promise(request);
     http_body_charge(request, sizeof *request + request->body.capacity + request->handover.parts.capacity);
     request->in_journal = true; /* before the hand-over: it may be complete before the call returns */
     http->in_journal++;

@@ -35,6 +35,8 @@ static void http_connection_close(struct source *http, struct http_connection *c
     else
         http->connections = connection->next;
     http->connections_count--;
+    /* At its limit the library accepts again only in its next run. */
+    connection->listener->due = true;
     free(connection);
 }
 
@@ -116,13 +118,8 @@ static void http_connection_resume_starved(struct source *http)
 
 void http_connection_feed(struct source *http)
 {
-    uint64_t limit = http->context.config->http.max_in_flight;
-    uint64_t promised = http->in_flight;
-
-    while (http->starved_first && promised < limit) {
+    while (http->starved_first && http_body_promise(http->starved_first->request))
         http_connection_resume_starved(http);
-        promised += HTTP_CONNECTION_MEMORY; /* one read of the library */
-    }
 }
 
 void http_connection_abort(struct http_connection *connection, enum http_status status, const char *detail)
@@ -146,6 +143,8 @@ static void http_connection_check_body(struct source *http, struct http_connecti
     int64_t elapsed = http->now - connection->since;
     uint64_t seconds = (uint64_t)(elapsed / CLOCK_SECOND);
 
+    if (elapsed > HTTP_PROMISE_TIMEOUT)
+        http_body_forget_promise(connection->request);
     if (elapsed > http->context.config->http.body_timeout &&
         connection->request->received + connection->request->swallowed <
             seconds * http->context.config->http.min_rate)

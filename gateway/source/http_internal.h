@@ -38,6 +38,8 @@
 #define HTTP_INFLATE_STEP 2048 /* compressed bytes between two looks at the budget */
 #define HTTP_SWALLOW_MAX (1 << 20) /* of a refused body, to let its sender see the answer */
 #define HTTP_STARVE_TIMEOUT (2 * CLOCK_SECOND)
+#define HTTP_PROMISE_STEP (64 << 10)
+#define HTTP_PROMISE_TIMEOUT (2 * CLOCK_SECOND) /* a promise is not for those who only announce a body */
 #define HTTP_SWEEP_PERIOD CLOCK_SECOND
 #define HTTP_RETRY_AFTER "1"
 
@@ -99,6 +101,8 @@ struct http_request {
     uint64_t received; /* body bytes as they came */
     uint64_t swallowed; /* and those after it was refused */
     uint64_t charged; /* to the source's in_flight */
+    uint64_t promised; /* of the source's promised */
+    bool promised_once;
     struct http_refusal refusal;
     struct handover handover;
     enum handover_result result; /* once it is no longer in_journal */
@@ -130,8 +134,8 @@ struct source {
     atomic_bool stopping;
     int64_t stop_deadline; /* set before stopping */
 
-    _Atomic(struct handover *)
-        done; /* completed, newest first; @thread committer pushes, the loop takes all */
+    atomic_uint completing; /* completions under way: while there is one the source must stay */
+    struct handover *_Atomic done; /* completed, newest first; @thread committer pushes, the loop takes all */
 
     struct intake *intake;
     struct intake_result result; /* of the request at hand */
@@ -144,7 +148,8 @@ struct source {
     size_t suspended; /* connections that the library must not be stopped with */
     size_t bodies; /* requests whose body is coming in, starved ones not counted */
     size_t in_journal; /* requests */
-    uint64_t in_flight;
+    uint64_t in_flight; /* bytes charged for bodies */
+    uint64_t promised; /* and those that they may still take */
 
     struct http_request *pool;
     size_t pool_bytes;
@@ -181,7 +186,7 @@ void http_connection_enter(struct http_connection *connection, enum http_state s
 /* Suspends until the loop resumes it; state is HTTP_STARVED or HTTP_COMMIT. */
 void http_connection_suspend(struct http_connection *connection, enum http_state state);
 void http_connection_resume(struct http_connection *connection, enum http_state state);
-/* Resumes those that wait for room, as many as there is some for. */
+/* Resumes those that wait for room, in their order, as long as there is some. */
 void http_connection_feed(struct source *http);
 /* Sends a whole response past the library, as far as the socket takes it, and shuts the socket. Only while the
  * library has nothing to send. */
@@ -218,6 +223,9 @@ int http_head_check(
 int http_body_take(struct http_request *request, const char *data, size_t *size);
 /* The body is whole: records out of it, and to the journal. -1: refused. */
 int http_body_hand_over(struct http_request *request, struct MHD_Connection *mhd);
+/* Promises room for what is to come; false: there is none at the moment. */
+bool http_body_promise(struct http_request *request);
+void http_body_forget_promise(struct http_request *request);
 void http_body_charge(struct http_request *request, uint64_t bytes);
 
 /* ---- http_pool.c: requests and their memory --------------------------------------------------------------- */

@@ -21,17 +21,19 @@ void http_loop_complete(struct handover *handover, enum handover_result result)
     struct source *http = request->source;
     struct handover *first = atomic_load_explicit(&http->done, memory_order_relaxed);
 
+    atomic_fetch_add_explicit(&http->completing, 1, memory_order_relaxed);
     request->result = result;
     do
         handover->next = first;
     while (!atomic_compare_exchange_weak_explicit(
         &http->done, &first, handover, memory_order_release, memory_order_relaxed));
-    /* The loop takes the whole list at once, so whoever made it non-empty is the one to wake it. From the push on the request
-     * may be gone; the source is not. */
+    /* The loop takes the whole list at once, so whoever made it non-empty is the one to wake it. From the push on the
+     * request may be gone. */
     if (!first) {
         ssize_t written = write(http->wake, &(uint64_t){1}, sizeof(uint64_t));
         (void)written; /* fails only when the counter is full: it is readable then */
     }
+    atomic_fetch_sub_explicit(&http->completing, 1, memory_order_release);
 }
 
 void http_loop_take_done(struct source *http)
@@ -92,9 +94,11 @@ static int http_loop_run_due(struct source *http, struct error *error)
 
         if (!listener->due)
             continue;
+        listener->due = false;
         if (MHD_run(listener->daemon) != MHD_YES)
             return error_set(error, ERROR_FATAL, "HTTP: libmicrohttpd cannot go on");
-        listener->due = MHD_get_timeout(listener->daemon, &timeout) == MHD_YES && timeout == 0;
+        if (MHD_get_timeout(listener->daemon, &timeout) == MHD_YES && timeout == 0)
+            listener->due = true;
     }
     return 0;
 }

@@ -52,6 +52,7 @@ void http_pool_release(struct http_request *request)
 
     if (request->connection || request->in_journal)
         return;
+    http_body_forget_promise(request);
     http_body_charge(request, 0);
     inflate_free(&request->inflate);
     handover_clear(&request->handover);

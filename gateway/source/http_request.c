@@ -43,6 +43,7 @@ static enum MHD_Result http_request_swallow(struct http_request *request, size_t
     if (request->body.capacity) {
         bytes_free(&request->body);
         inflate_free(&request->inflate);
+        http_body_forget_promise(request);
         http_body_charge(request, 0);
     }
     request->swallowed += *size;

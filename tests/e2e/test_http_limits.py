@@ -136,15 +136,16 @@ def test_idle_connection_ends_without_a_word(hasty, before):
         assert wire.reply() is None
 
 
-def test_vanished_connections_leave_nothing(many):
-    wait_until("a quiet start", lambda: many.metric("penstock_connections") == 0)
-    base = sockets(many)
+def test_vanished_connections_leave_nothing(hasty):
+    """A head or body that ends together with its connection is noticed at its deadline, the others at once."""
+    wait_until("a quiet start", lambda: hasty.metric("penstock_connections") == 0)
+    base = sockets(hasty)
     for first in (b"", b"POST /unor", message(LENGTH, body=b'{"a'), plain(b"x")):
         for end in (lambda wire: wire.reset(), lambda wire: wire.socket.close()):
-            wires = [Wire(many.ports["http"]).send(first) for _ in range(50)]
+            wires = [Wire(hasty.ports["http"]).send(first) for _ in range(50)]
             for wire in wires:
                 end(wire)
-            wait_until("the sockets to be closed", lambda: sockets(many) <= base, 5)
+    wait_until("the sockets to be closed", lambda: sockets(hasty) <= base)
 
 
 def test_reset_while_the_journal_works(gateway):
