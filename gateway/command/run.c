@@ -20,6 +20,7 @@
 
 #define RUN_TEXT_MAX (256 * 1024)
 #define RUN_TICK CLOCK_SECOND
+#define RUN_SAME_SIGNAL (CLOCK_SECOND / 20)
 
 /* ---- signals ------------------------------------------------------------------------------------------------- */
 
@@ -125,12 +126,15 @@ static void run_until_signal(struct pipeline *pipeline, const sigset_t *stops)
     const int64_t watchdog = run_watchdog();
     const int64_t tick = watchdog && watchdog < RUN_TICK ? watchdog : RUN_TICK;
     const struct timespec wait = {tick / CLOCK_SECOND, tick % CLOCK_SECOND * 1000};
+    const struct timespec same = {0, RUN_SAME_SIGNAL * 1000};
     int number;
 
     sd_notify(0, "READY=1");
     do
         run_report(pipeline, watchdog);
     while ((number = sigtimedwait(stops, NULL, &wait)) < 0);
+    /* timeout(1) and others signal a process and its group: the same signal at the same moment is one. */
+    sigtimedwait(stops, NULL, &same);
     log_event(LOG_INFO, "gateway.signal", log_text("signal", number == SIGINT ? "SIGINT" : "SIGTERM"));
     sd_notify(0, "STOPPING=1\nSTATUS=delivering what is queued");
 }
