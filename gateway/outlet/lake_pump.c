@@ -187,14 +187,14 @@ static int pump_record(struct lake_pump *pump, const struct journal_entry *entry
     }
     if (!result || error->kind != ERROR_REJECT)
         return result;
-    log_event(LOG_ERROR, "outlet.record_damaged", log_text("outlet", LAKE_PUMP_NAME),
+    log_event_always(LOG_ERROR, "outlet.record_damaged", log_text("outlet", LAKE_PUMP_NAME),
         log_number("sequence", (int64_t)entry->sequence), log_text("reason", error->text));
     return pump_except(pump, LEDGER_DAMAGED, entry->sequence, entry->sequence, error);
 }
 
 static int pump_damage(struct lake_pump *pump, uint64_t first, uint64_t last, struct error *error)
 {
-    log_event(LOG_ERROR, "outlet.journal_damaged", log_text("outlet", LAKE_PUMP_NAME),
+    log_event_always(LOG_ERROR, "outlet.journal_damaged", log_text("outlet", LAKE_PUMP_NAME),
         log_number("first", (int64_t)first), log_number("last", (int64_t)last));
     return pump_except(pump, LEDGER_DAMAGED, first, last, error);
 }

@@ -83,6 +83,19 @@ def test_flipped_byte_costs_one_record_and_names_it(kept):
     assert victim + 1 in numbers_named(said), said
 
 
+def test_each_of_many_damaged_records_is_named(kept):
+    """More of them than the log's limit on repetitions."""
+    one, records = kept
+    victims = list(range(100, 1300, 40))
+    file = segments(one)[0]
+    data = file.read_bytes()
+    for victim in victims:
+        overwrite(file, data.index(b'"id": "record-%d"' % victim) + 200, b"#")
+    rows, said = deliver(one)
+    assert rows == [row for number, row in enumerate(records) if number not in victims]
+    assert {victim + 1 for victim in victims} <= numbers_named(said), said
+
+
 def test_flipped_length_field_is_resynchronised(kept):
     """The bytes in front of a body: its length, checksum, kind and sequence."""
     one, records = kept
