@@ -54,7 +54,7 @@ static bool http_type_is(struct slice text, const char *name)
         text.data += text.length - length;
         text.length = length;
     }
-    return text.length == length && strncasecmp(text.data, name, length) == 0;
+    return text.length == length && (length == 0 || strncasecmp(text.data, name, length) == 0);
 }
 
 int http_type_form(struct slice type, enum record_format format, enum decode_form *ret_form)
