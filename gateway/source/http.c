@@ -155,6 +155,16 @@ static int http_set_up(struct source *http, struct error *error)
     return http_listen_all(http, error);
 }
 
+/* Closes every connection that is left. */
+static void http_daemons_stop(struct source *http)
+{
+    /* Suspended ones are there only after the loop has failed; the library would abort. */
+    for (size_t i = 0; i < http->listeners_count && http->suspended == 0; i++) {
+        MHD_stop_daemon(http->listeners[i].daemon);
+        http->listeners[i].daemon = NULL;
+    }
+}
+
 static void http_close(struct source **source)
 {
     struct source *http = *source;
@@ -163,9 +173,7 @@ static void http_close(struct source **source)
         return;
     *source = NULL;
     assert(!http->running);
-    /* Suspended connections are there only after the loop has failed; the library would abort. */
-    for (size_t i = 0; i < http->listeners_count && http->suspended == 0; i++)
-        MHD_stop_daemon(http->listeners[i].daemon);
+    http_daemons_stop(http);
     http_loop_take_done(http);
     /* What the journal still holds it will still call back: that memory is left to the end of the process. */
     if (http->suspended || http->in_journal)
@@ -225,6 +233,7 @@ static void http_stop(struct source *http, int64_t deadline)
     (void)written; /* fails only when the counter is full: it is readable then */
     pthread_join(http->thread, NULL);
     http->running = false;
+    http_daemons_stop(http);
 }
 
 static int http_describe(const struct source *http, struct bytes *text, struct error *error)
