@@ -36,7 +36,7 @@ struct config_map {
 struct config_stream {
     char *name;
     char *format; /* json, text */
-    char *key;    /* JSON pointer, header:NAME, query:NAME, path:key; "" for none */
+    char *key; /* JSON pointer, header:NAME, query:NAME, path:key; "" for none */
     struct config_map labels;
     struct {
         char *field; /* JSON pointer; "" for the received time */
@@ -50,7 +50,7 @@ struct config_stream {
 
 struct config {
     struct {
-        char *id;   /* "" until the pipeline puts the host's name in */
+        char *id; /* "" until the pipeline puts the host's name in */
         char *data; /* directory */
         int64_t grace; /* how long a stop may take */
     } gateway;
@@ -71,8 +71,8 @@ struct config {
         uint64_t max_in_flight; /* bytes of bodies held at once, all requests together */
         int64_t head_timeout;
         int64_t idle_timeout;
-        int64_t body_timeout;  /* until then a body may come at any rate; then at least min_rate on average */
-        uint64_t min_rate;     /* bytes per second */
+        int64_t body_timeout; /* until then a body may come at any rate; then at least min_rate on average */
+        uint64_t min_rate; /* bytes per second */
         int64_t commit_timeout; /* then 504, outcome unknown */
     } http;
     struct {
@@ -86,7 +86,7 @@ struct config {
         } roll;
     } lake;
     struct {
-        char *level;  /* debug, info, warn, error */
+        char *level; /* debug, info, warn, error */
         char *format; /* text, json */
     } log;
 

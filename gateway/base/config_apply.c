@@ -1,0 +1,219 @@
+/* config_apply: walks a file's tree, and each --set, and finds the option that is meant; see config_store.h */
+#include "base/config_store.h"
+
+#include <stdio.h>
+
+/* ---- names that are wrong ---------------------------------------------------------------------------------- */
+
+static void config_print_names(const struct slice *names, size_t count, struct bytes *text)
+{
+    struct error ignored;
+
+    for (size_t i = 0; i < count; i++)
+        bytes_print(text, &ignored, "%s%.*s", i ? ", " : "", (int)names[i].length, names[i].data);
+}
+
+/* part is the unknown last part of a name in a section; names what is allowed there. Reports with or without the name in
+ * front, as the place wants it. */
+static void config_report_unknown(struct config *config, struct config_place place, const char *section,
+    struct slice part, const char *name)
+{
+    struct slice names[OPTION_CHILDREN_MAX];
+    size_t count = option_children(slice_of(section), names);
+    struct slice nearest = option_nearest(part, names, count);
+    const char *elsewhere = nearest.length ? NULL : option_nearest_elsewhere(part);
+    struct error ignored;
+    cleanup_bytes struct bytes text;
+
+    bytes_init(&text, 1500);
+    bytes_add_text(&text, "unknown option ", &ignored);
+    option_print_quoted(part, OPTION_QUOTED_MAX, &text, &ignored);
+    bytes_print(&text, &ignored, "; allowed%s%s: ", *section ? " in " : "", section);
+    config_print_names(names, count, &text);
+    if (nearest.length)
+        bytes_print(&text, &ignored, "; did you mean \"%s%s%.*s\"?", section, *section ? "." : "",
+            (int)nearest.length, nearest.data);
+    else if (elsewhere)
+        bytes_print(&text, &ignored, "; did you mean \"%s\"?", elsewhere);
+    config_report_at(
+        config, place, place.kind == CONFIG_PLACE_SET ? name : NULL, "%.*s", (int)text.length, text.data);
+}
+
+static void config_report_section(
+    struct config *config, struct config_place place, const char *section, const char *found)
+{
+    struct slice names[OPTION_CHILDREN_MAX];
+    size_t count = option_children(slice_of(section), names);
+    cleanup_bytes struct bytes text;
+
+    bytes_init(&text, 1024);
+    config_print_names(names, count, &text);
+    if (!strcmp(section, "streams"))
+        config_report_at(config, place, section, "found %s; allowed: a mapping from names of streams", found);
+    else
+        config_report_at(config, place, *section ? section : NULL, "found %s; allowed: a mapping with %.*s",
+            found, (int)text.length, text.data);
+}
+
+static void config_report_stream_name(struct config *config, struct config_place place, const char *name)
+{
+    config_report_at(
+        config, place, name, "found a stream of this name; allowed: " OPTION_STREAM_NAME_ALLOWED);
+}
+
+/* ---- the tree of a file ------------------------------------------------------------------------------------ */
+
+/* What has options below it. Returns the index to go on at. */
+static size_t config_apply_section(
+    struct config *config, struct config_tree *tree, size_t index, const char *name)
+{
+    struct config_node *node = &tree->nodes[index];
+
+    if (!strncmp(name, OPTION_STREAMS, strlen(OPTION_STREAMS)) &&
+        !strchr(name + strlen(OPTION_STREAMS), '.') &&
+        !config_add_stream(config, slice_of(name + strlen(OPTION_STREAMS)), node->place))
+        return node->end;
+    if (node->kind == CONFIG_NODE_MAPPING) {
+        node->name = name;
+        return index + 1;
+    }
+    if (node->kind != CONFIG_NODE_NOTHING)
+        config_report_section(config, node->place, name,
+            node->kind == CONFIG_NODE_SCALAR     ? "a value"
+            : node->kind == CONFIG_NODE_SEQUENCE ? "a list"
+            : node->kind == CONFIG_NODE_ALIAS    ? "an alias"
+                                                 : "a tag");
+    return node->end;
+}
+
+/* One name and its value. Returns the index to go on at: of the first name below it, or of the next one. */
+static size_t config_apply_entry(struct config *config, struct config_tree *tree, size_t index)
+{
+    const struct config_node *key = &tree->nodes[index];
+    const char *section = tree->nodes[key->parent].name;
+    const char *name = config_join(config->store, section, key->text);
+    size_t value = key->end;
+    size_t next = tree->nodes[value].end;
+
+    if (!name || config_is_repeated(config, tree, index, name))
+        return next;
+    if (!strcmp(section, "streams") && !option_is_stream_name(key->text)) {
+        config_report_stream_name(config, key->place, name);
+        return next;
+    }
+    if (key->text.length && memchr(key->text.data, '.', key->text.length)) {
+        config_report_at(config, key->place, NULL,
+            "found a dot in the name \"%s\"; allowed: one name below the other, as in http: {max_body: 16MiB}",
+            key->text.data);
+        return next;
+    }
+    const struct option *option = option_find(slice_of(name));
+    if (option)
+        config_set_value(config, option, name, tree, value);
+    else if (key->text.length && option_is_section(slice_of(name)))
+        next = config_apply_section(config, tree, value, name);
+    else
+        config_report_unknown(config, key->place, section, key->text, name);
+    return next;
+}
+
+void config_apply_tree(struct config *config, struct config_tree *tree)
+{
+    if (tree->count == 0)
+        return;
+    size_t index = config_apply_section(config, tree, 0, "");
+    /* A name whose value a syntax error cut off is the last node. */
+    while (index < tree->count && tree->nodes[index].end < tree->count)
+        index = config_apply_entry(config, tree, index);
+}
+
+/* ---- --set ------------------------------------------------------------------------------------------------- */
+
+static void config_apply_set_value(struct config *config, const struct option *option, const char *name,
+    struct slice value, struct config_place place)
+{
+    struct config_node alone = {.kind = CONFIG_NODE_SCALAR, .text = value, .end = 1, .place = place};
+    struct config_tree tree = {&alone, 1, 1, true};
+    char first = *value.data;
+
+    if ((first == '[' && option->type == OPTION_ADDRESSES && !memchr(value.data, ']', value.length - 1)) ||
+        (first == '{' && option->type == OPTION_LABELS)) {
+        config_file_parse_set(config, value, place, name, &tree);
+        if (!tree.whole)
+            return;
+    }
+    config_set_value(config, option, name, &tree, 0);
+}
+
+/* streams.NAME.labels.LABEL: one entry of a map. */
+static bool config_apply_set_label(
+    struct config *config, const char *name, struct slice value, struct config_place place)
+{
+    const char *dot = strrchr(name, '.');
+    struct slice map_name = {name, dot ? (size_t)(dot - name) : 0};
+    const struct option *option = option_find(map_name);
+    struct config_node nodes[] = {
+        {.kind = CONFIG_NODE_SCALAR, .text = slice_of(dot ? dot + 1 : ""), .place = place},
+        {.kind = CONFIG_NODE_SCALAR, .text = value, .place = place},
+    };
+
+    if (!option || option->type != OPTION_LABELS)
+        return false;
+    struct slice stream_name = {name + strlen(OPTION_STREAMS), strcspn(name + strlen(OPTION_STREAMS), ".")};
+    struct config_stream *stream = config_add_stream(config, stream_name, place);
+    const char *map = config_keep(config->store, map_name);
+    if (stream && map)
+        config_set_label(config, option, map, config_member(option, config, stream), &nodes[0], &nodes[1]);
+    return true;
+}
+
+/* The longest section that the name begins with is where it went wrong. */
+static void config_report_unknown_set(struct config *config, const char *name, struct config_place place)
+{
+    size_t length = strlen(name);
+    struct slice part = slice_of(name);
+    const char *section = "";
+
+    while (length && *section == '\0') {
+        const char *dot = memrchr(name, '.', length);
+        length = dot ? (size_t)(dot - name) : 0;
+        if (length && option_is_section((struct slice){name, length}))
+            section = config_keep(config->store, (struct slice){name, length});
+        if (!section)
+            return;
+    }
+    if (*section)
+        part = slice_of(name + strlen(section) + 1);
+    part.length = strcspn(part.data, ".");
+    config_report_unknown(config, place, section, part, name);
+}
+
+void config_apply_set(struct config *config, size_t number, const char *set)
+{
+    struct config_place place = {CONFIG_PLACE_SET, number, 0};
+    const char *equals = strchr(set, '=');
+    const char *name =
+        config_keep(config->store, (struct slice){set, equals ? (size_t)(equals - set) : strlen(set)});
+
+    if (!name)
+        return;
+    if (!equals) {
+        config_report_at(config, place, name, "found no value; allowed: --set NAME=VALUE");
+        return;
+    }
+    bool stream = !strncmp(name, OPTION_STREAMS, strlen(OPTION_STREAMS));
+    const char *part = name + (stream ? strlen(OPTION_STREAMS) : 0);
+    if (stream && !option_is_stream_name((struct slice){part, strcspn(part, ".")})) {
+        config_report_stream_name(config, place, name);
+        return;
+    }
+    const struct option *option = option_find(slice_of(name));
+    if (option)
+        config_apply_set_value(config, option, name, slice_of(equals + 1), place);
+    else if (config_apply_set_label(config, name, slice_of(equals + 1), place))
+        return;
+    else if (*name && option_is_section(slice_of(name)))
+        config_report_section(config, place, name, "one value");
+    else
+        config_report_unknown_set(config, name, place);
+}

@@ -1,0 +1,82 @@
+/* config_check: what no value can be blamed for alone; see config_store.h */
+#include "base/config_store.h"
+
+#include <stdio.h>
+
+#include "base/listener.h"
+
+static bool config_was_refused(const struct config *config, const void *field)
+{
+    const struct config_origin *origin = config_find_origin(config, field);
+
+    return origin && origin->refused;
+}
+
+static void config_print_size(uint64_t value, char *text, size_t size)
+{
+    struct error ignored;
+    cleanup_bytes struct bytes number;
+
+    bytes_init(&number, size);
+    option_print_number(OPTION_SIZE, value, &number, &ignored);
+    snprintf(text, size, "%.*s", (int)number.length, number.data);
+}
+
+/* Reported at the value that the user wrote: a default is never to blame when the other one is not. */
+static void config_check_bound(struct config *config, const struct option *option)
+{
+    const struct option_bound *bound = &option->bound;
+    const struct option *other = option_find(slice_of(bound->other));
+    const uint64_t *own_field = config_member(option, config, NULL);
+    const uint64_t *other_field = config_member(other, config, NULL);
+    uint64_t limit = *other_field * bound->times / bound->parts;
+    char own[32], theirs[32], limited[32];
+
+    if (bound->relation == OPTION_AT_LEAST ? *own_field >= limit : *own_field <= limit)
+        return;
+    if (config_was_refused(config, own_field) || config_was_refused(config, other_field))
+        return;
+    config_print_size(*own_field, own, sizeof own);
+    config_print_size(*other_field, theirs, sizeof theirs);
+    config_print_size(limit, limited, sizeof limited);
+
+    const char *word = bound->relation == OPTION_AT_LEAST ? "least" : "most";
+    if (config_find_origin(config, own_field) || !config_find_origin(config, other_field))
+        config_report(config, own_field, "found %s; allowed: at %s %s, because %s is %s", own, word, limited,
+            other->name, theirs);
+    else
+        config_report(config, other_field, "found %s; allowed with it: %s of at %s %s, but its default is %s",
+            theirs, option->name, word, limited, own);
+}
+
+static bool config_is_beyond_loopback(const char *address)
+{
+    struct error ignored;
+    bool loopback;
+
+    return *address && listener_is_loopback(address, &loopback, &ignored) == 0 && !loopback;
+}
+
+static void config_check_listeners(struct config *config)
+{
+    for (size_t i = 0; i < config->http.listen.count; i++)
+        if (!config->http.anonymous && !config_was_refused(config, &config->http.anonymous) &&
+            config_is_beyond_loopback(config->http.listen.items[i]))
+            config_report(config, &config->http.listen.items[i],
+                "found %s, which other machines can reach; allowed: an address like 127.0.0.1:8080, or any address "
+                "with http.anonymous: true, which lets everybody who reaches it write",
+                config->http.listen.items[i]);
+    if (config_is_beyond_loopback(config->admin.listen))
+        config_report(config, &config->admin.listen,
+            "found %s, which other machines can reach; allowed: an address like 127.0.0.1:8081, because the admin "
+            "pages know no credentials",
+            config->admin.listen);
+}
+
+void config_check(struct config *config)
+{
+    for (const struct option *option = option_table; option < option_table + option_count; option++)
+        if (option->bound.relation != OPTION_FREE)
+            config_check_bound(config, option);
+    config_check_listeners(config);
+}

@@ -1,0 +1,166 @@
+/* config_print: the effective configuration as YAML that config_load() takes; see config.h */
+#include "base/config_store.h"
+
+#define CONFIG_COMMENT_COLUMN 40
+#define CONFIG_DEPTH_MAX 8
+
+struct config_printer {
+    const struct config *config;
+    struct bytes *text;
+    struct error *error;
+    char section[256]; /* that is open */
+};
+
+/* A $ doubled, so that reading it back gives the same text. */
+static int config_print_text(struct config_printer *printer, const char *value)
+{
+    struct error *error = printer->error;
+    struct bytes *text = printer->text;
+
+    if (bytes_add_text(text, "\"", error))
+        return -1;
+    for (const char *next = value; *next; next++) {
+        const char *before = *next == '$' ? "$" : *next == '"' || *next == '\\' ? "\\" : "";
+        if (bytes_print(text, error, "%s%c", before, *next))
+            return -1;
+    }
+    return bytes_add_text(text, "\"", error);
+}
+
+static int config_print_list(struct config_printer *printer, const struct config_list *list)
+{
+    for (size_t i = 0; i < list->count; i++)
+        if (bytes_add_text(printer->text, i ? ", " : "[", printer->error) ||
+            config_print_text(printer, list->items[i]))
+            return -1;
+    return bytes_add_text(printer->text, "]", printer->error);
+}
+
+static int config_print_member(
+    struct config_printer *printer, const struct option *option, const void *member)
+{
+    switch (option->type) {
+    case OPTION_BOOL:
+        return bytes_add_text(printer->text, *(const bool *)member ? "true" : "false", printer->error);
+    case OPTION_COUNT:
+    case OPTION_SIZE:
+    case OPTION_DURATION:
+        return option_print_number(option->type, *(const uint64_t *)member, printer->text, printer->error);
+    case OPTION_ADDRESSES:
+        return config_print_list(printer, member);
+    case OPTION_ENUM:
+        return bytes_add_text(printer->text, *(char *const *)member, printer->error);
+    default:
+        return config_print_text(printer, *(char *const *)member);
+    }
+}
+
+/* "# penstock.yaml:3, environment SITE" behind the value of the line that began at start. */
+static int config_print_source(struct config_printer *printer, const void *field, size_t start)
+{
+    const struct config_origin *origin = config_find_origin(printer->config, field);
+    size_t used = printer->text->length - start;
+    int pad = used < CONFIG_COMMENT_COLUMN ? (int)(CONFIG_COMMENT_COLUMN - used) : 1;
+    struct bytes *text = printer->text;
+    int failed;
+
+    if (bytes_print(text, printer->error, "%*s# ", pad, ""))
+        return -1;
+    if (!origin)
+        failed = bytes_add_text(text, "default", printer->error);
+    else if (origin->place.kind == CONFIG_PLACE_SET)
+        failed = bytes_add_text(text, "--set", printer->error);
+    else
+        failed =
+            bytes_print(text, printer->error, "%s:%zu", printer->config->store->file, origin->place.line);
+    if (!failed && origin && *origin->variables)
+        failed = bytes_print(text, printer->error, ", environment %s", origin->variables);
+    return failed ? failed : bytes_add_text(text, "\n", printer->error);
+}
+
+/* Opens the sections of a name that are not open, and prints its last part behind the right blanks. */
+static int config_print_name(struct config_printer *printer, const char *name)
+{
+    size_t same = 0; /* where the parts that are open end */
+    size_t depth = 0;
+
+    for (size_t i = 0; name[i] && name[i] == printer->section[i]; i++)
+        if (name[i] == '.') {
+            same = i + 1;
+            depth++;
+        }
+    for (const char *dot; (dot = strchr(name + same, '.')); depth++) {
+        size_t length = (size_t)(dot - name) - same;
+        if (bytes_print(
+                printer->text, printer->error, "%*s%.*s:\n", (int)depth * 2, "", (int)length, name + same))
+            return -1;
+        same += length + 1;
+    }
+    memcpy(printer->section, name, same);
+    printer->section[same] = '\0';
+    return bytes_print(printer->text, printer->error, "%*s%s:", (int)depth * 2, "", name + same);
+}
+
+static int config_print_labels(struct config_printer *printer, const struct config_map *map, const char *name)
+{
+    size_t start = printer->text->length;
+
+    if (map->count == 0) {
+        if (config_print_name(printer, name) || bytes_add_text(printer->text, " {}", printer->error))
+            return -1;
+        return config_print_source(printer, map, start);
+    }
+    for (size_t i = 0; i < map->count; i++) {
+        char full[256];
+        struct bytes joined = {full, 0, sizeof full, sizeof full};
+        if (bytes_print(&joined, printer->error, "%s.%s", name, map->items[i].name) ||
+            config_print_name(printer, full))
+            return -1;
+        start = printer->text->length;
+        while (start && printer->text->data[start - 1] != '\n')
+            start--;
+        if (bytes_add_text(printer->text, " ", printer->error) ||
+            config_print_text(printer, map->items[i].value) ||
+            config_print_source(printer, &map->items[i].value, start))
+            return -1;
+    }
+    return 0;
+}
+
+static int config_print_option(
+    struct config_printer *printer, const struct option *option, const struct config_stream *stream)
+{
+    const char *base = stream ? (const char *)stream : (const char *)printer->config;
+    char name[256];
+    struct bytes joined = {name, 0, sizeof name, sizeof name};
+
+    if (stream ? bytes_print(&joined, printer->error, "streams.%s.%s", stream->name,
+                     option->name + strlen("streams.*."))
+               : bytes_add(&joined, option->name, strlen(option->name) + 1, printer->error))
+        return -1;
+    if (option->type == OPTION_LABELS)
+        return config_print_labels(printer, (const void *)(base + option->offset), name);
+    if (config_print_name(printer, name))
+        return -1;
+    size_t start = printer->text->length;
+    while (start && printer->text->data[start - 1] != '\n')
+        start--;
+    if (bytes_add_text(printer->text, " ", printer->error) ||
+        config_print_member(printer, option, base + option->offset))
+        return -1;
+    return config_print_source(printer, base + option->offset, start);
+}
+
+int config_print(const struct config *config, struct bytes *text, struct error *error)
+{
+    struct config_printer printer = {config, text, error, ""};
+
+    for (const struct option *option = option_table; option < option_table + option_count; option++)
+        if (!option_of_stream(option) && config_print_option(&printer, option, NULL))
+            return -1;
+    for (size_t i = 0; i < config->streams_count; i++)
+        for (const struct option *option = option_table; option < option_table + option_count; option++)
+            if (option_of_stream(option) && config_print_option(&printer, option, &config->streams[i]))
+                return -1;
+    return 0;
+}

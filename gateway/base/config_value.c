@@ -1,0 +1,308 @@
+/* config_value: from nodes to the members of struct config; see config_store.h */
+#include "base/config_store.h"
+
+#include <assert.h>
+
+/* ---- texts ------------------------------------------------------------------------------------------------- */
+
+static void config_refuse(
+    struct config *config, const struct option *option, const char *name, const struct config_node *node)
+{
+    static const char *const found[] = {
+        [CONFIG_NODE_NOTHING] = "nothing",
+        [CONFIG_NODE_SCALAR] = "a text",
+        [CONFIG_NODE_SEQUENCE] = "a list",
+        [CONFIG_NODE_MAPPING] = "a mapping",
+        [CONFIG_NODE_ALIAS] = "an alias",
+        [CONFIG_NODE_TAGGED] = "a tag",
+    };
+    struct error ignored;
+    cleanup_bytes struct bytes allowed;
+
+    bytes_init(&allowed, 1024);
+    option_print_allowed(option, &allowed, &ignored);
+    config_report_at(config, node->place, name, "found %s; allowed: %.*s", found[node->kind],
+        (int)allowed.length, allowed.data);
+}
+
+/* The text of one value, variables replaced. False after a report. */
+static bool config_read_text(struct config *config, const struct option *option, const char *name,
+    const struct config_node *node, struct config_origin *origin, struct slice *ret_text)
+{
+    struct error error;
+    cleanup_bytes struct bytes text;
+    cleanup_bytes struct bytes variables;
+
+    bytes_init(&text, OPTION_TEXT_MAX);
+    bytes_init(&variables, OPTION_TEXT_MAX);
+    if (node->kind != CONFIG_NODE_SCALAR) {
+        config_refuse(config, option, name, node);
+        return false;
+    }
+    if (option_expand(node->text, &text, &variables, &error)) {
+        config_report_at(config, node->place, name, "%s", error.text);
+        return false;
+    }
+    const char *kept = config_keep(config->store, bytes_slice(&text));
+    const char *names = config_keep(config->store, bytes_slice(&variables));
+    if (!kept || !names)
+        return false;
+    origin->variables = names;
+    *ret_text = (struct slice){kept, text.length};
+    return true;
+}
+
+/* ---- one value --------------------------------------------------------------------------------------------- */
+
+/* The text is kept (and terminated). */
+static int config_set_text(const struct option *option, void *member, struct slice text, struct error *error)
+{
+    uint64_t number;
+
+    switch (option->type) {
+    case OPTION_BOOL:
+        return option_parse_bool(text, member, error);
+    case OPTION_COUNT:
+    case OPTION_SIZE:
+        return option_parse_number(option, text, member, error);
+    case OPTION_DURATION:
+        if (option_parse_number(option, text, &number, error))
+            return -1;
+        *(int64_t *)member = (int64_t)number;
+        return 0;
+    default:
+        if (option_check_text(option, text, error))
+            return -1;
+        *(char **)member = (char *)text.data;
+        return 0;
+    }
+}
+
+static bool config_set_scalar(struct config *config, const struct option *option, const char *name,
+    void *member, const struct config_node *node)
+{
+    struct config_origin *origin = config_note_origin(config, member, node->place);
+    struct slice text;
+    struct error error;
+
+    if (!origin)
+        return false;
+    origin->refused = true;
+    if (!config_read_text(config, option, name, node, origin, &text))
+        return false;
+    if (config_set_text(option, member, text, &error)) {
+        config_report_at(config, node->place, name, "%s", error.text);
+        return false;
+    }
+    origin->refused = false;
+    return true;
+}
+
+/* ---- lists and maps ---------------------------------------------------------------------------------------- */
+
+static void config_set_list(struct config *config, const struct option *option, const char *name,
+    struct config_list *list, const struct config_tree *tree, size_t index)
+{
+    const struct config_node *node = &tree->nodes[index];
+    bool single = node->kind != CONFIG_NODE_SEQUENCE;
+    char **items = config_allocate(config->store, OPTION_LIST_MAX * sizeof *items);
+    struct config_origin *origin = config_note_origin(config, list, node->place);
+    size_t count = 0;
+
+    if (!items || !origin)
+        return;
+    for (size_t i = single ? index : index + 1; i < node->end; i = tree->nodes[i].end, count++)
+        if (count < OPTION_LIST_MAX &&
+            !config_set_scalar(config, option, name, &items[count], &tree->nodes[i]))
+            origin->refused = true;
+    if (count == 0 || count > OPTION_LIST_MAX) {
+        config_report_at(config, node->place, name, "found a list of %zu; allowed: 1 to %d addresses", count,
+            OPTION_LIST_MAX);
+        origin->refused = true;
+    }
+    if (!origin->refused)
+        *list = (struct config_list){items, count};
+}
+
+static bool config_is_label_name(struct slice name)
+{
+    static const char *const taken[] = {"stream", "key", "time", "time_source"};
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyz_0123456789";
+
+    for (size_t i = 0; i < sizeof taken / sizeof *taken; i++)
+        if (slice_is(name, taken[i]))
+            return false;
+    for (size_t i = 0; i < name.length; i++)
+        if (!memchr(letters, name.data[i], sizeof letters - 1))
+            return false;
+    return name.length && name.length <= OPTION_STREAM_NAME_MAX && (name.data[0] < '0' || name.data[0] > '9');
+}
+
+static struct config_pair *config_find_label(struct config_map *map, struct slice name)
+{
+    for (size_t i = 0; i < map->count; i++)
+        if (slice_is(name, map->items[i].name))
+            return &map->items[i];
+    return NULL;
+}
+
+void config_set_label(struct config *config, const struct option *option, const char *map_name,
+    struct config_map *map, const struct config_node *name, const struct config_node *value)
+{
+    const char *full = config_join(config->store, map_name, name->text);
+    struct config_pair *pair = config_find_label(map, name->text);
+
+    if (!full)
+        return;
+    if (!config_is_label_name(name->text)) {
+        config_report_at(config, name->place, full,
+            "found a label of this name; allowed: 1 to 64 of the characters a-z 0-9 _, no digit in front, and not "
+            "stream, key, time, time_source");
+        return;
+    }
+    if (!pair && map->count == OPTION_MAP_MAX) {
+        config_report_at(config, name->place, full, "found one label more; allowed: %d", OPTION_MAP_MAX);
+        return;
+    }
+    if (!pair) {
+        char *kept = config_keep(config->store, name->text);
+        if (!kept)
+            return;
+        pair = &map->items[map->count++];
+        *pair = (struct config_pair){kept, ""};
+    }
+    config_set_scalar(config, option, full, &pair->value, value);
+}
+
+bool config_is_repeated(struct config *config, const struct config_tree *tree, size_t index, const char *name)
+{
+    const struct config_node *node = &tree->nodes[index];
+
+    for (size_t i = node->parent + 1; i < index; i = tree->nodes[tree->nodes[i].end].end) {
+        const struct config_node *other = &tree->nodes[i];
+        if (!slice_equal(other->text, node->text))
+            continue;
+        config_report_at(config, node->place, name,
+            "found twice, first at line %zu, column %zu; allowed: once", other->place.line,
+            other->place.column);
+        return true;
+    }
+    return false;
+}
+
+static void config_set_map(struct config *config, const struct option *option, const char *name,
+    struct config_map *map, const struct config_tree *tree, size_t index)
+{
+    const struct config_node *node = &tree->nodes[index];
+    struct config_pair *items = config_allocate(config->store, OPTION_MAP_MAX * sizeof *items);
+
+    if (!items || !config_note_origin(config, map, node->place))
+        return;
+    *map = (struct config_map){items, 0};
+    if (node->kind == CONFIG_NODE_NOTHING)
+        return;
+    if (node->kind != CONFIG_NODE_MAPPING) {
+        config_refuse(config, option, name, node);
+        return;
+    }
+    for (size_t i = index + 1; i < node->end;) {
+        size_t value = tree->nodes[i].end;
+        if (value >= node->end) /* a syntax error cut it off */
+            return;
+        const char *full = config_join(config->store, name, tree->nodes[i].text);
+        if (!full)
+            return;
+        if (!config_is_repeated(config, tree, i, full))
+            config_set_label(config, option, name, map, &tree->nodes[i], &tree->nodes[value]);
+        i = tree->nodes[value].end;
+    }
+}
+
+/* ---- options and streams ----------------------------------------------------------------------------------- */
+
+/* The second part of "streams.NAME.key". */
+static struct slice config_stream_part(const char *name)
+{
+    const char *start = name + strlen(OPTION_STREAMS);
+
+    return (struct slice){start, strcspn(start, ".")};
+}
+
+void config_set_value(struct config *config, const struct option *option, const char *name,
+    const struct config_tree *tree, size_t index)
+{
+    struct config_stream *stream = NULL;
+
+    if (option_of_stream(option)) {
+        stream = config_add_stream(config, config_stream_part(name), tree->nodes[index].place);
+        if (!stream)
+            return;
+    }
+    void *member = config_member(option, config, stream);
+    if (option->type == OPTION_ADDRESSES)
+        config_set_list(config, option, name, member, tree, index);
+    else if (option->type == OPTION_LABELS)
+        config_set_map(config, option, name, member, tree, index);
+    else
+        config_set_scalar(config, option, name, member, &tree->nodes[index]);
+}
+
+/* Defaults are right by the table's own test. */
+static void config_set_default(
+    struct config *config, const struct option *option, void *member, const char *initial)
+{
+    char *kept = config_keep(config->store, slice_of(initial));
+    struct config_list *list = member;
+    struct error error;
+    int result = 0;
+
+    if (!kept)
+        return;
+    if (option->type == OPTION_ADDRESSES) {
+        char **items = config_allocate(config->store, sizeof *items);
+        if (!items)
+            return;
+        *list = (struct config_list){items, 1};
+        items[0] = kept;
+    } else if (option->type == OPTION_LABELS)
+        *(struct config_map *)member = (struct config_map){
+            config_allocate(config->store, OPTION_MAP_MAX * sizeof(struct config_pair)), 0};
+    else
+        result = config_set_text(option, member, slice_of(kept), &error);
+    assert(result == 0);
+}
+
+void config_set_defaults(struct config *config, struct config_stream *stream)
+{
+    for (const struct option *option = option_table; option < option_table + option_count; option++)
+        if (option_of_stream(option) == (stream != NULL))
+            config_set_default(config, option, config_member(option, config, stream), option->initial);
+    for (size_t i = 0; stream && i < option_stream_defaults_count; i++) {
+        const struct option_stream_default *own = &option_stream_defaults[i];
+        const struct option *option = option_find(slice_of(own->name));
+        if (!strcmp(own->stream, stream->name))
+            config_set_default(config, option, config_member(option, config, stream), own->initial);
+    }
+}
+
+struct config_stream *config_add_stream(struct config *config, struct slice name, struct config_place place)
+{
+    for (size_t i = 0; i < config->streams_count; i++)
+        if (slice_is(name, config->streams[i].name))
+            return &config->streams[i];
+    char *kept = config_keep(config->store, name);
+    if (!kept)
+        return NULL;
+    if (config->streams_count == CONFIG_STREAMS_MAX) {
+        config_report_at(config, place, config_join(config->store, "streams", name),
+            "found one stream more; allowed: %d", CONFIG_STREAMS_MAX);
+        return NULL;
+    }
+    struct config_stream *stream = &config->streams[config->streams_count];
+    stream->name = kept;
+    config_set_defaults(config, stream);
+    if (config->store->exhausted)
+        return NULL;
+    config->streams_count++;
+    return stream;
+}

@@ -1,0 +1,141 @@
+/* option: everything a user can configure, one row each.
+ *
+ * The YAML parser, --set, `check`, --help, the JSON schema and the README's table all read option_table. A row's name
+ * is its place in the YAML file; `*` stands for a name that the user chooses (a stream's). The functions here know
+ * single values; base/config.h is the whole. All are pure, but option_expand() reads the environment.
+ * @thread any
+ */
+#ifndef PENSTOCK_BASE_OPTION_H
+#define PENSTOCK_BASE_OPTION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "base/error.h"
+
+#define OPTION_TEXT_MAX 4096 /* bytes of one text, after ${NAME} is replaced */
+#define OPTION_STREAMS \
+    "streams." /* rows that begin so are offsets into a struct config_stream, others into a struct config */
+#define OPTION_STREAM_NAME_MAX 64
+#define OPTION_STREAM_NAME_ALLOWED "1 to 64 of the characters A-Z a-z 0-9 _ -"
+#define OPTION_MAP_MAX 16 /* entries of a map */
+#define OPTION_LIST_MAX 16 /* entries of a list */
+#define OPTION_CHILDREN_MAX 32 /* names in one section */
+
+enum option_type {
+    OPTION_TEXT, /* char * */
+    OPTION_NAME, /* char *, "" or up to 64 of A-Z a-z 0-9 . _ - */
+    OPTION_ENUM, /* char *, one of the row's allowed words */
+    OPTION_ADDRESS, /* char *, HOST:PORT, "" for none */
+    OPTION_ADDRESSES, /* struct config_list of HOST:PORT */
+    OPTION_BOOL, /* bool */
+    OPTION_COUNT, /* uint64_t */
+    OPTION_SIZE, /* uint64_t, bytes */
+    OPTION_DURATION, /* int64_t, microseconds */
+    OPTION_LABELS, /* struct config_map; the names are the user's */
+};
+
+enum option_relation { OPTION_FREE, OPTION_AT_LEAST, OPTION_AT_MOST };
+
+/* A range that depends on another option: at least (at most) other * times / parts. */
+struct option_bound {
+    enum option_relation relation;
+    const char *other;
+    unsigned times;
+    unsigned parts;
+};
+
+struct option {
+    const char *name;
+    enum option_type type;
+    size_t offset; /* of the member, see OPTION_STREAMS */
+    const char *initial; /* the default, as a user would write it */
+    const char *unit; /* of a number, in words: "a size", "a number of files"; NULL for others */
+    uint64_t least; /* of a number, in bytes or microseconds; of a text, its length */
+    uint64_t most;
+    const char *zero; /* what 0 means when it is allowed besides least..most; else NULL */
+    const char
+        *allowed; /* OPTION_ENUM: the words, separated by blanks; OPTION_TEXT: what the text is; else NULL */
+    struct option_bound bound;
+    const char *help;
+};
+
+extern const struct option option_table[];
+extern const size_t option_count;
+
+/* A default that only one of the streams that exist without a configuration has. */
+struct option_stream_default {
+    const char *stream;
+    const char *name; /* of the row */
+    const char *initial;
+};
+
+extern const struct option_stream_default option_stream_defaults[];
+extern const size_t option_stream_defaults_count;
+
+/* ---- names ------------------------------------------------------------------------------------------------- */
+
+static inline bool option_of_stream(const struct option *option)
+{
+    return strncmp(option->name, OPTION_STREAMS, strlen(OPTION_STREAMS)) == 0;
+}
+
+/* The row of this name, with any stream's name in the place of `*`; NULL when there is none. */
+const struct option *option_find(struct slice name);
+
+/* Whether options lie below this name, e.g. "lake.roll"; "" is the whole. */
+bool option_is_section(struct slice name);
+
+/* The names directly in a section, in the table's order, each once. At most OPTION_CHILDREN_MAX. */
+size_t option_children(struct slice section, struct slice *names);
+
+bool option_is_stream_name(struct slice name);
+
+/* The one of names that text was most likely meant to be (edit distance, letter case does not count), else an empty
+ * slice. */
+struct slice option_nearest(struct slice text, const struct slice *names, size_t count);
+
+/* The full name of the option whose last part text was most likely meant to be; else NULL. */
+const char *option_nearest_elsewhere(struct slice text);
+
+/* ---- values ------------------------------------------------------------------------------------------------
+ * The text of their errors is "found X; allowed: Y", and a suggestion where there is one. */
+
+/* A number of the row's type within its range (its bound is the whole configuration's business). */
+int option_parse_number(
+    const struct option *option, struct slice text, uint64_t *ret_value, struct error *error);
+int option_parse_bool(struct slice text, bool *ret_value, struct error *error);
+
+/* For all types whose value is a text, and for each text in a list or map. */
+int option_check_text(const struct option *option, struct slice text, struct error *error);
+
+/* Appends text with each ${NAME} replaced by the environment's value and $$ by $, and to variables the names of those
+ * used, ", " between them. */
+int option_expand(struct slice text, struct bytes *out, struct bytes *variables, struct error *error);
+
+/* What may stand there, in words: "a size from 1MiB to 1GiB, at most journal.segment_size / 4". */
+int option_print_allowed(const struct option *option, struct bytes *text, struct error *error);
+
+/* Appends a number of this type with its unit: 16MiB, 10s. */
+int option_print_number(enum option_type type, uint64_t value, struct bytes *text, struct error *error);
+
+/* Appends the value between double quotes in YAML's double-quoted form: control characters, quotes and backslashes are
+ * escaped. Behind `most` bytes it is cut and ends in "...". */
+int option_print_quoted(struct slice value, size_t most, struct bytes *text, struct error *error);
+
+#define OPTION_QUOTED_MAX 60 /* bytes of a value that a message shows */
+
+/* ---- printing the table ------------------------------------------------------------------------------------ */
+
+/* The README's table (Markdown). */
+int option_print_table(struct bytes *text, struct error *error);
+
+/* For --help: at most 110 columns wide. */
+int option_print_help(struct bytes *text, struct error *error);
+
+/* The JSON schema (2020-12) of the configuration file. */
+int option_print_schema(struct bytes *text, struct error *error);
+
+#endif

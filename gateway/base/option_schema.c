@@ -1,0 +1,153 @@
+/* option_schema: the JSON schema of a configuration file; see option.h. Formats: JSON Schema 2020-12. */
+#include "base/option.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#define SCHEMA_HEAD                                                      \
+    "{\n"                                                                \
+    "  \"$schema\": \"https://json-schema.org/draft/2020-12/schema\",\n" \
+    "  \"title\": \"Configuration of penstock\",\n"                      \
+    "  \"$defs\": {\"variable\": {\"type\": \"string\", \"pattern\": \"\\\\$\\\\{\"}},\n"
+#define SCHEMA_VARIABLE "{\"$ref\": \"#/$defs/variable\"}"
+#define SCHEMA_SIZE "^[0-9]+([KMGT]i?B)?$"
+#define SCHEMA_TIME "^(0|[0-9]+(us|ms|s|min|h|d))$"
+#define SCHEMA_STREAM "^[A-Za-z0-9_-]{1,64}$"
+#define SCHEMA_LABEL "^[a-z_][a-z0-9_]{0,63}$"
+
+static int option_print_words_schema(const struct option *option, struct bytes *text, struct error *error)
+{
+    if (bytes_add_text(text, "\"anyOf\": [{\"enum\": [\"", error))
+        return -1;
+    for (const char *next = option->allowed; *next; next++)
+        if (*next == ' ' ? bytes_add_text(text, "\", \"", error) : bytes_add(text, next, 1, error))
+            return -1;
+    return bytes_add_text(text, "\"]}, " SCHEMA_VARIABLE "]", error);
+}
+
+static int option_print_number_schema(const struct option *option, struct bytes *text, struct error *error)
+{
+    const char *pattern = option->type == OPTION_SIZE ? SCHEMA_SIZE : SCHEMA_TIME;
+
+    if (option->type == OPTION_DURATION) /* the only time without a unit is 0 */
+        return bytes_print(text, error,
+            "\"anyOf\": [{\"const\": 0}, {\"type\": \"string\", \"pattern\": \"%s\"}, " SCHEMA_VARIABLE "]",
+            pattern);
+    if (bytes_print(text, error,
+            "\"anyOf\": [{\"type\": \"integer\", \"minimum\": %" PRIu64 ", \"maximum\": %" PRIu64 "}",
+            option->zero ? 0 : option->least, option->most))
+        return -1;
+    if (option->type == OPTION_SIZE &&
+        bytes_print(text, error, ", {\"type\": \"string\", \"pattern\": \"%s\"}", pattern))
+        return -1;
+    return bytes_add_text(text, ", " SCHEMA_VARIABLE "]", error);
+}
+
+static int option_print_type_schema(const struct option *option, struct bytes *text, struct error *error)
+{
+    switch (option->type) {
+    case OPTION_ENUM:
+        return option_print_words_schema(option, text, error);
+    case OPTION_BOOL:
+        return bytes_add_text(text, "\"anyOf\": [{\"type\": \"boolean\"}, " SCHEMA_VARIABLE "]", error);
+    case OPTION_COUNT:
+    case OPTION_SIZE:
+    case OPTION_DURATION:
+        return option_print_number_schema(option, text, error);
+    case OPTION_ADDRESSES:
+        return bytes_add_text(text,
+            "\"anyOf\": [{\"type\": \"string\"}, {\"type\": \"array\", \"items\": {\"type\": \"string\"}, \"minItems\": 1, "
+            "\"maxItems\": 16}]",
+            error);
+    case OPTION_LABELS:
+        return bytes_add_text(text,
+            "\"type\": [\"object\", \"null\"], \"patternProperties\": {\"" SCHEMA_LABEL
+            "\": {\"type\": \"string\"}}, \"additionalProperties\": false, \"maxProperties\": 16",
+            error);
+    default:
+        return bytes_add_text(text, "\"type\": [\"string\", \"number\"]", error);
+    }
+}
+
+/* Opens "NAME": { ... "properties": { for the part of a name. A `*` is a pattern. */
+static int option_open_schema(
+    struct slice part, size_t depth, bool first, struct bytes *text, struct error *error)
+{
+    bool stream = slice_is(part, "*");
+
+    return bytes_print(text, error,
+        "%s%*s\"%.*s\": {\"type\": [\"object\", \"null\"], \"additionalProperties\": false, \"%s\": {\n",
+        first ? "" : ",\n", (int)depth * 2, "", stream ? (int)strlen(SCHEMA_STREAM) : (int)part.length,
+        stream ? SCHEMA_STREAM : part.data,
+        /* what is below "streams" are patterns */
+        slice_is(part, "streams") ? "patternProperties" : "properties");
+}
+
+static int option_close_schema(size_t depth, struct bytes *text, struct error *error)
+{
+    return bytes_print(text, error, "\n%*s}}", (int)depth * 2, "");
+}
+
+static int option_print_row_schema(
+    const struct option *option, const char *last, size_t depth, struct bytes *text, struct error *error)
+{
+    if (bytes_print(
+            text, error, "%*s\"%s\": {\"description\": \"%s\", ", (int)depth * 2, "", last, option->help) ||
+        option_print_type_schema(option, text, error))
+        return -1;
+    return bytes_add_text(text, "}", error);
+}
+
+/* How much of both names, up to and with a dot, is the same; *ret_depth counts the dots. */
+static size_t option_common(const char *a, const char *b, size_t *ret_depth)
+{
+    size_t same = 0;
+
+    *ret_depth = 0;
+    for (size_t i = 0; a[i] && a[i] == b[i]; i++)
+        if (a[i] == '.') {
+            same = i + 1;
+            ++*ret_depth;
+        }
+    return same;
+}
+
+static size_t option_depth(const char *name)
+{
+    size_t depth = 0;
+
+    for (const char *next = name; *next; next++)
+        depth += *next == '.';
+    return depth;
+}
+
+int option_print_schema(struct bytes *text, struct error *error)
+{
+    const char *before = "";
+
+    if (bytes_add_text(text,
+            SCHEMA_HEAD
+            "  \"type\": [\"object\", \"null\"], \"additionalProperties\": false, \"properties\": {\n",
+            error))
+        return -1;
+    for (const struct option *option = option_table; option < option_table + option_count; option++) {
+        size_t depth;
+        size_t same = option_common(before, option->name, &depth);
+        bool first = *before == '\0';
+        for (size_t open = option_depth(before); open > depth; open--)
+            if (option_close_schema(open, text, error))
+                return -1;
+        const char *part = option->name + same;
+        for (const char *dot; (dot = strchr(part, '.')); part = dot + 1, first = true, depth++)
+            if (option_open_schema((struct slice){part, (size_t)(dot - part)}, depth + 1, first, text, error))
+                return -1;
+        if (bytes_add_text(text, first ? "" : ",\n", error) ||
+            option_print_row_schema(option, part, depth + 1, text, error))
+            return -1;
+        before = option->name;
+    }
+    for (size_t open = option_depth(before); open > 0; open--)
+        if (option_close_schema(open, text, error))
+            return -1;
+    return bytes_add_text(text, "\n}}\n", error);
+}

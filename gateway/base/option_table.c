@@ -1,0 +1,114 @@
+/* option_table: the rows, see option.h. The order is the one in which a user reads them; rows of one section stand
+ * together (config_print() and option_print_schema() count on it). */
+#include "base/option.h"
+
+#include "base/config.h"
+
+#define KIB UINT64_C(1024)
+#define MIB (KIB * 1024)
+#define GIB (MIB * 1024)
+#define TIB (GIB * 1024)
+
+#define MILLISECOND UINT64_C(1000)
+#define SECOND (MILLISECOND * 1000)
+#define HOUR (SECOND * 3600)
+#define DAY (HOUR * 24)
+
+#define IN_CONFIG(member) offsetof(struct config, member)
+#define IN_STREAM(member) offsetof(struct config_stream, member)
+
+#define TEXT(what) OPTION_TEXT, .allowed = what
+#define WORDS(words) OPTION_ENUM, .allowed = words
+#define SIZE(low, high) OPTION_SIZE, .unit = "a size", .least = low, .most = high
+#define COUNT(what, low, high) OPTION_COUNT, .unit = "a number of " what, .least = low, .most = high
+#define TIME(low, high) OPTION_DURATION, .unit = "a time", .least = low, .most = high
+
+/* clang-format off */
+const struct option option_table[] = {
+    {"gateway.id", OPTION_NAME, .offset = IN_CONFIG(gateway.id), .initial = "",
+        .help = "Name of this gateway, part of every record's id; empty: the host's name. Fixed at the first start."},
+    {"gateway.data", TEXT("a directory"), .least = 1, .offset = IN_CONFIG(gateway.data), .initial = "./penstock-data",
+        .help = "Where the journal and the default lake lie."},
+    {"gateway.grace", TIME(0, HOUR), .offset = IN_CONFIG(gateway.grace), .initial = "10s",
+        .help = "How long a stop may take; what is not delivered by then waits in the journal."},
+
+    {"journal.max_size", SIZE(5 * MIB, 16 * TIB), .offset = IN_CONFIG(journal.max_size), .initial = "8GiB",
+        .bound = {OPTION_AT_LEAST, "journal.segment_size", 5, 1},
+        .help = "Disk space of the journal, reserve included; when it is full the sources wait."},
+    {"journal.segment_size", SIZE(MIB, GIB), .offset = IN_CONFIG(journal.segment_size), .initial = "64MiB",
+        .help = "Size of one file of the journal."},
+
+    {"admin.listen", OPTION_ADDRESS, .offset = IN_CONFIG(admin.listen), .initial = "127.0.0.1:8081",
+        .help = "Where /healthz, /readyz and /metrics are served; empty: nowhere."},
+
+    {"http.listen", OPTION_ADDRESSES, .offset = IN_CONFIG(http.listen), .initial = "127.0.0.1:8080",
+        .help = "Where records are accepted. Beyond loopback needs http.anonymous."},
+    {"http.anonymous", OPTION_BOOL, .offset = IN_CONFIG(http.anonymous), .initial = "false",
+        .help = "Whether everybody who reaches http.listen may write."},
+    {"http.max_body", SIZE(KIB, 256 * MIB), .offset = IN_CONFIG(http.max_body), .initial = "16MiB",
+        .bound = {OPTION_AT_MOST, "journal.segment_size", 1, 4},
+        .help = "Largest body of a request, as sent and unpacked."},
+    {"http.max_record", SIZE(1, 256 * MIB), .offset = IN_CONFIG(http.max_record), .initial = "900KiB",
+        .bound = {OPTION_AT_MOST, "http.max_body", 1, 1},
+        .help = "Largest record."},
+    {"http.max_records", COUNT("records", 1, 10000000), .offset = IN_CONFIG(http.max_records), .initial = "100000",
+        .help = "Most records in one request."},
+    {"http.max_connections", COUNT("connections", 1, 1000000), .offset = IN_CONFIG(http.max_connections),
+        .initial = "4000", .help = "Most connections at once."},
+    {"http.max_in_flight", SIZE(KIB, 64 * GIB), .offset = IN_CONFIG(http.max_in_flight), .initial = "32MiB",
+        .bound = {OPTION_AT_LEAST, "http.max_body", 1, 1},
+        .help = "Most bytes of bodies held in memory, all requests together."},
+    {"http.head_timeout", TIME(MILLISECOND, HOUR), .offset = IN_CONFIG(http.head_timeout), .initial = "10s",
+        .help = "How long the head of a request may take."},
+    {"http.idle_timeout", TIME(MILLISECOND, DAY), .offset = IN_CONFIG(http.idle_timeout), .initial = "60s",
+        .help = "How long a connection may wait for its next request."},
+    {"http.body_timeout", TIME(MILLISECOND, HOUR), .offset = IN_CONFIG(http.body_timeout), .initial = "10s",
+        .help = "How long a body may come slower than http.min_rate."},
+    {"http.min_rate", SIZE(1, GIB), .offset = IN_CONFIG(http.min_rate), .initial = "1KiB",
+        .help = "Bytes per second that a body has to make on average after http.body_timeout."},
+    {"http.commit_timeout", TIME(MILLISECOND, HOUR), .offset = IN_CONFIG(http.commit_timeout), .initial = "30s",
+        .help = "How long the journal may take before the answer is 504, outcome unknown."},
+
+    {"lake.url", TEXT("a directory, or file:///DIRECTORY"), .offset = IN_CONFIG(lake.url), .initial = "",
+        .help = "Where the lake's files appear; empty: gateway.data/lake."},
+    {"lake.max_open_files", COUNT("files", 1, 65536), .offset = IN_CONFIG(lake.max_open_files), .initial = "256",
+        .help = "Most files written at once; above it the oldest is published early."},
+    {"lake.roll.size", SIZE(1, TIB), .zero = "never", .offset = IN_CONFIG(lake.roll.size), .initial = "128MiB",
+        .help = "A file is published when it is this large,"},
+    {"lake.roll.every", TIME(MILLISECOND, 30 * DAY), .zero = "never", .offset = IN_CONFIG(lake.roll.every),
+        .initial = "10s", .help = "or was opened this long ago,"},
+    {"lake.roll.records", COUNT("records", 1, UINT64_C(1000000000000)), .zero = "never",
+        .offset = IN_CONFIG(lake.roll.records), .initial = "0", .help = "or holds this many records,"},
+    {"lake.roll.idle", TIME(MILLISECOND, 30 * DAY), .zero = "never", .offset = IN_CONFIG(lake.roll.idle),
+        .initial = "0", .help = "or got no record for this long."},
+
+    {"log.level", WORDS("debug info warn error"), .offset = IN_CONFIG(log.level), .initial = "info",
+        .help = "Least important events that are logged."},
+    {"log.format", WORDS("text json"), .offset = IN_CONFIG(log.format), .initial = "text",
+        .help = "Form of a log line."},
+
+    {"streams.*.format", WORDS("json text"), .offset = IN_STREAM(format), .initial = "json",
+        .help = "What a body is when its Content-Type does not say."},
+    {"streams.*.key", TEXT("a JSON pointer, header:NAME, query:NAME or path:key"), .offset = IN_STREAM(key),
+        .initial = "", .help = "Where a record's key is found; empty: none but the one in the URL."},
+    {"streams.*.labels", OPTION_LABELS, .offset = IN_STREAM(labels), .initial = "",
+        .help = "Named values that lake.path may use, each found like the key."},
+    {"streams.*.time.field", TEXT("a JSON pointer"), .offset = IN_STREAM(time.field), .initial = "",
+        .help = "Where a record's own time is found; empty: the time it was received counts."},
+    {"streams.*.time.past", TIME(0, 36500 * DAY), .offset = IN_STREAM(time.past), .initial = "30d",
+        .help = "A record's time that is older is not used,"},
+    {"streams.*.time.future", TIME(0, 36500 * DAY), .offset = IN_STREAM(time.future), .initial = "1h",
+        .help = "nor one that lies further ahead."},
+    {"streams.*.lake.path", TEXT("a path with {stream}, {key}, {time:FORMAT}, {time_source} or {LABEL} in it"),
+        .least = 1, .offset = IN_STREAM(lake.path), .initial = "{stream}", .help = "Directory of a record in the lake."},
+};
+/* clang-format on */
+
+const size_t option_count = sizeof option_table / sizeof *option_table;
+
+const struct option_stream_default option_stream_defaults[] = {
+    {"readings", "streams.*.key", "/sensor_id"},
+    {"unorganized", "streams.*.format", "text"},
+};
+
+const size_t option_stream_defaults_count = sizeof option_stream_defaults / sizeof *option_stream_defaults;
