@@ -25,6 +25,15 @@ struct group {
     bool content; /* hand-overs or cursors: its durability is to be told by a later mark */
 };
 
+/* A copy: the preparer moves the list when it frees a segment. */
+static struct segment committer_current(struct journal *journal)
+{
+    lock_take(journal);
+    const struct segment current = *segment_current(journal);
+    lock_release(journal);
+    return current;
+}
+
 /* ---- roll -------------------------------------------------------------------------------------------------- */
 
 /* Whether a reserve may still come without anything being delivered first. @holds lock */
@@ -73,10 +82,12 @@ int committer_roll(struct journal *journal, bool for_data, struct error *error)
 
     if (committer_take_reserve(journal, for_data, &reserve, error))
         return -1;
+    lock_take(journal);
     if (journal->segments_count) {
         header.previous = segment_current(journal)->number;
         header.previous_end = segment_current(journal)->end;
     }
+    lock_release(journal);
     memcpy(header.gateway_id, journal->gateway_id, sizeof header.gateway_id);
     writer_close(&journal->writer);
     journal->next_number++;
@@ -102,7 +113,7 @@ static int group_write_mark(struct journal *journal)
     struct frame frame = {GROUP_BODY, JOURNAL_KIND_GROUP, FRAME_END, journal->sequence};
 
     put_u64(body, atomic_load(&journal->durable));
-    put_u64(body + 8, segment_current(journal)->end);
+    put_u64(body + 8, committer_current(journal).end);
     return writer_frame(&journal->writer, &frame, (struct slice){body, sizeof body}, (struct slice){NULL, 0});
 }
 
@@ -203,10 +214,10 @@ static void group_complete(struct handover *first, struct handover *stop, enum h
 
 static void committer_retire(struct journal *journal)
 {
-    const struct segment *segment = segment_current(journal);
+    const struct segment segment = committer_current(journal);
 
     log_event(LOG_ERROR, "journal.retire", log_text("directory", journal->options.directory),
-        log_number("segment", (int64_t)segment->number), log_number("end", (int64_t)segment->end),
+        log_number("segment", (int64_t)segment.number), log_number("end", (int64_t)segment.end),
         log_text("error", strerror(errno)));
     metric_add(journal->retired, 1);
     writer_close(&journal->writer);
@@ -277,13 +288,13 @@ static void committer_commit(struct journal *journal, struct group *group)
 /* ---- making groups ------------------------------------------------------------------------------------------ */
 
 /* What the current segment still takes when `kept` bytes stay free. */
-static uint64_t committer_room(const struct journal *journal, uint64_t kept)
+static uint64_t committer_room(struct journal *journal, uint64_t kept)
 {
     uint64_t used = journal->writer.offset + kept;
 
     if (journal->writer.fd < 0)
         return journal->handover_max;
-    uint64_t size = journal->segments[journal->segments_count - 1].size;
+    uint64_t size = committer_current(journal).size;
     return used > size ? 0 : size - used;
 }
 
