@@ -67,12 +67,12 @@ static char **local_known(struct store *store, const char *path)
 }
 
 /* One directory; all above it are there and durable. path[parent] ends its parent's part. */
-static int local_directory(struct store *store, char *path, size_t parent, bool make, struct error *error)
+static int local_directory(struct store *store, char *path, size_t parent, struct error *error)
 {
     char **known = local_known(store, path);
-    bool made = make && mkdirat(store->root_fd, path, 0777) == 0;
+    bool made = mkdirat(store->root_fd, path, 0777) == 0;
 
-    if (make && !made && errno != EEXIST)
+    if (!made && errno != EEXIST)
         return error_set_errno(error, ERROR_RETRY, "lake %s/%s: mkdir", store->root, path);
     if (!made && *known && strcmp(*known, path) == 0)
         return 0;
@@ -89,7 +89,7 @@ static int local_directory(struct store *store, char *path, size_t parent, bool 
 }
 
 /* Every directory of path, from the root down. */
-static int local_directories(struct store *store, const char *path, bool make, struct error *error)
+static int local_directories(struct store *store, const char *path, struct error *error)
 {
     char part[STORE_PATH_MAX + 1];
     size_t length = strlen(path);
@@ -102,7 +102,7 @@ static int local_directories(struct store *store, const char *path, bool make, s
         if (path[i] != '/' && path[i] != '\0')
             continue;
         part[i] = '\0';
-        if (local_directory(store, part, parent, make, error))
+        if (local_directory(store, part, parent, error))
             return -1;
         part[i] = path[i];
         parent = i;
@@ -281,7 +281,7 @@ static int local_publish(struct store *store, struct store_file **file_pointer, 
         return error_set(error, ERROR_RETRY, "lake %s: %s: path too long", store->root, name);
     if (fsync(file->fd))
         return error_set_errno(error, ERROR_RETRY, "lake %s/%s: fsync", store->root, target);
-    if (local_directories(store, path, true, error))
+    if (local_directories(store, path, error))
         return -1;
     if (local_rename(store, file, target)) {
         if (errno == EEXIST)
@@ -315,8 +315,7 @@ static int local_list(
         return 0;
     if (!directory)
         return error_set_errno(error, ERROR_RETRY, "lake %s/%s: open", store->root, path);
-    if (local_directories(store, path, false, error))
-        return -1;
+    /* The directories above were made durable before the first name came into this one. */
     if (fsync(dirfd(directory)))
         return error_set_errno(error, ERROR_RETRY, "lake %s/%s: fsync of the directory", store->root, path);
     for (;;) {
