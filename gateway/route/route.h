@@ -54,8 +54,8 @@ struct streams {
     size_t count;
 };
 
-/* Compiles every stream; what is wrong is reported to the config at its place (all of it), and -1 returned. Stream names,
- * formats and numbers of labels were checked by the config itself. */
+/* Compiles every stream; what is wrong is reported to the config at its place (all of it), and -1 returned. Names of
+ * streams and labels, formats and numbers of labels were checked by the config itself. */
 int streams_compile(struct streams **ret_streams, struct config *config, struct error *error);
 void streams_free(struct streams **streams);
 

@@ -7,8 +7,6 @@
 
 #include "route/selector.h"
 
-#define STREAM_LABEL_NAME_MAX 64
-
 /* ---- freeing ---------------------------------------------------------------------------------------------- */
 
 static void stream_clear(struct stream *stream)
@@ -66,33 +64,12 @@ static void stream_compile_selector(
         stream_report(compiler, field, &error);
 }
 
-static int stream_check_label_name(const char *name, struct error *error)
-{
-    static const char *const taken[] = {"stream", "key", "time", "time_source"};
-    static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_0123456789";
-    size_t length = strspn(name, allowed);
-
-    if (length == 0 || length > STREAM_LABEL_NAME_MAX || name[length] != '\0')
-        return error_set(error, ERROR_REJECT,
-            "label '%s': a name has 1 to %d of the characters A-Z a-z 0-9 _", name, STREAM_LABEL_NAME_MAX);
-    for (size_t i = 0; i < sizeof taken / sizeof *taken; i++) {
-        if (strcmp(name, taken[i]) == 0)
-            return error_set(
-                error, ERROR_REJECT, "label '%s': templates use this name for something else", name);
-    }
-    return 0;
-}
-
 static void stream_compile_labels(
     struct stream_compiler *compiler, struct stream *stream, const struct config_stream *from)
 {
-    struct error error;
-
     assert(from->labels.count <= RECORD_LABELS_MAX); /* OPTION_MAP_MAX */
     for (size_t i = 0; i < from->labels.count; i++) {
         const struct config_pair *pair = &from->labels.items[i];
-        if (stream_check_label_name(pair->name, &error))
-            stream_report(compiler, &pair->value, &error);
         stream->label_names[i] = stream_allocated(strdup(pair->name));
         stream_compile_selector(compiler, &stream->labels[i], &pair->value);
         stream->labels_count++;
