@@ -4,7 +4,7 @@ import json
 
 from ledger import CONFIG, assert_kept
 from penstock import wait_until
-from siege import SMALL_SEGMENTS, Load, injected, injections, note
+from siege import SMALL_SEGMENTS, Load, injected, injections, note, run
 
 SMALL = ("journal.segment_size=1MiB", "journal.max_size=256MiB", *SMALL_SEGMENTS[2:])
 READING = json.dumps({"id": "probe", "sensor_id": "probe", "kind": "k0"})
@@ -69,6 +69,48 @@ def test_full_lake_disk_fills_the_journal_and_recovers(mount, gateway, tools, le
     verdict = ledger.judge(f"{disk.point}/lake")
     note("lake's disk full, space returns", 1, verdict)
     assert_kept(verdict)
+
+
+def test_full_journal_waits_for_the_lake(gateway, tools, ledger):
+    """journal.max_size reached, disk space left: the sources wait until the outlet gets on."""
+    one = gateway("lake.url=blocked/lake", "lake.roll.every=200ms", *SMALL_SEGMENTS, config=CONFIG)
+    one.directory.joinpath("blocked").write_text("a file where a directory should be")
+    one.start()
+    with Load(tools, one, ledger) as load:
+        wait_until("503", lambda: one.ready()[0] == 503)
+        answer = one.post("/readings", READING)
+        assert answer.status == 503 and int(answer.headers["Retry-After"]) > 0, answer
+        assert one.metric("penstock_journal_bytes") <= 16 << 20
+        assert sum(one.journal_files().values()) <= 16 << 20
+        one.directory.joinpath("blocked").unlink()
+        wait_until("readiness", lambda: one.ready()[0] == 200)
+        load.stop()
+    ledger.send_fresh(one)
+    one.stop_cleanly()
+    verdict = ledger.judge(one.directory / "blocked" / "lake")
+    note("journal full, lake away and back", 1, verdict)
+    assert ledger.refused > 0
+    assert_kept(verdict)
+
+
+def test_dead_disk_refuses_and_ends_in_order(mount, gateway, tools, ledger):
+    """The filesystem is gone under a gateway that goes on: it refuses, says so, and still stops."""
+    disk = mount("ext4", 64 << 20)
+    one = gateway(f"gateway.data={disk.point}/data", "lake.roll.every=200ms", "gateway.grace=2s", *SMALL, config=CONFIG).start()
+    ledger.send_fresh(one)
+    run(tools / "powercut", disk.point)
+    wait_until("a refused record", lambda: one.post("/readings", READING).status in (503, 504))
+    wait_until("503 from /readyz", lambda: one.ready()[0] == 503)
+    assert one.admin("/healthz").status == 200
+    one.stop()
+    disk.unmount()
+    disk.mount()
+    one.start()
+    ledger.send_fresh(one)
+    one.stop_cleanly()
+    verdict = ledger.judge(disk.point / "data" / "lake")
+    note("disk gone under a running gateway", 1, verdict)
+    assert_kept(verdict._replace(alien=0, doubled=0))  # probes that were answered 504 may be there
 
 
 def test_failing_sync_retires_the_segment(gateway, tools, ledger, tmp_path):

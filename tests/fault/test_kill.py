@@ -4,7 +4,7 @@ to lose: a run that sees no loss there proves nothing."""
 import pytest
 
 from ledger import CONFIG, assert_kept
-from siege import SMALL_SEGMENTS, Load, moment, new_random, note, rounds
+from siege import SMALL_SEGMENTS, Load, injected, moment, new_random, note, rounds
 
 
 def kill_rounds(gateway, tools, ledger, generator, count, ack=None):
@@ -31,6 +31,35 @@ def test_kill_9_loses_nothing(gateway, tools, ledger, segments):
     note(f"kill -9, {segments} segments", count, verdict, seed)
     assert_kept(verdict)
     assert verdict.accepted > 100 * count
+
+
+CALLS = {
+    "renames": "rename,renameat,renameat2,unlink,unlinkat,link,linkat",
+    "syncs": "fsync,fdatasync,ftruncate,fallocate",
+    "writes": "write,pwrite64,pwritev,writev,sendto,sendmsg",
+}
+
+
+@pytest.mark.parametrize("calls", CALLS)
+def test_kill_9_at_a_call(gateway, tools, ledger, tmp_path, calls):
+    """The nth call of this kind in any thread is the last thing that happens: publishing, rolling, committing, answering."""
+    generator, seed = new_random()
+    count = rounds(6)
+    one = gateway("lake.roll.every=50ms", *SMALL_SEGMENTS, config=CONFIG)
+    for number in range(count):
+        one.start()
+        ledger.send_fresh(one)
+        place = generator.randrange(1, 30)
+        fault = f"{CALLS[calls]}:signal=SIGKILL:when={place}"
+        with Load(tools, one, ledger) as load, injected(one, fault, tmp_path / f"strace-{number}"):
+            assert one.ended() == -9
+            load.wait()
+    one.start()
+    ledger.send_fresh(one)
+    one.stop_cleanly()
+    verdict = ledger.judge(one.lake)
+    note(f"kill -9 at the nth of {calls}", count, verdict, seed)
+    assert_kept(verdict)
 
 
 def test_control_acknowledged_from_memory_loses(gateway, tools, ledger):
