@@ -482,3 +482,27 @@ Test(lake_faults, no_fsync_is_wasted)
     cr_assert_leq(machine->syncs, 2 * files + 1 + 1 + 5, "%u fsyncs for %llu files", machine->syncs,
         (unsigned long long)files);
 }
+
+/* Whoever cleans the lake up may delete an old directory; when rows for it come late it is made, and durable, again. */
+Test(lake_faults, a_deleted_directory_is_made_durable_again)
+{
+    struct harness_clock clock = harness_clock_at(0);
+    struct lake_options options = harness_options(root, &clock);
+    struct lake *lake = NULL;
+    struct error error;
+    char path[128];
+
+    start_over();
+    watching = true;
+    cr_assert_eq(lake_open(&lake, &options, &error), 0);
+    cr_assert_eq(harness_append(lake, 2, 0, &(bool){false}, &error), 0);
+    cr_assert_eq(lake_roll(lake, true, &error), 0);
+    snprintf(path, sizeof path, "%s/grid/dt=2", root);
+    harness_remove(path);
+    cr_assert_eq(harness_append(lake, 6, 0, &(bool){false}, &error), 0);
+    cr_assert_eq(lake_roll(lake, true, &error), 0);
+    watching = false;
+    lake_close(&lake);
+    cut_power();
+    cr_assert(harness_has(root, "grid/dt=2/h=3/readings+gw-1.3f9a1c22+0000000006+0000000006.jsonl"));
+}
