@@ -7,8 +7,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/bytes.h"
 #include "base/config.h"
 #include "base/error.h"
+
+/* Something that can be printed instead of checking, e.g. option_print_schema(). */
+typedef int arguments_print_fn(struct bytes *text, struct error *error);
 
 struct arguments {
     const char *file; /* NULL: the defaults alone */
@@ -16,11 +20,11 @@ struct arguments {
     size_t sets_count;
     bool help;
     bool version;
-    bool options; /* check only, as schema */
-    bool schema;
+    arguments_print_fn *print; /* check only; NULL: nothing */
 };
 
-/* argv[0] is the command's name. ERROR_REJECT says what is wrong and what is allowed. */
+/* argv[0] is the command's name. Fills what has to be freed also when it fails. ERROR_REJECT says what is wrong and what
+ * is allowed. */
 int arguments_parse(struct arguments *ret_arguments, int argc, char **argv, struct error *error);
 void arguments_free(struct arguments *arguments);
 
@@ -28,8 +32,12 @@ void arguments_free(struct arguments *arguments);
  * done and *ret_status is its exit status. */
 bool arguments_take(struct arguments *ret_arguments, int argc, char **argv, int *ret_status);
 
-/* The configuration that they name. NULL after its errors, all of them, were written to standard error. */
+/* The configuration that they name. NULL after its errors, all of them, were written to standard error; those that
+ * only compiling its streams finds are among them. */
 struct config *arguments_load(const struct arguments *arguments);
+
+/* For --help. */
+int arguments_print_help(struct bytes *text, struct error *error);
 
 #define cleanup_arguments __attribute__((cleanup(arguments_free)))
 

@@ -12,7 +12,7 @@
 enum command_status {
     COMMAND_OK = 0,
     COMMAND_FAILED = 1, /* what was asked for did not work, e.g. errors in the configuration */
-    COMMAND_USAGE = 2,  /* the command line itself is wrong */
+    COMMAND_USAGE = 2, /* the command line itself is wrong */
 };
 
 typedef int command_fn(int argc, char **argv);

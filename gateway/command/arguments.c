@@ -1,0 +1,193 @@
+/* arguments: see arguments.h */
+#include "command/arguments.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/metric.h"
+#include "base/option.h"
+#include "command/command.h"
+#include "route/route.h"
+
+#define ARGUMENTS_TEXT_MAX (16 * 1024 * 1024)
+#define ARGUMENTS_MAX 16
+
+enum argument_id { ARGUMENT_FILE, ARGUMENT_SET, ARGUMENT_PRINT, ARGUMENT_HELP, ARGUMENT_VERSION };
+
+struct argument {
+    const char *name;
+    const char *letter; /* "-c", or NULL */
+    const char *value; /* what follows it, in words; NULL: nothing */
+    enum argument_id id;
+    const char *only; /* the command that knows it; NULL: both */
+    arguments_print_fn *print;
+    const char *help;
+};
+
+static const struct argument argument_table[] = {
+    {"--config", "-c", "FILE", ARGUMENT_FILE, NULL, NULL,
+        "Read this YAML file; without it the defaults count."},
+    {"--set", NULL, "NAME=VALUE", ARGUMENT_SET, NULL, NULL,
+        "Override one option, e.g. http.listen=[127.0.0.1:8080,127.0.0.1:8090]; may be repeated."},
+    {"--options", NULL, NULL, ARGUMENT_PRINT, "check", option_print_table,
+        "Print all options as a Markdown table."},
+    {"--metrics", NULL, NULL, ARGUMENT_PRINT, "check", metric_print_table,
+        "Print all metrics as a Markdown table."},
+    {"--schema", NULL, NULL, ARGUMENT_PRINT, "check", option_print_schema,
+        "Print the JSON schema of the file."},
+    {"--help", "-h", NULL, ARGUMENT_HELP, NULL, NULL, "Print this."},
+    {"--version", NULL, NULL, ARGUMENT_VERSION, NULL, NULL, "Print the version."},
+};
+
+#define ARGUMENT_COUNT (sizeof argument_table / sizeof *argument_table)
+
+_Static_assert(ARGUMENT_COUNT <= ARGUMENTS_MAX, "the list of names has to hold them");
+
+static bool arguments_knows(const struct argument *argument, const char *command)
+{
+    return !argument->only || !strcmp(argument->only, command);
+}
+
+/* "--set", "-c", or "--set=..."; *ret_value is what stands behind the = sign. */
+static const struct argument *arguments_find(const char *command, const char *text, const char **ret_value)
+{
+    size_t length = strcspn(text, "=");
+
+    for (size_t i = 0; i < ARGUMENT_COUNT; i++) {
+        const struct argument *argument = &argument_table[i];
+        if (!arguments_knows(argument, command))
+            continue;
+        if (argument->letter && !strcmp(text, argument->letter)) {
+            *ret_value = NULL;
+            return argument;
+        }
+        if (slice_equal((struct slice){text, length}, slice_of(argument->name)) &&
+            (text[length] == '\0' || argument->value)) {
+            *ret_value = text[length] ? text + length + 1 : NULL;
+            return argument;
+        }
+    }
+    return NULL;
+}
+
+static int arguments_refuse(const char *command, const char *text, struct error *error)
+{
+    struct slice names[ARGUMENTS_MAX];
+    size_t count = 0;
+    struct error ignored;
+    cleanup_bytes struct bytes allowed;
+
+    bytes_init(&allowed, ERROR_TEXT_SIZE);
+    for (size_t i = 0; i < ARGUMENT_COUNT; i++) {
+        if (!arguments_knows(&argument_table[i], command))
+            continue;
+        bytes_print(&allowed, &ignored, "%s%s", count ? ", " : "", argument_table[i].name);
+        names[count++] = slice_of(argument_table[i].name);
+    }
+    struct slice nearest = option_nearest((struct slice){text, strcspn(text, "=")}, names, count);
+    error_set(error, ERROR_REJECT, "found \"%.*s\"; allowed: %.*s", OPTION_QUOTED_MAX, text,
+        (int)allowed.length, allowed.data);
+    if (nearest.length) {
+        size_t used = strlen(error->text);
+        snprintf(error->text + used, sizeof error->text - used, "; did you mean \"%.*s\"?",
+            (int)nearest.length, nearest.data);
+    }
+    return -1;
+}
+
+static void arguments_apply(struct arguments *arguments, const struct argument *argument, const char *value)
+{
+    if (argument->id == ARGUMENT_FILE)
+        arguments->file = value;
+    else if (argument->id == ARGUMENT_SET)
+        arguments->sets[arguments->sets_count++] = value;
+    else if (argument->id == ARGUMENT_PRINT)
+        arguments->print = argument->print;
+    else if (argument->id == ARGUMENT_HELP)
+        arguments->help = true;
+    else
+        arguments->version = true;
+}
+
+int arguments_parse(struct arguments *ret_arguments, int argc, char **argv, struct error *error)
+{
+    *ret_arguments = (struct arguments){.sets = calloc((size_t)argc, sizeof *ret_arguments->sets)};
+    if (!ret_arguments->sets)
+        return error_set(
+            error, ERROR_RETRY, "out of memory"); /* GCOVR_EXCL_LINE: only a failing malloc comes here */
+    for (int i = 1; i < argc; i++) {
+        const char *value;
+        const struct argument *argument = arguments_find(argv[0], argv[i], &value);
+        if (!argument)
+            return arguments_refuse(argv[0], argv[i], error);
+        if (argument->value && !value)
+            value = i + 1 < argc ? argv[++i] : NULL;
+        if (argument->value && !value)
+            return error_set(error, ERROR_REJECT, "found nothing behind %s; allowed: %s %s", argv[i], argv[i],
+                argument->value);
+        arguments_apply(ret_arguments, argument, value);
+    }
+    return 0;
+}
+
+void arguments_free(struct arguments *arguments)
+{
+    free(arguments->sets);
+    *arguments = (struct arguments){0};
+}
+
+bool arguments_take(struct arguments *ret_arguments, int argc, char **argv, int *ret_status)
+{
+    struct error error;
+
+    if (arguments_parse(ret_arguments, argc, argv, &error)) {
+        fprintf(stderr, "penstock %s: %s\n", argv[0], error.text);
+        *ret_status = COMMAND_USAGE;
+        return false;
+    }
+    if (ret_arguments->help)
+        *ret_status = command_help(1, argv);
+    else if (ret_arguments->version) {
+        printf("penstock %s\n", PENSTOCK_VERSION);
+        *ret_status = COMMAND_OK;
+    } else
+        return true;
+    return false;
+}
+
+struct config *arguments_load(const struct arguments *arguments)
+{
+    struct config *config;
+    struct streams *streams = NULL;
+    struct error error;
+    cleanup_bytes struct bytes text;
+
+    /* What a file lacks that could not be read at all is no news. */
+    if (config_load(&config, arguments->file, arguments->sets, arguments->sets_count) == 0)
+        streams_compile(&streams, config, &error);
+    streams_free(&streams);
+    if (config_errors(config) == 0)
+        return config;
+    bytes_init(&text, ARGUMENTS_TEXT_MAX);
+    if (config_print_errors(config, &text, &error))
+        fprintf(stderr, "penstock: %s\n", error.text); /* GCOVR_EXCL_LINE: more than the store can hold */
+    fwrite(text.data, 1, text.length, stderr);
+    config_free(&config);
+    return NULL;
+}
+
+int arguments_print_help(struct bytes *text, struct error *error)
+{
+    for (size_t i = 0; i < ARGUMENT_COUNT; i++) {
+        const struct argument *argument = &argument_table[i];
+        char name[64];
+        snprintf(name, sizeof name, "%s%s%s%s%s", argument->letter ? argument->letter : "",
+            argument->letter ? ", " : "", argument->name, argument->value ? " " : "",
+            argument->value ? argument->value : "");
+        if (bytes_print(text, error, "  %-22s%s%s%s%s\n", name, argument->help,
+                argument->only ? " (only " : "", argument->only ? argument->only : "",
+                argument->only ? ")" : ""))
+            return -1;
+    }
+    return 0;
+}

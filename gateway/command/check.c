@@ -1,0 +1,51 @@
+/* check: `penstock check`, what is wrong with a configuration, or what it amounts to.
+ *
+ * Exit status 0: it is right, and standard output has the effective configuration as YAML, the source of each value
+ * behind it. 1: it is not, and standard error has every error, one per line.
+ */
+#include "command/command.h"
+
+#include <stdio.h>
+
+#include "command/arguments.h"
+
+#define CHECK_TEXT_MAX (16 * 1024 * 1024)
+
+static int check_configuration(const struct arguments *arguments, struct bytes *text, struct error *error)
+{
+    struct config *config = arguments_load(arguments);
+
+    if (!config) {
+        error->text[0] = '\0'; /* told already */
+        return -1;
+    }
+    int result = config_print(config, text, error);
+    config_free(&config);
+    return result;
+}
+
+static int check_print(const struct arguments *arguments, struct bytes *text, struct error *error)
+{
+    if (arguments->print)
+        return arguments->print(text, error);
+    return check_configuration(arguments, text, error);
+}
+
+int command_check(int argc, char **argv)
+{
+    cleanup_arguments struct arguments arguments = {0};
+    cleanup_bytes struct bytes text;
+    struct error error;
+    int status;
+
+    if (!arguments_take(&arguments, argc, argv, &status))
+        return status;
+    bytes_init(&text, CHECK_TEXT_MAX);
+    if (check_print(&arguments, &text, &error)) {
+        if (*error.text)
+            fprintf(stderr, "penstock check: %s\n", error.text);
+        return COMMAND_FAILED;
+    }
+    fwrite(text.data, 1, text.length, stdout);
+    return COMMAND_OK;
+}

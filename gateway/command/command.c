@@ -1,0 +1,51 @@
+/* command: see command.h */
+#include "command/command.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/option.h"
+
+const struct command command_table[] = {
+    {"run", command_run, "Start the gateway."},
+    {"check", command_check, "Check a configuration and print the one in effect."},
+    {"help", command_help, "Explain the commands and all options."},
+};
+
+const size_t command_count = sizeof command_table / sizeof *command_table;
+
+#define COMMAND_NAMES_MAX 32
+
+static int command_complain(const char *name)
+{
+    struct slice names[COMMAND_NAMES_MAX];
+
+    for (size_t i = 0; i < command_count; i++)
+        names[i] = slice_of(command_table[i].name);
+    struct slice nearest = option_nearest(slice_of(name), names, command_count);
+    fprintf(stderr, "penstock: unknown command \"%s\"; allowed: ", name);
+    for (size_t i = 0; i < command_count; i++)
+        fprintf(stderr, "%s%s", i ? ", " : "", command_table[i].name);
+    if (nearest.length)
+        fprintf(stderr, "; did you mean \"%.*s\"?", (int)nearest.length, nearest.data);
+    fputc('\n', stderr);
+    return COMMAND_USAGE;
+}
+
+int command_main(int argc, char **argv)
+{
+    if (argc < 2) {
+        fprintf(stderr, "penstock: a command is missing; see penstock --help\n");
+        return COMMAND_USAGE;
+    }
+    if (!strcmp(argv[1], "--version")) {
+        printf("penstock %s\n", PENSTOCK_VERSION);
+        return COMMAND_OK;
+    }
+    if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))
+        return command_help(1, argv + 1);
+    for (size_t i = 0; i < command_count; i++)
+        if (!strcmp(argv[1], command_table[i].name))
+            return command_table[i].run(argc - 1, argv + 1);
+    return command_complain(argv[1]);
+}
