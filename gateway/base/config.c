@@ -52,8 +52,9 @@ static int config_fill(struct config *config, const char *file, const char *cons
     }
     for (size_t i = 0; i < sets_count; i++)
         config_apply_set(config, i + 1, sets[i]);
-    if (tree.whole && !config->store->exhausted)
-        config_check(config);
+    if (!tree.whole || config->store->exhausted)
+        return -1;
+    config_check(config);
     return 0;
 }
 
@@ -70,9 +71,7 @@ int config_load_within(
     config->store->file = file;
     config->store->memory = (char *)config + (head + 15) / 16 * 16;
     config->store->memory_left = memory > 16 ? memory - 16 : 0;
-    if (config_fill(config, file, sets, sets_count) || config->store->exhausted)
-        return -1;
-    return 0;
+    return config_fill(config, file, sets, sets_count);
 }
 
 int config_load(struct config **ret_config, const char *file, const char *const *sets, size_t sets_count)

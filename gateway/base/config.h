@@ -96,15 +96,17 @@ struct config {
     struct config_store *store; /* private: origins, errors, owned strings */
 };
 
-/* Reads file (NULL: no file, the defaults alone), then each "name=value" of sets. Always leaves a config that
- * config_free() takes; errors are collected, see config_errors(). Returns -1 only when the file cannot be read or memory is
- * gone (that too is among the errors). */
+/* Reads file (NULL: no file, the defaults alone), then each "name=value" of sets. Always leaves what config_free() and
+ * config_errors() take; errors are collected, see config_errors(). Returns -1 only when the file cannot be read to its
+ * end (not there, a syntax error) or memory is gone: what is not known cannot be
+ * judged, so nobody should compile such a config. The reason is among the errors too. file outlives the config. */
 int config_load(struct config **ret_config, const char *file, const char *const *sets, size_t sets_count);
 
 void config_free(struct config **config);
 
-/* Adds an error about a value: field is the address of a member of this config (a string, number, list, or one item's
- * `value` of a map). The message gets "FILE:LINE:COLUMN: " or "--set NAME: " or "default of NAME: " in front. */
+/* Adds an error about a value: field is the address of a member of this config (a string, number, list, one item of a list, or
+ * one item's `value` of a map). The message gets "FILE:LINE:COLUMN: NAME: " or "--set NAME: " or "default of NAME: " in
+ * front. */
 void config_report(struct config *config, const void *field, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

@@ -41,12 +41,15 @@ static void config_check_bound(struct config *config, const struct option *optio
     config_print_size(limit, limited, sizeof limited);
 
     const char *word = bound->relation == OPTION_AT_LEAST ? "least" : "most";
-    if (config_find_origin(config, own_field) || !config_find_origin(config, other_field))
+    struct config_origin *origin = config_find_origin(config, own_field);
+    if (origin || !config_find_origin(config, other_field))
         config_report(config, own_field, "found %s; allowed: at %s %s, because %s is %s", own, word, limited,
             other->name, theirs);
     else
         config_report(config, other_field, "found %s; allowed with it: %s of at %s %s, but its default is %s",
             theirs, option->name, word, limited, own);
+    if (origin) /* one report is enough: what depends on this one is not looked at */
+        origin->refused = true;
 }
 
 static bool config_is_beyond_loopback(const char *address)

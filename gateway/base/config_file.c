@@ -184,7 +184,9 @@ static void config_file_run(struct config *config, struct slice text, const stru
     }
     yaml_parser_delete(&parser);
     tree->whole = state == 1;
-    while (!tree->whole && tree->count && build.parent) /* what is still open ends here */
+    if (!tree->whole && tree->count) /* the last value may be what the error is about */
+        tree->count--;
+    while (!tree->whole && build.parent) /* what is still open ends here */
         config_file_close(&build);
     if (tree->count)
         tree->nodes[0].end = tree->count;

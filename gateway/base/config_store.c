@@ -132,7 +132,7 @@ struct config_origin *config_note_origin(struct config *config, const void *fiel
     return origin;
 }
 
-const struct config_origin *config_find_origin(const struct config *config, const void *field)
+struct config_origin *config_find_origin(const struct config *config, const void *field)
 {
     const struct config_origin *origin = config->store->origins;
 

@@ -134,7 +134,7 @@ void config_report_at(struct config *config, struct config_place place, const ch
 /* Remembers where field's value comes from; the last one counts. NULL without memory. */
 struct config_origin *config_note_origin(struct config *config, const void *field, struct config_place place);
 /* NULL: a default. */
-const struct config_origin *config_find_origin(const struct config *config, const void *field);
+struct config_origin *config_find_origin(const struct config *config, const void *field);
 
 /* The full name of the option that field belongs to, "" when there is none. */
 const char *config_find_name(struct config *config, const void *field);
