@@ -8,7 +8,7 @@
 #include <zstd.h>
 #include <zstd_errors.h>
 
-#define OUT_STEP (16 * 1024)
+#define OUT_STEP ((size_t)16 * 1024) /* the ratio is looked at so often */
 #define RATIO_FREE (1024 * 1024) /* so much may come out whatever went in */
 #define ZSTD_WINDOW_LOG 23
 #define GZIP_ONLY (16 + MAX_WBITS) /* zlib.h, inflateInit2() */
@@ -54,9 +54,9 @@ int inflate_new(struct inflate **ret_inflate, enum inflate_coding coding, struct
     return 0;
 }
 
-static unsigned clamp(size_t size)
+static size_t smaller(size_t a, size_t b)
 {
-    return size < INT_MAX ? (unsigned)size : INT_MAX;
+    return a < b ? a : b;
 }
 
 /* A step takes some of *in, writes at most room bytes to out and says how many; it moves nothing only when it has
@@ -69,12 +69,13 @@ static int step_gzip(struct inflate *stream, struct slice *in, char *out, size_t
     if (stream->complete)
         inflateReset(gzip);
     gzip->next_in = (Bytef *)(uintptr_t)in->data;
-    gzip->avail_in = clamp(in->length);
+    gzip->avail_in = (unsigned)smaller(in->length, UINT_MAX);
     gzip->next_out = (Bytef *)out;
-    gzip->avail_out = clamp(room);
+    gzip->avail_out = (unsigned)room;
     int result = inflate(gzip, Z_NO_FLUSH);
     if (result != Z_OK && result != Z_STREAM_END && result != Z_BUF_ERROR)
-        return error_set(error, ERROR_REJECT, "gzip: %s", gzip->msg ? gzip->msg : "broken data");
+        return error_set(error, result == Z_MEM_ERROR ? ERROR_RETRY : ERROR_REJECT, "gzip: %s",
+            gzip->msg ? gzip->msg : zError(result));
     stream->complete = result == Z_STREAM_END;
     *ret_written = (size_t)((char *)gzip->next_out - out);
     size_t taken = (size_t)((const char *)gzip->next_in - in->data);
@@ -89,11 +90,14 @@ static int step_zstd(struct inflate *stream, struct slice *in, char *out, size_t
     ZSTD_outBuffer to = {out, room, 0};
     size_t result = ZSTD_decompressStream(stream->zstd, &to, &from);
 
-    if (ZSTD_getErrorCode(result) == ZSTD_error_frameParameter_windowTooLarge)
+    ZSTD_ErrorCode code = ZSTD_getErrorCode(result);
+
+    if (code == ZSTD_error_frameParameter_windowTooLarge)
         return error_set(
             error, ERROR_REJECT, "zstd: its window is larger than %d bytes", 1 << ZSTD_WINDOW_LOG);
-    if (ZSTD_isError(result))
-        return error_set(error, ERROR_REJECT, "zstd: %s", ZSTD_getErrorName(result));
+    if (code)
+        return error_set(error, code == ZSTD_error_memory_allocation ? ERROR_RETRY : ERROR_REJECT, "zstd: %s",
+            ZSTD_getErrorName(result));
     stream->complete = result == 0;
     *ret_written = to.pos;
     *in = (struct slice){in->data + from.pos, in->length - from.pos};
@@ -130,10 +134,10 @@ static int step_into(
         *ret_full = false;
         return step_at_limit(stream, in, out->limit, &written, error);
     }
-    size_t left = out->limit - out->length;
-    if (out->length == out->capacity && bytes_reserve(out, left < OUT_STEP ? left : OUT_STEP, error))
+    if (out->length == out->capacity &&
+        bytes_reserve(out, smaller(out->limit - out->length, OUT_STEP), error))
         return -1; /* GCOVR_EXCL_LINE: realloc failed */
-    size_t room = clamp(out->capacity - out->length);
+    size_t room = smaller(out->capacity - out->length, OUT_STEP);
     if (step(stream, in, out->data + out->length, room, &written, error))
         return -1;
     out->length += written;
