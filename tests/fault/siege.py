@@ -141,8 +141,10 @@ def injected(gateway, fault, log):
         if gateway.process.poll() is not None:
             return True  # an injected signal was faster
         assert tracer.poll() is None, f"strace: {tracer.stderr.read()}"
-        tasks = pathlib.Path(f"/proc/{process}/task").iterdir()
-        return all("TracerPid:\t0\n" not in (task / "status").read_text() for task in tasks)
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it ends as we look
+            tasks = pathlib.Path(f"/proc/{process}/task").iterdir()
+            return all("TracerPid:\t0\n" not in (task / "status").read_text() for task in tasks)
+        return False
 
     try:
         wait_until("strace to attach", attached)
