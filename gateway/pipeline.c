@@ -291,11 +291,12 @@ void pipeline_close(struct pipeline **pipeline)
     if (!old)
         return;
     admin_close(&old->admin);
-    for (size_t i = SOURCES; i-- > 0;)
-        pipeline_sources[i]->close(&old->sources[i]);
     for (size_t i = OUTLETS; i-- > 0;)
         pipeline_outlets[i]->close(&old->outlets[i]);
+    /* Completes what sources handed over and could not wait for: their memory must be there until then. */
     journal_close(&old->journal);
+    for (size_t i = SOURCES; i-- > 0;)
+        pipeline_sources[i]->close(&old->sources[i]);
     rendering_table_free(&old->renderings);
     streams_free(&old->streams);
     free(old->journal_directory);

@@ -4,7 +4,6 @@
  */
 #include <assert.h>
 #include <errno.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -175,11 +174,9 @@ static void http_close(struct source **source)
     assert(!http->running);
     http_daemons_stop(http);
     http_loop_take_done(http);
-    /* What the journal still holds it will still call back: that memory is left to the end of the process. */
-    if (http->suspended || http->in_journal)
+    assert(http->in_journal == 0);
+    if (http->suspended)
         return;
-    while (atomic_load_explicit(&http->completing, memory_order_acquire))
-        sched_yield();
     http_respond_free(http);
     http_pool_free(http);
     intake_free(&http->intake);

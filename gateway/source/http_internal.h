@@ -134,7 +134,6 @@ struct source {
     atomic_bool stopping;
     int64_t stop_deadline; /* set before stopping */
 
-    atomic_uint completing; /* completions under way: while there is one the source must stay */
     struct handover *_Atomic done; /* completed, newest first; @thread committer pushes, the loop takes all */
 
     struct intake *intake;

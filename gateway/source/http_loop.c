@@ -21,19 +21,17 @@ void http_loop_complete(struct handover *handover, enum handover_result result)
     struct source *http = request->source;
     struct handover *first = atomic_load_explicit(&http->done, memory_order_relaxed);
 
-    atomic_fetch_add_explicit(&http->completing, 1, memory_order_relaxed);
     request->result = result;
     do
         handover->next = first;
     while (!atomic_compare_exchange_weak_explicit(
         &http->done, &first, handover, memory_order_release, memory_order_relaxed));
     /* The loop takes the whole list at once, so whoever made it non-empty is the one to wake it. From the push on the
-     * request may be gone. */
+     * request may be gone; the source stays until the journal is closed. */
     if (!first) {
         ssize_t written = write(http->wake, &(uint64_t){1}, sizeof(uint64_t));
         (void)written; /* fails only when the counter is full: it is readable then */
     }
-    atomic_fetch_sub_explicit(&http->completing, 1, memory_order_release);
 }
 
 void http_loop_take_done(struct source *http)

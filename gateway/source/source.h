@@ -23,13 +23,14 @@ struct source_context {
 struct source;
 
 /* Opens sockets or directories, so that errors are known before anything starts. */
-typedef int source_open_fn(struct source **ret_source, const struct source_context *context, struct error *error);
+typedef int source_open_fn(
+    struct source **ret_source, const struct source_context *context, struct error *error);
 /* Starts the threads. */
 typedef int source_run_fn(struct source *source, struct error *error);
 /* Takes nothing new, lets what was handed over complete and be answered, at most until `deadline` (monotonic), then ends the
  * threads. @thread main */
 typedef void source_stop_fn(struct source *source, int64_t deadline);
-/* Frees; accepts a source that was never run. */
+/* Frees; accepts a source that was never run. The journal is closed by then, so that every hand-over is completed. */
 typedef void source_close_fn(struct source **source);
 /* Appends one line per listening address ("HTTP   http://127.0.0.1:8080") for the banner. */
 typedef int source_describe_fn(const struct source *source, struct bytes *text, struct error *error);
