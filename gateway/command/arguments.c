@@ -162,13 +162,13 @@ struct config *arguments_load(const struct arguments *arguments)
     struct error error;
     cleanup_bytes struct bytes text;
 
+    bytes_init(&text, ARGUMENTS_TEXT_MAX);
     /* What a file lacks that could not be read at all is no news. */
     if (config_load(&config, arguments->file, arguments->sets, arguments->sets_count) == 0)
         streams_compile(&streams, config, &error);
     streams_free(&streams);
     if (config_errors(config) == 0)
         return config;
-    bytes_init(&text, ARGUMENTS_TEXT_MAX);
     if (config_print_errors(config, &text, &error))
         fprintf(stderr, "penstock: %s\n", error.text); /* GCOVR_EXCL_LINE: more than the store can hold */
     fwrite(text.data, 1, text.length, stderr);
