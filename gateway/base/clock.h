@@ -14,7 +14,7 @@ struct clock;
 typedef int64_t clock_now_fn(const struct clock *clock);
 
 struct clock {
-    clock_now_fn *wall;      /* microseconds since 1970-01-01T00:00:00Z; may jump */
+    clock_now_fn *wall; /* microseconds since 1970-01-01T00:00:00Z; may jump */
     clock_now_fn *monotonic; /* microseconds since an unknown moment; never goes back */
 };
 

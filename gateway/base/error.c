@@ -29,8 +29,8 @@ int error_set_errno(struct error *error, enum error_kind kind, const char *forma
 
     size_t length = strlen(error->text);
     char reason[128];
-    snprintf(error->text + length, sizeof error->text - length, ": %s",
-        strerror_r(cause, reason, sizeof reason));
+    snprintf(
+        error->text + length, sizeof error->text - length, ": %s", strerror_r(cause, reason, sizeof reason));
     return -1;
 }
 

@@ -11,9 +11,9 @@
 
 enum error_kind {
     ERROR_NONE,
-    ERROR_RETRY,  /* nothing was taken; back off and try again (HTTP 503) */
+    ERROR_RETRY, /* nothing was taken; back off and try again (HTTP 503) */
     ERROR_REJECT, /* this input can never be taken (HTTP 4xx, dead letter) */
-    ERROR_FATAL,  /* this part has to stop */
+    ERROR_FATAL, /* this part has to stop */
 };
 
 struct error {
