@@ -22,13 +22,11 @@ const char *http_status_title(enum http_status status)
     return http_statuses[status].title;
 }
 
-/* Texts may quote a request: what is not UTF-8 in it becomes '?'. */
+/* The rest of a string behind its opening quote. Texts may quote a request: what is not UTF-8 in it becomes '?'. */
 static int http_answer_string(struct bytes *out, const char *text, struct error *error)
 {
     size_t left = strlen(text);
 
-    if (bytes_add(out, "\"", 1, error))
-        return -1;
     while (left) {
         size_t length = utf8_sequence(text, left);
         int result;
@@ -53,7 +51,7 @@ static int http_answer_list(struct bytes *out, const struct intake_result *resul
     if (bytes_print(out, error, "\"accepted\":%llu,\"rejected\":[", (unsigned long long)result->accepted))
         return -1;
     for (size_t i = 0; i < result->listed; i++) {
-        if (bytes_print(out, error, "%s{\"index\":%llu,\"reason\":", i ? "," : "",
+        if (bytes_print(out, error, "%s{\"index\":%llu,\"reason\":\"", i ? "," : "",
                 (unsigned long long)result->list[i].index) ||
             http_answer_string(out, result->list[i].text, error) || bytes_add(out, "}", 1, error))
             return -1;
@@ -75,7 +73,7 @@ int http_answer_partial(struct bytes *out, const struct intake_result *result, s
 static int http_answer_open(
     struct bytes *out, enum http_status status, const char *detail, struct error *error)
 {
-    if (bytes_print(out, error, "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%u,\"detail\":",
+    if (bytes_print(out, error, "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%u,\"detail\":\"",
             http_status_title(status), http_status_code(status)))
         return -1;
     return http_answer_string(out, detail, error);
