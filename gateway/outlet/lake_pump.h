@@ -31,7 +31,8 @@ struct lake_pump_options {
 
 struct lake_pump;
 
-/* Reads the cursor. */
+/* Reads the stored cursor: once in the life of an open journal, for what is stored may lag behind what was moved, and the
+ * journal frees up to the latter. */
 int lake_pump_open(struct lake_pump **ret_pump, const struct lake_pump_options *options, struct error *error);
 /* What is open is dropped, not published. */
 void lake_pump_close(struct lake_pump **pump);
