@@ -1,15 +1,14 @@
 /* decode: bytes in, records out; pure functions, no I/O, no globals.
  *
- * The JSON scanner validates a whole document (RFC 8259) in one pass without allocating and reports the values at
- * wanted places (RFC 6901 pointers). Policy where the RFC leaves room:
+ * The JSON scanner validates a whole document (RFC 8259) in one pass without allocating and reports the
+ * values at wanted places (RFC 6901 pointers). Policy where the RFC leaves room:
  *   depth      more than JSON_DEPTH_MAX nested arrays and objects: refused
- *   duplicate  keys are allowed; of a wanted one the last counts, and what was found below an earlier one is forgotten
+ *   duplicate  keys are allowed; of a wanted one the last counts, and what was below an earlier one is forgotten
  *   numbers    any length and size is valid and kept as text; nothing is computed from them
  *   \u0000     allowed in strings; a key or label that holds it is refused later as a control character
  *   BOM        refused (RFC 8259 section 8.1 lets a parser do so)
  *   UTF-8      checked; lone surrogates in \u escapes are refused
- * Names are compared after unescaping, byte by byte. Everything here is @thread any; slices point into the caller's
- * text.
+ * Names are compared after unescaping, byte by byte. Slices point into the caller's text. @thread any
  */
 #ifndef PENSTOCK_DECODE_DECODE_H
 #define PENSTOCK_DECODE_DECODE_H
@@ -26,14 +25,14 @@
 #define JSON_POINTER_TOKENS_MAX 16
 
 enum json_type {
-    JSON_ABSENT,
+    JSON_ABSENT, /* nothing stands at the wanted place */
     JSON_NULL,
     JSON_TRUE,
     JSON_FALSE,
     JSON_NUMBER,
     JSON_STRING,
     JSON_ARRAY,
-    JSON_OBJECT
+    JSON_OBJECT,
 };
 
 /* A value as it stands in the document: a string without its quotes, still escaped when `escaped`. */
@@ -45,15 +44,15 @@ struct json_value {
 
 struct json_pointers; /* compiled, constant, shared by all threads */
 
-/* "" (the whole document) and "/a/b~1c/0" are pointers; anything else is ERROR_REJECT that says what is wrong. */
+/* "" (the whole document) and "/a/b~1c/0" are pointers; ERROR_REJECT says what is wrong with anything else. */
 int json_pointers_compile(
     struct json_pointers **ret_pointers, const char *const *pointers, size_t count, struct error *error);
 void json_pointers_free(struct json_pointers **pointers);
 
-/* Scans exactly one value at the start of text (blanks around it allowed). pointers may be NULL. values has one
- * item per pointer, in the order of compiling; JSON_ABSENT where nothing was found. ret_end: offset behind the value and
- * the blanks that follow it. ERROR_REJECT says what was found at which byte, counted from 0 ("byte 17: expected ':'
- * behind a name, found '}'"); values mean nothing then. */
+/* Scans exactly one value at the start of text (blanks around it allowed). pointers may be NULL. values has
+ * one item per pointer, in the order of compiling; JSON_ABSENT where nothing was found. ret_end: offset
+ * behind the value and the blanks that follow it. ERROR_REJECT says what was found at which byte, counted
+ * from 0 ("byte 17: expected ':' behind a name, found '}'"); values mean nothing then. */
 int json_scan(struct slice text, const struct json_pointers *pointers, struct json_value *values,
     size_t *ret_end, struct error *error);
 
@@ -61,10 +60,10 @@ int json_scan(struct slice text, const struct json_pointers *pointers, struct js
 int json_scan_document(
     struct slice text, const struct json_pointers *pointers, struct json_value *values, struct error *error);
 
-/* Writes the unescaped UTF-8 of a string value to out (room for value->text.length bytes is enough); returns its length. */
+/* Writes the unescaped UTF-8 of a string value to out, at most value->text.length bytes; returns its length. */
 size_t json_unescape(const struct json_value *value, char *out);
 
-/* ---- one body, many records ------------------------------------------------------------------------------- */
+/* ---- one body, many records --------------------------------------------------------------------------- */
 
 enum decode_form {
     DECODE_JSON, /* one object, or an array whose elements are the records */
@@ -72,8 +71,8 @@ enum decode_form {
     DECODE_TEXT, /* one record per line (LF or CRLF, which are not part of it); empty lines are skipped */
 };
 
-/* An iterator over a body in memory. DECODE_JSON with an array is validated whole before the first record comes out, so that
- * a broken one stores nothing. */
+/* An iterator over a body in memory. DECODE_JSON with an array is validated whole before the first record
+ * comes out, so that a broken one stores nothing. */
 struct decoder {
     enum decode_form form;
     struct slice body;
@@ -81,36 +80,39 @@ struct decoder {
     bool in_array;
 };
 
-/* ERROR_REJECT: the body as a whole is not what the form says: a broken JSON array, or a body that holds no record (empty,
- * blank). "[]" is a body with no records and no error. */
+/* ERROR_REJECT: the body as a whole is not what the form says: a broken JSON array, or a body that holds no
+ * record (empty, blank). "[]" is a body with no records and no error. */
 int decoder_start(struct decoder *decoder, enum decode_form form, struct slice body, struct error *error);
 
-/* 1 with the bytes of the next record (an array element without the blanks around it, a line without its end; JSON not yet
- * scanned but for arrays), 0 at the end. A JSON body that is no array is one record: the whole without the blanks around it. */
+/* 1 with the bytes of the next record (an array element without the blanks around it, a line without its end;
+ * JSON not yet scanned but for arrays), 0 at the end. A JSON body that is no array is one record: the whole
+ * without the blanks around it. */
 int decoder_next(struct decoder *decoder, struct slice *ret_payload);
 
-/* ---- time ------------------------------------------------------------------------------------------------- */
+/* ---- time --------------------------------------------------------------------------------------------- */
 
-/* A JSON number (seconds, or milliseconds when it is 1e11 or more or -1e11 or less) or an RFC 3339 string with any offset ->
- * microseconds since 1970 UTC; further digits of a fraction are cut off. Years 0001 to 9999, in UTC. A blank may stand for
- * the T (RFC 3339 section 5.6). A leap second is taken where one can be, at 23:59:60 UTC, and counts as the last microsecond
- * of its day. ERROR_REJECT otherwise; the text never quotes the value. */
+/* A JSON number (seconds, or milliseconds when it is 1e11 or more or -1e11 or less) or an RFC 3339 string
+ * with any offset -> microseconds since 1970 UTC; further digits of a fraction are cut off. Years 0001 to
+ * 9999, in UTC. A blank may stand for the T (RFC 3339 section 5.6). A leap second is taken where one can be,
+ * at 23:59:60 UTC, and counts as the last microsecond of its day. ERROR_REJECT otherwise; the text never
+ * quotes the value. */
 int decode_time(const struct json_value *value, int64_t *ret_time, struct error *error);
 int decode_rfc3339(struct slice text, int64_t *ret_time, struct error *error);
 
-/* ---- content encodings ------------------------------------------------------------------------------------ */
+/* ---- content encodings -------------------------------------------------------------------------------- */
 
 enum inflate_coding { INFLATE_GZIP, INFLATE_ZSTD };
 
 struct inflate; /* a stream decompressor with caps */
 
-/* Output is capped by the `out` buffer's limit, by INFLATE_RATIO_MAX times the input once it is over 1 MiB, and (zstd) by a
- * window of 8 MiB. */
+/* Output is capped by the `out` buffer's limit, by INFLATE_RATIO_MAX times the input once it is over 1 MiB,
+ * and (zstd) by a window of 8 MiB. */
 #define INFLATE_RATIO_MAX 200
 int inflate_new(struct inflate **ret_inflate, enum inflate_coding coding, struct error *error);
 void inflate_free(struct inflate **inflate);
-/* Feeds compressed bytes and appends what comes out. Gzip members and zstd frames may follow each other. ERROR_REJECT: broken,
- * or a cap is reached (the text says which); ERROR_RETRY: out of memory. After an error only inflate_free() is left. */
+/* Feeds compressed bytes and appends what comes out. Gzip members and zstd frames may follow each other.
+ * ERROR_REJECT: broken, or a cap is reached (the text says which); ERROR_RETRY: out of memory. After an error
+ * only inflate_free() is left. */
 int inflate_feed(struct inflate *inflate, struct slice in, struct bytes *out, struct error *error);
 /* ERROR_REJECT when the compressed data ended early (nothing at all did, too). */
 int inflate_finish(struct inflate *inflate, struct error *error);

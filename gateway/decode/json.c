@@ -1,8 +1,9 @@
 /* json: the scanner; policy and contract in decode.h.
  *
- * One loop instead of recursion: the open containers are a stack of bits, and with each open container that is not
- * deeper than a pointer can reach goes the set of pointers whose path has led into it. A value's set is known when its name or
- * index has been read; pointers that end there get the value, the others live on inside it.
+ * One loop instead of recursion: the open containers are a stack of bits, and with each open container that
+ * is not deeper than a pointer can reach goes the set of pointers whose path has led into it. A value's set
+ * is known when its name or index has been read; pointers that end there get the value, the others live on
+ * inside it.
  */
 #include "decode/json_internal.h"
 
@@ -166,27 +167,31 @@ static inline const char *enter(struct scan *s, const char *p)
     return p;
 }
 
+/* A value has ended, and with it the containers that close right behind it. Up to what follows a comma. */
+static inline const char *leave(struct scan *s, const char *p)
+{
+    for (p = skip_blanks(p, s->end); at_close(s, p); p = skip_blanks(p + 1, s->end))
+        close_container(s, p);
+    if (s->depth == 0)
+        return p;
+    if (p == s->end || *p != ',')
+        return json_fail(&s->fault, p, s->objects & 1 ? "',' or '}'" : "',' or ']'");
+    return skip_blanks(p + 1, s->end);
+}
+
 static const char *scan_value(struct scan *s, const char *p)
 {
-    for (;;) {
+    while (p) {
         bool opened = p < s->end && (*p == '{' || *p == '[');
         p = opened ? open_container(s, p) : scan_scalar(s, p);
-        if (!p)
-            return NULL;
-        if (!opened || at_close(s, p)) {
-            /* A value has ended, and with it the containers that close right behind it. */
-            for (p = skip_blanks(p, s->end); at_close(s, p); p = skip_blanks(p + 1, s->end))
-                close_container(s, p);
+        if (p && (!opened || at_close(s, p))) {
+            p = leave(s, p);
             if (s->depth == 0)
                 return p;
-            if (p == s->end || *p != ',')
-                return json_fail(&s->fault, p, s->objects & 1 ? "',' or '}'" : "',' or ']'");
-            p = skip_blanks(p + 1, s->end);
         }
-        p = enter(s, p);
-        if (!p)
-            return NULL;
+        p = p ? enter(s, p) : NULL;
     }
+    return NULL;
 }
 
 static int report(struct slice text, const struct json_fault *fault, struct error *error)

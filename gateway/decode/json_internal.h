@@ -19,12 +19,12 @@ static inline const char *json_fail(struct json_fault *fault, const char *at, co
     return NULL;
 }
 
-/* ---- strings ---------------------------------------------------------------------------------------------- */
+/* ---- strings ------------------------------------------------------------------------------------------ */
 
-/* The first byte at or behind p that is not plain string text: a quote, a backslash, a control character or the
- * first byte of a character beyond ASCII; end when there is none. Looks at eight bytes at a time: a subtraction per
- * byte sets the high bit where the byte was too small. It can also borrow into the byte above, but only from a byte
- * that is a hit itself, so the lowest hit is exact. */
+/* The first byte at or behind p that is not plain string text: a quote, a backslash, a control character or
+ * the first byte of a character beyond ASCII; end when there is none. Looks at eight bytes at a time: a
+ * subtraction per byte sets the high bit where the byte was too small. It can also borrow into the byte
+ * above, but only from a byte that is a hit itself, so the lowest hit is exact. */
 static inline const char *json_string_plain(const char *p, const char *end)
 {
     const uint64_t ones = 0x0101010101010101;
@@ -45,7 +45,7 @@ static inline const char *json_string_plain(const char *p, const char *end)
     return p;
 }
 
-/* From any place inside a string to its closing quote, checking everything on the way; sets *escaped at a backslash. */
+/* From inside a string to its closing quote, checking everything on the way; sets *escaped at a backslash. */
 const char *json_string_end_slow(const char *p, const char *end, bool *escaped, struct json_fault *fault);
 
 static inline const char *json_string_end(
@@ -58,7 +58,7 @@ static inline const char *json_string_end(
 /* Whether a validated string with escapes means exactly these bytes. */
 bool json_string_means(struct slice raw, struct slice plain);
 
-/* ---- pointers --------------------------------------------------------------------------------------------- */
+/* ---- pointers ----------------------------------------------------------------------------------------- */
 
 struct json_token {
     struct slice name;

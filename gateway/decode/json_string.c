@@ -1,4 +1,4 @@
-/* json_string: the strings of JSON: UTF-8, escapes and what they mean (RFC 8259 section 7, RFC 3629 section 4). */
+/* json_string: UTF-8, escapes and what they mean (RFC 8259 section 7, RFC 3629 section 4). */
 #include "decode/json_internal.h"
 
 static int hex_digit(char c)
@@ -61,8 +61,8 @@ static const char *skip_escape(const char *p, const char *end, struct json_fault
     return *p == 'u' ? skip_unicode_escape(p, end, fault) : p + 1;
 }
 
-/* p: a byte from 0x80 on. Only the second byte has narrower limits than 80..BF, against overlong forms, surrogates and
- * what lies beyond U+10FFFF. */
+/* p: a byte from 0x80 on. Only the second byte has narrower limits than 80..BF, against overlong forms,
+ * surrogates and what lies beyond U+10FFFF. */
 static const char *skip_character(const char *p, const char *end, struct json_fault *fault)
 {
     unsigned char first = (unsigned char)*p;
@@ -114,7 +114,7 @@ static size_t put_utf8(uint32_t code, char *out)
     return length;
 }
 
-/* Takes one byte or one escape of a validated string and writes what it means; returns how many bytes that is. */
+/* Takes one byte or one escape of a validated string, writes what it means and returns its length. */
 static size_t take_meaning(const char **text, const char *end, char out[4])
 {
     static const char escapes[] = "\"\\/bfnrt";
@@ -146,7 +146,7 @@ size_t json_unescape(const struct json_value *value, char *out)
     const char *end = p + value->text.length;
     size_t length = 0;
 
-    /* No escape is shorter than what it means. But take_meaning() may want four bytes where fewer are left. */
+    /* No escape is shorter than what it means. */
     while (p < end) {
         char meaning[4];
         size_t added = take_meaning(&p, end, meaning);

@@ -1,6 +1,6 @@
-/* The scanner against jansson, on generated documents and on mutations of them: both take and refuse the same, and
- * find the same values, but for the policy of decode.h. Where the two disagree the document must show one of the
- * policy's features; each feature has a predicate here that looks for it without the scanner.
+/* The scanner against jansson, on generated documents and on mutations of them: both take and refuse the
+ * same, and find the same values, but for the policy of decode.h. Where the two disagree the document must
+ * show one of the policy's features; each feature has a predicate here that looks for it without the scanner.
  * SEED=n repeats a run, ROUNDS=n makes it longer. */
 #include <criterion/criterion.h>
 #include <ctype.h>
@@ -43,7 +43,7 @@ static unsigned long from_environment(const char *name, unsigned long otherwise)
     return text ? strtoul(text, NULL, 0) : otherwise;
 }
 
-/* ---- documents --------------------------------------------------------------------------------------------- */
+/* ---- documents ---------------------------------------------------------------------------------------- */
 
 struct text {
     char data[TEXT_MAX];
@@ -157,7 +157,7 @@ static void generate(struct text *text)
         put(text, (char[]){open[--depth], '\0'});
 }
 
-/* ---- mutations --------------------------------------------------------------------------------------------- */
+/* ---- mutations ---------------------------------------------------------------------------------------- */
 
 static void insert(struct text *text, size_t at, char c)
 {
@@ -195,7 +195,7 @@ static void mutate(struct text *text)
     }
 }
 
-/* ---- policy ------------------------------------------------------------------------------------------------- */
+/* ---- policy ------------------------------------------------------------------------------------------- */
 
 struct features {
     size_t deepest;
@@ -250,7 +250,7 @@ static struct features look(const struct text *text)
     return features;
 }
 
-/* ---- values -------------------------------------------------------------------------------------------------- */
+/* ---- values ------------------------------------------------------------------------------------------- */
 
 struct wanted {
     const char *pointer;
@@ -309,10 +309,10 @@ static bool same(const struct json_value *value, const json_t *expected)
     return equal;
 }
 
-/* ---- the comparison ------------------------------------------------------------------------------------------ */
+/* ---- the comparison ----------------------------------------------------------------------------------- */
 
-/* Not policy, but a fault of jansson 2.14: a NUL byte that ends a number or a word is put back into its buffer, taken there
- * for the buffer's end, and lost. */
+/* Not policy, but a fault of jansson 2.14: a NUL byte that ends a number or a word is put back into its
+ * buffer, taken there for the buffer's end, and lost. */
 static bool nul_behind_token(const struct text *text)
 {
     for (size_t i = 1; i < text->length; i++)
