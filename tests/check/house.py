@@ -145,8 +145,19 @@ def check_hygiene():
             yield f"{name}: CR LF line ends"
 
 
+def check_named_tests():
+    """The README names the test behind each promise."""
+    names = tracked("tests/*")
+    tests = {name for file in names if file.endswith(".py") for name in re.findall(r"^def (test_\w+)", text_of(file), re.MULTILINE)}
+    for file, name in re.findall(r"`((?:tests/)?[\w/]*test_\w+\.(?:py|c))?(?:::)?(test_\w+)?`", text_of("README.md")):
+        if file and not any(known.endswith("/" + file.removeprefix("tests/")) for known in names):
+            yield f"README.md: there is no {file}"
+        if name and name not in tests:
+            yield f"README.md: there is no test {name}"
+
+
 CHECKS = (check_file_sizes, check_function_sizes, check_includes, check_banned_calls, check_words_and_paths, check_excuses,
-          check_opening_comment, check_hygiene)
+          check_opening_comment, check_hygiene, check_named_tests)
 
 
 def main():

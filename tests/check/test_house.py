@@ -57,5 +57,12 @@ def test_excuses(monkeypatch):
     assert not breaches(house.check_excuses, monkeypatch, {"gateway/a.c": "/* memory is gone: GCOVR_EXCL_START */\n"})
 
 
+def test_named_tests(monkeypatch):
+    tree = {"tests/fault/test_a.py": "def test_b():\n", "tests/unit/test_c.c": ""}
+    for text, found in (("`tests/fault/test_a.py::test_b`, `test_b`, `test_a.py::test_b`, `tests/unit/test_c.c`", 0),
+                        ("`test_x`", 1), ("`tests/fault/test_a.py::test_x`", 1), ("`tests/unit/test_d.c`", 1)):
+        assert len(breaches(house.check_named_tests, monkeypatch, {**tree, "README.md": text})) == found, text
+
+
 def test_opening_comment(monkeypatch):
     assert breaches(house.check_opening_comment, monkeypatch, {"gateway/a.c": "#include <a.h>\n"})

@@ -171,6 +171,13 @@ def test_readme_table_is_the_binarys(argument, heading):
     assert readme_table(heading) == [line for line in printed.stdout.splitlines() if line.startswith("|")]
 
 
+def test_configuration_in_the_readme_is_valid(tmp_path):
+    for block in re.findall(r"^```yaml\n(.*?)^```", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL):
+        (tmp_path / "readme.yaml").write_text(block)
+        done = run_command("check", "-c", "readme.yaml", cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+
+
 def test_schema_file_is_the_binarys():
     printed = run_command("check", "--schema")
     assert printed.stdout == (ROOT / "schemas" / "config.schema.json").read_text()
