@@ -180,7 +180,13 @@ class Gateway:
 
 # ---- the lake ----
 
-LakeFile = collections.namedtuple("LakeFile", "folder name stream gateway epoch first last rows")
+class LakeFile(collections.namedtuple("LakeFile", "path folder stream gateway epoch first last")):
+    @property
+    def rows(self):
+        """Read when asked for: a long run's lake is larger than memory."""
+        data = self.path.read_bytes()
+        assert data.endswith(b"\n"), f"{self.path} ends within a row"
+        return data[:-1].split(b"\n")
 
 
 def read_lake(root):
@@ -192,16 +198,14 @@ def read_lake(root):
             continue
         name = LAKE_FILE.match(path.name)
         assert name, f"a name that the lake does not give: {path}"
-        data = path.read_bytes()
-        assert data.endswith(b"\n"), f"{path} ends within a row"
-        files.append(LakeFile(str(path.parent.relative_to(root)), path.name, name["stream"], name["gateway"], name["epoch"],
-                              int(name["first"]), int(name["last"]), data[:-1].split(b"\n")))
+        files.append(LakeFile(path, str(path.parent.relative_to(root)), name["stream"], name["gateway"], name["epoch"],
+                              int(name["first"]), int(name["last"])))
     files.sort(key=lambda file: (file.folder, file.first))
     for file in files:
-        assert file.first <= file.last and 1 <= len(file.rows) <= file.last - file.first + 1, file.name
+        assert file.first <= file.last and 1 <= len(file.rows) <= file.last - file.first + 1, file.path
     for before, after in zip(files, files[1:]):
         if (before.folder, before.stream) == (after.folder, after.stream):
-            assert before.last < after.first, f"{before.name} and {after.name} overlap"
+            assert before.last < after.first, f"{before.path} and {after.path} overlap"
     return files
 
 

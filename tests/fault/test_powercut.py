@@ -8,7 +8,8 @@ import pytest
 from ledger import CONFIG, assert_kept
 from siege import SMALL_SEGMENTS, Load, moment, new_random, note, rounds
 
-SIZES = {"ext4": 128 << 20, "xfs": 320 << 20}
+SIZES = {"ext4": 256 << 20, "xfs": 320 << 20}
+A_ROUND = 32 << 20  # that the lake grows by
 
 
 def cut_rounds(gateway, tools, ledger, generator, count, disk):
@@ -36,7 +37,7 @@ def on_mount(disk):
 def test_power_cut_loses_nothing(mount, gateway, tools, ledger, kind):
     generator, seed = new_random()
     count = rounds(5)
-    disk = mount(kind, SIZES[kind])
+    disk = mount(kind, SIZES[kind] + count * A_ROUND)
     one = gateway(*on_mount(disk), config=CONFIG)
     cut_rounds(one, tools, ledger, generator, count, disk)
     verdict = ledger.judge(disk.point / "data" / "lake")
