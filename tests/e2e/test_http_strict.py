@@ -1,5 +1,7 @@
 """What the HTTP source takes for a request, byte by byte. Each row states every answer of the connection and how it ends."""
 
+import socket
+
 import pytest
 
 import penstock
@@ -170,6 +172,15 @@ def test_one_byte_at_a_time(port):
         for byte in chunked():
             wire.send(bytes([byte]))
         assert wire.reply().status == 200
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_sender_that_ends_its_side_is_answered(port, count):
+    """As `nc -N` does."""
+    with Wire(port) as wire:
+        wire.send(message(LENGTH) * count)
+        wire.socket.shutdown(socket.SHUT_WR)
+        assert wire.rest() == [200] * count
 
 
 def test_pipeline_of_200(port):
