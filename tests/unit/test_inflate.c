@@ -29,13 +29,13 @@ static void pack_gzip(struct slice plain, struct bytes *out)
     deflateEnd(&stream);
 }
 
-static void pack_zstd(struct slice plain, int window_log, struct bytes *out)
+static void pack_zstd(struct slice plain, int window_log, int checksum, struct bytes *out)
 {
     ZSTD_CCtx *context = ZSTD_createCCtx();
 
     cr_assert(bytes_reserve(out, ZSTD_compressBound(plain.length), &error) == 0);
     ZSTD_CCtx_setParameter(context, ZSTD_c_windowLog, window_log);
-    ZSTD_CCtx_setParameter(context, ZSTD_c_checksumFlag, 1);
+    ZSTD_CCtx_setParameter(context, ZSTD_c_checksumFlag, checksum);
     ZSTD_CCtx_setParameter(context, ZSTD_c_contentSizeFlag, 0);
     ZSTD_inBuffer in = {plain.data, plain.length, 0};
     ZSTD_outBuffer to = {out->data + out->length, out->capacity - out->length, 0};
@@ -49,7 +49,7 @@ static void pack(enum inflate_coding coding, struct slice plain, struct bytes *o
     if (coding == INFLATE_GZIP)
         pack_gzip(plain, out);
     else
-        pack_zstd(plain, 0, out);
+        pack_zstd(plain, 0, 1, out);
 }
 
 /* Unpacks in pieces of so many bytes. Returns 0, -1 when a piece was refused, -2 when the end was. */
@@ -126,6 +126,19 @@ Test(inflate, everything_comes_back_in_any_pieces)
         comes_back(slice_of("a"), pieces[i]);
         comes_back(slice_of(""), pieces[i]);
     }
+}
+
+/* Without a checksum behind it the last block's input is gone while most of its output still waits. */
+Test(inflate, what_waits_inside_comes_out_without_further_input)
+{
+    cleanup_bytes struct bytes readings = {.limit = PLAIN_LIMIT};
+    cleanup_bytes struct bytes packed = {.limit = PLAIN_LIMIT};
+    cleanup_bytes struct bytes out = {.limit = PLAIN_LIMIT};
+
+    fill_readings(&readings, 2000);
+    pack_zstd(bytes_slice(&readings), 0, 0, &packed);
+    cr_expect(unpack(INFLATE_ZSTD, bytes_slice(&packed), packed.length, &out) == 0, "%s", error.text);
+    cr_expect(slice_equal(bytes_slice(&out), bytes_slice(&readings)), "%zu bytes", out.length);
 }
 
 Test(inflate, members_and_frames_follow_each_other)
@@ -251,12 +264,12 @@ Test(inflate, a_zstd_window_above_8_mib_is_refused)
     cleanup_bytes struct bytes out = {.limit = PLAIN_LIMIT};
 
     fill_noise(&plain, 17 * MIB);
-    pack_zstd(bytes_slice(&plain), 24, &packed);
+    pack_zstd(bytes_slice(&plain), 24, 1, &packed);
     cr_expect(unpack(INFLATE_ZSTD, bytes_slice(&packed), 8192, &out) == -1);
     cr_expect(error.kind == ERROR_REJECT);
     cr_expect_str_eq(error.text, "zstd: its window is larger than 8388608 bytes");
     bytes_clear(&packed);
-    pack_zstd(bytes_slice(&plain), 23, &packed);
+    pack_zstd(bytes_slice(&plain), 23, 1, &packed);
     cr_expect(unpack(INFLATE_ZSTD, bytes_slice(&packed), 8192, &out) == 0, "%s", error.text);
     cr_expect(slice_equal(bytes_slice(&out), bytes_slice(&plain)));
 }
