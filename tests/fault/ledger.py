@@ -44,7 +44,7 @@ class Ledger:
     def __init__(self, folder):
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.runs = 0
+        self.runs = self.tries = 0
         self.fresh = {}  # id -> bytes of records sent one by one
         self.accepted = {}  # (run, client) -> set of posts
         self.issued = {}  # (run, client) -> number of posts
@@ -54,11 +54,19 @@ class Ledger:
         self.runs += 1
         return f"r{self.runs}"
 
+    def try_fresh(self, gateway):
+        """One record more; the status of its answer."""
+        self.tries += 1
+        name = f"fresh-{self.tries}-0-0"
+        body = json.dumps({"id": name, "sensor_id": "fresh", "kind": "k0"}, separators=(",", ":")).encode()
+        status = gateway.post("/readings", body).status
+        if status == 200:
+            self.fresh[name] = body
+        return status
+
     def send_fresh(self, gateway):
         """One record that must get through."""
-        name = f"fresh-{len(self.fresh)}-0-0"
-        body = json.dumps({"id": name, "sensor_id": "fresh", "kind": "k0"}, separators=(",", ":"))
-        self.fresh[name] = gateway.send(body)
+        assert self.try_fresh(gateway) == 200
 
     def read(self):
         for file in self.folder.iterdir():

@@ -93,6 +93,50 @@ def test_full_journal_waits_for_the_lake(gateway, tools, ledger):
     assert_kept(verdict)
 
 
+def restart_without_room(one, ledger, count=10):
+    """kill -9 and start again with no room for anything: every start succeeds; it takes what it can keep and refuses the rest."""
+    for _ in range(count):
+        one.kill()
+        one.start()
+        assert ledger.try_fresh(one) in (200, 503)
+
+
+def test_full_journal_always_starts(gateway, tools, ledger):
+    one = gateway("lake.url=blocked/lake", "lake.roll.every=200ms", *SMALL_SEGMENTS, config=CONFIG)
+    one.directory.joinpath("blocked").write_text("a file where a directory should be")
+    one.start()
+    with Load(tools, one, ledger) as load:
+        wait_until("503", lambda: one.ready()[0] == 503)
+        load.stop()
+    restart_without_room(one, ledger)
+    assert sum(one.journal_files().values()) <= 16 << 20
+    one.directory.joinpath("blocked").unlink()
+    accepts_again(one, ledger)
+    one.stop_cleanly()
+    verdict = ledger.judge(one.directory / "blocked" / "lake")
+    note("journal full, kill -9 and start", 10, verdict)
+    assert_kept(verdict)
+
+
+def test_full_disk_always_starts(mount, gateway, tools, ledger):
+    disk = mount("ext4", 48 << 20)
+    one = gateway(f"gateway.data={disk.point}/data", f"lake.url={gateway.folder}/lake", "lake.roll.every=1h", *SMALL,
+                  config=CONFIG).start()
+    ledger.send_fresh(one)
+    disk.fill(leave=2 << 20)
+    with Load(tools, one, ledger) as load:
+        wait_until("503", lambda: one.ready()[0] == 503)
+        load.stop()
+    ballast = disk.fill()
+    restart_without_room(one, ledger)
+    ballast.unlink()
+    accepts_again(one, ledger)
+    one.stop_cleanly()
+    verdict = ledger.judge(gateway.folder / "lake")
+    note("disk full, kill -9 and start", 10, verdict)
+    assert_kept(verdict)
+
+
 def test_dead_disk_refuses_and_ends_in_order(mount, gateway, tools, ledger):
     """The filesystem is gone under a gateway that goes on: it refuses, says so, and still stops."""
     disk = mount("ext4", 64 << 20)
