@@ -128,7 +128,7 @@ Test(inflate, everything_comes_back_in_any_pieces)
     }
 }
 
-/* Without a checksum behind it the last block's input is gone while most of its output still waits. */
+/* No checksum follows the last block, so nothing but the block itself may bring its output out. */
 Test(inflate, what_waits_inside_comes_out_without_further_input)
 {
     cleanup_bytes struct bytes readings = {.limit = PLAIN_LIMIT};
