@@ -157,6 +157,40 @@ def test_sd_notify(gateway, tmp_path):
     assert "STOPPING=1" in lines[1:]
 
 
+def test_watchdog_hears_nothing_from_a_stuck_committer(gateway, tmp_path):
+    """With a period of 400 ms the gateway reports every 200 ms; a sync that hangs ends the WATCHDOG=1 and nothing else."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(15)
+        one = gateway(environment={"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "400000"}).start()
+
+        def reports(count):
+            """What follows each of the next STATUS messages, up to the next one."""
+            said = []
+            while len(said) <= count:
+                message = manager.recv(4096).decode()
+                if message.startswith("STATUS="):
+                    said.append([])
+                elif said:
+                    said[-1].append(message)
+            return said[:count]
+
+        assert reports(3) == [["WATCHDOG=1"]] * 3
+
+        def send():
+            with contextlib.suppress(OSError, http.client.HTTPException):
+                one.post("/readings", '{"sensor_id":1}')
+
+        sender = threading.Thread(target=send)
+        with injected(one, "fdatasync:delay_enter=60000000", tmp_path / "strace") as tracer:
+            sender.start()
+            wait_until("silence", lambda: reports(1) == [[]])
+            assert reports(3) == [[]] * 3
+            tracer.kill()
+            one.kill()
+        sender.join(10)
+
+
 def readme_table(heading):
     """The Markdown table that follows a heading holding these words."""
     text = (ROOT / "README.md").read_text()
