@@ -36,6 +36,7 @@ function(penstock_lake_test name)
 endfunction()
 penstock_test(lake_name lake)
 penstock_lake_test(lake lake)
+penstock_lake_test(lake_replay lake)
 penstock_test(template route)
 penstock_test(route route)
 

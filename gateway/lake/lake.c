@@ -11,14 +11,16 @@
 #include "lake/places.h"
 #include "lake/store.h"
 
-#define LAKE_BUFFER_MAX (32 * 1024) /* per open file */
+#define LAKE_BUFFERS_MAX (16 * 1024 * 1024) /* of all open files together, */
+#define LAKE_BUFFER_LEAST (2 * 1024) /* but this much for each, */
+#define LAKE_BUFFER_MOST (32 * 1024) /* and not more for one */
 #define LAKE_LARGE_ROW_MAX (256 * 1024 * 1024) /* beyond any record that a journal takes */
 #define LAKE_LARGE_ROW_KEEP (1024 * 1024) /* larger memory is given back at once */
 
 struct lake_file {
     struct lake_file *older, *newer;
     struct place *place;
-    struct store_file *store;
+    struct store_file *store; /* NULL until the buffer was full once: quiet paths need no descriptor */
     const struct format *format;
     uint32_t epoch;
     uint64_t first, last; /* positions */
@@ -39,6 +41,7 @@ struct lake {
     int64_t due; /* nothing is due earlier; may be too early */
     bool listings; /* some place may have one */
     bool failed; /* to be closed */
+    size_t buffer_size; /* ceiling of each file's */
     struct bytes large_row; /* rows that no buffer holds */
 };
 
@@ -68,6 +71,15 @@ void lake_close(struct lake **lake)
     *lake = NULL;
 }
 
+static size_t lake_buffer_size(uint64_t files)
+{
+    uint64_t share = LAKE_BUFFERS_MAX / files;
+
+    if (share > LAKE_BUFFER_MOST)
+        return LAKE_BUFFER_MOST;
+    return share < LAKE_BUFFER_LEAST ? LAKE_BUFFER_LEAST : (size_t)share;
+}
+
 int lake_open_store(struct lake **ret_lake, const struct lake_options *options, const struct store_kind *kind,
     struct error *error)
 {
@@ -84,6 +96,7 @@ int lake_open_store(struct lake **ret_lake, const struct lake_options *options, 
     bytes_init(&lake->large_row, LAKE_LARGE_ROW_MAX);
     if (lake->options.max_open_files == 0)
         lake->options.max_open_files = 1;
+    lake->buffer_size = lake_buffer_size(lake->options.max_open_files);
     if (places_init(&lake->places, lake->options.max_open_files, error))
         return -1;
     if (kind->open(&lake->store, options->root, options->gateway_id, error))
@@ -117,23 +130,17 @@ static int64_t lake_file_due(const struct lake *lake, const struct lake_file *fi
 static int lake_file_open(
     struct lake *lake, struct place *place, const struct lake_row *row, struct error *error)
 {
-    struct store_file *store;
-
-    if (lake->kind->create(lake->store, &store, error))
-        return -1;
     struct lake_file *file = calloc(1, sizeof *file);
-    if (!file) {
-        lake->kind->abort(&store);
+
+    if (!file)
         return error_set(error, ERROR_RETRY, "lake: open file: out of memory");
-    }
     *file = (struct lake_file){.older = lake->newest,
         .place = place,
-        .store = store,
         .format = format_of(row->format),
         .epoch = row->epoch,
         .first = row->sequence,
         .received = row->received};
-    bytes_init(&file->buffer, LAKE_BUFFER_MAX);
+    bytes_init(&file->buffer, lake->buffer_size);
     file->opened = file->touched = clock_monotonic(lake->options.clock);
     *(lake->newest ? &lake->newest->newer : &lake->oldest) = file;
     lake->newest = file;
@@ -144,9 +151,19 @@ static int lake_file_open(
     return 0;
 }
 
-static int lake_file_flush(const struct lake *lake, struct lake_file *file, struct error *error)
+static int lake_file_store(
+    struct lake *lake, struct lake_file *file, const struct bytes *data, struct error *error)
 {
-    if (file->buffer.length && lake->kind->write(file->store, file->buffer.data, file->buffer.length, error))
+    if (data->length == 0)
+        return 0;
+    if (!file->store && lake->kind->create(lake->store, &file->store, error))
+        return -1;
+    return lake->kind->write(file->store, data->data, data->length, error);
+}
+
+static int lake_file_flush(struct lake *lake, struct lake_file *file, struct error *error)
+{
+    if (lake_file_store(lake, file, &file->buffer, error))
         return -1;
     bytes_clear(&file->buffer);
     return 0;
@@ -155,12 +172,10 @@ static int lake_file_flush(const struct lake *lake, struct lake_file *file, stru
 static int lake_file_write(
     struct lake *lake, struct lake_file *file, const struct lake_row *row, struct error *error)
 {
-    struct bytes *out = &file->buffer;
+    size_t most = lake->buffer_size - FORMAT_ROW_EXTRA;
+    struct bytes *out = row->payload.length > most ? &lake->large_row : &file->buffer;
 
-    if (row->payload.length > LAKE_BUFFER_MAX - FORMAT_ROW_EXTRA)
-        out = &lake->large_row;
-    if (file->buffer.length + row->payload.length > LAKE_BUFFER_MAX - FORMAT_ROW_EXTRA &&
-        lake_file_flush(lake, file, error))
+    if (file->buffer.length + row->payload.length > most && lake_file_flush(lake, file, error))
         return -1;
     size_t before = out->length;
     if (file->format->row(row->payload, out, error))
@@ -172,7 +187,7 @@ static int lake_file_write(
         file->touched = clock_monotonic(lake->options.clock);
     if (out != &lake->large_row)
         return 0;
-    int result = lake->kind->write(file->store, out->data, out->length, error);
+    int result = lake_file_store(lake, file, out, error);
     bytes_clear(out);
     if (out->capacity > LAKE_LARGE_ROW_KEEP)
         bytes_free(out);

@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
 #include "base/health.h"
 #include "base/log.h"
@@ -64,6 +65,18 @@ static void outlet_find_metrics(struct outlet_metrics *metrics)
     metrics->lag_seconds = metric_series(METRIC_OUTLET_LAG_SECONDS, LAKE_PUMP_NAME, NULL, NULL);
     metrics->damaged = metric_series(METRIC_JOURNAL_RECORDS_DAMAGED, NULL, NULL, NULL);
     metrics->open_files = metric_series(METRIC_OUTLET_OPEN_FILES, LAKE_PUMP_NAME, NULL, NULL);
+}
+
+/* Each open file may need a descriptor; the usual soft limit of 1024 is for everybody. Above the hard one opening fails and
+ * is tried again. */
+static void outlet_raise_descriptors(uint64_t files)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit))
+        return;
+    limit.rlim_cur = limit.rlim_max - limit.rlim_cur < files ? limit.rlim_max : limit.rlim_cur + files;
+    setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 static void outlet_lake_close(struct outlet **outlet);
@@ -186,9 +199,11 @@ static void *outlet_thread(void *argument)
 static int outlet_lake_run(struct outlet *outlet, struct error *error)
 {
     assert(!outlet->running);
+    outlet_raise_descriptors(outlet->options.lake.max_open_files);
     if (lake_pump_open(&outlet->pump, &outlet->options, error))
         return -1;
     lake_pump_status(outlet->pump, &outlet->told);
+    outlet_tell_metrics(outlet, &outlet->told); /* what is queued is told before the first step */
     int failure = pthread_create(&outlet->thread, NULL, outlet_thread, outlet);
     if (failure) {
         lake_pump_close(&outlet->pump);

@@ -218,13 +218,14 @@ static int pump_take(struct lake_pump *pump, const struct journal_entry *entry, 
     return 0;
 }
 
-/* The number of entries taken. */
+/* The number of entries taken. A published file ends the batch, so that the cursor moves with it and a deadline is seen. */
 static int pump_read(struct lake_pump *pump, struct error *error)
 {
     struct journal_entry entry;
+    uint64_t published = lake_published(pump->lake);
     int taken = 0;
 
-    while (taken < LAKE_PUMP_BATCH) {
+    while (taken < LAKE_PUMP_BATCH && lake_published(pump->lake) == published) {
         int found = journal_read(pump->reader, &entry, error);
         if (found == 0)
             break;
