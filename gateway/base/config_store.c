@@ -81,7 +81,7 @@ static void config_print_place(
         bytes_print(text, &ignored, "%s %s: ", place.kind == CONFIG_PLACE_SET ? "--set" : "default of", name);
 }
 
-static void config_report_list(
+__attribute__((format(printf, 4, 0))) static void config_report_list(
     struct config *config, struct config_place place, const char *name, const char *format, va_list arguments)
 {
     char message[2048];
@@ -134,7 +134,7 @@ struct config_origin *config_note_origin(struct config *config, const void *fiel
 
 struct config_origin *config_find_origin(const struct config *config, const void *field)
 {
-    const struct config_origin *origin = config->store->origins;
+    struct config_origin *origin = config->store->origins;
 
     while (origin && origin->field != field)
         origin = origin->next;
