@@ -59,7 +59,7 @@ static void pipeline_name_gateway(struct pipeline *pipeline)
             *next = '-';
         name = host;
     }
-    snprintf(pipeline->gateway_id, sizeof pipeline->gateway_id, "%s", name);
+    snprintf(pipeline->gateway_id, sizeof pipeline->gateway_id, "%.*s", JOURNAL_GATEWAY_ID_MAX, name);
 }
 
 /* ---- the steps of the start ---------------------------------------------------------------------------------- */
