@@ -68,7 +68,7 @@ int option_print_allowed(const struct option *option, struct bytes *text, struct
     case OPTION_TEXT:
         return bytes_add_text(text, option->allowed, error);
     case OPTION_NAME:
-        return bytes_add_text(text, "up to 64 of the characters A-Z a-z 0-9 . _ -", error);
+        return bytes_add_text(text, "up to 64 of the characters A-Z a-z 0-9 . _ -, no dot in front", error);
     case OPTION_ENUM:
         return option_print_words(option, text, error);
     case OPTION_ADDRESS:

@@ -71,7 +71,7 @@ const struct option option_table[] = {
 
     {"lake.url", TEXT("a directory, or file:///DIRECTORY"), .offset = IN_CONFIG(lake.url), .initial = "",
         .help = "Where the lake's files appear; empty: gateway.data/lake."},
-    {"lake.max_open_files", COUNT("files", 1, 65536), .offset = IN_CONFIG(lake.max_open_files), .initial = "256",
+    {"lake.max_open_files", COUNT("files", 1, 65536), .offset = IN_CONFIG(lake.max_open_files), .initial = "4096",
         .help = "Most files written at once; above it the oldest is published early."},
     {"lake.roll.size", SIZE(1, TIB), .zero = "never", .offset = IN_CONFIG(lake.roll.size), .initial = "128MiB",
         .help = "A file is published when it is this large,"},

@@ -191,7 +191,7 @@ static bool option_is_name(struct slice text)
     for (size_t i = 0; i < text.length; i++)
         if (!memchr(allowed, text.data[i], sizeof allowed - 1))
             return false;
-    return text.length <= OPTION_NAME_MAX;
+    return text.length <= OPTION_NAME_MAX && (text.length == 0 || text.data[0] != '.');
 }
 
 static bool option_is_address(struct slice text)

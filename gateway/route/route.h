@@ -74,7 +74,7 @@ int stream_rendering(const struct stream *stream, struct rendering **ret_renderi
 /* "grid/sensor{key}/dt={time:%Y-%m-%d}": {stream}, {key}, {time:FORMAT} (UTC; %Y %m %d %H %M %S %j %s), {time_source}
  * (event, received or outside), and the stream's label names. Slashes separate directories; what the user wrote stands as
  * it is, but no directory may be empty or start with '.' or '_', for readers skip those.
- * In values these become % and two hex digits: control bytes, each of  " # % ' * : / = ? [ \ ] ^ { ~  and at the start of
+ * In values these become % and two hex digits: control bytes, each of  " # % ' * + : / = ? [ \ ] ^ { ~  and at the start of
  * a directory '.' and '_'. An empty value becomes __HIVE_DEFAULT_PARTITION__ (%5F_HIVE_DEFAULT_PARTITION__ at the start of
  * a directory). A name longer than TEMPLATE_COMPONENT_MAX is cut and ends in '~' and 16 hex digits of its hash (FNV-1a). */
 int template_compile(struct template **ret_template, const char *text, const char *const *labels,

@@ -238,6 +238,7 @@ static const bool template_escaped[256] = {
     ['%'] = true,
     ['\''] = true,
     ['*'] = true,
+    ['+'] = true,
     ['/'] = true,
     [':'] = true,
     ['='] = true,

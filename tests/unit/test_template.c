@@ -155,7 +155,7 @@ static const struct {
     {SLICE(".x"), "{key}{key}", "%2Ex.x"},
     {SLICE("\"#%'*/:=?\\{[]^~"), "v{key}", "v%22%23%25%27%2A%2F%3A%3D%3F%5C%7B%5B%5D%5E%7E"},
     {SLICE("\x01\x1f\x7f\n\0"), "{key}", "%01%1F%7F%0A%00"},
-    {SLICE("a b}+-,;@!$&()|<>`"), "{key}", "a b}+-,;@!$&()|<>`"},
+    {SLICE("a b}+-,;@!$&()|<>`"), "{key}", "a b}%2B-,;@!$&()|<>`"},
     {SLICE("gr\xc3\xbc\xc3\x9f"), "{key}", "gr\xc3\xbc\xc3\x9f"},
     {SLICE(""), "k={key}", "k=__HIVE_DEFAULT_PARTITION__"},
     {SLICE(""), "{key}/x", "%5F_HIVE_DEFAULT_PARTITION__/x"},
