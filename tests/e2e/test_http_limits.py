@@ -208,7 +208,7 @@ def test_bodies_wait_for_room_until_a_commit(gateway):
     """While the journal holds what fills http.max_in_flight, a further body waits in its socket."""
     with gateway("http.max_in_flight=1MiB", "http.max_body=1MiB") as server:
         with Wire(server.ports["http"]) as first, Wire(server.ports["http"]) as second:
-            with slow_commits(server, "1500ms"):
+            with slow_commits(server, "700ms"):
                 first.send(plain(b"x" * 500 * 1024 + b"\n" + b"x" * 500 * 1024))
                 wait_until("the first to be held", lambda: held(server) > 900 * 1024)
                 second.send(plain(b"y" * 800 * 1024))
