@@ -20,15 +20,21 @@ def kill_rounds(gateway, tools, ledger, generator, count, ack=None):
     gateway.stop_cleanly()
 
 
-@pytest.mark.parametrize("segments", ["default", "small"])
-def test_kill_9_loses_nothing(gateway, tools, ledger, segments):
+SIZES = {
+    "default sizes": (),
+    "small segments": SMALL_SEGMENTS,
+    "small files": (*SMALL_SEGMENTS, "lake.max_open_files=2", "lake.roll.records=50"),
+}
+
+
+@pytest.mark.parametrize("sizes", SIZES)
+def test_kill_9_loses_nothing(gateway, tools, ledger, sizes):
     generator, seed = new_random()
     count = rounds(20) // 2
-    sets = SMALL_SEGMENTS if segments == "small" else ()
-    one = gateway("lake.roll.every=200ms", *sets, config=CONFIG)
+    one = gateway("lake.roll.every=200ms", *SIZES[sizes], config=CONFIG)
     kill_rounds(one, tools, ledger, generator, count)
     verdict = ledger.judge(one.lake)
-    note(f"kill -9, {segments} segments", count, verdict, seed)
+    note(f"kill -9, {sizes}", count, verdict, seed)
     assert_kept(verdict)
     assert verdict.accepted > 100 * count
 
