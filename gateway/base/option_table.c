@@ -91,7 +91,7 @@ const struct option option_table[] = {
         .help = "What a body is when its Content-Type does not say."},
     {"streams.*.key", TEXT("a JSON pointer, header:NAME, query:NAME or path:key"), .offset = IN_STREAM(key),
         .initial = "", .help = "Where a record's key is found; empty: none but the one in the URL."},
-    {"streams.*.labels", OPTION_LABELS, .offset = IN_STREAM(labels), .initial = "",
+    {"streams.*.labels", OPTION_LABELS, .least = 1, .offset = IN_STREAM(labels), .initial = "",
         .help = "Named values that lake.path may use, each found like the key."},
     {"streams.*.time.field", TEXT("a JSON pointer"), .offset = IN_STREAM(time.field), .initial = "",
         .help = "Where a record's own time is found; empty: the time it was received counts."},
