@@ -72,7 +72,12 @@ penstock_test(http_target source)
 penstock_test(http_type source)
 penstock_test(http_answer source)
 penstock_test(option base)
-penstock_test(config base)
+
+# The configuration's tests share a harness.
+foreach(name config config_errors)
+    penstock_test(${name} base)
+    target_sources(test_${name} PRIVATE tests/unit/config_harness.c)
+endforeach()
 penstock_test(ledger outlet)
 penstock_lake_test(outlet_lake outlet)
 target_sources(test_outlet_lake PRIVATE tests/unit/journal_harness.c)

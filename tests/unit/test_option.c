@@ -267,8 +267,10 @@ Test(option, texts)
         {"gateway.data", "a\xff", "found \"a\xff\"; allowed: a directory"},
         {"gateway.id", "", NULL},
         {"gateway.id", "site-7.example_A", NULL},
-        {"gateway.id", "..", "found \"..\"; allowed: up to 64 of the characters A-Z a-z 0-9 . _ -, no dot in front"},
-        {"gateway.id", "a+b", "found \"a+b\"; allowed: up to 64 of the characters A-Z a-z 0-9 . _ -, no dot in front"},
+        {"gateway.id", "..",
+            "found \"..\"; allowed: up to 64 of the characters A-Z a-z 0-9 . _ -, no dot in front"},
+        {"gateway.id", "a+b",
+            "found \"a+b\"; allowed: up to 64 of the characters A-Z a-z 0-9 . _ -, no dot in front"},
         {"log.level", "warn", NULL},
         {"log.level", "error", NULL},
         {"log.level", "wran", "found \"wran\"; allowed: debug, info, warn, error; did you mean \"warn\"?"},
@@ -324,6 +326,11 @@ Test(option, quoting_escapes_what_a_terminal_would_act_on)
     bytes_init(&text, 100);
     cr_assert_eq(option_print_quoted(slice_of("a\"\\\t\n\x1b["), 100, &text, &error), 0);
     assert_text(&text, "\"a\\\"\\\\\\t\\n\\x1b[\"");
+    for (size_t limit = 0; limit < text.length; limit++) {
+        cleanup_bytes struct bytes less;
+        bytes_init(&less, limit);
+        cr_assert_eq(option_print_quoted(slice_of("a\"\\\t\n\x1b["), 100, &less, &error), -1);
+    }
 }
 
 /* ---- the environment --------------------------------------------------------------------------------------- */
