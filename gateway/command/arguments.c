@@ -28,7 +28,7 @@ static const struct argument argument_table[] = {
     {"--config", "-c", "FILE", ARGUMENT_FILE, NULL, NULL,
         "Read this YAML file; without it the defaults count."},
     {"--set", NULL, "NAME=VALUE", ARGUMENT_SET, NULL, NULL,
-        "Override one option, e.g. http.listen=[127.0.0.1:8080,127.0.0.1:8090]; may be repeated."},
+        "Override one option, e.g. http.listen=[127.0.0.1:80,127.0.0.1:81]; may be repeated."},
     {"--options", NULL, NULL, ARGUMENT_PRINT, "check", option_print_table,
         "Print all options as a Markdown table."},
     {"--metrics", NULL, NULL, ARGUMENT_PRINT, "check", metric_print_table,
