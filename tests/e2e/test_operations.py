@@ -86,6 +86,15 @@ def test_stop_under_load_keeps_every_answer(gateway):
     assert len(set(rows)) == len(rows)
 
 
+def test_stop_delivers_what_is_queued(gateway):
+    """Also when many files are published on the way."""
+    one = gateway("lake.roll.records=10").start()
+    rows = [json.dumps({"sensor_id": number}).encode() for number in range(1000)]
+    assert one.post("/readings", b"\n".join(rows), "application/x-ndjson").status == 200
+    one.stop_cleanly()
+    assert lake_rows(one.lake) == rows
+
+
 def test_second_signal_ends_at_once(gateway, tmp_path):
     """The first one waits for an answer that does not come: its fdatasync hangs."""
     one = gateway("lake.roll.every=1h", "gateway.grace=1min").start()
