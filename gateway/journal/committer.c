@@ -196,7 +196,7 @@ static void group_publish(struct journal *journal, struct group *group)
         pthread_cond_signal(&journal->prepare);
     if (journal->retry_at)
         journal->full = false;
-    if (journal->waiters)
+    if (journal->sequence >= journal->awaited)
         pthread_cond_broadcast(&journal->durable_moved);
     lock_release(journal);
     journal->unannounced = group->content;

@@ -105,6 +105,7 @@ struct journal {
     size_t cursors_count;
     struct journal_reader *readers;
     unsigned waiters, wakes;
+    uint64_t awaited; /* the least sequence that a waiter waits for; UINT64_MAX: none does */
     size_t damaged_kept;
     uint64_t next_number; /* of segments */
 

@@ -76,6 +76,7 @@ static void journal_init(struct journal *journal, const struct journal_options *
     journal->writer.io = journal->io;
     journal->handover_max = segment_room(options->segment_size) - CONTROL_ROOM;
     journal->queue_tail = &journal->queue;
+    journal->awaited = UINT64_MAX;
     journal->commit_seconds = metric_series(METRIC_COMMIT_SECONDS, NULL, NULL, NULL);
     journal->commit_records = metric_series(METRIC_COMMIT_RECORDS, NULL, NULL, NULL);
     journal->retired = metric_series(METRIC_JOURNAL_SEGMENTS_RETIRED, NULL, NULL, NULL);
@@ -247,10 +248,13 @@ void journal_wait(struct journal *journal, uint64_t after, int64_t timeout, unsi
 
     lock_take(journal);
     journal->waiters++;
+    if (after < journal->awaited - 1)
+        journal->awaited = after + 1;
     while (atomic_load(&journal->durable) <= after && *seen == journal->wakes &&
            clock_monotonic(journal->options.clock) < until)
         lock_wait(journal, &journal->durable_moved, until);
-    journal->waiters--;
+    if (--journal->waiters == 0)
+        journal->awaited = UINT64_MAX;
     *seen = journal->wakes;
     lock_release(journal);
 }

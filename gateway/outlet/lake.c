@@ -14,6 +14,8 @@
 
 #define OUTLET_ROOT_MAX 4096
 #define OUTLET_WAIT_MOST CLOCK_SECOND /* between two looks at the clock and the metrics */
+#define OUTLET_GATHER \
+    (CLOCK_SECOND / 50) /* what comes within it is taken in one step, not a record at a time */
 
 struct outlet_metrics {
     struct metric_series *delivered, *files, *errors, *lag_records, *lag_seconds, *open_files, *damaged;
@@ -165,6 +167,9 @@ static void outlet_wait(struct outlet *outlet, unsigned *seen)
     uint64_t after;
     int64_t until;
 
+    journal_wait(outlet->options.journal, UINT64_MAX, OUTLET_GATHER, seen);
+    if (atomic_load(&outlet->stopping))
+        return;
     lake_pump_wait(outlet->pump, &after, &until);
     int64_t now = clock_monotonic(outlet->options.clock);
     int64_t most = now + OUTLET_WAIT_MOST;

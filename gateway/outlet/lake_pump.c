@@ -218,22 +218,21 @@ static int pump_take(struct lake_pump *pump, const struct journal_entry *entry, 
     return 0;
 }
 
-/* The number of entries taken. A published file ends the batch, so that the cursor moves with it and a deadline is seen. */
+/* One batch. A published file ends it, so that the cursor moves with it and a deadline is seen. 1: there may be more, 0: all
+ * that is durable is read. */
 static int pump_read(struct lake_pump *pump, struct error *error)
 {
     struct journal_entry entry;
     uint64_t published = lake_published(pump->lake);
-    int taken = 0;
 
-    while (taken < LAKE_PUMP_BATCH && lake_published(pump->lake) == published) {
+    for (int taken = 0; taken < LAKE_PUMP_BATCH && lake_published(pump->lake) == published; taken++) {
         int found = journal_read(pump->reader, &entry, error);
         if (found == 0)
-            break;
+            return 0;
         if (found < 0 || pump_take(pump, &entry, error))
             return -1;
-        taken++;
     }
-    return taken;
+    return 1;
 }
 
 /* ---- rolling ---------------------------------------------------------------------------------------------- */
@@ -281,11 +280,11 @@ int lake_pump_step(struct lake_pump *pump, struct error *error)
         if (pump_open_lake(pump, error))
             return pump_fail(pump);
     }
-    int taken = pump_read(pump, error);
-    if (taken < 0 || pump_roll(pump, error))
+    int more = pump_read(pump, error);
+    if (more < 0 || pump_roll(pump, error))
         return pump_fail(pump);
     pump_move_cursor(pump);
-    return taken > 0;
+    return more;
 }
 
 int lake_pump_drain(struct lake_pump *pump, int64_t deadline, struct error *error)

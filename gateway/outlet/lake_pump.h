@@ -37,7 +37,7 @@ int lake_pump_open(struct lake_pump **ret_pump, const struct lake_pump_options *
 /* What is open is dropped, not published. */
 void lake_pump_close(struct lake_pump **pump);
 
-/* 1: worked, there may be more; 0: nothing to do until lake_pump_wait() says; -1: failed, it backs off now. */
+/* 1: there may be more; 0: nothing more to do until lake_pump_wait() says; -1: failed, it backs off now. */
 int lake_pump_step(struct lake_pump *pump, struct error *error);
 
 /* Reads what is durable and publishes everything, until the deadline (monotonic); gives up at the first failure. */

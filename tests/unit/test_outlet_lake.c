@@ -370,7 +370,7 @@ Test(outlet_lake, backs_off_while_the_store_is_away)
     cr_assert_eq(status.lag_since, 10 * CLOCK_SECOND);
 
     harness_remove(root);
-    cr_assert_eq(lake_pump_step(pump, &error), 1);
+    cr_assert_eq(lake_pump_step(pump, &error), 0);
     lake_pump_status(pump, &status);
     cr_assert_eq(status.failures, 0);
     cr_assert_eq(cursor().position, 10); /* the store has shown that it works */
