@@ -185,8 +185,9 @@ def commits(bench, *command):
     result = bench.json(*command)
     after = disk_counters(bench.work)
     if before and after:
+        all_commits = result["commits"] + result["unmeasured"]
         result["writes"], result["flushes"] = (
-            (a - b) / max(result["commits"], 1) for a, b in zip(after, before)
+            (a - b) / max(all_commits, 1) for a, b in zip(after, before)
         )
     say(
         f"{os.path.basename(str(command[0]))}: {count(result['rate'])} records/s, "

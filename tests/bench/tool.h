@@ -43,8 +43,8 @@ void tool_latency_add(struct tool_latency *latency, int64_t nanoseconds);
 /* Microseconds below which this share (0..1) of them lies. */
 double tool_latency_at(const struct tool_latency *latency, double share);
 
-/* One line of JSON on standard output. */
-void tool_report(
-    uint64_t commits, uint64_t records, int64_t elapsed, int64_t cpu, const struct tool_latency *latency);
+/* One line of JSON on standard output. unmeasured: commits of the warm-up, for whoever counts those of the disk. */
+void tool_report(uint64_t commits, uint64_t unmeasured, uint64_t records, int64_t elapsed, int64_t cpu,
+    const struct tool_latency *latency);
 
 #endif

@@ -230,6 +230,6 @@ int main(int count, char **arguments)
         start_due(&load);
         wait_for_events(&load);
     }
-    tool_report(load.finished, load.finished, tool_now() - load.start, tool_cpu(), load.latency);
+    tool_report(load.finished, 0, load.finished, tool_now() - load.start, tool_cpu(), load.latency);
     return 0;
 }

@@ -54,6 +54,6 @@ int main(int count, char **arguments)
         now = tool_now();
         tool_latency_add(latency, now - begin);
     }
-    tool_report(records / batch, records, now - start, tool_cpu() - cpu, latency);
+    tool_report(records / batch, 0, records, now - start, tool_cpu() - cpu, latency);
     return 0;
 }
