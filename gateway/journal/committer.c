@@ -43,29 +43,45 @@ static bool reserve_may_come(const struct journal *journal)
            journal->bytes + journal->options.segment_size <= journal->options.max_size;
 }
 
-static int committer_take_reserve(
-    struct journal *journal, bool for_data, uint64_t *ret_id, struct error *error)
+/* @holds lock */
+static void committer_set_full(struct journal *journal, const char *reason)
 {
-    size_t need = for_data ? RESERVE_KEPT + 1 : 1;
+    journal->full = true;
+    snprintf(journal->full_reason, sizeof journal->full_reason, "%s", reason);
+}
 
-    lock_take(journal);
+/* Waits until that many reserves are there, or cannot come. Then the journal is full, said under the same lock: the
+ * preparer, which clears it, comes before or after, never between. @holds lock */
+static bool committer_await_reserve(struct journal *journal, size_t need)
+{
     while (journal->reserve_count < need && reserve_may_come(journal)) {
         journal->urgent = true;
         pthread_cond_signal(&journal->prepare);
         lock_wait(journal, &journal->room, INT64_MAX);
     }
     journal->urgent = false;
-    bool taken = journal->reserve_count >= need;
-    if (taken)
-        *ret_id = journal->reserve[--journal->reserve_count];
-    pthread_cond_signal(&journal->prepare);
-    lock_release(journal);
-    if (taken)
-        return 0;
-    return error_set(error, ERROR_RETRY,
-        "journal %s is full: its outlets have to deliver, or raise journal.max_size (%" PRIu64
+    if (journal->reserve_count >= need)
+        return true;
+    journal->full = true;
+    snprintf(journal->full_reason, sizeof journal->full_reason,
+        "journal %.200s is full: its outlets have to deliver, or raise journal.max_size (%" PRIu64
         " bytes) or free disk space",
         journal->options.directory, journal->options.max_size);
+    return false;
+}
+
+static int committer_take_reserve(
+    struct journal *journal, bool for_data, uint64_t *ret_id, struct error *error)
+{
+    lock_take(journal);
+    bool taken = committer_await_reserve(journal, for_data ? RESERVE_KEPT + 1 : 1);
+    if (taken)
+        *ret_id = journal->reserve[--journal->reserve_count];
+    else
+        error_set(error, ERROR_RETRY, "%s", journal->full_reason);
+    pthread_cond_signal(&journal->prepare);
+    lock_release(journal);
+    return taken ? 0 : -1;
 }
 
 int committer_roll(struct journal *journal, bool for_data, struct error *error)
@@ -96,8 +112,10 @@ int committer_roll(struct journal *journal, bool for_data, struct error *error)
     lock_take(journal);
     if (!result && (result = segment_list_add(journal, &header, error)))
         writer_close(&journal->writer); /* GCOVR_EXCL_LINE: memory is gone */
-    if (result)
+    if (result) {
         journal->bytes -= journal->options.segment_size;
+        committer_set_full(journal, error->text);
+    }
     pthread_cond_signal(&journal->prepare);
     lock_release(journal);
     if (result)
@@ -223,14 +241,6 @@ static void committer_retire(struct journal *journal)
     writer_close(&journal->writer);
 }
 
-static void committer_set_full(struct journal *journal, const char *reason)
-{
-    lock_take(journal);
-    journal->full = true;
-    snprintf(journal->full_reason, sizeof journal->full_reason, "%s", reason);
-    lock_release(journal);
-}
-
 /* Two tries: the current segment, then a new one, which may come from the kept reserve. Returns what the hand-overs
  * are told. */
 static enum handover_result group_try(struct journal *journal, struct group *group, struct error *error)
@@ -256,12 +266,12 @@ static enum handover_result group_try(struct journal *journal, struct group *gro
 /* Cursors that could not be written are tried again with the next group. */
 static void group_failed(struct journal *journal, const struct group *group, const char *reason)
 {
-    committer_set_full(journal, reason);
     lock_take(journal);
+    committer_set_full(journal, reason);
     for (size_t i = 0; i < group->cursors_count; i++)
         cursor_find(journal, group->cursors[i].outlet)->dirty = !journal->closing;
     lock_release(journal);
-    journal->retry_at = journal->committed_at + RETRY_PAUSE;
+    journal->retry_at = clock_monotonic(journal->options.clock) + RETRY_PAUSE;
 }
 
 static void committer_commit(struct journal *journal, struct group *group)
@@ -298,19 +308,13 @@ static uint64_t committer_room(struct journal *journal, uint64_t kept)
     return used > size ? 0 : size - used;
 }
 
-/* Records may use the current segment only while the kept reserve is whole, or about to be. */
+/* Records may use the current segment only while the kept reserve is whole. */
 static bool committer_takes_data(struct journal *journal)
 {
     lock_take(journal);
-    bool whole = journal->reserve_count >= RESERVE_KEPT || reserve_may_come(journal);
+    bool whole = committer_await_reserve(journal, RESERVE_KEPT);
     lock_release(journal);
     return whole;
-}
-
-static void committer_refuse(struct journal *journal, struct handover *list, const char *reason)
-{
-    committer_set_full(journal, reason);
-    group_complete(list, NULL, HANDOVER_REFUSED);
 }
 
 /* As many of the list as fit the current segment, behind them room for a group without records. */
@@ -339,7 +343,7 @@ static bool committer_commit_list(struct journal *journal, struct handover *list
     while (list) {
         struct group group = committed ? (struct group){0} : *cursors;
         if (!committer_takes_data(journal)) {
-            committer_refuse(journal, list, "journal is full: its reserve is kept for cursors");
+            group_complete(list, NULL, HANDOVER_REFUSED);
             break;
         }
         group_gather(journal, &group, &list);
@@ -347,7 +351,7 @@ static bool committer_commit_list(struct journal *journal, struct handover *list
             committer_commit(journal, &group);
             committed = true;
         } else if (committer_roll(journal, true, &error)) {
-            committer_refuse(journal, list, error.text);
+            group_complete(list, NULL, HANDOVER_REFUSED);
             break;
         }
     }

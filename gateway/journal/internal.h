@@ -99,6 +99,7 @@ struct journal {
     uint64_t bytes; /* of all files */
     bool urgent; /* the committer waits for a reserve */
     bool unprepared; /* the last try to make a reserve failed */
+    int64_t prepare_at; /* no further try before (monotonic) */
     bool full;
     char full_reason[ERROR_TEXT_SIZE];
     struct cursor cursors[JOURNAL_OUTLETS_MAX];
@@ -110,6 +111,10 @@ struct journal {
     uint64_t next_number; /* of segments */
 
     _Atomic uint64_t durable;
+
+    /* Writes what a new segment must hold before it gets its name; NULL but while recovery copies a tail. @thread main */
+    int (*carry)(void *context, struct writer *writer, struct error *error);
+    void *carry_context;
 
     /* the committer's */
     struct writer writer;

@@ -106,6 +106,7 @@ static void preparer_make(struct journal *journal)
     journal->unprepared = result != 0;
     if (result) {
         journal->bytes -= journal->options.segment_size;
+        journal->prepare_at = clock_monotonic(journal->options.clock) + RETRY_PAUSE;
     } else {
         assert(journal->reserve_count < RESERVE_MAX);
         journal->reserve[journal->reserve_count++] = id;
@@ -123,6 +124,7 @@ int preparer_step(struct journal *journal)
         return 1;
     }
     if (journal->reserve_count < RESERVE_TARGET &&
+        clock_monotonic(journal->options.clock) >= journal->prepare_at &&
         journal->bytes + journal->options.segment_size <= journal->options.max_size) {
         preparer_make(journal);
         return !journal->unprepared;
@@ -137,9 +139,10 @@ void *preparer_run(void *context)
 
     lock_take(journal);
     while (!journal->preparer_stop)
-        if (!preparer_step(journal) && !journal->preparer_stop)
-            lock_wait(journal, &journal->prepare,
-                journal->unprepared ? clock_monotonic(clock) + RETRY_PAUSE : INT64_MAX);
+        if (!preparer_step(journal) && !journal->preparer_stop) {
+            bool later = clock_monotonic(clock) < journal->prepare_at;
+            lock_wait(journal, &journal->prepare, later ? journal->prepare_at : INT64_MAX);
+        }
     lock_release(journal);
     return NULL;
 }

@@ -234,33 +234,50 @@ static int recovery_need_reserve(struct journal *journal, struct error *error)
     return 0;
 }
 
-/* A kill leaves written bytes in the page cache that a power cut still takes: the tail is synced before anybody may read it. */
-static int tail_copy(struct journal *journal, struct tail *tail, struct error *error)
+struct carried {
+    const struct tail *tail;
+    struct segment old;
+};
+
+/* Marks stay behind: their offsets are the old file's. */
+static int tail_carry(void *context, struct writer *writer, struct error *error)
 {
+    const struct carried *carried = context;
     struct scan scan;
     struct scan_frame found;
-    struct segment old = *tail->segment;
     int more = 0;
+
+    recovery_scan_start(&scan, &carried->old, carried->tail->fd, carried->tail->cut);
+    scan.offset = carried->tail->durable;
+    scan.last = carried->tail->durable_last;
+    while (!more && scan.offset < carried->tail->cut && (more = scan_next(&scan, &found, error)) == 1) {
+        const struct slice body = {found.body, found.frame.length};
+        bool mark = found.frame.kind == JOURNAL_KIND_GROUP;
+        more = mark ? 0 : writer_frame(writer, &found.frame, body, (struct slice){NULL, 0});
+    }
+    scan_free(&scan);
+    return more;
+}
+
+/* What stands behind the last mark goes to a new segment, whole before that has a name: its header voids it here. */
+static int tail_copy(struct journal *journal, struct tail *tail, struct error *error)
+{
+    struct carried carried = {tail, *tail->segment};
 
     tail->segment->last = journal->sequence = tail->durable_last;
     tail->segment->end = tail->durable;
-    if (recovery_need_reserve(journal, error) || committer_roll(journal, false, error))
+    journal->carry = tail_carry;
+    journal->carry_context = &carried;
+    int result = recovery_need_reserve(journal, error) || committer_roll(journal, false, error);
+    journal->carry = NULL;
+    if (result)
         return -1;
-    recovery_scan_start(&scan, &old, tail->fd, tail->cut);
-    scan.offset = tail->durable;
-    scan.last = tail->durable_last;
-    while (!more && scan.offset < tail->cut && (more = scan_next(&scan, &found, error)) == 1) {
-        more = writer_frame(&journal->writer, &found.frame, (struct slice){found.body, found.frame.length},
-            (struct slice){NULL, 0});
-    }
-    scan_free(&scan);
-    if (more || writer_flush(&journal->writer) || journal->io->sync(journal->io->context, journal->writer.fd))
-        return error_set_errno(error, ERROR_FATAL, "copy it"); /* GCOVR_EXCL_LINE: a second disk error */
-    journal->sequence = segment_current(journal)->last = old.last;
+    journal->sequence = segment_current(journal)->last = carried.old.last;
     segment_current(journal)->end = journal->writer.offset;
     return 0;
 }
 
+/* A kill leaves written bytes in the page cache that a power cut still takes: the tail is synced before anybody may read it. */
 static int tail_make_durable(
     struct journal *journal, struct tail *tail, struct journal_report *report, struct error *error)
 {

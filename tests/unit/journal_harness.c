@@ -17,6 +17,11 @@
 
 static bool disk_fails(struct disk *disk, enum disk_call call)
 {
+    if (disk->second_at && disk->fail_at && disk->calls >= disk->fail_at &&
+        ++disk->later >= disk->second_at) {
+        errno = disk->error;
+        return true;
+    }
     if (!(disk->mask & 1u << call))
         return false;
     long now = ++disk->calls;
@@ -68,8 +73,8 @@ static int disk_sync_directory(void *context, int directory)
 
 void disk_arm(struct disk *disk, unsigned mask, long fail_at, bool dead, int error)
 {
-    disk->fail_at = 0;
-    disk->calls = 0;
+    disk->fail_at = disk->second_at = 0;
+    disk->calls = disk->later = 0;
     disk->dead = dead;
     disk->error = error;
     disk->mask = mask;

@@ -37,6 +37,9 @@ struct disk {
     unsigned mask;
     _Atomic long calls;
     long fail_at;
+    long
+        second_at; /* not 0: this call fails too, counted over calls of every kind behind the fail_at-th, and all later ones */
+    _Atomic long later;
     bool dead;
     int error;
 };
