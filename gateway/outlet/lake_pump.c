@@ -1,6 +1,7 @@
 /* lake_pump: see lake_pump.h */
 #include "outlet/lake_pump.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/log.h"
@@ -147,6 +148,28 @@ static int pump_template(struct lake_pump *pump, const struct rendering *renderi
     return 0;
 }
 
+/* Damage took the rendering, not the record: it is kept under a path of its own, as it came. */
+static int pump_append_unrendered(struct lake_pump *pump, const struct journal_entry *entry,
+    const struct record *record, struct error *error)
+{
+    char name[RECORD_STREAM_NAME_MAX + 1];
+    bool there;
+
+    snprintf(name, sizeof name, "lost-rendering-%u", record->rendering);
+    log_event(LOG_ERROR, "outlet.rendering_lost", log_text("outlet", LAKE_PUMP_NAME), log_text("path", name),
+        log_number("sequence", (int64_t)entry->sequence));
+    const struct lake_row row = {
+        .path = slice_of(name),
+        .stream = name,
+        .format = RECORD_FORMAT_TEXT,
+        .epoch = entry->epoch,
+        .sequence = entry->sequence,
+        .received = record->received,
+        .payload = record->payload,
+    };
+    return lake_append(pump->lake, &row, pump->replay_until, &there, error);
+}
+
 /* ERROR_REJECT: this record can never be stored. */
 static int pump_append(struct lake_pump *pump, const struct journal_entry *entry, const struct record *record,
     struct error *error)
@@ -156,7 +179,7 @@ static int pump_append(struct lake_pump *pump, const struct journal_entry *entry
     bool there;
 
     if (!rendering)
-        return error_set(error, ERROR_REJECT, "rendering %u is not known", record->rendering);
+        return pump_append_unrendered(pump, entry, record, error);
     if (pump_template(pump, rendering, &template, error))
         return -1;
     bytes_clear(&pump->path);
