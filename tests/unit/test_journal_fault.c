@@ -436,6 +436,7 @@ Test(fault, a_copied_tail_survives_a_start_that_fails_behind_the_copy)
 
 Test(fault, the_kept_reserve_is_not_spent_on_records_by_starts_on_a_full_disk)
 {
+    fixture_settle(&fx);
     for (uint64_t i = 0; i < 12; i++) {
         fixture_close(&fx);
         disk_arm(&fx.disk, 1u << DISK_ALLOCATE, 1, true, ENOSPC);
