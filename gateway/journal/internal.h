@@ -177,7 +177,7 @@ void preparer_free_passed(struct journal *journal);
 /* ---- cursor.c ----------------------------------------------------------------------------------------------- */
 
 struct cursor *cursor_find(struct journal *journal, const char *outlet);
-/* The smallest stored position of all outlets. @holds lock */
+/* The smallest stored position of all outlets. @holds lock, or the committer (the only one that changes it) */
 uint64_t cursor_least(const struct journal *journal);
 int cursor_apply(void *state, const void *body, size_t length, uint64_t sequence, struct error *error);
 int cursor_dump(void *state, uint64_t keep_from, state_emit_fn *emit, void *context, struct error *error);
