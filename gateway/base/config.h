@@ -43,6 +43,9 @@ struct config_stream {
         int64_t past;
         int64_t future;
     } time;
+    struct config_list topics; /* templates; none: nothing of it goes to Kafka */
+    char *value; /* payload, envelope: what Kafka gets */
+    struct config_map headers; /* Kafka header: name of the label whose value it gets */
     struct {
         char *path; /* template */
     } lake;
@@ -76,6 +79,21 @@ struct config {
         int64_t commit_timeout; /* then 504, outcome unknown */
     } http;
     struct {
+        struct config_map properties; /* librdkafka's; any entry here or in `files` turns the outlet on */
+        struct config_map files; /* librdkafka's property: the file that holds its value */
+        uint64_t max_topics;
+        char *unwritable_topic; /* hold, dead-letter */
+        int64_t hold_retry; /* between two looks at a held topic */
+        struct {
+            uint64_t partitions; /* 0: topics are not created */
+            uint64_t replication; /* 0: the broker's default */
+        } create_topics;
+    } kafka;
+    struct {
+        uint64_t quota; /* bytes per stream; above it sources of the stream wait */
+    } dead_letters;
+    struct {
+        bool enabled;
         char *url; /* file:///..., or a path; "" means DATA/lake */
         uint64_t max_open_files;
         struct {

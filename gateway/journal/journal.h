@@ -34,6 +34,9 @@ struct journal_options {
     uint64_t max_size; /* of all segments together, reserve included */
     const char *const *outlets; /* whose cursors are kept; one stored for another outlet stops the start */
     size_t outlets_count;
+    const char *
+        forget; /* not NULL: `outlets` is empty, every stored cursor is accepted, and this outlet's is dropped with
+                         * its marks. ERROR_REJECT when there is none of that name; the text lists those that are */
     const struct state_kind *kinds; /* all but STATE_CURSOR, which is the journal's own */
     size_t kinds_count;
     const struct clock *clock;
@@ -143,14 +146,26 @@ uint32_t journal_epoch(const struct journal *journal); /* of this start */
 
 /* ---- cursors ---------------------------------------------------------------------------------------------- */
 
-/* Where an outlet stands, with its ledger: position = base + delivered + dead_lettered + not_for_outlet + damaged. */
+/* Where an outlet stands, with its ledger: position = base + delivered + dead_lettered + not_for_outlet + damaged + held. */
 struct journal_cursor {
-    uint64_t position; /* everything up to and with this sequence is done */
+    uint64_t position; /* everything up to and with this sequence is done, but for what a mark holds */
     uint64_t base; /* position at which the outlet was first seen */
     uint64_t delivered;
     uint64_t dead_lettered;
     uint64_t not_for_outlet;
     uint64_t damaged;
+    uint64_t held; /* at or below position, yet behind some mark */
+};
+
+/* A name that an outlet keeps beside its cursor, and up to where it is done: what is behind `position` is kept although the
+ * cursor has passed it. JOURNAL_MARK_FREE: a name only, nothing is kept for it. (Kafka: a topic, held or not.) */
+#define JOURNAL_MARK_NAME_MAX 249
+#define JOURNAL_MARK_FREE UINT64_MAX
+#define JOURNAL_MARKS_UNWRITTEN 64 /* marks of all outlets that may wait for their group */
+
+struct journal_mark {
+    char name[JOURNAL_MARK_NAME_MAX + 1];
+    uint64_t position;
 };
 
 /* The cursor as stored. ERROR_FATAL when the outlet is not among the options. @thread any */
@@ -160,6 +175,20 @@ int journal_cursor(
 /* Takes a copy that becomes durable with the next group, at the latest after 100 ms; positions never go back.
  * What it says done must be so on its store's own terms. @thread the outlet's */
 void journal_cursor_move(struct journal *journal, const char *outlet, const struct journal_cursor *cursor);
+
+/* Moves the cursor and changes marks (new names, or new positions of known ones; they may go forward only, or to
+ * JOURNAL_MARK_FREE, or from there to anywhere): all of it becomes durable in one group, or nothing. The cursor may be
+ * where it was. ERROR_RETRY: JOURNAL_MARKS_UNWRITTEN would be exceeded, wait for the next group; ERROR_REJECT: the outlet
+ * would have more than journal_marks_max(); nothing is changed then. @thread the outlet's */
+int journal_cursor_move_marked(struct journal *journal, const char *outlet,
+    const struct journal_cursor *cursor, const struct journal_mark *marks, size_t count, struct error *error);
+
+/* How many marks an outlet may have, so that a snapshot of all state fits into its share of a segment. @thread any */
+size_t journal_marks_max(const struct journal *journal);
+
+/* Calls visit for each stored mark of the outlet. @thread main, before the outlet runs */
+typedef void journal_mark_fn(void *context, const struct journal_mark *mark);
+void journal_marks(struct journal *journal, const char *outlet, journal_mark_fn *visit, void *context);
 
 /* ---- state ------------------------------------------------------------------------------------------------ */
 

@@ -23,6 +23,7 @@ enum journal_kind {
     JOURNAL_KIND_SNAPSHOT = 3, /* ends the snapshot behind the segment's header */
     STATE_CURSOR = 16,
     STATE_RENDERING = 17,
+    STATE_MARK = 18,
 };
 
 /* Takes one state record that is durable now: from recovery (main thread) or behind a commit (committer). sequence is

@@ -9,14 +9,18 @@
 #include "base/clock.h"
 #include "base/config.h"
 #include "base/error.h"
+#include "dead_letter/dead_letter.h"
 #include "journal/journal.h"
 #include "record/record.h"
+#include "route/route.h"
 
 struct outlet_context {
     struct config *config; /* read; written only to report what is wrong with it */
     const char *gateway_id;
     struct journal *journal;
     struct rendering_table *renderings;
+    struct streams *streams; /* constant but for the fields that say otherwise */
+    struct dead_letters *dead_letters;
     const struct clock *clock;
 };
 
@@ -36,15 +40,24 @@ typedef void outlet_close_fn(struct outlet **outlet);
 /* Appends one line for the banner: "Lake   DIRECTORY". */
 typedef int outlet_describe_fn(const struct outlet *outlet, struct bytes *text, struct error *error);
 
+/* Whether the configuration asks for this outlet. Only those are opened and have a cursor. @thread main */
+typedef bool outlet_wanted_fn(const struct config *config);
+/* The largest message that the outlet takes of streams with topics; 0: no limit. @thread main, after open */
+typedef uint64_t outlet_max_message_fn(const struct outlet *outlet);
+
 struct outlet_kind {
     const char *name; /* also the cursor's */
+    outlet_wanted_fn *wanted;
     outlet_open_fn *open;
     outlet_run_fn *run;
     outlet_stop_fn *stop;
     outlet_close_fn *close;
     outlet_describe_fn *describe;
+    outlet_max_message_fn *max_message; /* NULL: no limit */
 };
 
 extern const struct outlet_kind outlet_lake;
+extern const struct outlet_kind outlet_kafka;
+extern const struct outlet_kind outlet_dead_letter;
 
 #endif

@@ -22,6 +22,7 @@
 
 #define RECORD_KEY_MAX 256 /* bytes of a key or a label */
 #define RECORD_LABELS_MAX 16 /* per stream */
+#define RECORD_TOPICS_MAX 16 /* per stream */
 #define RECORD_ORIGIN_MAX 4096
 #define RECORD_STREAM_NAME_MAX 64
 /* The largest head that record_encode_head() can write. */
@@ -32,6 +33,10 @@ enum record_flag {
     RECORD_EVENT_TIME = 1, /* event holds the time that the record itself names */
     RECORD_TIME_OUTSIDE = 2, /* it named one outside the stream's window: not used */
     RECORD_UNDECODABLE = 4, /* for the dead letters only */
+    RECORD_ENVELOPED =
+        8, /* the payload came in the envelope: passed on unchanged where the envelope is wanted */
+    RECORD_REPLAYED =
+        16, /* a dead letter given back: only for the outlet that origin names, "OUTLET GATEWAY/EPOCH/SEQUENCE" */
 };
 
 struct record {
@@ -62,9 +67,45 @@ static inline int64_t record_time(const struct record *record)
  * error, e.g. "key" or "label host". Empty is allowed here. */
 int record_check_name(struct slice value, const char *what, struct error *error);
 
+/* ---- the id of a record ------------------------------------------------------------------------------------
+ * Unique for ever: gateway id, epoch of the start that accepted it (8 hex digits), its sequence: "site-7/3f9a1c22/42". */
+
+#define RECORD_GATEWAY_MAX 64
+#define RECORD_ID_MAX (RECORD_GATEWAY_MAX + 1 + 8 + 1 + 20)
+
+struct record_id {
+    const char *gateway;
+    uint32_t epoch;
+    uint64_t sequence;
+};
+
+/* Returns its length; terminated. */
+size_t record_id_print(const struct record_id *id, char out[RECORD_ID_MAX + 1]);
+
+/* ---- the envelope ------------------------------------------------------------------------------------------
+ * {"payload":"<the payload as a JSON string>","correlation_id":"<uuid>","created_at":1700000000.123456,"schema_version":1}
+ * created_at is record_time() in seconds. correlation_id is a UUID of version 8 (RFC 9562 section 5.8) made from the record's id
+ * alone, so that a record that is sent again has the same one. The payload must be UTF-8. */
+
+#define RECORD_ENVELOPE_OVERHEAD 160 /* what it adds at most, besides the escapes in the payload */
+
+/* The length of the payload as a JSON string without its quotes; -1 and ERROR_REJECT when it is not UTF-8. */
+int record_envelope_length(struct slice payload, uint64_t *ret_length, struct error *error);
+
+/* Appends the envelope of the record. ERROR_REJECT: not UTF-8, or more than out may hold. */
+int record_envelope_render(
+    const struct record *record, const struct record_id *id, struct bytes *out, struct error *error);
+
 /* A rendering: how the records of one stream leave again. It is stored in the journal (a kind of state), so that a
  * record is rendered by the one it was accepted under even when the configuration has changed since. */
 enum record_format { RECORD_FORMAT_JSON, RECORD_FORMAT_TEXT };
+enum record_value { RECORD_VALUE_PAYLOAD, RECORD_VALUE_ENVELOPE };
+
+/* A message header that gets a label's value. */
+struct rendering_header {
+    char *name; /* owned */
+    size_t label; /* index among the rendering's labels */
+};
 
 struct rendering {
     uint32_t id;
@@ -73,6 +114,11 @@ struct rendering {
     char *labels[RECORD_LABELS_MAX]; /* label names, owned */
     size_t labels_count;
     char *lake_path; /* template, owned */
+    char *topics[RECORD_TOPICS_MAX]; /* templates, owned; none: not for Kafka */
+    size_t topics_count;
+    enum record_value value;
+    struct rendering_header headers[RECORD_LABELS_MAX];
+    size_t headers_count;
 };
 
 void rendering_free(struct rendering **rendering);

@@ -7,6 +7,8 @@
 #ifndef PENSTOCK_ROUTE_ROUTE_H
 #define PENSTOCK_ROUTE_ROUTE_H
 
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/bytes.h"
@@ -46,6 +48,18 @@ struct stream {
     char **pointers; /* all JSON pointers that its selectors need, each once; owned */
     size_t pointers_count;
     char *lake_path; /* template text, checked; owned */
+    char *topics[RECORD_TOPICS_MAX]; /* template texts, checked; owned */
+    struct template
+        *topic_templates[RECORD_TOPICS_MAX]; /* NULL: constant, nothing to check per record; owned */
+    size_t topics_count;
+    enum record_value value;
+    struct rendering_header headers[RECORD_LABELS_MAX]; /* name owned */
+    size_t headers_count;
+    uint64_t
+        max_message; /* largest message that its outlet takes, key and headers included; 0: no limit. Set by the
+                           * pipeline before the sources run, constant afterwards */
+    _Atomic bool
+        suspended; /* its dead letters have used up their quota: sources take nothing more of it for now */
     uint32_t rendering; /* id; set by the pipeline once the rendering is durable, constant afterwards */
 };
 
@@ -80,6 +94,20 @@ int stream_rendering(const struct stream *stream, struct rendering **ret_renderi
 int template_compile(struct template **ret_template, const char *text, const char *const *labels,
     size_t labels_count, struct error *error);
 void template_free(struct template **template);
+
+/* A Kafka topic by the same fields: "SENSOR_ID_{key}". No slash; the user's own text holds Kafka's characters only. */
+int template_compile_topic(struct template **ret_template, const char *text, const char *const *labels,
+    size_t labels_count, struct error *error);
+
+/* Whether it renders to the same text for all records of a stream. */
+bool template_is_constant(const struct template *template);
+
+#define TEMPLATE_TOPIC_MAX 249 /* bytes; Kafka: org.apache.kafka.common.internals.Topic */
+
+/* Appends the topic. Values stand as they are: ERROR_REJECT names the value that holds anything but A-Z a-z 0-9 . _ - or is
+ * empty, a topic longer than TEMPLATE_TOPIC_MAX, and the topics "." and "..". */
+int template_render_topic(const struct template *template, const char *stream, const struct record *record,
+    struct bytes *out, struct error *error);
 
 /* Appends the path (no leading or trailing slash). */
 int template_render(const struct template *template, const char *stream, const struct record *record,

@@ -18,7 +18,8 @@ enum intake_reason {
     INTAKE_SYNTAX, /* not the form it says: 400 */
     INTAKE_KEY, /* key missing or not allowed: 422 */
     INTAKE_LABEL, /* label not allowed: 422 */
-    INTAKE_TOO_LARGE, /* record above http.max_record: 413 */
+    INTAKE_TOPIC, /* key or label that a topic cannot carry: 400 */
+    INTAKE_TOO_LARGE, /* record above http.max_record, or its message above what Kafka takes: 413 */
     INTAKE_REASONS,
 };
 

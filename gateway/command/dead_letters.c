@@ -1,0 +1,1 @@
+/* dead_letters: `penstock dead-letters`, letters that no outlet can deliver */

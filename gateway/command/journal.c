@@ -1,0 +1,1 @@
+/* journal: `penstock journal forget OUTLET` */

@@ -1,0 +1,1 @@
+/* files: the directory of dead letters, its lock and its names; see dead_letter.h */

@@ -1,0 +1,1 @@
+/* store: the gateway's side of the dead letters; see dead_letter.h */

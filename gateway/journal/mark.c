@@ -1,0 +1,1 @@
+/* mark: names and positions that outlets keep beside their cursors (STATE_MARK); see journal.h */

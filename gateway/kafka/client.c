@@ -1,0 +1,1 @@
+/* client: the checked configuration of librdkafka; see kafka.h */

@@ -1,0 +1,141 @@
+/* kafka: librdkafka as the rest of the house sees it.
+ *
+ * A client is the checked configuration (house defaults, the user's properties on top). A producer is one instance of librdkafka's
+ * producer with its topics: sends messages, gives their reports back in batches. It decides nothing: what a report means
+ * for the journal is outlet/'s business, only the meaning of librdkafka's error codes is known here. One thread, the outlet's,
+ * uses a producer; librdkafka's own threads only log. Figures and errors were measured with librdkafka 2.0.2.
+ */
+#ifndef PENSTOCK_KAFKA_KAFKA_H
+#define PENSTOCK_KAFKA_KAFKA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "base/config.h"
+#include "base/error.h"
+
+/* ---- the client's configuration ----------------------------------------------------------------------------- */
+
+struct kafka_client;
+
+/* Whether the configuration names a property at all: then there is a Kafka outlet. */
+bool kafka_is_configured(const struct config *config);
+
+/* Checks every property and reads the files; what is wrong is reported to the config at its place (all of it) and -1 returned. No
+ * value of a secret is ever in a message. Needs bootstrap.servers. Contacts nobody. House defaults: enable.idempotence,
+ * enable.gapless.guarantee (true unless idempotence was turned off, which is refused), acks=all, compression.type=lz4,
+ * linger.ms=20, message.timeout.ms=0, partitioner=murmur2_random, queue.buffering.max.messages=50000,
+ * queue.buffering.max.kbytes=16384, statistics.interval.ms=5000, client.id=penstock. Refused with the reason: properties that
+ * would break the promise (acks, enable.idempotence=false, message.timeout.ms other than 0, ...), callbacks, and the consumer's.
+ * @thread main */
+int kafka_client_new(struct kafka_client **ret_client, struct config *config, struct error *error);
+void kafka_client_free(struct kafka_client **client);
+
+const char *kafka_client_servers(const struct kafka_client *client); /* bootstrap.servers, for the banner */
+/* The largest message, key, value and headers together, that producers take (from message.max.bytes, batch overhead off). */
+uint64_t kafka_client_max_message(const struct kafka_client *client);
+/* What of the combination of properties and library is known not to work, as a sentence for the log; "" for nothing. SCRAM
+ * with librdkafka before 2.6.1: Kafka 4 refuses its logins. */
+const char *kafka_client_warning(const struct kafka_client *client);
+
+/* ---- producers ---------------------------------------------------------------------------------------------- */
+
+enum kafka_role {
+    KAFKA_ROLE_MAIN, /* gapless: behind a refused batch nothing is delivered, the producer is broken then */
+    KAFKA_ROLE_PROBE, /* tries single messages to topics that did not work: no gapless guarantee, small queue, gives up after
+                       * `patience` */
+};
+
+struct kafka_producer;
+struct kafka_topic; /* of one producer, ends with it */
+
+/* Starts librdkafka's threads; connects in the background. patience (microseconds) is for KAFKA_ROLE_PROBE only. */
+int kafka_producer_open(struct kafka_producer **ret_producer, const struct kafka_client *client,
+    enum kafka_role role, int64_t patience, struct error *error);
+/* What is queued or under way is given up (it may be delivered all the same); its reports never come. Bounded time. */
+void kafka_producer_close(struct kafka_producer **producer);
+
+/* The handle of a topic; made once, kept. ERROR_REJECT: no topic's name. */
+int kafka_producer_topic(
+    struct kafka_producer *producer, const char *name, struct kafka_topic **ret_topic, struct error *error);
+
+struct kafka_header {
+    struct slice name;
+    struct slice value;
+};
+
+#define KAFKA_HEADERS_MAX 20
+
+struct kafka_message {
+    struct slice key; /* length 0: no key */
+    struct slice value;
+    int64_t time; /* microseconds since 1970 */
+    const struct kafka_header *headers;
+    size_t headers_count;
+    uint64_t tag; /* comes back with the report */
+};
+
+enum kafka_sent {
+    KAFKA_SENT, /* copied and queued: exactly one report will come, unless the producer is closed */
+    KAFKA_FULL, /* librdkafka's queue is full: poll, then try again */
+    KAFKA_TOO_LARGE, /* above message.max.bytes; error says so */
+    KAFKA_NO_TOPIC, /* the producer knows already that the topic is missing or forbidden; error says which */
+    KAFKA_BROKEN, /* the producer can do no more: close it and open another one; error says why */
+};
+
+enum kafka_sent kafka_producer_send(struct kafka_producer *producer, struct kafka_topic *topic,
+    const struct kafka_message *message, struct error *error);
+
+/* Asks for the topic to be made; the answer comes by poll. partitions >= 1; replication 0: the broker's default. */
+int kafka_producer_create_topic(struct kafka_producer *producer, const char *name, uint64_t partitions,
+    uint64_t replication, struct error *error);
+
+enum kafka_outcome {
+    KAFKA_DELIVERED, /* confirmed by the broker on the terms of acks=all */
+    KAFKA_TOPIC_REFUSED, /* missing or forbidden topic: others may work */
+    KAFKA_RECORD_REFUSED, /* this message or one of its batch will never be taken */
+    KAFKA_RETURNED, /* not confirmed, may be delivered or not: purged, behind a refused one, the producer broke */
+    KAFKA_TOPIC_CREATED, /* or was there already */
+    KAFKA_TOPIC_NOT_CREATED,
+};
+
+struct kafka_report {
+    enum kafka_outcome outcome;
+    uint64_t tag; /* of the message */
+    const char *topic; /* its name */
+    const char *reason; /* librdkafka's or the broker's words; "" when delivered */
+};
+
+typedef void kafka_report_fn(void *context, const struct kafka_report *report);
+
+/* Takes what has come, waiting at most `timeout` microseconds for the first of it; at most `most` reports. Returns how many
+ * things were taken (0: nothing was there). */
+size_t kafka_producer_poll(
+    struct kafka_producer *producer, int64_t timeout, size_t most, kafka_report_fn *report, void *context);
+
+/* Why the producer can do no more; NULL while it works. Valid until it is closed. */
+const char *kafka_producer_broken(const struct kafka_producer *producer);
+/* What keeps it from the brokers at the moment (all down, login refused, name not known, ...); NULL: nothing is known. Cleared by
+ * the next confirmation. */
+const char *kafka_producer_trouble(const struct kafka_producer *producer);
+
+#define KAFKA_BROKERS_MAX 64
+struct kafka_broker {
+    char name[128]; /* HOST:PORT/ID */
+    bool up;
+};
+
+struct kafka_statistics {
+    uint64_t queue_messages, queue_bytes; /* in librdkafka's queues */
+    uint64_t retries; /* requests sent again, since the producer was opened */
+    struct kafka_broker brokers[KAFKA_BROKERS_MAX];
+    size_t brokers_count;
+    uint64_t version; /* counts; 0: none has come yet */
+};
+
+/* As of the last statistics event. Bootstrap entries are left out once a broker with an id is known. */
+const struct kafka_statistics *kafka_producer_statistics(const struct kafka_producer *producer);
+
+#endif

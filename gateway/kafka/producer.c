@@ -1,0 +1,1 @@
+/* producer: one instance of librdkafka's producer; see kafka.h */

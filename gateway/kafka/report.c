@@ -1,0 +1,1 @@
+/* report: what librdkafka's error codes mean for a message, a topic, a producer; see kafka.h */

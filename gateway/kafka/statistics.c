@@ -1,0 +1,1 @@
+/* statistics: what of librdkafka's statistics the metrics show; see kafka.h */

@@ -1,0 +1,1 @@
+/* dead_letter: the dead-letter outlet, its thread; see outlet.h */

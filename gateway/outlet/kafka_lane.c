@@ -1,0 +1,1 @@
+/* kafka_lane: see kafka_lane.h */

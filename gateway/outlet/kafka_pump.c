@@ -1,0 +1,1 @@
+/* kafka_pump: see kafka_pump.h */

@@ -1,0 +1,1 @@
+/* kafka_render: see kafka_render.h */

@@ -1,0 +1,1 @@
+/* kafka_topics: see kafka_topics.h */

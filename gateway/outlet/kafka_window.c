@@ -1,0 +1,1 @@
+/* kafka_window: see kafka_window.h */

@@ -1,0 +1,1 @@
+/* template_render: the path of a record; see route.h */

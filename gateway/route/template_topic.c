@@ -1,0 +1,1 @@
+/* template_topic: the Kafka topic of a record; see route.h */
