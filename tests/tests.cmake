@@ -72,6 +72,7 @@ penstock_test(http_target source)
 penstock_test(http_type source)
 penstock_test(http_answer source)
 penstock_test(option base)
+penstock_test(option_value base)
 
 # The configuration's tests share a harness.
 foreach(name config config_errors)
