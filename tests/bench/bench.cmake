@@ -8,6 +8,7 @@ endfunction()
 penstock_bench(raw_post reference)
 penstock_bench(raw_sink reference)
 penstock_bench(plain_commit reference)
+penstock_bench(kafka_produce reference PkgConfig::RDKAFKA)
 penstock_bench(http_load load)
 penstock_bench(journal_load load room_journal)
 

@@ -1,0 +1,203 @@
+/* kafka_produce: what librdkafka itself gives to one producer, as its own rdkafka_performance -P measures it.
+ *
+ *     kafka_produce SERVERS TOPIC FILE MESSAGES RATE HEADER [NAME=VALUE...]
+ *
+ * Sends MESSAGES messages, the lines of FILE (KEY, tab, value) over and over, as fast as librdkafka takes them (RATE 0) or RATE
+ * per second; each with one header of HEADER bytes (0: none). Every message's report is waited for and counted; one that is not
+ * "delivered" ends the program. The figures run from the first report to the last one, so that connecting is not in them. The
+ * properties are the ones that penstock sets; NAME=VALUE adds to them.
+ */
+#include "bench/tool.h"
+
+#include <librdkafka/rdkafka.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LINES_MAX 100000
+#define FILE_MAX ((size_t)64 << 20)
+#define HEADER_MAX 256
+#define POLL_EVERY 256 /* messages between two looks for reports */
+#define FULL_WAIT 1 /* ms, when the queue is full */
+#define LATENCY_EVERY 64 /* messages: every such one is timed */
+
+static const char *const properties[][2] = {
+    {"enable.idempotence", "true"},
+    {"enable.gapless.guarantee", "true"},
+    {"acks", "all"},
+    {"message.timeout.ms", "0"},
+    {"linger.ms", "20"},
+    {"compression.type", "lz4"},
+    {"batch.num.messages", "10000"},
+    {"queue.buffering.max.messages", "50000"},
+    {"queue.buffering.max.kbytes", "16384"},
+    {"partitioner", "murmur2_random"},
+};
+
+struct line {
+    const char *key;
+    size_t key_length;
+    char *value;
+    size_t value_length;
+};
+
+struct producer {
+    rd_kafka_t *kafka;
+    rd_kafka_topic_t *topic;
+    struct line *lines;
+    uint64_t lines_count;
+    char header[HEADER_MAX];
+    uint64_t header_length;
+    uint64_t messages;
+    uint64_t sent;
+    uint64_t reported;
+    int64_t first; /* when the first report came */
+    int64_t last;
+    int64_t cpu; /* used until the first report */
+    struct tool_latency *latency;
+};
+
+static void die(const char *what, const char *text)
+{
+    fprintf(stderr, "%s: %s\n", what, text);
+    exit(1);
+}
+
+/* Splits the file in place. */
+static void read_lines(struct producer *producer, const char *file)
+{
+    FILE *stream = fopen(file, "rb");
+    char *text = tool_allocate(FILE_MAX + 1);
+
+    if (!stream)
+        tool_fail(file);
+    size_t length = fread(text, 1, FILE_MAX, stream);
+    fclose(stream);
+    producer->lines = tool_allocate(LINES_MAX * sizeof *producer->lines);
+    for (char *at = text, *end; at < text + length; at = end + 1) {
+        end = memchr(at, '\n', (size_t)(text + length - at));
+        char *tab = end ? memchr(at, '\t', (size_t)(end - at)) : NULL;
+        if (!tab || producer->lines_count == LINES_MAX)
+            die(file, "not at most 100000 lines of KEY, tab, value");
+        producer->lines[producer->lines_count++] =
+            (struct line){at, (size_t)(tab - at), tab + 1, (size_t)(end - tab - 1)};
+    }
+    if (!producer->lines_count)
+        die(file, "empty");
+}
+
+static void reported(rd_kafka_t *kafka, const rd_kafka_message_t *message, void *opaque)
+{
+    struct producer *producer = opaque;
+    int64_t sent = (int64_t)(intptr_t)message->_private;
+
+    (void)kafka;
+    if (message->err)
+        die("a message was not delivered", rd_kafka_err2str(message->err));
+    if (producer->reported++ == 0) {
+        producer->first = tool_now();
+        producer->cpu = tool_cpu();
+    }
+    if (sent)
+        tool_latency_add(producer->latency, tool_now() - sent);
+    if (producer->reported == producer->messages)
+        producer->last = tool_now();
+}
+
+static void set(rd_kafka_conf_t *conf, const char *name, const char *value)
+{
+    char text[512];
+
+    if (rd_kafka_conf_set(conf, name, value, text, sizeof text))
+        die(name, text);
+}
+
+static void open_producer(struct producer *producer, const char *servers, const char *topic, char **more)
+{
+    char text[512];
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+
+    set(conf, "bootstrap.servers", servers);
+    for (size_t i = 0; i < sizeof properties / sizeof *properties; i++)
+        set(conf, properties[i][0], properties[i][1]);
+    for (; *more; more++) {
+        char *equals = strchr(*more, '=');
+        if (!equals)
+            die(*more, "not NAME=VALUE");
+        *equals = 0;
+        set(conf, *more, equals + 1);
+    }
+    rd_kafka_conf_set_dr_msg_cb(conf, reported);
+    rd_kafka_conf_set_opaque(conf, producer);
+    producer->kafka = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof text);
+    if (!producer->kafka)
+        die("rd_kafka_new", text);
+    producer->topic = rd_kafka_topic_new(producer->kafka, topic, NULL);
+    if (!producer->topic)
+        die(topic, rd_kafka_err2str(rd_kafka_last_error()));
+}
+
+/* Without a header by the cheaper call. false: the queue is full. */
+static bool send_one(struct producer *producer)
+{
+    const struct line *line = &producer->lines[producer->sent % producer->lines_count];
+    void *opaque = producer->sent % LATENCY_EVERY ? NULL : (void *)(intptr_t)tool_now();
+    rd_kafka_resp_err_t failed = RD_KAFKA_RESP_ERR_NO_ERROR;
+
+    if (producer->header_length)
+        failed = rd_kafka_producev(producer->kafka, RD_KAFKA_V_RKT(producer->topic),
+            RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_KEY(line->key, line->key_length),
+            RD_KAFKA_V_VALUE(line->value, line->value_length),
+            RD_KAFKA_V_HEADER("penstock-id", producer->header, (ssize_t)producer->header_length),
+            RD_KAFKA_V_OPAQUE(opaque), RD_KAFKA_V_END);
+    else if (rd_kafka_produce(producer->topic, RD_KAFKA_PARTITION_UA, RD_KAFKA_MSG_F_COPY, line->value,
+                 line->value_length, line->key, line->key_length, opaque))
+        failed = rd_kafka_last_error();
+    if (failed == RD_KAFKA_RESP_ERR__QUEUE_FULL)
+        return false;
+    if (failed)
+        die("produce", rd_kafka_err2str(failed));
+    producer->sent++;
+    return true;
+}
+
+static void send_all(struct producer *producer, uint64_t rate)
+{
+    int64_t start = tool_now();
+
+    while (producer->sent < producer->messages) {
+        if (!send_one(producer))
+            rd_kafka_poll(producer->kafka, FULL_WAIT);
+        else if (producer->sent % POLL_EVERY == 0) {
+            rd_kafka_poll(producer->kafka, 0);
+            if (rate)
+                tool_sleep_until(start + (int64_t)(producer->sent * (uint64_t)TOOL_SECOND / rate));
+        }
+    }
+    while (producer->reported < producer->messages)
+        rd_kafka_poll(producer->kafka, 100);
+}
+
+int main(int count, char **arguments)
+{
+    struct producer producer = {0};
+
+    if (count < 7) {
+        fputs("usage: kafka_produce SERVERS TOPIC FILE MESSAGES RATE HEADER [NAME=VALUE...]\n", stderr);
+        return 2;
+    }
+    producer.messages = tool_number(arguments[4], "MESSAGES", 2, 1000000000);
+    uint64_t rate = tool_number(arguments[5], "RATE", 0, 10000000);
+    producer.header_length = tool_number(arguments[6], "HEADER", 0, HEADER_MAX);
+    memset(producer.header, 'x', HEADER_MAX);
+    producer.latency = tool_allocate(sizeof *producer.latency);
+    read_lines(&producer, arguments[3]);
+    open_producer(&producer, arguments[1], arguments[2], arguments + 7);
+    send_all(&producer, rate);
+    tool_report(producer.reported, 0, producer.reported, producer.last - producer.first,
+        tool_cpu() - producer.cpu, producer.latency);
+    rd_kafka_topic_destroy(producer.topic);
+    rd_kafka_destroy(producer.kafka);
+    return 0;
+}
