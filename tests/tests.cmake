@@ -16,6 +16,8 @@ penstock_test(health base)
 penstock_test(metric base)
 penstock_test(record record)
 penstock_test(rendering record)
+penstock_test(envelope record)
+penstock_test(topic route)
 
 # The journal's tests share a harness.
 function(penstock_journal_test name)

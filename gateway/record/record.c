@@ -7,7 +7,8 @@
 #include "base/utf8.h"
 
 #define RECORD_VERSION 1
-#define RECORD_FLAGS (RECORD_EVENT_TIME | RECORD_TIME_OUTSIDE | RECORD_UNDECODABLE)
+#define RECORD_FLAGS \
+    (RECORD_EVENT_TIME | RECORD_TIME_OUTSIDE | RECORD_UNDECODABLE | RECORD_ENVELOPED | RECORD_REPLAYED)
 #define RECORD_FIXED_SIZE 24 /* what stands before the key */
 
 /* ---- writing ---------------------------------------------------------------------------------------------- */

@@ -68,7 +68,7 @@ Test(record, decode_gives_back_what_was_encoded)
 Test(record, largest_head_and_empty_payload_survive)
 {
     static char text[RECORD_ORIGIN_MAX];
-    struct record record = {.rendering = UINT32_MAX, .flags = 7, .received = INT64_MIN, .event = INT64_MAX};
+    struct record record = {.rendering = UINT32_MAX, .flags = 31, .received = INT64_MIN, .event = INT64_MAX};
     struct record again;
     struct error error;
     cleanup_bytes struct bytes head;
@@ -82,6 +82,7 @@ Test(record, largest_head_and_empty_payload_survive)
     cr_assert_eq(record_encode_head(&record, &head, &error), 0);
     cr_assert_eq(head.length, RECORD_HEAD_MAX);
     cr_assert_eq(record_decode(head.data, head.length, &again, &error), 0);
+    cr_assert_eq(again.flags, 31);
     cr_assert_eq(again.received, INT64_MIN);
     cr_assert_eq(again.event, INT64_MAX);
     cr_assert_eq(again.labels_count, RECORD_LABELS_MAX);
@@ -127,6 +128,7 @@ static const struct {
     {0, 0, "record: version 0 is not known, this program reads version 1"},
     {0, 200, "record: version 200 is not known, this program reads version 1"},
     {1, 0x80, "record: flags 0x80 are not known"},
+    {1, 0x20, "record: flags 0x20 are not known"},
     {2, 17, "record: 17 labels, at most 16"},
     {25, 2, "record: key of 514 bytes, at most 256"},
     {29, 2, "record: label of 513 bytes, at most 256"},
