@@ -40,6 +40,11 @@ uint64_t kafka_client_max_message(const struct kafka_client *client);
  * with librdkafka before 2.6.1: Kafka 4 refuses its logins. */
 const char *kafka_client_warning(const struct kafka_client *client);
 
+/* Where librdkafka's log lines go; without it they are dropped. Called by kafka_producer_poll(), on its thread. Level: syslog's
+ * (0 emergency to 7 debug). Set before the first producer is opened. */
+typedef void kafka_log_fn(void *context, int level, const char *facility, const char *text);
+void kafka_client_set_log(struct kafka_client *client, kafka_log_fn *log, void *context);
+
 /* ---- producers ---------------------------------------------------------------------------------------------- */
 
 enum kafka_role {

@@ -1,1 +1,417 @@
-/* producer: one instance of librdkafka's producer; see kafka.h */
+/* producer: one instance of librdkafka's producer; see kafka.h
+ *
+ * Everything that librdkafka has to say (reports, errors, logs, statistics, answers about topics) comes as events of one
+ * queue, which only poll reads. So all of it happens on the outlet's thread, and nothing needs a lock.
+ */
+#include "kafka/internal.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define TROUBLE_LASTS \
+    (60 * CLOCK_SECOND) /* then a lesser trouble may replace it; librdkafka repeats itself every 30 s */
+#define CREATE_TIMEOUT_MS 30000
+#define MILLISECOND INT64_C(1000)
+
+_Static_assert(sizeof(void *) >= sizeof(uint64_t), "a tag travels in a message's opaque pointer");
+
+/* ---- open and close ---------------------------------------------------------------------------------------- */
+
+static int set(rd_kafka_conf_t *conf, const char *name, const char *value, struct error *error)
+{
+    char reason[256];
+
+    if (rd_kafka_conf_set(conf, name, value, reason, sizeof reason) == RD_KAFKA_CONF_OK)
+        return 0;
+    return error_set(error, ERROR_FATAL, "kafka: %s=%s: %s", name, value, reason);
+}
+
+/* A probe has one message under way and says soon what became of it. */
+static int configure_probe(rd_kafka_conf_t *conf, int64_t patience, struct error *error)
+{
+    char timeout[32];
+
+    snprintf(timeout, sizeof timeout, "%lld", (long long)(patience / MILLISECOND));
+    return set(conf, "enable.gapless.guarantee", "false", error) == 0 &&
+                   set(conf, "message.timeout.ms", timeout, error) == 0 &&
+                   set(conf, "linger.ms", "0", error) == 0 &&
+                   set(conf, "batch.num.messages", "1", error) == 0 &&
+                   set(conf, "max.in.flight", "1", error) == 0 &&
+                   set(conf, "topic.metadata.propagation.max.ms", "1000", error) == 0 &&
+                   set(conf, "queue.buffering.max.messages", "1000", error) == 0 &&
+                   set(conf, "statistics.interval.ms", "0", error) == 0
+               ? 0
+               : -1;
+}
+
+static int start(struct kafka_producer *producer, enum kafka_role role, int64_t patience, struct error *error)
+{
+    char reason[256];
+    rd_kafka_conf_t *conf = rd_kafka_conf_dup(producer->client->conf);
+
+    rd_kafka_conf_set_events(
+        conf, RD_KAFKA_EVENT_DR | RD_KAFKA_EVENT_ERROR | RD_KAFKA_EVENT_STATS | RD_KAFKA_EVENT_LOG);
+    if (role == KAFKA_ROLE_PROBE && configure_probe(conf, patience, error) != 0) {
+        rd_kafka_conf_destroy(conf);
+        return -1;
+    }
+    producer->handle = rd_kafka_new(RD_KAFKA_PRODUCER, conf, reason, sizeof reason);
+    if (!producer->handle) {
+        rd_kafka_conf_destroy(conf);
+        return error_set(error, ERROR_RETRY, "kafka: %s", reason);
+    }
+    producer->queue = rd_kafka_queue_get_main(producer->handle);
+    rd_kafka_set_log_queue(producer->handle, NULL);
+    return 0;
+}
+
+int kafka_producer_open(struct kafka_producer **ret_producer, const struct kafka_client *client,
+    enum kafka_role role, int64_t patience, struct error *error)
+{
+    struct kafka_producer *producer = calloc(1, sizeof *producer);
+
+    if (!producer)
+        return error_set(error, ERROR_RETRY, "kafka: out of memory");
+    producer->client = client;
+    if (statistics_compile(&producer->pointers, error) != 0 || start(producer, role, patience, error) != 0) {
+        kafka_producer_close(&producer);
+        return -1;
+    }
+    *ret_producer = producer;
+    return 0;
+}
+
+void kafka_producer_close(struct kafka_producer **producer)
+{
+    struct kafka_producer *closed = *producer;
+
+    if (!closed)
+        return;
+    *producer = NULL;
+    if (closed->reports)
+        rd_kafka_event_destroy(closed->reports);
+    if (closed->handle)
+        rd_kafka_purge(closed->handle,
+            RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT | RD_KAFKA_PURGE_F_NON_BLOCKING);
+    while (closed->topics) {
+        struct kafka_topic *topic = closed->topics;
+        closed->topics = topic->next;
+        rd_kafka_topic_destroy(topic->handle);
+        free(topic);
+    }
+    if (closed->queue)
+        rd_kafka_queue_destroy(closed->queue);
+    if (closed->handle)
+        rd_kafka_destroy_flags(closed->handle, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+    json_pointers_free(&closed->pointers);
+    free(closed);
+}
+
+/* ---- topics ------------------------------------------------------------------------------------------------ */
+
+static bool is_topic_name(const char *name)
+{
+    size_t length = strlen(name);
+
+    if (length == 0 || length > KAFKA_TOPIC_NAME_MAX || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+        return false;
+    return strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") == length;
+}
+
+static int check_topic_name(const char *name, struct error *error)
+{
+    if (is_topic_name(name))
+        return 0;
+    return error_set(error, ERROR_REJECT,
+        "kafka: not a topic's name; allowed: 1 to %d of the characters A-Z a-z 0-9 . _ -, not . or ..",
+        KAFKA_TOPIC_NAME_MAX);
+}
+
+int kafka_producer_topic(
+    struct kafka_producer *producer, const char *name, struct kafka_topic **ret_topic, struct error *error)
+{
+    if (check_topic_name(name, error) != 0)
+        return -1;
+    for (struct kafka_topic *topic = producer->topics; topic; topic = topic->next) {
+        if (strcmp(topic->name, name) == 0) {
+            *ret_topic = topic;
+            return 0;
+        }
+    }
+
+    struct kafka_topic *topic = calloc(1, sizeof *topic);
+    if (!topic)
+        return error_set(error, ERROR_RETRY, "kafka: topic %s: out of memory", name);
+    memcpy(topic->name, name, strlen(name) + 1);
+    /* This asks for the topic's partitions at once: a first message that finds them unknown may wait a second. */
+    topic->handle = rd_kafka_topic_new(producer->handle, name, NULL);
+    if (!topic->handle) {
+        error_set(error, ERROR_RETRY, "kafka: topic %s: %s", name, rd_kafka_err2str(rd_kafka_last_error()));
+        free(topic);
+        return -1;
+    }
+    topic->next = producer->topics;
+    producer->topics = topic;
+    *ret_topic = topic;
+    return 0;
+}
+
+int kafka_producer_create_topic(struct kafka_producer *producer, const char *name, uint64_t partitions,
+    uint64_t replication, struct error *error)
+{
+    char reason[256];
+
+    if (check_topic_name(name, error) != 0)
+        return -1;
+    rd_kafka_NewTopic_t *topic = rd_kafka_NewTopic_new(
+        name, (int)partitions, replication == 0 ? -1 : (int)replication, reason, sizeof reason);
+    if (!topic)
+        return error_set(error, ERROR_REJECT, "kafka: create topic %s: %s", name, reason);
+
+    rd_kafka_AdminOptions_t *options =
+        rd_kafka_AdminOptions_new(producer->handle, RD_KAFKA_ADMIN_OP_CREATETOPICS);
+    rd_kafka_AdminOptions_set_request_timeout(options, CREATE_TIMEOUT_MS, reason, sizeof reason);
+    /* The answer names the topic; librdkafka tells of a failed request for all topics of it, so one by one. */
+    char *opaque = strdup(name);
+    rd_kafka_AdminOptions_set_opaque(options, opaque);
+    rd_kafka_CreateTopics(producer->handle, &topic, 1, options, producer->queue);
+    rd_kafka_AdminOptions_destroy(options);
+    rd_kafka_NewTopic_destroy(topic);
+    return 0;
+}
+
+/* ---- send -------------------------------------------------------------------------------------------------- */
+
+static void note_broken(struct kafka_producer *producer)
+{
+    char reason[384];
+    rd_kafka_resp_err_t code;
+
+    if (producer->is_broken)
+        return;
+    code = rd_kafka_fatal_error(producer->handle, reason, sizeof reason);
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
+        return;
+    producer->is_broken = true;
+    snprintf(producer->broken, sizeof producer->broken, "%s: %s", rd_kafka_err2name(code), reason);
+}
+
+static rd_kafka_headers_t *make_headers(const struct kafka_message *message)
+{
+    if (message->headers_count == 0)
+        return NULL;
+
+    rd_kafka_headers_t *headers = rd_kafka_headers_new(message->headers_count);
+    for (size_t i = 0; i < message->headers_count; i++) {
+        const struct kafka_header *header = &message->headers[i];
+        rd_kafka_header_add(headers, header->name.data, (ssize_t)header->name.length,
+            header->value.length > 0 ? header->value.data : "", (ssize_t)header->value.length);
+    }
+    return headers;
+}
+
+static rd_kafka_resp_err_t produce(
+    struct kafka_producer *producer, struct kafka_topic *topic, const struct kafka_message *message)
+{
+    rd_kafka_headers_t *headers = make_headers(message);
+    /* An empty value is not the same as none: that would be a tombstone. 0 would be the time of sending. */
+    const void *key = message->key.length > 0 ? message->key.data : NULL;
+    const void *value = message->value.length > 0 ? message->value.data : "";
+    int64_t time = message->time >= MILLISECOND ? message->time / MILLISECOND : 1;
+    rd_kafka_resp_err_t code = rd_kafka_producev(producer->handle, RD_KAFKA_V_RKT(topic->handle),
+        RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_KEY(key, message->key.length),
+        RD_KAFKA_V_VALUE((void *)value, message->value.length), RD_KAFKA_V_TIMESTAMP(time),
+        RD_KAFKA_V_OPAQUE((void *)(uintptr_t)message->tag), RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_END);
+
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR && headers)
+        rd_kafka_headers_destroy(headers);
+    return code;
+}
+
+enum kafka_sent kafka_producer_send(struct kafka_producer *producer, struct kafka_topic *topic,
+    const struct kafka_message *message, struct error *error)
+{
+    assert(message->headers_count <= KAFKA_HEADERS_MAX);
+
+    rd_kafka_resp_err_t code = produce(producer, topic, message);
+    enum kafka_sent sent = report_sent(code);
+
+    if (sent == KAFKA_SENT)
+        return sent;
+    error_set(error, sent == KAFKA_TOO_LARGE ? ERROR_REJECT : ERROR_RETRY, "kafka: topic %s: %s", topic->name,
+        rd_kafka_err2str(code));
+    if (sent == KAFKA_BROKEN) {
+        note_broken(producer);
+        if (!producer->is_broken) {
+            producer->is_broken = true;
+            snprintf(producer->broken, sizeof producer->broken, "%s", error->text);
+        }
+    }
+    return sent;
+}
+
+/* ---- poll -------------------------------------------------------------------------------------------------- */
+
+static void note_contact(struct kafka_producer *producer)
+{
+    producer->trouble_rank = TROUBLE_NONE;
+    producer->trouble[0] = '\0';
+}
+
+static void note_trouble(struct kafka_producer *producer, rd_kafka_resp_err_t code, const char *text)
+{
+    enum trouble_rank rank = report_trouble(code);
+    int64_t now = clock_monotonic(&clock_system);
+
+    if (rank == TROUBLE_NONE)
+        return;
+    if (rank < producer->trouble_rank && now - producer->trouble_time < TROUBLE_LASTS)
+        return;
+    producer->trouble_rank = rank;
+    producer->trouble_time = now;
+    snprintf(producer->trouble, sizeof producer->trouble, "%s", text);
+}
+
+/* Gives out reports of the batch at hand; returns how many. */
+static size_t give_reports(
+    struct kafka_producer *producer, size_t most, kafka_report_fn *report, void *context)
+{
+    size_t given = 0;
+
+    while (given < most) {
+        const rd_kafka_message_t *message = rd_kafka_event_message_next(producer->reports);
+        if (!message) {
+            rd_kafka_event_destroy(producer->reports);
+            producer->reports = NULL;
+            break;
+        }
+        struct kafka_report told = {
+            .outcome = report_outcome(message->err),
+            .tag = (uint64_t)(uintptr_t)message->_private,
+            .topic = rd_kafka_topic_name(message->rkt),
+            .reason = "",
+        };
+        if (told.outcome == KAFKA_DELIVERED) {
+            note_contact(producer);
+        } else {
+            told.reason = rd_kafka_err2str(message->err);
+            /* The reports of a fatal error may come before its event. */
+            note_broken(producer);
+        }
+        given++;
+        report(context, &told);
+    }
+    return given;
+}
+
+static void take_error(struct kafka_producer *producer, rd_kafka_event_t *event)
+{
+    rd_kafka_resp_err_t code = rd_kafka_event_error(event);
+
+    if (code == RD_KAFKA_RESP_ERR__FATAL)
+        note_broken(producer);
+    else
+        note_trouble(producer, code, rd_kafka_event_error_string(event));
+}
+
+static void take_log(struct kafka_producer *producer, rd_kafka_event_t *event)
+{
+    const char *facility, *text;
+    int level;
+
+    if (producer->client->log && rd_kafka_event_log(event, &facility, &text, &level) == 0)
+        producer->client->log(producer->client->log_context, level, facility, text);
+}
+
+static void take_topic(
+    struct kafka_producer *producer, rd_kafka_event_t *event, kafka_report_fn *report, void *context)
+{
+    char *name = rd_kafka_event_opaque(event);
+    rd_kafka_resp_err_t code = rd_kafka_event_error(event);
+    const char *reason = rd_kafka_event_error_string(event);
+    struct kafka_report told = {.outcome = KAFKA_TOPIC_NOT_CREATED, .topic = name, .reason = reason};
+
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
+        size_t count;
+        const rd_kafka_topic_result_t **results =
+            rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result(event), &count);
+        assert(count == 1);
+        code = rd_kafka_topic_result_error(results[0]);
+        told.reason = rd_kafka_topic_result_error_string(results[0]);
+        if (code == RD_KAFKA_RESP_ERR_NO_ERROR || code == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS) {
+            told.outcome = KAFKA_TOPIC_CREATED;
+            told.reason = "";
+            note_contact(producer);
+        }
+    }
+    if (!told.reason)
+        told.reason = rd_kafka_err2str(code);
+    report(context, &told);
+    free(name);
+}
+
+/* Returns how many things it was; keeps a batch of reports for give_reports(). */
+static size_t take(
+    struct kafka_producer *producer, rd_kafka_event_t *event, kafka_report_fn *report, void *context)
+{
+    switch (rd_kafka_event_type(event)) {
+    case RD_KAFKA_EVENT_DR:
+        producer->reports = event;
+        return 0;
+    case RD_KAFKA_EVENT_ERROR:
+        take_error(producer, event);
+        break;
+    case RD_KAFKA_EVENT_LOG:
+        take_log(producer, event);
+        break;
+    case RD_KAFKA_EVENT_STATS: {
+        const char *json = rd_kafka_event_stats(event);
+        statistics_take(&producer->statistics, producer->pointers, slice_of(json));
+        break;
+    }
+    case RD_KAFKA_EVENT_CREATETOPICS_RESULT:
+        take_topic(producer, event, report, context);
+        break;
+    default:
+        break;
+    }
+    rd_kafka_event_destroy(event);
+    return 1;
+}
+
+size_t kafka_producer_poll(
+    struct kafka_producer *producer, int64_t timeout, size_t most, kafka_report_fn *report, void *context)
+{
+    int wait = (int)((timeout + MILLISECOND - 1) / MILLISECOND);
+    size_t taken = 0;
+
+    while (taken < most) {
+        if (producer->reports) {
+            taken += give_reports(producer, most - taken, report, context);
+            continue;
+        }
+        rd_kafka_event_t *event = rd_kafka_queue_poll(producer->queue, taken == 0 ? wait : 0);
+        if (!event)
+            break;
+        taken += take(producer, event, report, context);
+    }
+    return taken;
+}
+
+/* ---- state ------------------------------------------------------------------------------------------------- */
+
+const char *kafka_producer_broken(const struct kafka_producer *producer)
+{
+    return producer->is_broken ? producer->broken : NULL;
+}
+
+const char *kafka_producer_trouble(const struct kafka_producer *producer)
+{
+    return producer->trouble_rank == TROUBLE_NONE ? NULL : producer->trouble;
+}
+
+const struct kafka_statistics *kafka_producer_statistics(const struct kafka_producer *producer)
+{
+    return &producer->statistics;
+}

@@ -1,0 +1,66 @@
+/* internal: what the files of this room share. Only they include it. */
+#ifndef PENSTOCK_KAFKA_INTERNAL_H
+#define PENSTOCK_KAFKA_INTERNAL_H
+
+#include <librdkafka/rdkafka.h>
+
+#include "base/clock.h"
+#include "decode/decode.h"
+#include "kafka/kafka.h"
+
+#define KAFKA_TOPIC_NAME_MAX 249
+
+struct kafka_client {
+    rd_kafka_conf_t *conf; /* each producer takes a copy */
+    char *servers;
+    uint64_t max_message;
+    const char *warning;
+    kafka_log_fn *log;
+    void *log_context;
+};
+
+struct kafka_topic {
+    struct kafka_topic *next;
+    rd_kafka_topic_t *handle;
+    char name[KAFKA_TOPIC_NAME_MAX + 1];
+};
+
+/* The most telling thing that keeps a producer from the brokers: a higher rank is not replaced by a lower one. */
+enum trouble_rank { TROUBLE_NONE, TROUBLE_DOWN, TROUBLE_ADDRESS, TROUBLE_REFUSED };
+
+struct kafka_producer {
+    const struct kafka_client *client;
+    rd_kafka_t *handle;
+    rd_kafka_queue_t *queue;
+    struct kafka_topic *topics;
+    rd_kafka_event_t *reports; /* a batch of reports of which not all were given out yet */
+    bool is_broken;
+    char broken[ERROR_TEXT_SIZE];
+    enum trouble_rank trouble_rank;
+    int64_t trouble_time; /* of the last event that told of it */
+    char trouble[ERROR_TEXT_SIZE];
+    struct kafka_statistics statistics;
+    struct json_pointers *pointers; /* of the statistics */
+};
+
+/* ---- report.c ---------------------------------------------------------------------------------------------- */
+
+/* What an error code in a delivery report means. */
+enum kafka_outcome report_outcome(rd_kafka_resp_err_t code);
+
+/* What an error code of produce() means. */
+enum kafka_sent report_sent(rd_kafka_resp_err_t code);
+
+/* How much an error event says about why brokers are out of reach; TROUBLE_NONE: it says nothing about that. */
+enum trouble_rank report_trouble(rd_kafka_resp_err_t code);
+
+/* ---- statistics.c ------------------------------------------------------------------------------------------ */
+
+/* The pointers that statistics_take() needs. */
+int statistics_compile(struct json_pointers **ret_pointers, struct error *error);
+
+/* Reads librdkafka's statistics (JSON); what is not understood leaves the statistics as they were. */
+void statistics_take(
+    struct kafka_statistics *statistics, const struct json_pointers *pointers, struct slice json);
+
+#endif
