@@ -1,1 +1,230 @@
-/* template_render: the path of a record; see route.h */
+/* template_render: the path of a record; see route.h
+ *
+ * Escapes and the name of an empty value are Hive's (org.apache.hadoop.hive.common.FileUtils.escapePathName).
+ */
+#include "route/template.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "base/clock.h"
+
+#define TEMPLATE_EMPTY_VALUE "__HIVE_DEFAULT_PARTITION__"
+#define TEMPLATE_MARK_LENGTH 17 /* '~' and 16 hex digits */
+
+/* Bytes of a value that are written as % and two hex digits wherever they stand. */
+static const bool template_escaped[256] = {
+    [0x00 ... 0x1f] = true,
+    [0x7f] = true,
+    ['"'] = true,
+    ['#'] = true,
+    ['%'] = true,
+    ['\''] = true,
+    ['*'] = true,
+    ['+'] = true,
+    ['/'] = true,
+    [':'] = true,
+    ['='] = true,
+    ['?'] = true,
+    ['['] = true,
+    ['\\'] = true,
+    [']'] = true,
+    ['^'] = true,
+    ['{'] = true,
+    ['~'] = true,
+};
+
+/* start: where the component begins in out. */
+static int template_add_value(struct bytes *out, size_t start, struct slice value, struct error *error)
+{
+    static const char hex[] = "0123456789ABCDEF";
+
+    if (value.length == 0)
+        value = slice_of(TEMPLATE_EMPTY_VALUE);
+    if (bytes_reserve(out, value.length * 3, error))
+        return -1;
+
+    char *to = out->data + out->length;
+    bool leads = out->length == start;
+    for (size_t i = 0; i < value.length; i++) {
+        unsigned char byte = (unsigned char)value.data[i];
+        if (template_escaped[byte] || (leads && i == 0 && (byte == '.' || byte == '_'))) {
+            *to++ = '%';
+            *to++ = hex[byte >> 4];
+            *to++ = hex[byte & 15];
+        } else {
+            *to++ = (char)byte;
+        }
+    }
+    out->length = (size_t)(to - out->data);
+    return 0;
+}
+
+static uint64_t template_hash(const char *data, size_t length)
+{
+    uint64_t hash = UINT64_C(0xcbf29ce484222325); /* FNV-1a, 64 bits */
+
+    for (size_t i = 0; i < length; i++)
+        hash = (hash ^ (unsigned char)data[i]) * UINT64_C(0x100000001b3);
+    return hash;
+}
+
+/* Cuts a component that no file system would take; neither a character nor an escape is cut in two. */
+static void template_end_component(struct bytes *out, size_t start)
+{
+    char *component = out->data + start;
+    size_t length = out->length - start;
+    size_t cut = TEMPLATE_COMPONENT_MAX - TEMPLATE_MARK_LENGTH;
+    char mark[TEMPLATE_MARK_LENGTH + 1];
+
+    if (length <= TEMPLATE_COMPONENT_MAX)
+        return;
+    snprintf(mark, sizeof mark, "~%016" PRIx64, template_hash(component, length));
+    while ((component[cut] & 0xc0) == 0x80)
+        cut--;
+    if (component[cut - 1] == '%')
+        cut -= 1;
+    else if (component[cut - 2] == '%')
+        cut -= 2;
+    memcpy(component + cut, mark, TEMPLATE_MARK_LENGTH);
+    out->length = start + cut + TEMPLATE_MARK_LENGTH;
+}
+
+struct template_moment {
+    struct tm date; /* UTC */
+    int64_t seconds;
+};
+
+static void template_find_moment(struct template_moment *moment, int64_t microseconds)
+{
+    moment->seconds = microseconds / CLOCK_SECOND - (microseconds % CLOCK_SECOND < 0);
+    time_t seconds = (time_t)moment->seconds;
+    gmtime_r(&seconds, &moment->date);
+}
+
+static char *template_put_number(char *to, int64_t number, int width)
+{
+    char digits[TEMPLATE_NUMBER_MAX];
+    int count = 0;
+    uint64_t left = number < 0 ? -(uint64_t)number : (uint64_t)number;
+
+    for (; left || count < width; left /= 10)
+        digits[count++] = (char)('0' + left % 10);
+    if (number < 0)
+        *to++ = '-';
+    while (count)
+        *to++ = digits[--count];
+    return to;
+}
+
+static char *template_put_time(char *to, char which, const struct template_moment *moment)
+{
+    const struct tm *date = &moment->date;
+
+    switch (which) {
+    case 'Y':
+        return template_put_number(to, (int64_t)date->tm_year + 1900, 4);
+    case 'm':
+        return template_put_number(to, date->tm_mon + 1, 2);
+    case 'd':
+        return template_put_number(to, date->tm_mday, 2);
+    case 'H':
+        return template_put_number(to, date->tm_hour, 2);
+    case 'M':
+        return template_put_number(to, date->tm_min, 2);
+    case 'S':
+        return template_put_number(to, date->tm_sec, 2);
+    case 'j':
+        return template_put_number(to, date->tm_yday + 1, 3);
+    default: /* 's': no other passes template_check_time() */
+        return template_put_number(to, moment->seconds, 1);
+    }
+}
+
+/* Room in text: TEMPLATE_TIME_MAX, by template_check_time(). */
+static struct slice template_print_time(
+    struct slice format, const struct template_moment *moment, char text[TEMPLATE_TIME_MAX])
+{
+    char *to = text;
+
+    for (size_t i = 0; i < format.length; i++) {
+        if (format.data[i] == '%')
+            to = template_put_time(to, format.data[++i], moment);
+        else
+            *to++ = format.data[i];
+    }
+    return (struct slice){text, (size_t)(to - text)};
+}
+
+static struct slice template_time_source(const struct record *record)
+{
+    return slice_of(record->flags & RECORD_EVENT_TIME     ? "event"
+                    : record->flags & RECORD_TIME_OUTSIDE ? "outside"
+                                                          : "received");
+}
+
+struct template_input {
+    const char *stream;
+    const struct record *record;
+    struct template_moment moment; /* set when the template has a time */
+};
+
+static int template_render_part(const struct template_part *part, const struct template_input *input,
+    struct bytes *out, size_t start, struct error *error)
+{
+    char text[TEMPLATE_TIME_MAX];
+    const struct record *record = input->record;
+    struct slice value = {NULL, 0};
+
+    switch (part->kind) {
+    case TEMPLATE_LITERAL:
+        return bytes_add(out, part->text.data, part->text.length, error);
+    case TEMPLATE_SLASH:
+        return bytes_add(out, "/", 1, error);
+    case TEMPLATE_STREAM:
+        value = slice_of(input->stream);
+        break;
+    case TEMPLATE_KEY:
+        value = record->key;
+        break;
+    case TEMPLATE_TIME:
+        value = template_print_time(part->text, &input->moment, text);
+        break;
+    case TEMPLATE_TIME_SOURCE:
+        value = template_time_source(record);
+        break;
+    case TEMPLATE_LABEL:
+        if (part->label < record->labels_count)
+            value = record->labels[part->label];
+        break;
+    }
+    return template_add_value(out, start, value, error);
+}
+
+int template_render(const struct template *template, const char *stream, const struct record *record,
+    struct bytes *out, struct error *error)
+{
+    struct template_input input;
+    size_t before = out->length;
+    size_t start = before;
+
+    input.stream = stream;
+    input.record = record;
+    if (template->has_time)
+        template_find_moment(&input.moment, record_time(record));
+    for (size_t i = 0; i < template->parts_count; i++) {
+        const struct template_part *part = &template->parts[i];
+        bool ends = part->kind == TEMPLATE_SLASH;
+        if (ends)
+            template_end_component(out, start);
+        if (template_render_part(part, &input, out, start, error)) {
+            out->length = before;
+            return error_wrap(error, "path of a record of stream %s", stream);
+        }
+        if (ends)
+            start = out->length;
+    }
+    template_end_component(out, start);
+    return 0;
+}
