@@ -1,1 +1,166 @@
 /* kafka_render: see kafka_render.h */
+#include "outlet/kafka_render.h"
+
+#include <stdlib.h>
+
+#define RENDER_CACHE 64 /* renderings whose templates are kept, by id */
+#define RENDER_NAMES_MAX (64 * 1024) /* the topics of one record, and one that comes out too long */
+
+_Static_assert(RECORD_LABELS_MAX + 2 <= KAFKA_HEADERS_MAX, "labels, id and origin");
+
+struct render_templates {
+    uint32_t rendering; /* 0: free */
+    struct template *topics[RECORD_TOPICS_MAX];
+    size_t count;
+};
+
+struct kafka_renderer {
+    struct rendering_table *renderings;
+    const char *gateway_id;
+    struct render_templates cache[RENDER_CACHE];
+    struct bytes names; /* of the topics of one record */
+    struct bytes value; /* an envelope */
+    struct kafka_header headers[KAFKA_HEADERS_MAX];
+    char id[RECORD_ID_MAX + 1];
+};
+
+int kafka_renderer_open(struct kafka_renderer **ret_renderer, struct rendering_table *renderings,
+    const char *gateway_id, uint64_t max_message, struct error *error)
+{
+    struct kafka_renderer *renderer = calloc(1, sizeof *renderer);
+
+    if (!renderer)
+        return error_set(error, ERROR_RETRY, "kafka outlet: out of memory");
+    renderer->renderings = renderings;
+    renderer->gateway_id = gateway_id;
+    bytes_init(&renderer->names, RENDER_NAMES_MAX);
+    bytes_init(&renderer->value, max_message);
+    /* Slices point into it: it must never move. */
+    if (bytes_reserve_exact(&renderer->names, RENDER_NAMES_MAX, error)) {
+        kafka_renderer_close(&renderer);
+        return -1;
+    }
+    *ret_renderer = renderer;
+    return 0;
+}
+
+static void render_forget(struct render_templates *templates)
+{
+    for (size_t i = 0; i < templates->count; i++)
+        template_free(&templates->topics[i]);
+    *templates = (struct render_templates){0};
+}
+
+void kafka_renderer_close(struct kafka_renderer **renderer)
+{
+    if (!*renderer)
+        return;
+    for (size_t i = 0; i < RENDER_CACHE; i++)
+        render_forget(&(*renderer)->cache[i]);
+    bytes_free(&(*renderer)->names);
+    bytes_free(&(*renderer)->value);
+    free(*renderer);
+    *renderer = NULL;
+}
+
+static int render_templates(struct kafka_renderer *renderer, const struct rendering *rendering,
+    const struct render_templates **ret_templates, struct error *error)
+{
+    struct render_templates *templates = &renderer->cache[rendering->id % RENDER_CACHE];
+
+    if (templates->rendering != rendering->id) {
+        render_forget(templates);
+        for (size_t i = 0; i < rendering->topics_count; i++, templates->count++) {
+            if (template_compile_topic(&templates->topics[i], rendering->topics[i],
+                    (const char *const *)rendering->labels, rendering->labels_count, error))
+                return error_wrap(error, "rendering %u", rendering->id);
+        }
+        templates->rendering = rendering->id;
+    }
+    *ret_templates = templates;
+    return 0;
+}
+
+/* Adds the name that stands behind `start` in names, unless it is there already. */
+static void render_add_topic(struct kafka_renderer *renderer, struct kafka_topics *topics, size_t start)
+{
+    const struct slice name = {renderer->names.data + start, renderer->names.length - start};
+
+    for (size_t i = 0; i < topics->count; i++) {
+        if (slice_equal(topics->names[i], name))
+            return;
+    }
+    topics->names[topics->count++] = name;
+}
+
+int kafka_render_topics(struct kafka_renderer *renderer, const struct record *record,
+    struct kafka_topics *ret_topics, struct error *error)
+{
+    const struct rendering *rendering = rendering_find(renderer->renderings, record->rendering);
+    const struct render_templates *templates;
+    bool failed = false;
+
+    if (!rendering)
+        return error_set(
+            error, ERROR_REJECT, "rendering %u is lost: its topics are not known", record->rendering);
+    if (render_templates(renderer, rendering, &templates, error))
+        return -1;
+    ret_topics->rendering = rendering;
+    ret_topics->count = 0;
+    bytes_clear(&renderer->names);
+    for (size_t i = 0; i < templates->count; i++) {
+        size_t start = renderer->names.length;
+        struct error reason;
+        if (template_render_topic(
+                templates->topics[i], rendering->stream, record, &renderer->names, &reason)) {
+            renderer->names.length = start;
+            if (!failed)
+                ret_topics->reason = reason;
+            failed = true;
+        }
+        render_add_topic(renderer, ret_topics, start);
+    }
+    return 0;
+}
+
+static void render_add_header(
+    struct kafka_renderer *renderer, struct kafka_message *message, struct slice name, struct slice value)
+{
+    renderer->headers[message->headers_count++] = (struct kafka_header){name, value};
+}
+
+static void render_headers(struct kafka_renderer *renderer, const struct journal_entry *entry,
+    const struct record *record, const struct rendering *rendering, struct kafka_message *message)
+{
+    const struct record_id id = {renderer->gateway_id, entry->epoch, entry->sequence};
+    const struct slice text = {renderer->id, record_id_print(&id, renderer->id)};
+
+    message->headers = renderer->headers;
+    message->headers_count = 0;
+    render_add_header(renderer, message, slice_of("penstock-id"), text);
+    if (record->origin.length)
+        render_add_header(renderer, message, slice_of("penstock-origin"), record->origin);
+    for (size_t i = 0; i < rendering->headers_count; i++) {
+        const struct rendering_header *header = &rendering->headers[i];
+        if (header->label < record->labels_count && record->labels[header->label].length)
+            render_add_header(renderer, message, slice_of(header->name), record->labels[header->label]);
+    }
+}
+
+int kafka_render_message(struct kafka_renderer *renderer, const struct journal_entry *entry,
+    const struct record *record, const struct rendering *rendering, struct kafka_message *ret_message,
+    struct error *error)
+{
+    const struct record_id id = {renderer->gateway_id, entry->epoch, entry->sequence};
+    struct slice value = record->payload;
+
+    if (rendering->value == RECORD_VALUE_ENVELOPE && !(record->flags & RECORD_ENVELOPED)) {
+        bytes_clear(&renderer->value);
+        if (record_envelope_render(record, &id, &renderer->value, error))
+            return error_wrap(error, "envelope");
+        value = bytes_slice(&renderer->value);
+    }
+    *ret_message = (struct kafka_message){.key = record->key, .value = value, .time = record_time(record)};
+    render_headers(renderer, entry, record, rendering, ret_message);
+    return 0;
+}
