@@ -86,7 +86,7 @@ int http_answer_problem(struct bytes *out, enum http_status status, const char *
 
 enum http_status http_answer_status(const struct intake_result *result)
 {
-    if (result->by_reason[INTAKE_SYNTAX] == result->rejected)
+    if (result->by_reason[INTAKE_SYNTAX] + result->by_reason[INTAKE_TOPIC] == result->rejected)
         return HTTP_STATUS_400;
     return result->by_reason[INTAKE_TOO_LARGE] == result->rejected ? HTTP_STATUS_413 : HTTP_STATUS_422;
 }

@@ -118,10 +118,24 @@ static int http_body_starve(struct http_request *request)
     return 0;
 }
 
+/* A stream whose dead letters nobody looks after takes nothing more, so that they cannot fill the disk. */
+static int http_body_check_stream(struct http_request *request)
+{
+    const struct stream *stream = request->stream;
+
+    if (!atomic_load_explicit(&stream->suspended, memory_order_relaxed))
+        return 0;
+    return http_refuse(&request->refusal, HTTP_STATUS_503,
+        "the dead letters of stream %s have used up dead_letters.quota; see `penstock dead-letters list`",
+        stream->name);
+}
+
 int http_body_take(struct http_request *request, const char *data, size_t *size)
 {
     struct error error;
 
+    if (http_body_check_stream(request))
+        return -1;
     if (request->received == 0 && http_body_begin(request, &error))
         return http_body_refuse(request, &error);
     ssize_t taken = http_body_append(request, data, *size);
@@ -208,6 +222,8 @@ int http_body_hand_over(struct http_request *request, struct MHD_Connection *mhd
 
     if (http->draining)
         return http_refuse(&request->refusal, HTTP_STATUS_503, "the gateway is stopping");
+    if (http_body_check_stream(request))
+        return -1;
     if (request->inflate && inflate_finish(request->inflate, &error))
         return http_body_refuse(request, &error);
     if (http_body_records(request, mhd))

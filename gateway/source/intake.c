@@ -1,44 +1,21 @@
 /* intake: see intake.h
  *
  * For each record: check its size, scan it once (that validates it and finds the wanted values), put key, labels and time into a
- * struct record whose slices point into the body or into scratch, encode its head, add it. No malloc, no copy of payloads.
+ * struct record whose slices point into the body or into scratch, encode its head, add it. No malloc, no copy of payloads (but
+ * the one that came escaped in an envelope is unescaped to look into it).
  */
-#include "source/intake.h"
-
 #include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-/* An escape is at most six bytes per byte of meaning (\u0041): a longer string cannot be a key or label. */
-#define INTAKE_ESCAPED_MAX (6 * RECORD_KEY_MAX)
-
-struct intake {
-    const struct streams *streams;
-    struct intake_limits limits;
-    struct json_pointers **pointers; /* of each stream */
-    struct bytes head; /* reused */
-    struct json_value values[JSON_POINTERS_MAX];
-    char unescaped[1 + RECORD_LABELS_MAX][INTAKE_ESCAPED_MAX]; /* of the key, of each label */
-};
-
-/* One body on its way through. */
-struct intake_run {
-    struct intake *intake;
-    const struct stream *stream;
-    const struct json_pointers *pointers;
-    enum decode_form form;
-    const struct intake_facts *facts;
-    struct slice key; /* found once for all records, as the next */
-    struct slice labels[RECORD_LABELS_MAX];
-    struct handover *handover;
-    struct intake_result *result;
-};
+#include "source/intake_internal.h"
 
 static const char *const intake_reason_names[INTAKE_REASONS] = {
     [INTAKE_SYNTAX] = "syntax",
     [INTAKE_KEY] = "key",
     [INTAKE_LABEL] = "label",
+    [INTAKE_TOPIC] = "topic",
     [INTAKE_TOO_LARGE] = "too_large",
 };
 
@@ -51,19 +28,33 @@ void intake_free(struct intake **intake)
 {
     if (!*intake)
         return;
-    for (size_t i = 0; i < (*intake)->streams->count; i++)
-        json_pointers_free(&(*intake)->pointers[i]);
+    for (size_t i = 0; i < (*intake)->streams->count; i++) {
+        json_pointers_free(&(*intake)->pointers[i].own);
+        json_pointers_free(&(*intake)->pointers[i].enveloped);
+    }
     free((*intake)->pointers);
     bytes_free(&(*intake)->head);
+    bytes_free(&(*intake)->inner);
+    bytes_free(&(*intake)->topic);
     free(*intake);
     *intake = NULL;
+}
+
+static int intake_compile(struct intake_pointers *pointers, const struct stream *stream, struct error *error)
+{
+    if (json_pointers_compile(
+            &pointers->own, (const char *const *)stream->pointers, stream->pointers_count, error) ||
+        (stream->value == RECORD_VALUE_ENVELOPE &&
+            intake_envelope_compile(&pointers->enveloped, stream, error)))
+        return error_wrap(error, "stream %s", stream->name);
+    return 0;
 }
 
 int intake_new(struct intake **ret_intake, const struct streams *streams, const struct intake_limits *limits,
     struct error *error)
 {
     __attribute__((cleanup(intake_free))) struct intake *intake = NULL;
-    struct json_pointers **pointers = calloc(streams->count + 1, sizeof(struct json_pointers *));
+    struct intake_pointers *pointers = calloc(streams->count + 1, sizeof *pointers);
 
     intake = pointers ? calloc(1, sizeof *intake) : NULL;
     if (!intake) {
@@ -74,11 +65,13 @@ int intake_new(struct intake **ret_intake, const struct streams *streams, const 
     intake->limits = *limits;
     intake->pointers = pointers;
     bytes_init(&intake->head, RECORD_HEAD_MAX);
+    bytes_init(&intake->inner, limits->max_record);
+    bytes_init(&intake->topic, INTAKE_TOPIC_SCRATCH);
+    if (bytes_reserve_exact(&intake->topic, INTAKE_TOPIC_SCRATCH, error))
+        return -1; /* GCOVR_EXCL_LINE malloc does not fail in tests */
     for (size_t i = 0; i < streams->count; i++) {
-        const struct stream *stream = &streams->items[i];
-        if (json_pointers_compile(
-                &pointers[i], (const char *const *)stream->pointers, stream->pointers_count, error))
-            return error_wrap(error, "stream %s", stream->name);
+        if (intake_compile(&pointers[i], &streams->items[i], error))
+            return -1;
     }
     *ret_intake = intake;
     intake = NULL;
@@ -87,9 +80,7 @@ int intake_new(struct intake **ret_intake, const struct streams *streams, const 
 
 /* ---- what becomes of one record ---------------------------------------------------------------------------- */
 
-/* Always returns -1. */
-__attribute__((format(printf, 4, 5))) static int intake_reject(
-    struct intake_run *run, uint64_t index, enum intake_reason reason, const char *format, ...)
+int intake_reject(struct intake_run *run, uint64_t index, enum intake_reason reason, const char *format, ...)
 {
     struct intake_result *result = run->result;
     va_list arguments;
@@ -107,165 +98,13 @@ __attribute__((format(printf, 4, 5))) static int intake_reject(
     return -1;
 }
 
-/* The meaning of a string; NULL data when it is longer than any name may be. */
-static struct slice intake_string(const struct json_value *value, char scratch[INTAKE_ESCAPED_MAX])
-{
-    if (value->text.length > INTAKE_ESCAPED_MAX)
-        return (struct slice){NULL, 0};
-    if (!value->escaped)
-        return value->text;
-    return (struct slice){scratch, json_unescape(value, scratch)};
-}
-
-static bool intake_is_integer(struct slice number)
-{
-    for (size_t i = number.data[0] == '-'; i < number.length; i++) {
-        if (number.data[i] < '0' || number.data[i] > '9')
-            return false;
-    }
-    return true;
-}
-
-static const char *intake_selector_prefix(const struct selector *selector)
-{
-    return selector->source == SELECTOR_HEADER  ? "header:"
-           : selector->source == SELECTOR_QUERY ? "query:"
-           : selector->source == SELECTOR_PATH  ? "path:"
-                                                : "";
-}
-
-/* The key of a record by its pointer. */
-static int intake_pointed_key(
-    struct intake_run *run, uint64_t index, const struct json_value *value, struct slice *ret_key)
-{
-    const char *name = run->stream->key.name;
-
-    switch (value->type) {
-    case JSON_ABSENT:
-        *ret_key = (struct slice){NULL, 0};
-        return 0;
-    case JSON_STRING:
-        *ret_key = intake_string(value, run->intake->unescaped[0]);
-        if (!ret_key->data)
-            return intake_reject(run, index, INTAKE_KEY, "key %s: more than %d bytes", name, RECORD_KEY_MAX);
-        return 0;
-    case JSON_NUMBER:
-        *ret_key = value->text;
-        if (intake_is_integer(value->text))
-            return 0;
-        break;
-    default:
-        break;
-    }
-    return intake_reject(run, index, INTAKE_KEY, "key %s: must be a string or an integer", name);
-}
-
-static int intake_key(struct intake_run *run, uint64_t index, struct slice *ret_key)
-{
-    const struct selector *selector = &run->stream->key;
-    const char *prefix = intake_selector_prefix(selector);
-    const char *name = selector->name ? selector->name : "";
-    bool in_url = run->facts->key.data != NULL;
-    struct error error;
-
-    *ret_key = run->key;
-    if (!in_url && selector->source == SELECTOR_POINTER &&
-        intake_pointed_key(run, index, &run->intake->values[selector->index], ret_key))
-        return -1;
-    if (record_check_name(*ret_key, "key", &error))
-        return intake_reject(run, index, INTAKE_KEY, "%s", error.text);
-    if (ret_key->length == 0 && in_url)
-        return intake_reject(run, index, INTAKE_KEY, "key: empty in the URL");
-    if (ret_key->length == 0 && selector->source != SELECTOR_NONE)
-        return intake_reject(
-            run, index, INTAKE_KEY, "key %s%s: %s", prefix, name, ret_key->data ? "empty" : "missing");
-    return 0;
-}
-
-static int intake_pointed_label(struct intake_run *run, uint64_t index, size_t label,
-    const struct json_value *value, struct slice *ret_label)
-{
-    const char *name = run->stream->label_names[label];
-    const char *pointer = run->stream->labels[label].name;
-
-    switch (value->type) {
-    case JSON_ABSENT:
-    case JSON_NULL:
-        *ret_label = (struct slice){NULL, 0};
-        return 0;
-    case JSON_STRING:
-        *ret_label = intake_string(value, run->intake->unescaped[1 + label]);
-        if (!ret_label->data)
-            return intake_reject(
-                run, index, INTAKE_LABEL, "label %s (%s): more than %d bytes", name, pointer, RECORD_KEY_MAX);
-        return 0;
-    case JSON_NUMBER:
-    case JSON_TRUE:
-    case JSON_FALSE:
-        *ret_label = value->text;
-        return 0;
-    case JSON_ARRAY:
-    case JSON_OBJECT:
-        break;
-    }
-    return intake_reject(
-        run, index, INTAKE_LABEL, "label %s (%s): must be a string, a number, true or false", name, pointer);
-}
-
-static int intake_labels(struct intake_run *run, uint64_t index, struct record *record)
-{
-    const struct stream *stream = run->stream;
-    struct error error;
-
-    for (size_t i = 0; i < stream->labels_count; i++) {
-        const struct selector *selector = &stream->labels[i];
-        struct slice *label = &record->labels[i];
-
-        *label = run->labels[i];
-        if (selector->source == SELECTOR_POINTER &&
-            intake_pointed_label(run, index, i, &run->intake->values[selector->index], label))
-            return -1;
-        if (record_check_name(*label, stream->label_names[i], &error))
-            return intake_reject(run, index, INTAKE_LABEL, "label %s", error.text);
-    }
-    record->labels_count = stream->labels_count;
-    return 0;
-}
-
-static bool intake_inside(const struct stream *stream, int64_t event, int64_t received)
-{
-    int64_t first, last;
-
-    if (__builtin_sub_overflow(received, stream->time_past, &first))
-        first = INT64_MIN;
-    if (__builtin_add_overflow(received, stream->time_future, &last))
-        last = INT64_MAX;
-    return event >= first && event <= last;
-}
-
-static void intake_time(struct intake_run *run, struct record *record)
-{
-    const struct stream *stream = run->stream;
-    const struct json_value *value = &run->intake->values[stream->time.index];
-    struct error ignored; /* a time that cannot be read is marked, not refused */
-    int64_t event;
-
-    record->received = run->facts->received;
-    if (stream->time.source == SELECTOR_NONE || value->type == JSON_ABSENT || value->type == JSON_NULL)
-        return;
-    if (decode_time(value, &event, &ignored) || !intake_inside(stream, event, record->received)) {
-        record->flags |= RECORD_TIME_OUTSIDE;
-        return;
-    }
-    record->flags |= RECORD_EVENT_TIME;
-    record->event = event;
-}
-
 /* Validates the payload and leaves the wanted values in the intake. */
 static int intake_scan(struct intake_run *run, uint64_t index, struct slice payload)
 {
     struct json_value *values = run->intake->values;
-    struct error error;
+    const struct json_pointers *pointers =
+        run->pointers->enveloped ? run->pointers->enveloped : run->pointers->own;
+    struct error *error = &run->intake->scratch;
 
     if (payload.length > run->intake->limits.max_record)
         return intake_reject(run, index, INTAKE_TOO_LARGE,
@@ -275,8 +114,8 @@ static int intake_scan(struct intake_run *run, uint64_t index, struct slice payl
         memset(values, 0, run->stream->pointers_count * sizeof *values); /* JSON_ABSENT */
         return 0;
     }
-    if (json_scan_document(payload, run->pointers, values, &error))
-        return intake_reject(run, index, INTAKE_SYNTAX, "%s", error.text);
+    if (json_scan_document(payload, pointers, values, error))
+        return intake_reject(run, index, INTAKE_SYNTAX, "%s", error->text);
     if (run->stream->format == RECORD_FORMAT_TEXT && memchr(payload.data, '\n', payload.length))
         return intake_reject(run, index, INTAKE_SYNTAX,
             "a line break between tokens cannot be kept in a stream of text lines");
@@ -293,10 +132,17 @@ static int intake_record(struct intake_run *run, uint64_t index, struct slice pa
     record.flags = 0;
     record.event = 0;
     record.origin = run->facts->origin;
-    if (intake_scan(run, index, payload) || intake_key(run, index, &record.key) ||
-        intake_labels(run, index, &record))
+    record.payload = payload;
+    if (intake_scan(run, index, payload))
         return 0;
-    intake_time(run, &record);
+    if (run->pointers->enveloped && run->form != DECODE_TEXT &&
+        intake_envelope_open(run, &record.flags, error))
+        return -1; /* GCOVR_EXCL_LINE only malloc can fail */
+    if (intake_value_key(run, index, &record.key) || intake_value_labels(run, index, &record))
+        return 0;
+    intake_value_time(run, &record);
+    if (intake_message_check(run, index, &record))
+        return 0;
     bytes_clear(head);
     if (record_encode_head(&record, head, error))
         return -1; /* GCOVR_EXCL_LINE the buffer takes the largest head, so only malloc can fail */
@@ -324,6 +170,7 @@ static void intake_find_all(struct intake_run *run)
     run->key = run->facts->key.data ? run->facts->key : intake_find(run->facts, &stream->key);
     for (size_t i = 0; i < stream->labels_count; i++)
         run->labels[i] = intake_find(run->facts, &stream->labels[i]);
+    intake_message_begin(run);
 }
 
 static int intake_refuse(struct intake_run *run, enum intake_reason reason, struct error *error)
@@ -365,7 +212,7 @@ int intake_take(struct intake *intake, const struct stream *stream, enum decode_
     struct intake_run run = {
         .intake = intake,
         .stream = stream,
-        .pointers = intake->pointers[stream - intake->streams->items],
+        .pointers = &intake->pointers[stream - intake->streams->items],
         .form = form,
         .facts = facts,
         .handover = handover,

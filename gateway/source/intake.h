@@ -59,7 +59,7 @@ int intake_new(struct intake **ret_intake, const struct streams *streams, const 
     struct error *error);
 void intake_free(struct intake **intake);
 
-/* The reason's name in answers and metrics: "syntax", "key", "label", "too_large". */
+/* The reason's name in answers and metrics: "syntax", "key", "label", "topic", "too_large". */
 const char *intake_reason_name(enum intake_reason reason);
 
 /* Fills the hand-over (cleared first; its payloads set to the body). ERROR_REJECT: the body as a whole is refused
@@ -71,7 +71,12 @@ const char *intake_reason_name(enum intake_reason reason);
  *   time    missing or null: the received time counts. Unreadable or outside the stream's window: the received
  *           time counts, RECORD_TIME_OUTSIDE is set.
  *   text    a line is any bytes but LF; JSON pointers find nothing there. JSON documents may go into a stream of text lines as long as
- *           no line break stands in them. */
+ *           no line break stands in them.
+ *   envelope  a stream with value: envelope knows a JSON document that is one already ({"payload": string, "correlation_id": string,
+ *           "created_at": number, "schema_version": integer, ...}): RECORD_ENVELOPED is set. JSON pointers are looked up in it
+ *           first, and where it lacks them in the JSON document inside its payload. Other payloads must be UTF-8.
+ *   Kafka   topics that vary are rendered, and the size of the message is held against the stream's max_message: what Kafka would
+ *           refuse is refused here. */
 int intake_take(struct intake *intake, const struct stream *stream, enum decode_form form, struct slice body,
     const struct intake_facts *facts, struct handover *handover, struct intake_result *ret_result,
     struct error *error);
