@@ -1,4 +1,4 @@
-/* template: texts with fields in braces, compiled once; see route.h */
+/* template: texts with fields in braces, compiled once; see route.h and template.h */
 #include "route/template.h"
 
 #include <stdlib.h>
@@ -6,8 +6,6 @@
 #include "base/utf8.h"
 
 #define TEMPLATE_TIME_ALLOWED "%Y %m %d %H %M %S %j %s"
-
-/* ---- compiling -------------------------------------------------------------------------------------------- */
 
 /* Fields without an argument. */
 static const struct {
@@ -25,10 +23,6 @@ static int template_check_time(struct slice format, struct error *error)
     size_t length = 0;
 
     for (size_t i = 0; i < format.length; i++, length++) {
-        if (format.data[i] == '/')
-            return error_set(error, ERROR_REJECT,
-                "{time:%.*s}: a slash cannot stand in a time; write {time:%%Y}/{time:%%m}",
-                (int)format.length, format.data);
         if (format.data[i] != '%')
             continue;
         i++;
@@ -77,7 +71,7 @@ static int template_compile_field(struct template_part *part, struct slice name,
     }
     for (size_t i = 0; i < labels_count; i++) {
         if (slice_is(name, labels[i])) {
-            *part = (struct template_part){.kind = TEMPLATE_LABEL, .label = i};
+            *part = (struct template_part){.kind = TEMPLATE_LABEL, .text = name, .label = i};
             return 0;
         }
     }
@@ -108,32 +102,6 @@ static int template_compile_part(struct template_part *part, const char **text, 
         part, (struct slice){from + 1, (size_t)(end - from - 1)}, labels, labels_count, error);
 }
 
-/* The rules for what the user wrote himself; values are escaped instead. */
-static int template_check_parts(const struct template *template, struct error *error)
-{
-    size_t components = 1;
-    bool starts = true;
-
-    for (size_t i = 0; i < template->parts_count; i++) {
-        const struct template_part *part = &template->parts[i];
-        if (part->kind == TEMPLATE_SLASH && starts)
-            break;
-        if (part->kind == TEMPLATE_LITERAL && starts &&
-            (part->text.data[0] == '.' || part->text.data[0] == '_'))
-            return error_set(error, ERROR_REJECT,
-                "'%.*s': a directory that starts with '.' or '_' is skipped by readers",
-                (int)part->text.length, part->text.data);
-        starts = part->kind == TEMPLATE_SLASH;
-        components += starts;
-    }
-    if (starts)
-        return error_set(error, ERROR_REJECT, "a directory without a name: empty, or a slash too many");
-    if (components > TEMPLATE_COMPONENTS_MAX)
-        return error_set(
-            error, ERROR_REJECT, "%zu directories, at most %d", components, TEMPLATE_COMPONENTS_MAX);
-    return 0;
-}
-
 static int template_check_text(const char *text, struct error *error)
 {
     size_t length = strlen(text);
@@ -159,14 +127,14 @@ static int template_parse(
             return -1;
         template->has_time |= part->kind == TEMPLATE_TIME;
     }
-    return template_check_parts(template, error);
+    return 0;
 }
 
-int template_compile(struct template **ret_template, const char *text, const char *const *labels,
-    size_t labels_count, struct error *error)
+int template_build(struct template **ret_template, const struct template_use *use, const char *text,
+    const char *const *labels, size_t labels_count, struct error *error)
 {
     if (template_check_text(text, error))
-        return error_wrap(error, "path template");
+        return error_wrap(error, "%s template", use->name);
 
     /* Every part takes at least one byte of the text. */
     struct template *template = calloc(1, sizeof *template + strlen(text) * sizeof *template->parts);
@@ -174,11 +142,11 @@ int template_compile(struct template **ret_template, const char *text, const cha
         template->text = strdup(text);
     if (!template || !template->text) {
         template_free(&template); /* GCOVR_EXCL_LINE no failing malloc */
-        return error_set(error, ERROR_RETRY, "path template: out of memory"); /* GCOVR_EXCL_LINE as above */
+        return error_set(error, ERROR_RETRY, "template: out of memory"); /* GCOVR_EXCL_LINE as above */
     }
-    if (template_parse(template, labels, labels_count, error)) {
+    if (template_parse(template, labels, labels_count, error) || use->check(template, error)) {
         template_free(&template);
-        return error_wrap(error, "path template '%s'", text);
+        return error_wrap(error, "%s template '%s'", use->name, text);
     }
     *ret_template = template;
     return 0;

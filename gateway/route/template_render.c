@@ -1,4 +1,4 @@
-/* template_render: the path of a record; see route.h
+/* template_render: what the fields are worth, and the path of a record; see route.h and template.h
  *
  * Escapes and the name of an empty value are Hive's (org.apache.hadoop.hive.common.FileUtils.escapePathName).
  */
@@ -6,12 +6,149 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <time.h>
 
 #include "base/clock.h"
 
 #define TEMPLATE_EMPTY_VALUE "__HIVE_DEFAULT_PARTITION__"
 #define TEMPLATE_MARK_LENGTH 17 /* '~' and 16 hex digits */
+
+/* ---- values ------------------------------------------------------------------------------------------------ */
+
+static void template_find_moment(struct template_moment *moment, int64_t microseconds)
+{
+    moment->seconds = microseconds / CLOCK_SECOND - (microseconds % CLOCK_SECOND < 0);
+    time_t seconds = (time_t)moment->seconds;
+    gmtime_r(&seconds, &moment->date);
+}
+
+static char *template_put_number(char *to, int64_t number, int width)
+{
+    char digits[TEMPLATE_NUMBER_MAX];
+    int count = 0;
+    uint64_t left = number < 0 ? -(uint64_t)number : (uint64_t)number;
+
+    for (; left || count < width; left /= 10)
+        digits[count++] = (char)('0' + left % 10);
+    if (number < 0)
+        *to++ = '-';
+    while (count)
+        *to++ = digits[--count];
+    return to;
+}
+
+static char *template_put_time(char *to, char which, const struct template_moment *moment)
+{
+    const struct tm *date = &moment->date;
+
+    switch (which) {
+    case 'Y':
+        return template_put_number(to, (int64_t)date->tm_year + 1900, 4);
+    case 'm':
+        return template_put_number(to, date->tm_mon + 1, 2);
+    case 'd':
+        return template_put_number(to, date->tm_mday, 2);
+    case 'H':
+        return template_put_number(to, date->tm_hour, 2);
+    case 'M':
+        return template_put_number(to, date->tm_min, 2);
+    case 'S':
+        return template_put_number(to, date->tm_sec, 2);
+    case 'j':
+        return template_put_number(to, date->tm_yday + 1, 3);
+    default: /* 's': no other passes template_check_time() */
+        return template_put_number(to, moment->seconds, 1);
+    }
+}
+
+/* Room in text: TEMPLATE_TIME_MAX, by template_check_time(). */
+static struct slice template_print_time(
+    struct slice format, const struct template_moment *moment, char text[TEMPLATE_TIME_MAX])
+{
+    char *to = text;
+
+    for (size_t i = 0; i < format.length; i++) {
+        if (format.data[i] == '%')
+            to = template_put_time(to, format.data[++i], moment);
+        else
+            *to++ = format.data[i];
+    }
+    return (struct slice){text, (size_t)(to - text)};
+}
+
+static struct slice template_time_source(const struct record *record)
+{
+    return slice_of(record->flags & RECORD_EVENT_TIME     ? "event"
+                    : record->flags & RECORD_TIME_OUTSIDE ? "outside"
+                                                          : "received");
+}
+
+void template_take(struct template_input *input, const struct template *template, const char *stream,
+    const struct record *record)
+{
+    input->stream = stream;
+    input->record = record;
+    if (template->has_time)
+        template_find_moment(&input->moment, record_time(record));
+}
+
+struct slice template_value(
+    const struct template_part *part, const struct template_input *input, char text[TEMPLATE_TIME_MAX])
+{
+    const struct record *record = input->record;
+
+    switch (part->kind) {
+    case TEMPLATE_STREAM:
+        return slice_of(input->stream);
+    case TEMPLATE_KEY:
+        return record->key;
+    case TEMPLATE_TIME:
+        return template_print_time(part->text, &input->moment, text);
+    case TEMPLATE_TIME_SOURCE:
+        return template_time_source(record);
+    default: /* TEMPLATE_LABEL */
+        return part->label < record->labels_count ? record->labels[part->label] : (struct slice){NULL, 0};
+    }
+}
+
+/* ---- paths ------------------------------------------------------------------------------------------------- */
+
+/* The rules for what the user wrote himself; values are escaped instead. */
+static int template_check_path(const struct template *template, struct error *error)
+{
+    size_t components = 1;
+    bool starts = true;
+
+    for (size_t i = 0; i < template->parts_count; i++) {
+        const struct template_part *part = &template->parts[i];
+        if (part->kind == TEMPLATE_SLASH && starts)
+            break;
+        if (part->kind == TEMPLATE_LITERAL && starts &&
+            (part->text.data[0] == '.' || part->text.data[0] == '_'))
+            return error_set(error, ERROR_REJECT,
+                "'%.*s': a directory that starts with '.' or '_' is skipped by readers",
+                (int)part->text.length, part->text.data);
+        if (part->kind == TEMPLATE_TIME && memchr(part->text.data, '/', part->text.length))
+            return error_set(error, ERROR_REJECT,
+                "{time:%.*s}: a slash cannot stand in a time; write {time:%%Y}/{time:%%m}",
+                (int)part->text.length, part->text.data);
+        starts = part->kind == TEMPLATE_SLASH;
+        components += starts;
+    }
+    if (starts)
+        return error_set(error, ERROR_REJECT, "a directory without a name: empty, or a slash too many");
+    if (components > TEMPLATE_COMPONENTS_MAX)
+        return error_set(
+            error, ERROR_REJECT, "%zu directories, at most %d", components, TEMPLATE_COMPONENTS_MAX);
+    return 0;
+}
+
+int template_compile(struct template **ret_template, const char *text, const char *const *labels,
+    size_t labels_count, struct error *error)
+{
+    static const struct template_use path = {"path", template_check_path};
+
+    return template_build(ret_template, &path, text, labels, labels_count, error);
+}
 
 /* Bytes of a value that are written as % and two hex digits wherever they stand. */
 static const bool template_escaped[256] = {
@@ -91,115 +228,19 @@ static void template_end_component(struct bytes *out, size_t start)
     out->length = start + cut + TEMPLATE_MARK_LENGTH;
 }
 
-struct template_moment {
-    struct tm date; /* UTC */
-    int64_t seconds;
-};
-
-static void template_find_moment(struct template_moment *moment, int64_t microseconds)
-{
-    moment->seconds = microseconds / CLOCK_SECOND - (microseconds % CLOCK_SECOND < 0);
-    time_t seconds = (time_t)moment->seconds;
-    gmtime_r(&seconds, &moment->date);
-}
-
-static char *template_put_number(char *to, int64_t number, int width)
-{
-    char digits[TEMPLATE_NUMBER_MAX];
-    int count = 0;
-    uint64_t left = number < 0 ? -(uint64_t)number : (uint64_t)number;
-
-    for (; left || count < width; left /= 10)
-        digits[count++] = (char)('0' + left % 10);
-    if (number < 0)
-        *to++ = '-';
-    while (count)
-        *to++ = digits[--count];
-    return to;
-}
-
-static char *template_put_time(char *to, char which, const struct template_moment *moment)
-{
-    const struct tm *date = &moment->date;
-
-    switch (which) {
-    case 'Y':
-        return template_put_number(to, (int64_t)date->tm_year + 1900, 4);
-    case 'm':
-        return template_put_number(to, date->tm_mon + 1, 2);
-    case 'd':
-        return template_put_number(to, date->tm_mday, 2);
-    case 'H':
-        return template_put_number(to, date->tm_hour, 2);
-    case 'M':
-        return template_put_number(to, date->tm_min, 2);
-    case 'S':
-        return template_put_number(to, date->tm_sec, 2);
-    case 'j':
-        return template_put_number(to, date->tm_yday + 1, 3);
-    default: /* 's': no other passes template_check_time() */
-        return template_put_number(to, moment->seconds, 1);
-    }
-}
-
-/* Room in text: TEMPLATE_TIME_MAX, by template_check_time(). */
-static struct slice template_print_time(
-    struct slice format, const struct template_moment *moment, char text[TEMPLATE_TIME_MAX])
-{
-    char *to = text;
-
-    for (size_t i = 0; i < format.length; i++) {
-        if (format.data[i] == '%')
-            to = template_put_time(to, format.data[++i], moment);
-        else
-            *to++ = format.data[i];
-    }
-    return (struct slice){text, (size_t)(to - text)};
-}
-
-static struct slice template_time_source(const struct record *record)
-{
-    return slice_of(record->flags & RECORD_EVENT_TIME     ? "event"
-                    : record->flags & RECORD_TIME_OUTSIDE ? "outside"
-                                                          : "received");
-}
-
-struct template_input {
-    const char *stream;
-    const struct record *record;
-    struct template_moment moment; /* set when the template has a time */
-};
-
 static int template_render_part(const struct template_part *part, const struct template_input *input,
     struct bytes *out, size_t start, struct error *error)
 {
     char text[TEMPLATE_TIME_MAX];
-    const struct record *record = input->record;
-    struct slice value = {NULL, 0};
 
     switch (part->kind) {
     case TEMPLATE_LITERAL:
         return bytes_add(out, part->text.data, part->text.length, error);
     case TEMPLATE_SLASH:
         return bytes_add(out, "/", 1, error);
-    case TEMPLATE_STREAM:
-        value = slice_of(input->stream);
-        break;
-    case TEMPLATE_KEY:
-        value = record->key;
-        break;
-    case TEMPLATE_TIME:
-        value = template_print_time(part->text, &input->moment, text);
-        break;
-    case TEMPLATE_TIME_SOURCE:
-        value = template_time_source(record);
-        break;
-    case TEMPLATE_LABEL:
-        if (part->label < record->labels_count)
-            value = record->labels[part->label];
-        break;
+    default:
+        return template_add_value(out, start, template_value(part, input, text), error);
     }
-    return template_add_value(out, start, value, error);
 }
 
 int template_render(const struct template *template, const char *stream, const struct record *record,
@@ -209,10 +250,7 @@ int template_render(const struct template *template, const char *stream, const s
     size_t before = out->length;
     size_t start = before;
 
-    input.stream = stream;
-    input.record = record;
-    if (template->has_time)
-        template_find_moment(&input.moment, record_time(record));
+    template_take(&input, template, stream, record);
     for (size_t i = 0; i < template->parts_count; i++) {
         const struct template_part *part = &template->parts[i];
         bool ends = part->kind == TEMPLATE_SLASH;
