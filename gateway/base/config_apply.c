@@ -20,6 +20,7 @@ static void config_report_unknown(struct config *config, struct config_place pla
 {
     struct slice names[OPTION_CHILDREN_MAX];
     size_t count = option_children(slice_of(section), names);
+    struct slice shown = option_shown_name(part);
     struct slice nearest = option_nearest(part, names, count);
     const char *elsewhere = nearest.length ? NULL : option_nearest_elsewhere(part);
     struct error ignored;
@@ -27,7 +28,7 @@ static void config_report_unknown(struct config *config, struct config_place pla
 
     bytes_init(&text, 1500);
     bytes_add_text(&text, "unknown option ", &ignored);
-    option_print_quoted(part, OPTION_QUOTED_MAX, &text, &ignored);
+    option_print_quoted(shown, OPTION_QUOTED_MAX, &text, &ignored);
     bytes_print(&text, &ignored, "; allowed%s%s: ", *section ? " in " : "", section);
     config_print_names(names, count, &text);
     if (nearest.length)
@@ -102,9 +103,10 @@ static size_t config_apply_entry(struct config *config, struct config_tree *tree
         return next;
     }
     if (key->text.length && memchr(key->text.data, '.', key->text.length)) {
+        struct slice shown = option_shown_name(key->text);
         config_report_at(config, key->place, NULL,
-            "found a dot in the name \"%s\"; allowed: one name below the other, as in http: {max_body: 16MiB}",
-            key->text.data);
+            "found a dot in the name \"%.*s\"; allowed: one name below the other, as in http: {max_body: 16MiB}",
+            (int)shown.length, shown.data);
         return next;
     }
     const struct option *option = option_find(slice_of(name));
@@ -136,8 +138,9 @@ static void config_apply_set_value(struct config *config, const struct option *o
     struct config_tree tree = {&alone, 1, 1, true};
     char first = *value.data;
 
-    if ((first == '[' && option->type == OPTION_ADDRESSES && !memchr(value.data, ']', value.length - 1)) ||
-        (first == '{' && option->type == OPTION_LABELS)) {
+    /* [::1]:80 is one address. */
+    if ((first == '[' && option_is_list(option) && !memchr(value.data, ']', value.length - 1)) ||
+        (first == '{' && option->type == OPTION_MAP)) {
         config_file_parse_set(config, value, place, name, &tree);
         if (!tree.whole)
             return;
@@ -145,25 +148,30 @@ static void config_apply_set_value(struct config *config, const struct option *o
     config_set_value(config, option, name, &tree, 0);
 }
 
-/* streams.NAME.labels.LABEL: one entry of a map. */
-static bool config_apply_set_label(
+/* streams.NAME.labels.LABEL, kafka.properties.PROPERTY: one entry of a map. */
+static bool config_apply_set_entry(
     struct config *config, const char *name, struct slice value, struct config_place place)
 {
-    const char *dot = strrchr(name, '.');
-    struct slice map_name = {name, dot ? (size_t)(dot - name) : 0};
-    const struct option *option = option_find(map_name);
+    struct slice entry;
+    const struct option *option = option_find_map(slice_of(name), &entry);
+    struct config_stream *stream = NULL;
+
+    if (!option)
+        return false;
+    if (option_of_stream(option)) {
+        const char *part = name + strlen(OPTION_STREAMS);
+        stream = config_add_stream(config, (struct slice){part, strcspn(part, ".")}, place);
+        if (!stream)
+            return true;
+    }
     struct config_node nodes[] = {
-        {.kind = CONFIG_NODE_SCALAR, .text = slice_of(dot ? dot + 1 : ""), .place = place},
+        {.kind = CONFIG_NODE_SCALAR, .text = entry, .place = place},
         {.kind = CONFIG_NODE_SCALAR, .text = value, .place = place},
     };
-
-    if (!option || option->type != OPTION_LABELS)
-        return false;
-    struct slice stream_name = {name + strlen(OPTION_STREAMS), strcspn(name + strlen(OPTION_STREAMS), ".")};
-    struct config_stream *stream = config_add_stream(config, stream_name, place);
-    const char *map = config_keep(config->store, map_name);
-    if (stream && map)
-        config_set_label(config, option, map, config_member(option, config, stream), &nodes[0], &nodes[1]);
+    size_t behind = entry.length + (name[strlen(name) - entry.length - 1] == '.');
+    const char *map = config_keep(config->store, (struct slice){name, strlen(name) - behind});
+    if (map)
+        config_set_entry(config, option, map, config_member(option, config, stream), &nodes[0], &nodes[1]);
     return true;
 }
 
@@ -210,7 +218,7 @@ void config_apply_set(struct config *config, size_t number, const char *set)
     const struct option *option = option_find(slice_of(name));
     if (option)
         config_apply_set_value(config, option, name, slice_of(equals + 1), place);
-    else if (config_apply_set_label(config, name, slice_of(equals + 1), place))
+    else if (config_apply_set_entry(config, name, slice_of(equals + 1), place))
         return;
     else if (*name && option_is_section(slice_of(name)))
         config_report_section(config, place, name, "one value");

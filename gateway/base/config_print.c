@@ -11,7 +11,7 @@ struct config_printer {
     char section[256]; /* that is open */
 };
 
-/* A $ doubled, so that reading it back gives the same text. */
+/* A $ doubled, a line break escaped, so that reading it back gives the same text. */
 static int config_print_text(struct config_printer *printer, const char *value)
 {
     struct error *error = printer->error;
@@ -20,8 +20,9 @@ static int config_print_text(struct config_printer *printer, const char *value)
     if (bytes_add_text(text, "\"", error))
         return -1;
     for (const char *next = value; *next; next++) {
-        const char *before = *next == '$' ? "$" : *next == '"' || *next == '\\' ? "\\" : "";
-        if (bytes_print(text, error, "%s%c", before, *next))
+        bool line_break = *next == '\n';
+        const char *before = *next == '$' ? "$" : *next == '"' || *next == '\\' || line_break ? "\\" : "";
+        if (bytes_print(text, error, "%s%c", before, line_break ? 'n' : *next))
             return -1;
     }
     return bytes_add_text(text, "\"", error);
@@ -29,8 +30,10 @@ static int config_print_text(struct config_printer *printer, const char *value)
 
 static int config_print_list(struct config_printer *printer, const struct config_list *list)
 {
+    if (bytes_add_text(printer->text, "[", printer->error))
+        return -1;
     for (size_t i = 0; i < list->count; i++)
-        if (bytes_add_text(printer->text, i ? ", " : "[", printer->error) ||
+        if (bytes_add_text(printer->text, i ? ", " : "", printer->error) ||
             config_print_text(printer, list->items[i]))
             return -1;
     return bytes_add_text(printer->text, "]", printer->error);
@@ -47,6 +50,7 @@ static int config_print_member(
     case OPTION_DURATION:
         return option_print_number(option->type, *(const uint64_t *)member, printer->text, printer->error);
     case OPTION_ADDRESSES:
+    case OPTION_TEXTS:
         return config_print_list(printer, member);
     case OPTION_ENUM:
         return bytes_add_text(printer->text, *(char *const *)member, printer->error);
@@ -78,6 +82,16 @@ static int config_print_source(struct config_printer *printer, const void *field
     return failed ? failed : bytes_add_text(text, "\n", printer->error);
 }
 
+/* Where the line begins that is being printed. */
+static size_t config_line_start(const struct config_printer *printer)
+{
+    size_t start = printer->text->length;
+
+    while (start && printer->text->data[start - 1] != '\n')
+        start--;
+    return start;
+}
+
 /* Opens the sections of a name that are not open, and prints its last part behind the right blanks. */
 static int config_print_name(struct config_printer *printer, const char *name)
 {
@@ -101,29 +115,56 @@ static int config_print_name(struct config_printer *printer, const char *name)
     return bytes_print(printer->text, printer->error, "%*s%s:", (int)depth * 2, "", name + same);
 }
 
-static int config_print_labels(struct config_printer *printer, const struct config_map *map, const char *name)
+/* Most names need no quotes in YAML; those that may, get them. */
+static bool config_is_plain_name(const char *name)
+{
+    return *name >= 'a' && *name <= 'z' &&
+           name[strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")] == '\0';
+}
+
+/* A name is no value: a $ in it means nothing. */
+static int config_print_entry_name(struct config_printer *printer, size_t depth, const char *name)
+{
+    if (bytes_print(printer->text, printer->error, "%*s", (int)depth * 2, ""))
+        return -1;
+    return config_is_plain_name(name)
+               ? bytes_add_text(printer->text, name, printer->error)
+               : option_print_quoted(slice_of(name), SIZE_MAX, printer->text, printer->error);
+}
+
+static int config_print_entry(
+    struct config_printer *printer, const struct option *option, size_t depth, const struct config_pair *pair)
 {
     size_t start = printer->text->length;
+    bool hidden = option_secrecy(option, slice_of(pair->name)) == OPTION_SECRET;
 
+    if (config_print_entry_name(printer, depth, pair->name) ||
+        bytes_add_text(printer->text, ": ", printer->error) ||
+        config_print_text(printer, hidden ? "(secret)" : pair->value))
+        return -1;
+    return config_print_source(printer, &pair->value, start);
+}
+
+static int config_print_map(struct config_printer *printer, const struct option *option,
+    const struct config_map *map, const char *name)
+{
+    size_t depth = 1;
+
+    if (config_print_name(printer, name))
+        return -1;
+    size_t start = config_line_start(printer);
     if (map->count == 0) {
-        if (config_print_name(printer, name) || bytes_add_text(printer->text, " {}", printer->error))
+        if (bytes_add_text(printer->text, " {}", printer->error))
             return -1;
         return config_print_source(printer, map, start);
     }
-    for (size_t i = 0; i < map->count; i++) {
-        char full[256];
-        struct bytes joined = {full, 0, sizeof full, sizeof full};
-        if (bytes_print(&joined, printer->error, "%s.%s", name, map->items[i].name) ||
-            config_print_name(printer, full))
+    if (bytes_add_text(printer->text, "\n", printer->error))
+        return -1;
+    for (const char *next = name; *next; next++)
+        depth += *next == '.';
+    for (size_t i = 0; i < map->count; i++)
+        if (config_print_entry(printer, option, depth, &map->items[i]))
             return -1;
-        start = printer->text->length;
-        while (start && printer->text->data[start - 1] != '\n')
-            start--;
-        if (bytes_add_text(printer->text, " ", printer->error) ||
-            config_print_text(printer, map->items[i].value) ||
-            config_print_source(printer, &map->items[i].value, start))
-            return -1;
-    }
     return 0;
 }
 
@@ -138,13 +179,11 @@ static int config_print_option(
                      option->name + strlen("streams.*."))
                : bytes_add(&joined, option->name, strlen(option->name) + 1, printer->error))
         return -1;
-    if (option->type == OPTION_LABELS)
-        return config_print_labels(printer, (const void *)(base + option->offset), name);
+    if (option->type == OPTION_MAP)
+        return config_print_map(printer, option, (const void *)(base + option->offset), name);
     if (config_print_name(printer, name))
         return -1;
-    size_t start = printer->text->length;
-    while (start && printer->text->data[start - 1] != '\n')
-        start--;
+    size_t start = config_line_start(printer);
     if (bytes_add_text(printer->text, " ", printer->error) ||
         config_print_member(printer, option, base + option->offset))
         return -1;

@@ -70,15 +70,17 @@ static void config_add_problem(struct config_store *store, struct config_place p
 static void config_print_place(
     const struct config_store *store, struct config_place place, const char *name, struct bytes *text)
 {
+    struct slice shown = option_shown_name(slice_of(name ? name : ""));
     struct error ignored; /* the buffer is large enough, or memory is gone and config_keep() fails next */
 
     if (place.kind == CONFIG_PLACE_FILE && place.line)
-        bytes_print(text, &ignored, "%s:%zu:%zu: %s%s", store->file, place.line, place.column,
-            name ? name : "", name ? ": " : "");
+        bytes_print(text, &ignored, "%s:%zu:%zu: %.*s%s", store->file, place.line, place.column,
+            (int)shown.length, shown.data, name ? ": " : "");
     else if (place.kind == CONFIG_PLACE_FILE)
         bytes_print(text, &ignored, "%s: ", store->file);
     else
-        bytes_print(text, &ignored, "%s %s: ", place.kind == CONFIG_PLACE_SET ? "--set" : "default of", name);
+        bytes_print(text, &ignored, "%s %.*s: ", place.kind == CONFIG_PLACE_SET ? "--set" : "default of",
+            (int)shown.length, shown.data);
 }
 
 __attribute__((format(printf, 4, 0))) static void config_report_list(
@@ -152,9 +154,9 @@ static bool config_holds(
     bool found = member == field;
 
     *ret_item = NULL;
-    for (size_t i = 0; option->type == OPTION_ADDRESSES && i < list->count; i++)
+    for (size_t i = 0; option_is_list(option) && i < list->count; i++)
         found = found || field == &list->items[i];
-    for (size_t i = 0; option->type == OPTION_LABELS && i < map->count; i++) {
+    for (size_t i = 0; option->type == OPTION_MAP && i < map->count; i++) {
         if (field == &map->items[i].value || field == &map->items[i]) {
             *ret_item = map->items[i].name;
             found = true;
@@ -163,7 +165,7 @@ static bool config_holds(
     return found;
 }
 
-/* streams.*.key -> streams.readings.key, and a label's name behind it. */
+/* streams.*.key -> streams.readings.key, and an entry's name behind it. */
 static const char *config_name_of(
     struct config *config, const struct option *option, const struct config_stream *stream, const char *item)
 {

@@ -103,8 +103,8 @@ void config_apply_set(struct config *config, size_t number, const char *set);
 void config_set_value(struct config *config, const struct option *option, const char *name,
     const struct config_tree *tree, size_t index);
 
-/* Sets one label; field is the map. */
-void config_set_label(struct config *config, const struct option *option, const char *map_name,
+/* Sets one entry of a map. */
+void config_set_entry(struct config *config, const struct option *option, const char *map_name,
     struct config_map *map, const struct config_node *name, const struct config_node *value);
 
 /* Reports nodes[index] when an entry of the same name stands before it in its mapping. */

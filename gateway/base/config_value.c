@@ -5,7 +5,20 @@
 
 /* ---- texts ------------------------------------------------------------------------------------------------- */
 
-static void config_refuse(
+/* "found X; allowed: Y" */
+static void config_refuse(struct config *config, const struct option *option, const char *name,
+    struct config_place place, const char *found)
+{
+    struct error ignored;
+    cleanup_bytes struct bytes allowed;
+
+    bytes_init(&allowed, 1024);
+    option_print_allowed(option, &allowed, &ignored);
+    config_report_at(
+        config, place, name, "found %s; allowed: %.*s", found, (int)allowed.length, allowed.data);
+}
+
+static void config_refuse_node(
     struct config *config, const struct option *option, const char *name, const struct config_node *node)
 {
     static const char *const found[] = {
@@ -16,30 +29,25 @@ static void config_refuse(
         [CONFIG_NODE_ALIAS] = "an alias",
         [CONFIG_NODE_TAGGED] = "a tag",
     };
-    struct error ignored;
-    cleanup_bytes struct bytes allowed;
 
-    bytes_init(&allowed, 1024);
-    option_print_allowed(option, &allowed, &ignored);
-    config_report_at(config, node->place, name, "found %s; allowed: %.*s", found[node->kind],
-        (int)allowed.length, allowed.data);
+    config_refuse(config, option, name, node->place, found[node->kind]);
 }
 
 /* The text of one value, variables replaced. False after a report. */
 static bool config_read_text(struct config *config, const struct option *option, const char *name,
-    const struct config_node *node, struct config_origin *origin, struct slice *ret_text)
+    bool secret, const struct config_node *node, struct config_origin *origin, struct slice *ret_text)
 {
     struct error error;
     cleanup_bytes struct bytes text;
     cleanup_bytes struct bytes variables;
 
-    bytes_init(&text, OPTION_TEXT_MAX);
+    bytes_init(&text, option_text_most(option));
     bytes_init(&variables, OPTION_TEXT_MAX);
     if (node->kind != CONFIG_NODE_SCALAR) {
-        config_refuse(config, option, name, node);
+        config_refuse_node(config, option, name, node);
         return false;
     }
-    if (option_expand(node->text, &text, &variables, &error)) {
+    if (option_expand(node->text, secret, &text, &variables, &error)) {
         config_report_at(config, node->place, name, "%s", error.text);
         return false;
     }
@@ -78,8 +86,9 @@ static int config_set_text(const struct option *option, void *member, struct sli
     }
 }
 
+/* No message shows what a secret is. */
 static bool config_set_scalar(struct config *config, const struct option *option, const char *name,
-    void *member, const struct config_node *node)
+    bool secret, void *member, const struct config_node *node)
 {
     struct config_origin *origin = config_note_origin(config, member, node->place);
     struct slice text;
@@ -88,10 +97,13 @@ static bool config_set_scalar(struct config *config, const struct option *option
     if (!origin)
         return false;
     origin->refused = true;
-    if (!config_read_text(config, option, name, node, origin, &text))
+    if (!config_read_text(config, option, name, secret, node, origin, &text))
         return false;
     if (config_set_text(option, member, text, &error)) {
-        config_report_at(config, node->place, name, "%s", error.text);
+        if (secret)
+            config_refuse(config, option, name, node->place, "a text that is not shown here");
+        else
+            config_report_at(config, node->place, name, "%s", error.text);
         return false;
     }
     origin->refused = false;
@@ -100,45 +112,35 @@ static bool config_set_scalar(struct config *config, const struct option *option
 
 /* ---- lists and maps ---------------------------------------------------------------------------------------- */
 
+/* An empty text alone is no text, one in a list is a mistake. */
 static void config_set_list(struct config *config, const struct option *option, const char *name,
     struct config_list *list, const struct config_tree *tree, size_t index)
 {
     const struct config_node *node = &tree->nodes[index];
     bool single = node->kind != CONFIG_NODE_SEQUENCE;
+    size_t least = option->type == OPTION_ADDRESSES;
+    struct option item = *option;
     char **items = config_allocate(config->store, OPTION_LIST_MAX * sizeof *items);
     struct config_origin *origin = config_note_origin(config, list, node->place);
     size_t count = 0;
 
     if (!items || !origin)
         return;
+    item.least = !single;
     for (size_t i = single ? index : index + 1; i < node->end; i = tree->nodes[i].end, count++)
         if (count < OPTION_LIST_MAX &&
-            !config_set_scalar(config, option, name, &items[count], &tree->nodes[i]))
+            !config_set_scalar(config, &item, name, false, &items[count], &tree->nodes[i]))
             origin->refused = true;
-    if (count == 0 || count > OPTION_LIST_MAX) {
-        config_report_at(config, node->place, name, "found a list of %zu; allowed: 1 to %d addresses", count,
-            OPTION_LIST_MAX);
+    if (count < least || count > OPTION_LIST_MAX) {
+        config_report_at(config, node->place, name, "found a list of %zu; allowed: %zu to %d %s", count,
+            least, OPTION_LIST_MAX, least ? "addresses" : "texts");
         origin->refused = true;
     }
     if (!origin->refused)
-        *list = (struct config_list){items, count};
+        *list = (struct config_list){items, single && !*items[0] ? 0 : count};
 }
 
-static bool config_is_label_name(struct slice name)
-{
-    static const char *const taken[] = {"stream", "key", "time", "time_source"};
-    static const char letters[] = "abcdefghijklmnopqrstuvwxyz_0123456789";
-
-    for (size_t i = 0; i < sizeof taken / sizeof *taken; i++)
-        if (slice_is(name, taken[i]))
-            return false;
-    for (size_t i = 0; i < name.length; i++)
-        if (!memchr(letters, name.data[i], sizeof letters - 1))
-            return false;
-    return name.length && name.length <= OPTION_STREAM_NAME_MAX && (name.data[0] < '0' || name.data[0] > '9');
-}
-
-static struct config_pair *config_find_label(struct config_map *map, struct slice name)
+static struct config_pair *config_find_entry(struct config_map *map, struct slice name)
 {
     for (size_t i = 0; i < map->count; i++)
         if (slice_is(name, map->items[i].name))
@@ -146,22 +148,23 @@ static struct config_pair *config_find_label(struct config_map *map, struct slic
     return NULL;
 }
 
-void config_set_label(struct config *config, const struct option *option, const char *map_name,
+void config_set_entry(struct config *config, const struct option *option, const char *map_name,
     struct config_map *map, const struct config_node *name, const struct config_node *value)
 {
     const char *full = config_join(config->store, map_name, name->text);
-    struct config_pair *pair = config_find_label(map, name->text);
+    struct config_pair *pair = config_find_entry(map, name->text);
+    const struct option_map *rule = option->map;
 
     if (!full)
         return;
-    if (!config_is_label_name(name->text)) {
-        config_report_at(config, name->place, full,
-            "found a label of this name; allowed: 1 to 64 of the characters a-z 0-9 _, no digit in front, and not "
-            "stream, key, time, time_source");
+    if (!rule->allows(name->text)) {
+        config_report_at(
+            config, name->place, full, "found a %s of this name; allowed: %s", rule->entry, rule->names);
         return;
     }
-    if (!pair && map->count == OPTION_MAP_MAX) {
-        config_report_at(config, name->place, full, "found one label more; allowed: %d", OPTION_MAP_MAX);
+    if (!pair && map->count == rule->most) {
+        config_report_at(
+            config, name->place, full, "found one %s more; allowed: %zu", rule->entry, rule->most);
         return;
     }
     if (!pair) {
@@ -171,7 +174,8 @@ void config_set_label(struct config *config, const struct option *option, const 
         pair = &map->items[map->count++];
         *pair = (struct config_pair){kept, ""};
     }
-    config_set_scalar(config, option, full, &pair->value, value);
+    config_set_scalar(
+        config, option, full, option_secrecy(option, name->text) != OPTION_PUBLIC, &pair->value, value);
 }
 
 bool config_is_repeated(struct config *config, const struct config_tree *tree, size_t index, const char *name)
@@ -194,7 +198,7 @@ static void config_set_map(struct config *config, const struct option *option, c
     struct config_map *map, const struct config_tree *tree, size_t index)
 {
     const struct config_node *node = &tree->nodes[index];
-    struct config_pair *items = config_allocate(config->store, OPTION_MAP_MAX * sizeof *items);
+    struct config_pair *items = config_allocate(config->store, option->map->most * sizeof *items);
 
     if (!items || !config_note_origin(config, map, node->place))
         return;
@@ -202,7 +206,7 @@ static void config_set_map(struct config *config, const struct option *option, c
     if (node->kind == CONFIG_NODE_NOTHING)
         return;
     if (node->kind != CONFIG_NODE_MAPPING) {
-        config_refuse(config, option, name, node);
+        config_refuse_node(config, option, name, node);
         return;
     }
     for (size_t i = index + 1; i < node->end;) {
@@ -213,7 +217,7 @@ static void config_set_map(struct config *config, const struct option *option, c
         if (!full)
             return;
         if (!config_is_repeated(config, tree, i, full))
-            config_set_label(config, option, name, map, &tree->nodes[i], &tree->nodes[value]);
+            config_set_entry(config, option, name, map, &tree->nodes[i], &tree->nodes[value]);
         i = tree->nodes[value].end;
     }
 }
@@ -239,12 +243,12 @@ void config_set_value(struct config *config, const struct option *option, const 
             return;
     }
     void *member = config_member(option, config, stream);
-    if (option->type == OPTION_ADDRESSES)
+    if (option_is_list(option))
         config_set_list(config, option, name, member, tree, index);
-    else if (option->type == OPTION_LABELS)
+    else if (option->type == OPTION_MAP)
         config_set_map(config, option, name, member, tree, index);
     else
-        config_set_scalar(config, option, name, member, &tree->nodes[index]);
+        config_set_scalar(config, option, name, false, member, &tree->nodes[index]);
 }
 
 /* Defaults are right by the table's own test. */
@@ -258,15 +262,15 @@ static void config_set_default(
 
     if (!kept)
         return;
-    if (option->type == OPTION_ADDRESSES) {
+    if (option_is_list(option)) {
         char **items = config_allocate(config->store, sizeof *items);
         if (!items)
             return;
-        *list = (struct config_list){items, 1};
+        *list = (struct config_list){items, *kept != '\0'};
         items[0] = kept;
-    } else if (option->type == OPTION_LABELS)
+    } else if (option->type == OPTION_MAP)
         *(struct config_map *)member = (struct config_map){
-            config_allocate(config->store, OPTION_MAP_MAX * sizeof(struct config_pair)), 0};
+            config_allocate(config->store, option->map->most * sizeof(struct config_pair)), 0};
     else
         result = config_set_text(option, member, slice_of(kept), &error);
     assert(result == 0);

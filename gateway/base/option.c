@@ -41,6 +41,25 @@ const struct option *option_find(struct slice name)
     return NULL;
 }
 
+const struct option *option_find_map(struct slice name, struct slice *ret_entry)
+{
+    for (const struct option *option = option_table; option < option_table + option_count; option++) {
+        struct slice rest = name;
+        struct slice own = slice_of(option->name);
+        bool same = option->type == OPTION_MAP;
+        while (same && own.length) {
+            struct slice part = option_next_part(&own);
+            struct slice given = option_next_part(&rest);
+            same = slice_is(part, "*") || slice_equal(part, given);
+        }
+        if (same) {
+            *ret_entry = rest;
+            return option;
+        }
+    }
+    return NULL;
+}
+
 bool option_is_section(struct slice name)
 {
     struct slice rest;

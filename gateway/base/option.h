@@ -16,11 +16,14 @@
 #include "base/error.h"
 
 #define OPTION_TEXT_MAX 4096 /* bytes of one text, after ${NAME} is replaced */
+#define OPTION_LINES_MAX 65536 /* of one that may have several lines: a chain of certificates fits */
 #define OPTION_STREAMS \
     "streams." /* rows that begin so are offsets into a struct config_stream, others into a struct config */
 #define OPTION_STREAM_NAME_MAX 64
 #define OPTION_STREAM_NAME_ALLOWED "1 to 64 of the characters A-Z a-z 0-9 _ -"
-#define OPTION_MAP_MAX 16 /* entries of a map */
+#define OPTION_MAP_MAX 16 /* entries of a map of labels or headers */
+#define OPTION_PROPERTIES_MAX 64 /* entries of a map of librdkafka's properties */
+#define OPTION_ENTRY_NAME_MAX 128 /* bytes of the name of an entry */
 #define OPTION_LIST_MAX 16 /* entries of a list */
 #define OPTION_CHILDREN_MAX 32 /* names in one section */
 
@@ -30,11 +33,31 @@ enum option_type {
     OPTION_ENUM, /* char *, one of the row's allowed words */
     OPTION_ADDRESS, /* char *, HOST:PORT, "" for none */
     OPTION_ADDRESSES, /* struct config_list of HOST:PORT */
+    OPTION_TEXTS, /* struct config_list; none, one, or several */
     OPTION_BOOL, /* bool */
     OPTION_COUNT, /* uint64_t */
     OPTION_SIZE, /* uint64_t, bytes */
     OPTION_DURATION, /* int64_t, microseconds */
-    OPTION_LABELS, /* struct config_map; the names are the user's */
+    OPTION_MAP, /* struct config_map; the names are the user's, see struct option_map */
+};
+
+/* What becomes of the value of an entry whose name says that it is a secret. Each does what the one before does. */
+enum option_secrecy {
+    OPTION_PUBLIC,
+    OPTION_UNQUOTED, /* no message shows it: it should be no secret, but may be one in the wrong place */
+    OPTION_SECRET, /* config_print() does not either */
+};
+
+/* The entries that a map may have. */
+struct option_map {
+    const char *entry; /* what one is, in messages */
+    const char *names; /* which are allowed, in words */
+    const char *pattern; /* the same for the JSON schema */
+    bool (*allows)(struct slice name);
+    const char *types; /* of a value in the JSON schema */
+    size_t most; /* entries */
+    bool lines; /* a value may have line breaks */
+    enum option_secrecy secrecy; /* of the values of names that option_is_secret() knows */
 };
 
 enum option_relation { OPTION_FREE, OPTION_AT_LEAST, OPTION_AT_MOST };
@@ -56,8 +79,9 @@ struct option {
     uint64_t least; /* of a number, in bytes or microseconds; of a text, its length */
     uint64_t most;
     const char *zero; /* what 0 means when it is allowed besides least..most; else NULL */
-    const char
-        *allowed; /* OPTION_ENUM: the words, separated by blanks; OPTION_TEXT: what the text is; else NULL */
+    const char *
+        allowed; /* OPTION_ENUM: the words, separated by blanks; a text, texts or a map: what they are; else NULL */
+    const struct option_map *map; /* of an OPTION_MAP; else NULL */
     struct option_bound bound;
     const char *help;
 };
@@ -82,8 +106,17 @@ static inline bool option_of_stream(const struct option *option)
     return strncmp(option->name, OPTION_STREAMS, strlen(OPTION_STREAMS)) == 0;
 }
 
+static inline bool option_is_list(const struct option *option)
+{
+    return option->type == OPTION_ADDRESSES || option->type == OPTION_TEXTS;
+}
+
 /* The row of this name, with any stream's name in the place of `*`; NULL when there is none. */
 const struct option *option_find(struct slice name);
+
+/* The row of the map that an entry of this name belongs to, and the entry: "kafka.properties.linger.ms" is linger.ms of
+ * kafka.properties. NULL when there is none. */
+const struct option *option_find_map(struct slice name, struct slice *ret_entry);
 
 /* Whether options lie below this name, e.g. "lake.roll"; "" is the whole. */
 bool option_is_section(struct slice name);
@@ -100,6 +133,22 @@ struct slice option_nearest(struct slice text, const struct slice *names, size_t
 /* The full name of the option whose last part text was most likely meant to be; else NULL. */
 const char *option_nearest_elsewhere(struct slice text);
 
+/* ---- maps, and secrets in them ------------------------------------------------------------------------------ */
+
+extern const struct option_map option_labels;
+extern const struct option_map option_headers;
+extern const struct option_map option_properties; /* librdkafka's */
+extern const struct option_map option_property_files;
+
+/* Whether a property of this name holds a password, a private key, or the like. */
+bool option_is_secret(struct slice name);
+
+/* What becomes of the value of this entry of a map. */
+enum option_secrecy option_secrecy(const struct option *option, struct slice entry);
+
+/* As much of a name as a message may show: without the blank behind its colon, "sasl.password:hunter2" is a name. */
+struct slice option_shown_name(struct slice name);
+
 /* ---- values ------------------------------------------------------------------------------------------------
  * The text of their errors is "found X; allowed: Y", and a suggestion where there is one. */
 
@@ -108,12 +157,16 @@ int option_parse_number(
     const struct option *option, struct slice text, uint64_t *ret_value, struct error *error);
 int option_parse_bool(struct slice text, bool *ret_value, struct error *error);
 
-/* For all types whose value is a text, and for each text in a list or map. */
+/* For all types whose value is a text, and for each text in a list or map. Its message quotes the text. */
 int option_check_text(const struct option *option, struct slice text, struct error *error);
 
+/* Bytes that a text may have, in a list or map too. */
+size_t option_text_most(const struct option *option);
+
 /* Appends text with each ${NAME} replaced by the environment's value and $$ by $, and to variables the names of those
- * used, ", " between them. */
-int option_expand(struct slice text, struct bytes *out, struct bytes *variables, struct error *error);
+ * used, ", " between them. With secret no message shows anything of the text but a ${NAME} that is all of it. */
+int option_expand(
+    struct slice text, bool secret, struct bytes *out, struct bytes *variables, struct error *error);
 
 /* What may stand there, in words: "a size from 1MiB to 1GiB, at most journal.segment_size / 4". */
 int option_print_allowed(const struct option *option, struct bytes *text, struct error *error);

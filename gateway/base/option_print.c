@@ -78,9 +78,10 @@ int option_print_allowed(const struct option *option, struct bytes *text, struct
             "ADDRESS:PORT (127.0.0.1:8080, [::1]:8080, localhost:8080, *:8080), or a list of 1 to 16", error);
     case OPTION_BOOL:
         return bytes_add_text(text, "true, false", error);
-    case OPTION_LABELS:
-        return bytes_add_text(
-            text, "up to 16 of NAME: a JSON pointer, header:NAME, query:NAME or path:key", error);
+    case OPTION_TEXTS:
+        return bytes_print(text, error, "up to %d %s", OPTION_LIST_MAX, option->allowed);
+    case OPTION_MAP:
+        return bytes_print(text, error, "up to %zu of %s", option->map->most, option->allowed);
     default:
         return option_print_range(option, text, error);
     }
@@ -137,10 +138,13 @@ static int option_print_wrapped(const char *label, struct slice line, struct byt
 
 static int option_print_entry(const struct option *option, struct bytes *text, struct error *error)
 {
+    bool fits = strlen(option->name) < HELP_INDENT - 2; /* else it stands on a line of its own */
     cleanup_bytes struct bytes facts;
 
     bytes_init(&facts, text->limit);
-    if (option_print_wrapped(option->name, slice_of(option->help), text, error) ||
+    if (!fits && bytes_print(text, error, "  %s\n", option->name))
+        return -1;
+    if (option_print_wrapped(fits ? option->name : "", slice_of(option->help), text, error) ||
         bytes_add_text(&facts, "Default ", error) || option_print_default(option, "", &facts, error) ||
         bytes_add_text(&facts, "; ", error) || option_print_allowed(option, &facts, error) ||
         bytes_add_text(&facts, ".", error))

@@ -13,7 +13,6 @@
 #define SCHEMA_SIZE "^[0-9]+([KMGT]i?B)?$"
 #define SCHEMA_TIME "^(0|[0-9]+(us|ms|s|min|h|d))$"
 #define SCHEMA_STREAM "^[A-Za-z0-9_-]{1,64}$"
-#define SCHEMA_LABEL "^[a-z_][a-z0-9_]{0,63}$"
 
 static int option_print_words_schema(const struct option *option, struct bytes *text, struct error *error)
 {
@@ -43,6 +42,22 @@ static int option_print_number_schema(const struct option *option, struct bytes 
     return bytes_add_text(text, ", " SCHEMA_VARIABLE "]", error);
 }
 
+static int option_print_list_schema(const struct option *option, struct bytes *text, struct error *error)
+{
+    return bytes_print(text, error,
+        "\"anyOf\": [{\"type\": \"string\"}, {\"type\": \"array\", \"items\": {\"type\": \"string\"}, \"minItems\": %d, "
+        "\"maxItems\": %d}]",
+        option->type == OPTION_ADDRESSES, OPTION_LIST_MAX);
+}
+
+static int option_print_map_schema(const struct option_map *map, struct bytes *text, struct error *error)
+{
+    return bytes_print(text, error,
+        "\"type\": [\"object\", \"null\"], \"patternProperties\": {\"%s\": {\"type\": %s}}, "
+        "\"additionalProperties\": false, \"maxProperties\": %zu",
+        map->pattern, map->types, map->most);
+}
+
 static int option_print_type_schema(const struct option *option, struct bytes *text, struct error *error)
 {
     switch (option->type) {
@@ -55,15 +70,10 @@ static int option_print_type_schema(const struct option *option, struct bytes *t
     case OPTION_DURATION:
         return option_print_number_schema(option, text, error);
     case OPTION_ADDRESSES:
-        return bytes_add_text(text,
-            "\"anyOf\": [{\"type\": \"string\"}, {\"type\": \"array\", \"items\": {\"type\": \"string\"}, \"minItems\": 1, "
-            "\"maxItems\": 16}]",
-            error);
-    case OPTION_LABELS:
-        return bytes_add_text(text,
-            "\"type\": [\"object\", \"null\"], \"patternProperties\": {\"" SCHEMA_LABEL
-            "\": {\"type\": \"string\"}}, \"additionalProperties\": false, \"maxProperties\": 16",
-            error);
+    case OPTION_TEXTS:
+        return option_print_list_schema(option, text, error);
+    case OPTION_MAP:
+        return option_print_map_schema(option->map, text, error);
     default:
         return bytes_add_text(text, "\"type\": [\"string\", \"number\"]", error);
     }

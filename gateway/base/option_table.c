@@ -22,6 +22,8 @@
 #define SIZE(low, high) OPTION_SIZE, .unit = "a size", .least = low, .most = high
 #define COUNT(what, low, high) OPTION_COUNT, .unit = "a number of " what, .least = low, .most = high
 #define TIME(low, high) OPTION_DURATION, .unit = "a time", .least = low, .most = high
+#define TEXTS(what) OPTION_TEXTS, .allowed = what
+#define MAP(rule, what) OPTION_MAP, .map = &rule, .allowed = what
 
 /* clang-format off */
 const struct option option_table[] = {
@@ -69,6 +71,26 @@ const struct option option_table[] = {
     {"http.commit_timeout", TIME(MILLISECOND, HOUR), .offset = IN_CONFIG(http.commit_timeout), .initial = "30s",
         .help = "How long the journal may take before the answer is 504, outcome unknown."},
 
+    {"kafka.properties", MAP(option_properties, "PROPERTY: its value"), .offset = IN_CONFIG(kafka.properties),
+        .initial = "", .help = "Properties of librdkafka by its own names; bootstrap.servers alone is enough to write to Kafka."},
+    {"kafka.files", MAP(option_property_files, "PROPERTY: a file"), .least = 1, .offset = IN_CONFIG(kafka.files),
+        .initial = "", .help = "Files that hold the values of further properties, for passwords and keys."},
+    {"kafka.max_topics", COUNT("topics", 1, 100000), .offset = IN_CONFIG(kafka.max_topics), .initial = "1000",
+        .help = "Most topics that records may go to; one for a further topic is a dead letter."},
+    {"kafka.unwritable_topic", WORDS("hold dead-letter"), .offset = IN_CONFIG(kafka.unwritable_topic),
+        .initial = "hold",
+        .help = "Whether a record whose topic is missing or forbidden waits, or is a dead letter."},
+    {"kafka.hold_retry", TIME(100 * MILLISECOND, HOUR), .offset = IN_CONFIG(kafka.hold_retry), .initial = "10s",
+        .help = "Time between two looks at a topic whose records wait."},
+    {"kafka.create_topics.partitions", COUNT("partitions", 1, 100000), .zero = "never",
+        .offset = IN_CONFIG(kafka.create_topics.partitions), .initial = "0",
+        .help = "A missing topic is created with so many partitions;"},
+    {"kafka.create_topics.replication", COUNT("replicas", 1, 100), .zero = "the broker's default",
+        .offset = IN_CONFIG(kafka.create_topics.replication), .initial = "0",
+        .help = "and each of them has so many replicas."},
+
+    {"lake.enabled", OPTION_BOOL, .offset = IN_CONFIG(lake.enabled), .initial = "true",
+        .help = "Whether records are written to a lake."},
     {"lake.url", TEXT("a directory, or file:///DIRECTORY"), .offset = IN_CONFIG(lake.url), .initial = "",
         .help = "Where the lake's files appear; empty: gateway.data/lake."},
     {"lake.max_open_files", COUNT("files", 1, 65536), .offset = IN_CONFIG(lake.max_open_files), .initial = "4096",
@@ -82,6 +104,9 @@ const struct option option_table[] = {
     {"lake.roll.idle", TIME(MILLISECOND, 30 * DAY), .zero = "never", .offset = IN_CONFIG(lake.roll.idle),
         .initial = "0", .help = "or got no record for this long."},
 
+    {"dead_letters.quota", SIZE(64 * KIB, TIB), .offset = IN_CONFIG(dead_letters.quota), .initial = "64MiB",
+        .help = "Disk space for the dead letters of each stream; when it is used up the stream's sources wait."},
+
     {"log.level", WORDS("debug info warn error"), .offset = IN_CONFIG(log.level), .initial = "info",
         .help = "Least important events that are logged."},
     {"log.format", WORDS("text json"), .offset = IN_CONFIG(log.format), .initial = "text",
@@ -91,14 +116,22 @@ const struct option option_table[] = {
         .help = "What a body is when its Content-Type does not say."},
     {"streams.*.key", TEXT("a JSON pointer, header:NAME, query:NAME or path:key"), .offset = IN_STREAM(key),
         .initial = "", .help = "Where a record's key is found; empty: none but the one in the URL."},
-    {"streams.*.labels", OPTION_LABELS, .least = 1, .offset = IN_STREAM(labels), .initial = "",
-        .help = "Named values that lake.path may use, each found like the key."},
+    {"streams.*.labels", MAP(option_labels, "NAME: a JSON pointer, header:NAME, query:NAME or path:key"), .least = 1,
+        .offset = IN_STREAM(labels), .initial = "",
+        .help = "Named values that templates and headers may use, each found like the key."},
     {"streams.*.time.field", TEXT("a JSON pointer"), .offset = IN_STREAM(time.field), .initial = "",
         .help = "Where a record's own time is found; empty: the time it was received counts."},
     {"streams.*.time.past", TIME(0, 36500 * DAY), .offset = IN_STREAM(time.past), .initial = "30d",
         .help = "A record's time that is older is not used,"},
     {"streams.*.time.future", TIME(0, 36500 * DAY), .offset = IN_STREAM(time.future), .initial = "1h",
         .help = "nor one that lies further ahead."},
+    {"streams.*.topics", TEXTS("topics with {stream}, {key}, {time:FORMAT} or {LABEL} in them"),
+        .offset = IN_STREAM(topics), .initial = "",
+        .help = "Kafka topics that each record goes to; empty: the stream does not go to Kafka."},
+    {"streams.*.value", WORDS("payload envelope"), .offset = IN_STREAM(value), .initial = "payload",
+        .help = "What Kafka gets as the value: the payload as it came in, or a JSON object around it."},
+    {"streams.*.headers", MAP(option_headers, "HEADER: the name of a label"), .least = 1, .offset = IN_STREAM(headers),
+        .initial = "", .help = "Headers of the Kafka record, each with the value of one of the labels."},
     {"streams.*.lake.path", TEXT("a path with {stream}, {key}, {time:FORMAT}, {time_source} or {LABEL} in it"),
         .least = 1, .offset = IN_STREAM(lake.path), .initial = "{stream}", .help = "Directory of a record in the lake."},
 };

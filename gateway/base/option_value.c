@@ -206,20 +206,31 @@ static bool option_is_address(struct slice text)
     return listener_is_loopback(address, &loopback, &ignored) == 0;
 }
 
-static bool option_is_plain_text(struct slice text)
+static bool option_has_lines(const struct option *option)
+{
+    return option->map && option->map->lines;
+}
+
+size_t option_text_most(const struct option *option)
+{
+    return option_has_lines(option) ? OPTION_LINES_MAX : OPTION_TEXT_MAX;
+}
+
+static bool option_is_plain_text(const struct option *option, struct slice text)
 {
     for (size_t i = 0; i < text.length;) {
         size_t length = utf8_sequence(text.data + i, text.length - i);
-        if (length == 0 || utf8_is_control(text.data + i))
+        bool line_break = length && text.data[i] == '\n' && option_has_lines(option);
+        if (length == 0 || (utf8_is_control(text.data + i) && !line_break))
             return false;
         i += length;
     }
-    return text.length <= OPTION_TEXT_MAX;
+    return text.length <= option_text_most(option);
 }
 
 int option_check_text(const struct option *option, struct slice text, struct error *error)
 {
-    bool right = option_is_plain_text(text) && text.length >= option->least;
+    bool right = option_is_plain_text(option, text) && text.length >= option->least;
 
     if (right && option->type == OPTION_ENUM)
         return option_check_word(option, text, error);
@@ -245,8 +256,8 @@ static bool option_is_variable(struct slice name)
 }
 
 /* rest begins behind "${"; *ret_used is how much of it belongs to the variable. */
-static int option_expand_variable(
-    struct slice rest, size_t *ret_used, struct bytes *out, struct bytes *variables, struct error *error)
+static int option_expand_variable(struct slice rest, bool shown, size_t *ret_used, struct bytes *out,
+    struct bytes *variables, struct error *error)
 {
     const char *end = rest.length ? memchr(rest.data, '}', rest.length) : NULL;
     struct slice name = {rest.data, end ? (size_t)(end - rest.data) : 0};
@@ -258,6 +269,10 @@ static int option_expand_variable(
             "$$ for a $");
     snprintf(variable, sizeof variable, "%.*s", (int)name.length, name.data);
     const char *value = getenv(variable);
+    if (!value && !shown)
+        return error_set(error, ERROR_REJECT,
+            "found a ${NAME} in it, but there is no environment variable of that name; allowed: ${NAME} for an "
+            "environment variable, $$ for a $");
     if (!value)
         return error_set(
             error, ERROR_REJECT, "found ${%s}, but there is no environment variable %s", variable, variable);
@@ -268,8 +283,13 @@ static int option_expand_variable(
     return 0;
 }
 
-int option_expand(struct slice text, struct bytes *out, struct bytes *variables, struct error *error)
+int option_expand(
+    struct slice text, bool secret, struct bytes *out, struct bytes *variables, struct error *error)
 {
+    const char *closing = text.length ? memchr(text.data, '}', text.length) : NULL;
+    /* ${NAME} and nothing else: nobody's password, and the user has to know which one is missing. */
+    bool whole = closing == text.data + text.length - 1 && text.length > 2 && !memcmp(text.data, "${", 2);
+
     for (size_t i = 0; i < text.length;) {
         const char *dollar = memchr(text.data + i, '$', text.length - i);
         size_t plain = dollar ? (size_t)(dollar - text.data) - i : text.length - i;
@@ -286,8 +306,8 @@ int option_expand(struct slice text, struct bytes *out, struct bytes *variables,
                 "found a $ alone; allowed: ${NAME} for an environment variable, $$ for a $");
         if (next == '$' && bytes_add(out, "$", 1, error))
             return -1;
-        if (next == '{' && option_expand_variable(
-                               (struct slice){dollar + 2, text.length - i - 2}, &used, out, variables, error))
+        if (next == '{' && option_expand_variable((struct slice){dollar + 2, text.length - i - 2},
+                               whole || !secret, &used, out, variables, error))
             return -1;
         i += 2 + used;
     }

@@ -319,6 +319,9 @@ static const char printed_end[] = "  events:\n"
                                   "      field: \"\"                         # default\n"
                                   "      past: 30d                         # default\n"
                                   "      future: 1h                        # default\n"
+                                  "    topics: []                          # default\n"
+                                  "    value: payload                      # default\n"
+                                  "    headers: {}                         # default\n"
                                   "    lake:\n"
                                   "      path: \"{stream}\"                  # default\n";
 

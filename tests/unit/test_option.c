@@ -24,7 +24,7 @@ Test(option, sections_have_names_below_them)
 
 Test(option, children_come_once_in_the_order_of_the_table)
 {
-    static const char *const expected[] = {"url", "max_open_files", "roll"};
+    static const char *const expected[] = {"enabled", "url", "max_open_files", "roll"};
     struct slice names[OPTION_CHILDREN_MAX];
     size_t count = option_children(slice_of("lake"), names);
 
@@ -121,7 +121,7 @@ Test(option, every_default_is_allowed)
             result = option_parse_bool(initial, &yes, &error);
         else if (option->unit)
             result = option_parse_number(option, initial, &number, &error);
-        else if (option->type != OPTION_LABELS)
+        else if (option->type != OPTION_MAP)
             result = option_check_text(option, initial, &error);
         cr_assert_eq(result, 0, "%s: %s", option->name, error.text);
     }

@@ -216,7 +216,7 @@ static int expand(const char *text, struct bytes *out, struct bytes *variables, 
 {
     bytes_clear(out);
     bytes_clear(variables);
-    return option_expand(slice_of(text), out, variables, error);
+    return option_expand(slice_of(text), false, out, variables, error);
 }
 
 Test(option_value, variables_are_replaced)
