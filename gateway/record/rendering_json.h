@@ -1,11 +1,14 @@
 /* rendering_json: how a rendering stands in the journal; only for this room.
  *
- * One compact JSON object:
+ * One compact JSON object, its members in this order (topics, value and headers came later):
  *   id             integer, 1 to 2^32 - 1
  *   stream         string
  *   format         "json" or "text"
  *   labels         array of strings
  *   lake_path      string
+ *   topics         array of strings, at most 16; not there: none
+ *   value          "payload" or "envelope"; not there: "payload"
+ *   headers        array of {"name": string, "label": index among labels}, at most 16; not there: none
  *   superseded_at  integer, only where a newer rendering of the stream was applied: the sequence at which
  */
 #ifndef PENSTOCK_RECORD_RENDERING_JSON_H

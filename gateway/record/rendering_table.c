@@ -75,16 +75,35 @@ const struct rendering *rendering_find(struct rendering_table *table, uint32_t i
     return found;
 }
 
-static bool rendering_equal(const struct rendering *a, const struct rendering *b)
+static bool rendering_texts_equal(char *const *a, size_t a_count, char *const *b, size_t b_count)
 {
-    if (strcmp(a->stream, b->stream) != 0 || a->format != b->format || a->labels_count != b->labels_count ||
-        strcmp(a->lake_path, b->lake_path) != 0)
+    if (a_count != b_count)
         return false;
-    for (size_t i = 0; i < a->labels_count; i++) {
-        if (strcmp(a->labels[i], b->labels[i]) != 0)
+    for (size_t i = 0; i < a_count; i++) {
+        if (strcmp(a[i], b[i]) != 0)
             return false;
     }
     return true;
+}
+
+static bool rendering_headers_equal(const struct rendering *a, const struct rendering *b)
+{
+    if (a->headers_count != b->headers_count)
+        return false;
+    for (size_t i = 0; i < a->headers_count; i++) {
+        if (a->headers[i].label != b->headers[i].label || strcmp(a->headers[i].name, b->headers[i].name) != 0)
+            return false;
+    }
+    return true;
+}
+
+static bool rendering_equal(const struct rendering *a, const struct rendering *b)
+{
+    return strcmp(a->stream, b->stream) == 0 && a->format == b->format &&
+           strcmp(a->lake_path, b->lake_path) == 0 && a->value == b->value &&
+           rendering_texts_equal(a->labels, a->labels_count, b->labels, b->labels_count) &&
+           rendering_texts_equal(a->topics, a->topics_count, b->topics, b->topics_count) &&
+           rendering_headers_equal(a, b);
 }
 
 uint32_t rendering_find_equal(struct rendering_table *table, const struct rendering *like)

@@ -83,12 +83,23 @@ Test(rendering, encode_refuses_what_json_cannot_hold)
     rendering = sample(7, "readings", path_a);
     rendering.labels[1] = broken;
     cr_assert_eq(rendering_encode(&rendering, &body, &error), -1);
+    rendering = sample(7, "readings", path_a);
+    rendering.topics[0] = broken;
+    rendering.topics_count = 1;
+    cr_assert_eq(rendering_encode(&rendering, &body, &error), -1);
+    rendering.topics_count = 0;
+    rendering.headers[0].name = broken;
+    rendering.headers_count = 1;
+    cr_assert_eq(rendering_encode(&rendering, &body, &error), -1);
     cr_assert_eq(body.length, 0);
 }
 
 #define LABELS_17 \
     "\"a\",\"a\",\"a\",\"a\",\"a\",\"a\",\"a\",\"a\",\"a\",\"a\",\"a\",\"a\",\"a\",\"a\",\"a\",\"a\",\"a\""
 #define NAME_65 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+
+#define WITH(member) \
+    "{\"id\":1,\"stream\":\"s\",\"format\":\"json\",\"labels\":[\"a\"],\"lake_path\":\"p\"," member "}"
 
 static const struct {
     const char *body;
@@ -113,6 +124,20 @@ static const struct {
         "rendering: 17 labels, at most 16"},
     {"{\"id\":1,\"stream\":\"s\",\"format\":\"json\",\"labels\":[\"a\"],\"lake_path\":2}",
         "rendering: member \"lake_path\" has a wrong type"},
+    {WITH("\"topics\":\"T\""), "rendering: member \"topics\" has a wrong type"},
+    {WITH("\"topics\":[\"T\",null]"), "rendering: topic 1 is no string"},
+    {WITH("\"topics\":[" LABELS_17 "]"), "rendering: 17 topics, at most 16"},
+    {WITH("\"value\":1"), "rendering: member \"value\" has a wrong type"},
+    {WITH("\"value\":\"avro\""), "rendering: value \"avro\" is not known"},
+    {WITH("\"headers\":{}"), "rendering: member \"headers\" has a wrong type"},
+    {WITH("\"headers\":[" LABELS_17 "]"), "rendering: 17 headers, at most 16"},
+    {WITH("\"headers\":[1]"), "rendering: header 0 has no name or no label"},
+    {WITH("\"headers\":[{\"name\":\"h\",\"label\":0},{\"name\":\"h\"}]"),
+        "rendering: header 1 has no name or no label"},
+    {WITH("\"headers\":[{\"name\":1,\"label\":0}]"), "rendering: header 0 has no name or no label"},
+    {WITH("\"headers\":[{\"name\":\"h\",\"label\":\"a\"}]"), "rendering: header 0 has no name or no label"},
+    {WITH("\"headers\":[{\"name\":\"h\",\"label\":1}]"), "rendering: header 0: label 1 of 1"},
+    {WITH("\"headers\":[{\"name\":\"h\",\"label\":-1}]"), "rendering: header 0: label -1 of 1"},
     {"{\"id\":1,\"stream\":\"s\",\"format\":\"json\",\"labels\":[\"a\"],\"lake_path\":\"p\",\"superseded_at\":true}",
         "rendering: member \"superseded_at\" has a wrong type"},
 };
@@ -135,13 +160,78 @@ Test(rendering, decode_ignores_members_of_later_versions)
 {
     static const char body[] =
         "{\"id\":1,\"stream\":\"s\",\"format\":\"json\",\"labels\":[],\"lake_path\":\"p\","
-        "\"topics\":[\"T\"]}";
+        "\"partitions\":[\"P\"]}";
     struct rendering *rendering;
     struct error error;
 
     cr_assert_eq(rendering_decode(body, sizeof body - 1, &rendering, &error), 0);
     cr_assert_eq(rendering->labels_count, 0);
     rendering_free(&rendering);
+}
+
+Test(rendering, one_of_an_older_version_has_no_topics)
+{
+    static const char body[] =
+        "{\"id\":1,\"stream\":\"s\",\"format\":\"json\",\"labels\":[\"a\"],\"lake_path\":\"p\"}";
+    struct rendering *rendering;
+    struct error error;
+
+    cr_assert_eq(rendering_decode(body, sizeof body - 1, &rendering, &error), 0);
+    cr_assert_eq(rendering->topics_count, 0);
+    cr_assert_eq(rendering->value, RECORD_VALUE_PAYLOAD);
+    cr_assert_eq(rendering->headers_count, 0);
+    rendering_free(&rendering);
+}
+
+static char topic_a[] = "INGESTION", topic_b[] = "SENSOR_ID_{key}", name_a[] = "Host", name_b[] = "type";
+
+/* sample() with all that Kafka needs. */
+static struct rendering sample_topics(uint32_t id)
+{
+    struct rendering rendering = sample(id, "readings", path_a);
+
+    rendering.topics[0] = topic_a;
+    rendering.topics[1] = topic_b;
+    rendering.topics_count = 2;
+    rendering.value = RECORD_VALUE_ENVELOPE;
+    rendering.headers[0] = (struct rendering_header){name_a, 1};
+    rendering.headers[1] = (struct rendering_header){name_b, 0};
+    rendering.headers_count = 2;
+    return rendering;
+}
+
+#define TOPICS_JSON                                                                                    \
+    "{\"id\":7,\"stream\":\"readings\",\"format\":\"json\",\"labels\":[\"event_type\",\"host\"],"      \
+    "\"lake_path\":\"a/{key}\",\"topics\":[\"INGESTION\",\"SENSOR_ID_{key}\"],\"value\":\"envelope\"," \
+    "\"headers\":[{\"name\":\"Host\",\"label\":1},{\"name\":\"type\",\"label\":0}]}"
+
+Test(rendering, topics_value_and_headers_are_stored)
+{
+    struct rendering rendering = sample_topics(7);
+    struct error error;
+    cleanup_bytes struct bytes body;
+
+    bytes_init(&body, 4096);
+    cr_assert_eq(rendering_encode(&rendering, &body, &error), 0);
+    cr_assert(slice_is(bytes_slice(&body), TOPICS_JSON), "%.*s", (int)body.length, body.data);
+}
+
+Test(rendering, topics_value_and_headers_are_read_back)
+{
+    struct rendering *again;
+    struct error error;
+
+    cr_assert_eq(rendering_decode(TOPICS_JSON, strlen(TOPICS_JSON), &again, &error), 0);
+    cr_assert_eq(again->topics_count, 2);
+    cr_assert_str_eq(again->topics[0], "INGESTION");
+    cr_assert_str_eq(again->topics[1], "SENSOR_ID_{key}");
+    cr_assert_eq(again->value, RECORD_VALUE_ENVELOPE);
+    cr_assert_eq(again->headers_count, 2);
+    cr_assert_str_eq(again->headers[0].name, "Host");
+    cr_assert_eq(again->headers[0].label, 1);
+    cr_assert_str_eq(again->headers[1].name, "type");
+    cr_assert_eq(again->headers[1].label, 0);
+    rendering_free(&again);
 }
 
 /* ---- the table -------------------------------------------------------------------------------------------- */
@@ -155,16 +245,23 @@ static struct rendering_table *new_table(void)
     return table;
 }
 
-static void apply(
-    struct rendering_table *table, uint32_t id, const char *stream, char *path, uint64_t sequence)
+static void apply_rendering(
+    struct rendering_table *table, const struct rendering *rendering, uint64_t sequence)
 {
-    struct rendering rendering = sample(id, stream, path);
     struct error error;
     cleanup_bytes struct bytes body;
 
     bytes_init(&body, 4096);
-    cr_assert_eq(rendering_encode(&rendering, &body, &error), 0);
+    cr_assert_eq(rendering_encode(rendering, &body, &error), 0);
     cr_assert_eq(rendering_apply(table, body.data, body.length, sequence, &error), 0, "%s", error.text);
+}
+
+static void apply(
+    struct rendering_table *table, uint32_t id, const char *stream, char *path, uint64_t sequence)
+{
+    struct rendering rendering = sample(id, stream, path);
+
+    apply_rendering(table, &rendering, sequence);
 }
 
 /* What rendering_dump() emitted. */
@@ -287,6 +384,35 @@ Test(rendering_table, equal_means_all_but_the_id_of_the_newest)
     /* a, b, a: the first a may be dropped from the next snapshot, so the third is a new one. */
     apply(table, 5, "readings", path_b, 20);
     cr_assert_eq(rendering_find_equal(table, &like), 0);
+    rendering_table_free(&table);
+}
+
+Test(rendering_table, equal_means_topics_value_and_headers_too)
+{
+    struct rendering_table *table = new_table();
+    struct rendering like = sample_topics(4);
+    struct rendering unlike;
+
+    apply_rendering(table, &like, 0);
+    cr_assert_eq(rendering_find_equal(table, &like), 4);
+    unlike = like;
+    unlike.topics_count = 1;
+    cr_assert_eq(rendering_find_equal(table, &unlike), 0);
+    unlike = like;
+    unlike.topics[1] = topic_a;
+    cr_assert_eq(rendering_find_equal(table, &unlike), 0);
+    unlike = like;
+    unlike.value = RECORD_VALUE_PAYLOAD;
+    cr_assert_eq(rendering_find_equal(table, &unlike), 0);
+    unlike = like;
+    unlike.headers_count = 1;
+    cr_assert_eq(rendering_find_equal(table, &unlike), 0);
+    unlike = like;
+    unlike.headers[1].label = 1;
+    cr_assert_eq(rendering_find_equal(table, &unlike), 0);
+    unlike = like;
+    unlike.headers[1].name = name_a;
+    cr_assert_eq(rendering_find_equal(table, &unlike), 0);
     rendering_table_free(&table);
 }
 
