@@ -1,0 +1,1 @@
+/* dead_letter_replay: letters that people gave back */
