@@ -1,8 +1,8 @@
 /* dead_letter: records that some outlet can never deliver, kept in files that people read and give back.
  *
- * A directory per gateway (DATA/dead-letters): per stream files STREAM+NUMBER.jsonl of at most DEAD_LETTER_FILE_MAX bytes, one JSON
- * object per line (docs of its members at dead_letter_print()). Letters are appended and fsynced by the gateway and taken away
- * by people with `penstock dead-letters`, possibly at the same time: both sides hold the directory's lock file (flock) for
+ * A directory per gateway (DATA/dead-letters): per stream files STREAM+NUMBER.jsonl of at most DEAD_LETTER_FILE_MAX bytes (a
+ * letter that is larger has a file of its own), one JSON object per line (its members: dead_letter_print()). Letters are
+ * appended and fsynced by the gateway and taken away by people with `penstock dead-letters`, possibly at the same time: both sides hold the directory's lock file (flock) for
  * each operation, and the gateway opens a file again when its name is gone. A torn last line (kill, power cut) is cut away
  * before the file is appended to: whoever wrote it was never told that it is durable, and writes it again.
  *
@@ -36,10 +36,12 @@ struct dead_letter {
 
 /* Appends one line with its LF: {"id":"site-7/3f9a1c22/42","outlet":"kafka","stream":"readings","topic":"...","reason":"...",
  * "time":"2026-01-02T03:04:05.678901Z","received":"...","event":"..." (only where the record names one),"key":"...","labels":{...},
- * "origin":"...","enveloped":true (only then),"payload":"..."} or, where the payload is not UTF-8, "payload_base64". */
+ * "origin":"...","enveloped":true (only then; so are "time_outside", "undecodable", "replayed"),"payload":"..."}. What is not
+ * UTF-8 stands as base64 under "payload_base64", "key_base64", "origin_base64" or in "labels_base64". Parsed, key, labels, origin,
+ * times, flags and payload are what they were; the rendering is not kept: a record is given back under its stream's present one. */
 int dead_letter_print(const struct dead_letter *letter, struct bytes *out, struct error *error);
 
-/* What a line holds; slices and strings are owned by the parsed letter. */
+/* What a line holds; slices and strings are owned by the parsed letter. The line is without its LF. ERROR_REJECT: no letter. */
 struct dead_letter_parsed;
 int dead_letter_parse(struct slice line, struct dead_letter_parsed **ret_parsed, struct error *error);
 const struct dead_letter *dead_letter_parsed_letter(const struct dead_letter_parsed *parsed);
@@ -59,7 +61,7 @@ void dead_letters_close(struct dead_letters **letters);
 int dead_letters_add(struct dead_letters *letters, const struct dead_letter *letter, struct error *error);
 
 /* Everything appended so far is on disk, files, lengths and names. After a failed fsync what was not synced is given up, and
- * the caller adds all of it again. @thread any */
+ * the caller adds all of it again: each thread that has added since its last sync is told so by its own next one. @thread any */
 int dead_letters_sync(struct dead_letters *letters, struct error *error);
 
 /* Looks at the directory again: people may have taken letters away. Call it about once a second. @thread main */
@@ -85,16 +87,22 @@ int dead_letters_replayed(struct dead_letters *letters, const char *name, struct
 
 /* ---- the command's side: a directory that a gateway may be using --------------------------------------------- */
 
-/* Calls visit for each letter, in the order of streams and files. stream NULL: all streams. A line that is no letter is
- * passed with parsed NULL. visit returning -1 ends it. */
+/* Calls visit for each letter that is not put aside, in the order of streams and files. stream NULL: all streams. A line
+ * that is no letter is passed with parsed NULL. visit returning -1 ends it. */
 typedef int dead_letter_visit_fn(
     void *context, struct slice line, const struct dead_letter_parsed *parsed, struct error *error);
 int dead_letters_visit(const char *directory, const char *stream, dead_letter_visit_fn *visit, void *context,
     struct error *error);
 
-/* Puts the letters of a stream (NULL: of all) aside to be given back, or deletes them. *ret_files is how many files it were. */
+struct dead_letters_taken {
+    uint64_t letters;
+    uint64_t files;
+};
+
+/* Puts the letters of a stream (NULL: of all) aside to be given back, or deletes them. */
 int dead_letters_put_aside(
-    const char *directory, const char *stream, uint64_t *ret_files, struct error *error);
-int dead_letters_drop(const char *directory, const char *stream, uint64_t *ret_files, struct error *error);
+    const char *directory, const char *stream, struct dead_letters_taken *ret_taken, struct error *error);
+int dead_letters_drop(
+    const char *directory, const char *stream, struct dead_letters_taken *ret_taken, struct error *error);
 
 #endif

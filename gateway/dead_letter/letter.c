@@ -1,1 +1,201 @@
-/* letter: one dead letter as a line of JSON, and back; see dead_letter.h */
+/* letter: one dead letter as a line of JSON; see dead_letter.h. The way back is letter_parse.c. */
+#include "dead_letter/dead_letter.h"
+
+#include <stdio.h>
+
+#include "base/utf8.h"
+#include "dead_letter/base64.h"
+#include "dead_letter/letter.h"
+
+/* ---- strings ------------------------------------------------------------------------------------------------ */
+
+static int letter_add_escape(char character, struct bytes *out, struct error *error)
+{
+    static const char escapes[] = "\"\\\b\f\n\r\t";
+    static const char names[] = "\"\\bfnrt";
+    const char *found = character ? strchr(escapes, character) : NULL;
+    char text[8];
+
+    if (found)
+        snprintf(text, sizeof text, "\\%c", names[found - escapes]);
+    else
+        snprintf(text, sizeof text, "\\u%04x", (unsigned)character);
+    return bytes_add_text(out, text, error);
+}
+
+/* The content of a JSON string. What is not UTF-8 becomes U+FFFD: whoever wants it exact has looked before. */
+static int letter_add_escaped(struct slice text, struct bytes *out, struct error *error)
+{
+    size_t from = 0, i = 0;
+
+    if (text.length == 0)
+        return 0;
+    while (i < text.length) {
+        size_t length = utf8_sequence(text.data + i, text.length - i);
+        char character = text.data[i];
+        if (length > 1 ||
+            (length == 1 && (unsigned char)character >= 0x20 && character != '"' && character != '\\')) {
+            i += length;
+            continue;
+        }
+        if (bytes_add(out, text.data + from, i - from, error) ||
+            (length ? letter_add_escape(character, out, error) : bytes_add_text(out, "\xef\xbf\xbd", error)))
+            return -1;
+        from = ++i;
+    }
+    return bytes_add(out, text.data + from, text.length - from, error);
+}
+
+/* "name": with a comma in front but for the first of an object. */
+static int letter_add_name(const char *name, const char *suffix, struct bytes *out, struct error *error)
+{
+    bool first = out->length && out->data[out->length - 1] == '{';
+
+    return bytes_add_text(out, first ? "\"" : ",\"", error) ||
+                   letter_add_escaped(slice_of(name), out, error) || bytes_add_text(out, suffix, error) ||
+                   bytes_add_text(out, "\":", error)
+               ? -1
+               : 0;
+}
+
+static int letter_add_text(const char *name, struct slice text, struct bytes *out, struct error *error)
+{
+    return letter_add_name(name, "", out, error) || bytes_add_text(out, "\"", error) ||
+                   letter_add_escaped(text, out, error) || bytes_add_text(out, "\"", error)
+               ? -1
+               : 0;
+}
+
+static int letter_add_base64(
+    const char *name, const char *suffix, struct slice data, struct bytes *out, struct error *error)
+{
+    return letter_add_name(name, suffix, out, error) || bytes_add_text(out, "\"", error) ||
+                   base64_encode(data, out, error) || bytes_add_text(out, "\"", error)
+               ? -1
+               : 0;
+}
+
+static bool letter_is_text(struct slice data)
+{
+    size_t i = 0;
+
+    while (i < data.length) {
+        size_t length = utf8_sequence(data.data + i, data.length - i);
+        if (length == 0)
+            return false;
+        i += length;
+    }
+    return true;
+}
+
+/* As text where it is some; as "NAME_base64" where it is not, or where its escapes are more than out may hold. */
+static int letter_add_exact(const char *name, struct slice data, struct bytes *out, struct error *error)
+{
+    size_t before = out->length;
+
+    if (letter_is_text(data)) {
+        if (!letter_add_text(name, data, out, error))
+            return 0;
+        if (error->kind != ERROR_REJECT)
+            return -1; /* GCOVR_EXCL_LINE: out of memory */
+        out->length = before;
+    }
+    return letter_add_base64(name, LETTER_BASE64, data, out, error);
+}
+
+/* ---- members ------------------------------------------------------------------------------------------------ */
+
+static int letter_add_time(const char *name, int64_t time, struct bytes *out, struct error *error)
+{
+    return letter_add_name(name, "", out, error) || letter_print_time(time, out, error) ? -1 : 0;
+}
+
+static int letter_add_flag(const char *name, bool set, struct bytes *out, struct error *error)
+{
+    if (!set)
+        return 0;
+    return letter_add_name(name, "", out, error) || bytes_add_text(out, "true", error) ? -1 : 0;
+}
+
+/* The labels that are text, or those that are not. Without names they are counted from 1. */
+static int letter_add_labels(
+    const struct dead_letter *letter, bool text, struct bytes *out, struct error *error)
+{
+    const struct record *record = letter->record;
+    char number[8];
+
+    for (size_t i = 0; i < record->labels_count; i++) {
+        const char *name = letter->labels ? letter->labels[i] : number;
+        snprintf(number, sizeof number, "%u", (unsigned)i + 1);
+        if (letter_is_text(record->labels[i]) != text)
+            continue;
+        if (text ? letter_add_text(name, record->labels[i], out, error)
+                 : letter_add_base64(name, "", record->labels[i], out, error))
+            return -1;
+    }
+    return 0;
+}
+
+static int letter_add_all_labels(const struct dead_letter *letter, struct bytes *out, struct error *error)
+{
+    bool all_text = true;
+
+    for (size_t i = 0; i < letter->record->labels_count; i++)
+        all_text = all_text && letter_is_text(letter->record->labels[i]);
+    if (letter_add_name("labels", "", out, error) || bytes_add_text(out, "{", error) ||
+        letter_add_labels(letter, true, out, error) || bytes_add_text(out, "}", error))
+        return -1;
+    if (all_text)
+        return 0;
+    return letter_add_name("labels", LETTER_BASE64, out, error) || bytes_add_text(out, "{", error) ||
+                   letter_add_labels(letter, false, out, error) || bytes_add_text(out, "}", error)
+               ? -1
+               : 0;
+}
+
+static int letter_add_why(const struct dead_letter *letter, struct bytes *out, struct error *error)
+{
+    char id[RECORD_ID_MAX + 1];
+
+    record_id_print(&letter->id, id);
+    return letter_add_text("id", slice_of(id), out, error) ||
+                   letter_add_text("outlet", slice_of(letter->outlet), out, error) ||
+                   letter_add_text("stream", slice_of(letter->stream), out, error) ||
+                   letter_add_text("topic", slice_of(letter->topic), out, error) ||
+                   letter_add_text("reason", slice_of(letter->reason), out, error) ||
+                   letter_add_time("time", letter->time, out, error)
+               ? -1
+               : 0;
+}
+
+static int letter_add_record(const struct dead_letter *letter, struct bytes *out, struct error *error)
+{
+    const struct record *record = letter->record;
+    const uint8_t flags = record->flags;
+
+    if (letter_add_time("received", record->received, out, error) ||
+        ((flags & (RECORD_EVENT_TIME | RECORD_TIME_OUTSIDE)) &&
+            letter_add_time("event", record->event, out, error)) ||
+        letter_add_exact("key", record->key, out, error) || letter_add_all_labels(letter, out, error))
+        return -1;
+    return letter_add_exact("origin", record->origin, out, error) ||
+                   letter_add_flag("enveloped", flags & RECORD_ENVELOPED, out, error) ||
+                   letter_add_flag("time_outside", flags & RECORD_TIME_OUTSIDE, out, error) ||
+                   letter_add_flag("undecodable", flags & RECORD_UNDECODABLE, out, error) ||
+                   letter_add_flag("replayed", flags & RECORD_REPLAYED, out, error) ||
+                   letter_add_exact("payload", record->payload, out, error)
+               ? -1
+               : 0;
+}
+
+int dead_letter_print(const struct dead_letter *letter, struct bytes *out, struct error *error)
+{
+    size_t before = out->length;
+
+    if (bytes_add_text(out, "{", error) || letter_add_why(letter, out, error) ||
+        letter_add_record(letter, out, error) || bytes_add_text(out, "}\n", error)) {
+        out->length = before;
+        return error_wrap(error, "dead letter");
+    }
+    return 0;
+}
