@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "admin/admin.h"
 #include "base/health.h"
@@ -43,25 +42,6 @@ struct pipeline {
     bool refusing; /* as last logged */
 };
 
-/* ---- names --------------------------------------------------------------------------------------------------- */
-
-/* The configured id, or the host's name with '-' for what an id cannot hold. */
-static void pipeline_name_gateway(struct pipeline *pipeline)
-{
-    static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
-    char host[256] = "";
-    const char *name = pipeline->config->gateway.id;
-
-    if (!*name) {
-        if (gethostname(host, sizeof host - 1) || !*host)
-            snprintf(host, sizeof host, "penstock");
-        for (char *next = host; *(next += strspn(next, allowed));)
-            *next = '-';
-        name = host;
-    }
-    snprintf(pipeline->gateway_id, sizeof pipeline->gateway_id, "%.*s", JOURNAL_GATEWAY_ID_MAX, name);
-}
-
 /* ---- the steps of the start ---------------------------------------------------------------------------------- */
 
 static int pipeline_compile(struct pipeline *pipeline, struct error *error)
@@ -97,7 +77,7 @@ static int pipeline_open_journal(struct pipeline *pipeline, struct error *error)
 {
     struct journal_report report = {0};
 
-    pipeline_name_gateway(pipeline);
+    journal_gateway_id(pipeline->gateway_id, pipeline->config->gateway.id);
     if (asprintf(&pipeline->journal_directory, "%s/journal", pipeline->config->gateway.data) < 0) {
         pipeline->journal_directory = NULL;
         return error_set(error, ERROR_RETRY, "journal: out of memory");

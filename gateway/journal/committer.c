@@ -12,18 +12,20 @@
 
 #include "base/little.h"
 #include "base/log.h"
+#include "journal/control.h"
 #include "journal/handover.h"
 
 #define GROUP_BODY 16
 
-/* What one group holds: hand-overs from first up to (not with) stop, and the cursors that moved. */
+/* What one group holds: hand-overs from first up to (not with) stop, and what outlets moved. */
 struct group {
     struct handover *first, *stop;
-    struct cursor cursors[JOURNAL_OUTLETS_MAX];
-    size_t cursors_count;
+    const struct control *control;
     uint64_t records;
     bool content; /* hand-overs or cursors: its durability is to be told by a later mark */
 };
+
+static const struct control control_none;
 
 /* A copy: the preparer moves the list when it frees a segment. */
 static struct segment committer_current(struct journal *journal)
@@ -153,20 +155,6 @@ static int group_write_handover(struct journal *journal, struct handover *handov
     return 0;
 }
 
-static int group_write_cursors(struct journal *journal, const struct group *group)
-{
-    char body[CURSOR_BODY_MAX];
-
-    for (size_t i = 0; i < group->cursors_count; i++) {
-        const struct cursor *cursor = &group->cursors[i];
-        size_t length = cursor_encode(cursor->outlet, &cursor->wanted, body);
-        struct frame frame = {(uint32_t)length, STATE_CURSOR, FRAME_END, journal->sequence};
-        if (writer_frame(&journal->writer, &frame, (struct slice){body, length}, (struct slice){NULL, 0}))
-            return -1; /* GCOVR_EXCL_LINE: the buffer would have to be full exactly here */
-    }
-    return 0;
-}
-
 static int group_write(struct journal *journal, const struct group *group)
 {
     int result = group_write_mark(journal);
@@ -174,7 +162,7 @@ static int group_write(struct journal *journal, const struct group *group)
     for (struct handover *handover = group->first; !result && handover != group->stop;
          handover = handover->next)
         result = group_write_handover(journal, handover);
-    if (result || group_write_cursors(journal, group) || writer_flush(&journal->writer))
+    if (result || control_write(journal, group->control) || writer_flush(&journal->writer))
         return -1;
     return journal->io->sync(journal->io->context, journal->writer.fd);
 }
@@ -205,13 +193,7 @@ static void group_publish(struct journal *journal, struct group *group)
     segment->last = journal->sequence;
     segment->end = journal->writer.offset;
     atomic_store(&journal->durable, journal->sequence);
-    for (size_t i = 0; i < group->cursors_count; i++) {
-        struct cursor *cursor = cursor_find(journal, group->cursors[i].outlet);
-        cursor->stored = group->cursors[i].wanted;
-        cursor->known = true;
-    }
-    if (group->cursors_count)
-        pthread_cond_signal(&journal->prepare);
+    control_publish(journal, group->control);
     if (journal->retry_at)
         journal->full = false;
     if (journal->sequence >= journal->awaited)
@@ -263,13 +245,12 @@ static enum handover_result group_try(struct journal *journal, struct group *gro
     return failed;
 }
 
-/* Cursors that could not be written are tried again with the next group. */
-static void group_failed(struct journal *journal, const struct group *group, const char *reason)
+/* What outlets moved and could not be written is tried again with the next group. */
+static void group_failed(struct journal *journal, const struct control *control, const char *reason)
 {
     lock_take(journal);
     committer_set_full(journal, reason);
-    for (size_t i = 0; i < group->cursors_count; i++)
-        cursor_find(journal, group->cursors[i].outlet)->dirty = !journal->closing;
+    control_failed(journal, control);
     lock_release(journal);
     journal->retry_at = clock_monotonic(journal->options.clock) + RETRY_PAUSE;
 }
@@ -280,11 +261,11 @@ static void committer_commit(struct journal *journal, struct group *group)
     int64_t started = clock_monotonic(clock);
     struct error error;
 
-    group->content = group->first != group->stop || group->cursors_count;
+    group->content = group->first != group->stop || group->control->cursors_count;
     enum handover_result result = group_try(journal, group, &error);
     journal->committed_at = clock_monotonic(clock);
     if (result != HANDOVER_DURABLE)
-        group_failed(journal, group, error.text);
+        group_failed(journal, group->control, error.text);
     else
         group_publish(journal, group);
     if (result == HANDOVER_DURABLE && group->content) {
@@ -320,7 +301,8 @@ static bool committer_takes_data(struct journal *journal)
 /* As many of the list as fit the current segment, behind them room for a group without records. */
 static void group_gather(struct journal *journal, struct group *group, struct handover **list)
 {
-    uint64_t room = committer_room(journal, 2 * CONTROL_ROOM);
+    uint64_t control = frame_size(GROUP_BODY) + control_size(journal, group->control);
+    uint64_t room = committer_room(journal, control + CONTROL_ROOM);
 
     if (room > journal->handover_max)
         room = journal->handover_max;
@@ -333,15 +315,31 @@ static void group_gather(struct journal *journal, struct group *group, struct ha
     group->stop = *list;
 }
 
-/* Commits the list in groups, the cursors with the first of them; refuses what has no room. Says whether the cursors
- * went along. */
-static bool committer_commit_list(struct journal *journal, struct handover *list, struct group *cursors)
+/* A group without records: cursors and marks, or the group's mark alone, which tells how far the log is durable. For that no
+ * new segment is begun. */
+static void committer_commit_control(struct journal *journal, const struct control *control)
+{
+    bool room = committer_room(journal, frame_size(GROUP_BODY) + control_size(journal, control)) > 0;
+    struct group group = {.control = control};
+    struct error error;
+
+    journal->unannounced = journal->unannounced && room;
+    if (room || (control->cursors_count && committer_roll(journal, false, &error) == 0))
+        committer_commit(journal, &group);
+    else if (control->cursors_count)
+        group_failed(journal, control, error.text);
+}
+
+/* Commits the list in groups, what outlets moved with the first of them; refuses what has no room. Says whether the moves
+ * went along. Many marks beside a large hand-over would fit no segment: they go first then, on their own. */
+static bool committer_commit_list(
+    struct journal *journal, struct handover *list, const struct control *control)
 {
     bool committed = false;
     struct error error;
 
     while (list) {
-        struct group group = committed ? (struct group){0} : *cursors;
+        struct group group = {.control = committed ? &control_none : control};
         if (!committer_takes_data(journal)) {
             group_complete(list, NULL, HANDOVER_REFUSED);
             break;
@@ -350,26 +348,15 @@ static bool committer_commit_list(struct journal *journal, struct handover *list
         if (group.first != group.stop) {
             committer_commit(journal, &group);
             committed = true;
+        } else if (group.control->marks_count) {
+            committer_commit_control(journal, control);
+            committed = true;
         } else if (committer_roll(journal, true, &error)) {
             group_complete(list, NULL, HANDOVER_REFUSED);
             break;
         }
     }
     return committed;
-}
-
-/* A group without records: cursors, or the mark that tells how far the log is durable. For a mark alone no new segment
- * is begun. */
-static void committer_commit_control(struct journal *journal, struct group *cursors)
-{
-    bool room = committer_room(journal, CONTROL_ROOM) > 0;
-    struct error error;
-
-    journal->unannounced = journal->unannounced && room;
-    if (room || (cursors->cursors_count && committer_roll(journal, false, &error) == 0))
-        committer_commit(journal, cursors);
-    else if (cursors->cursors_count)
-        group_failed(journal, cursors, error.text);
 }
 
 /* ---- the thread --------------------------------------------------------------------------------------------- */
@@ -393,21 +380,10 @@ static bool committer_has_work(const struct journal *journal)
     return clock_monotonic(journal->options.clock) >= committer_due(journal);
 }
 
-/* @holds lock */
-static void committer_take_cursors(struct journal *journal, struct group *group)
-{
-    for (size_t i = 0; i < journal->cursors_count; i++) {
-        if (!journal->cursors[i].dirty)
-            continue;
-        journal->cursors[i].dirty = false;
-        group->cursors[group->cursors_count++] = journal->cursors[i];
-    }
-}
-
 /* One wait and one commit; false once the journal closes and everything is written. */
 static bool committer_step(struct journal *journal)
 {
-    struct group cursors = {0};
+    struct control control = {0};
 
     lock_take(journal);
     journal->busy_since = 0;
@@ -420,13 +396,13 @@ static bool committer_step(struct journal *journal)
     struct handover *list = journal->queue;
     journal->queue = NULL;
     journal->queue_tail = &journal->queue;
-    committer_take_cursors(journal, &cursors);
-    bool last = journal->closing && !list && !cursors.cursors_count;
+    control_take(journal, &control);
+    bool last = journal->closing && !list && !control.cursors_count;
     lock_release(journal);
 
-    bool committed = committer_commit_list(journal, list, &cursors);
-    if (!committed && (cursors.cursors_count || !last || journal->unannounced))
-        committer_commit_control(journal, &cursors);
+    bool committed = committer_commit_list(journal, list, &control);
+    if (!committed && (control.cursors_count || !last || journal->unannounced))
+        committer_commit_control(journal, &control);
     return !last;
 }
 

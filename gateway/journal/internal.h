@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 
 #include "base/metric.h"
+#include "journal/control.h"
 #include "journal/frame.h"
 #include "journal/io.h"
 #include "journal/scan.h"
@@ -21,7 +22,8 @@
 #define DAMAGED_KEPT 2 /* damaged segments put aside instead of being recycled */
 #define ZERO_STEP (UINT32_C(4) << 20)
 #define WRITER_BUFFER (UINT32_C(1) << 20)
-#define CONTROL_ROOM 2048 /* in a segment, for one group's mark and cursors */
+#define CONTROL_ROOM \
+    2048 /* kept free in a segment, for a group's mark and all cursors; marks bring their own */
 #define SILENCE (CLOCK_SECOND / 10)
 #define RETRY_PAUSE CLOCK_SECOND
 #define SEGMENT_NAME_SIZE 64
@@ -49,12 +51,30 @@ struct writer {
     char *buffer; /* WRITER_BUFFER bytes; it ends at offset */
 };
 
+struct mark {
+    char name[JOURNAL_MARK_NAME_MAX + 1];
+    bool known; /* stored */
+    bool waiting; /* for its group */
+    uint64_t stored; /* durable */
+    uint64_t wanted; /* changed by the outlet */
+};
+
+/* The marks of one cursor, found by name. Marks never go, but with the whole table. */
+struct mark_table {
+    struct mark *items;
+    uint32_t *slots; /* twice the capacity; index in items + 1, 0: free */
+    size_t count, capacity;
+    uint64_t seed;
+    uint64_t least; /* smallest stored position; JOURNAL_MARK_FREE: none is held */
+};
+
 struct cursor {
     char outlet[JOURNAL_OUTLET_NAME_MAX + 1];
     struct journal_cursor stored; /* durable */
     struct journal_cursor wanted; /* moved by the outlet */
     bool known; /* a cursor was found or written */
     bool dirty;
+    struct mark_table marks;
 };
 
 struct journal_reader {
@@ -104,6 +124,9 @@ struct journal {
     char full_reason[ERROR_TEXT_SIZE];
     struct cursor cursors[JOURNAL_OUTLETS_MAX];
     size_t cursors_count;
+    size_t marks_count; /* of all cursors */
+    struct mark_place waiting_marks[JOURNAL_MARKS_UNWRITTEN]; /* for the next group */
+    size_t marks_waiting, marks_flying; /* flying: in the present group; both together at most that many */
     struct journal_reader *readers;
     unsigned waiters, wakes;
     uint64_t awaited; /* the least sequence that a waiter waits for; UINT64_MAX: none does */
@@ -119,6 +142,7 @@ struct journal {
     /* the committer's */
     struct writer writer;
     uint64_t sequence; /* of the last record written */
+    uint16_t unknown_kind; /* of state that was found and that no row of the table takes; 0: none */
     bool unannounced; /* a group was committed whose durability no later mark has told */
     int64_t committed_at; /* monotonic */
     int64_t retry_at; /* 0: none */
@@ -174,14 +198,31 @@ int preparer_step(struct journal *journal);
 /* Frees segments that nobody needs, at open before anything is created. */
 void preparer_free_passed(struct journal *journal);
 
+/* ---- mark.c ------------------------------------------------------------------------------------------------- */
+
+#define MARK_BODY_MAX (2 + JOURNAL_OUTLET_NAME_MAX + 8 + JOURNAL_MARK_NAME_MAX)
+size_t mark_encode(const char *outlet, const struct journal_mark *mark, char out[MARK_BODY_MAX]);
+/* Leaves `least` to mark_table_settle(). @thread main, while the journal opens */
+int mark_apply(struct journal *journal, const void *body, size_t length, struct error *error);
+int mark_dump(struct journal *journal, state_emit_fn *emit, void *context, struct error *error);
+void mark_table_settle(struct mark_table *table); /* @holds lock */
+void mark_table_free(struct journal *journal, struct mark_table *table);
+
 /* ---- cursor.c ----------------------------------------------------------------------------------------------- */
 
 struct cursor *cursor_find(struct journal *journal, const char *outlet);
-/* The smallest stored position of all outlets. @holds lock, or the committer (the only one that changes it) */
+/* Found or added, not known then; NULL: JOURNAL_OUTLETS_MAX are there. @thread main, while the journal opens */
+struct cursor *cursor_make(struct journal *journal, const char *name, size_t length);
+/* The outlet wants it to stand there. @holds lock */
+void cursor_want(struct journal *journal, struct cursor *cursor, const struct journal_cursor *wanted);
+/* Gives up the cursor and its marks. @thread main, while the journal opens */
+void cursor_drop(struct journal *journal, struct cursor *cursor);
+/* The smallest stored position of all outlets and their marks. @holds lock, or the committer (the only one that changes it) */
 uint64_t cursor_least(const struct journal *journal);
 int cursor_apply(void *state, const void *body, size_t length, uint64_t sequence, struct error *error);
 int cursor_dump(void *state, uint64_t keep_from, state_emit_fn *emit, void *context, struct error *error);
-#define CURSOR_BODY_MAX (2 + JOURNAL_OUTLET_NAME_MAX + 6 * 8)
+#define CURSOR_VALUES 7
+#define CURSOR_BODY_MAX (2 + JOURNAL_OUTLET_NAME_MAX + CURSOR_VALUES * 8)
 size_t cursor_encode(const char *outlet, const struct journal_cursor *cursor, char out[CURSOR_BODY_MAX]);
 
 void lock_take(struct journal *journal);

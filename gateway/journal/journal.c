@@ -10,6 +10,7 @@
 #include <sys/file.h>
 #include <sys/statvfs.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "journal/internal.h"
@@ -44,17 +45,33 @@ void lock_wait(struct journal *journal, pthread_cond_t *condition, int64_t until
     pthread_cond_clockwait(condition, &journal->lock, CLOCK_MONOTONIC, &at);
 }
 
+void journal_gateway_id(char ret_id[JOURNAL_GATEWAY_ID_MAX + 1], const char *configured)
+{
+    static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
+    char host[256] = "";
+    const char *name = configured;
+
+    if (!*name) {
+        if (gethostname(host, sizeof host - 1) || !*host)
+            snprintf(host, sizeof host, "penstock"); /* GCOVR_EXCL_LINE: every machine has a name */
+        for (char *next = host; *(next += strspn(next, allowed));)
+            *next = '-';
+        name = host;
+    }
+    snprintf(ret_id, JOURNAL_GATEWAY_ID_MAX + 1, "%.*s", JOURNAL_GATEWAY_ID_MAX, name);
+}
+
 /* ---- open and close ----------------------------------------------------------------------------------------- */
 
 static int journal_lock_directory(struct journal *journal, struct error *error)
 {
     const char *path = journal->options.directory;
 
-    if (file_make_directories(path, error))
+    if (!journal->options.forget && file_make_directories(path, error))
         return error_wrap(error, "journal");
     journal->directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (journal->directory < 0)
-        return error_set_errno(error, ERROR_FATAL, "journal %s: open", path); /* GCOVR_EXCL_LINE: root may */
+        return error_set_errno(error, ERROR_FATAL, "journal %s: open", path);
     if (flock(journal->directory, LOCK_EX | LOCK_NB) == 0)
         return 0;
     if (errno == EWOULDBLOCK)
@@ -97,6 +114,8 @@ static void journal_free(struct journal *journal)
     pthread_cond_destroy(&journal->prepare);
     pthread_cond_destroy(&journal->room);
     pthread_cond_destroy(&journal->durable_moved);
+    for (size_t i = 0; i < journal->cursors_count; i++)
+        mark_table_free(journal, &journal->cursors[i].marks);
     free(journal->writer.buffer);
     free(journal->segments);
     free(journal);

@@ -34,13 +34,25 @@ struct journal_options {
     uint64_t max_size; /* of all segments together, reserve included */
     const char *const *outlets; /* whose cursors are kept; one stored for another outlet stops the start */
     size_t outlets_count;
-    const char *
-        forget; /* not NULL: `outlets` is empty, every stored cursor is accepted, and this outlet's is dropped with
-                         * its marks. ERROR_REJECT when there is none of that name; the text lists those that are */
-    const struct state_kind *kinds; /* all but STATE_CURSOR, which is the journal's own */
+    /* Not NULL: `outlets` is empty, every stored cursor is accepted, and this outlet's is dropped with its marks; the
+     * directory is not made. ERROR_REJECT when there is none of that name; the text lists those that are. `kinds` must be
+     * all that the gateway has, or their state would be gone with the next segment. */
+    const char *forget;
+    const struct state_kind *kinds; /* all but STATE_CURSOR and STATE_MARK, the journal's own */
     size_t kinds_count;
     const struct clock *clock;
     const struct journal_io *io; /* NULL: the system's calls; tests inject faults here (journal/io.h) */
+};
+
+/* Where an outlet stands, with its ledger: position = base + delivered + dead_lettered + not_for_outlet + damaged + held. */
+struct journal_cursor {
+    uint64_t position; /* everything up to and with this sequence is done, but for what a mark holds */
+    uint64_t base; /* position at which the outlet was first seen */
+    uint64_t delivered;
+    uint64_t dead_lettered;
+    uint64_t not_for_outlet;
+    uint64_t damaged;
+    uint64_t held; /* at or below position, yet behind some mark */
 };
 
 /* What recovery found; for the log. */
@@ -50,8 +62,13 @@ struct journal_report {
     uint64_t segments; /* with records, kept */
     uint64_t records_damaged; /* ids named in `notes` */
     uint64_t tail_first, tail_last; /* not 0: cut away behind the last durable mark, possibly acknowledged */
+    struct journal_cursor forgotten; /* what options.forget dropped */
+    uint64_t forgotten_marks;
     struct bytes notes; /* one line per finding: what, where, what was done */
 };
+
+/* The gateway's id: the configured one, or for "" the host's name with '-' for what an id cannot hold. */
+void journal_gateway_id(char ret_id[JOURNAL_GATEWAY_ID_MAX + 1], const char *configured);
 
 /* Locks the directory, recovers, starts a new epoch in a new segment, starts committer and preparer. ERROR_FATAL when another process
  * holds it, when the gateway id differs, when the format is newer, when a stored cursor's outlet is not among
@@ -146,17 +163,6 @@ uint32_t journal_epoch(const struct journal *journal); /* of this start */
 
 /* ---- cursors ---------------------------------------------------------------------------------------------- */
 
-/* Where an outlet stands, with its ledger: position = base + delivered + dead_lettered + not_for_outlet + damaged + held. */
-struct journal_cursor {
-    uint64_t position; /* everything up to and with this sequence is done, but for what a mark holds */
-    uint64_t base; /* position at which the outlet was first seen */
-    uint64_t delivered;
-    uint64_t dead_lettered;
-    uint64_t not_for_outlet;
-    uint64_t damaged;
-    uint64_t held; /* at or below position, yet behind some mark */
-};
-
 /* A name that an outlet keeps beside its cursor, and up to where it is done: what is behind `position` is kept although the
  * cursor has passed it. JOURNAL_MARK_FREE: a name only, nothing is kept for it. (Kafka: a topic, held or not.) */
 #define JOURNAL_MARK_NAME_MAX 249
@@ -178,15 +184,15 @@ void journal_cursor_move(struct journal *journal, const char *outlet, const stru
 
 /* Moves the cursor and changes marks (new names, or new positions of known ones; they may go forward only, or to
  * JOURNAL_MARK_FREE, or from there to anywhere): all of it becomes durable in one group, or nothing. The cursor may be
- * where it was. ERROR_RETRY: JOURNAL_MARKS_UNWRITTEN would be exceeded, wait for the next group; ERROR_REJECT: the outlet
- * would have more than journal_marks_max(); nothing is changed then. @thread the outlet's */
+ * where it was. At most JOURNAL_MARKS_UNWRITTEN at a time. ERROR_RETRY: with those that wait it would be more, wait for the
+ * next group; ERROR_REJECT: there would be more than journal_marks_max(); nothing is changed then. @thread the outlet's */
 int journal_cursor_move_marked(struct journal *journal, const char *outlet,
     const struct journal_cursor *cursor, const struct journal_mark *marks, size_t count, struct error *error);
 
-/* How many marks an outlet may have, so that a snapshot of all state fits into its share of a segment. @thread any */
+/* How many marks all outlets together may have, so that a snapshot of all state fits into its share of a segment. @thread any */
 size_t journal_marks_max(const struct journal *journal);
 
-/* Calls visit for each stored mark of the outlet. @thread main, before the outlet runs */
+/* Calls visit for each stored mark of the outlet, which is among the options. @thread main, before the outlet runs */
 typedef void journal_mark_fn(void *context, const struct journal_mark *mark);
 void journal_marks(struct journal *journal, const char *outlet, journal_mark_fn *visit, void *context);
 

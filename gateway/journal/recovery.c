@@ -4,6 +4,7 @@
  * and stepped over. Behind that mark the longest valid prefix counts, cut back to the end of a hand-over. */
 #include "journal/internal.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -28,6 +29,8 @@ int state_apply(struct journal *journal, const struct frame *frame, const char *
 {
     if (frame->kind == STATE_CURSOR)
         return cursor_apply(journal, body, frame->length, frame->sequence, error);
+    if (frame->kind == STATE_MARK)
+        return mark_apply(journal, body, frame->length, error);
     for (size_t i = 0; i < journal->options.kinds_count; i++) {
         const struct state_kind *kind = &journal->options.kinds[i];
         if (kind->kind != frame->kind)
@@ -36,6 +39,7 @@ int state_apply(struct journal *journal, const struct frame *frame, const char *
             return error_wrap(error, "state %s", kind->name);
         return 0;
     }
+    journal->unknown_kind = frame->kind;
     return error_set(error, ERROR_REJECT, "state of unknown kind %u", frame->kind);
 }
 
@@ -281,6 +285,8 @@ static int tail_copy(struct journal *journal, struct tail *tail, struct error *e
 static int tail_make_durable(
     struct journal *journal, struct tail *tail, struct journal_report *report, struct error *error)
 {
+    for (size_t i = 0; i < journal->cursors_count; i++)
+        mark_table_settle(&journal->cursors[i].marks);
     journal->epoch = tail->segment->epoch; /* a copy belongs to the start that accepted it */
     tail->segment->end = tail->cut;
     journal->sequence = tail->segment->last;
@@ -307,16 +313,42 @@ static int recovery_last_segment(struct journal *journal, struct journal_report 
     return 0;
 }
 
+/* Who forgets an outlet must lose nothing else, and hears which outlets there are. */
+static int recovery_check_forget(struct journal *journal, struct error *error)
+{
+    if (journal->unknown_kind)
+        return error_set(error, ERROR_FATAL,
+            "journal %s holds state of kind %u, which this penstock would drop: use the version that wrote it",
+            journal->options.directory, journal->unknown_kind);
+    if (cursor_find(journal, journal->options.forget))
+        return 0;
+    error_set(error, ERROR_REJECT, "journal %s keeps nothing for outlet %s; it keeps records for ",
+        journal->options.directory, journal->options.forget);
+    for (size_t i = 0; i < journal->cursors_count; i++) {
+        const size_t used = strlen(error->text);
+        snprintf(
+            error->text + used, sizeof error->text - used, "%s%s", i ? ", " : "", journal->cursors[i].outlet);
+    }
+    if (!journal->cursors_count) {
+        const size_t used = strlen(error->text);
+        snprintf(error->text + used, sizeof error->text - used, "none");
+    }
+    return -1;
+}
+
 static int recovery_check_cursors(struct journal *journal, struct error *error)
 {
+    if (journal->options.forget)
+        return recovery_check_forget(journal, error);
     for (size_t i = 0; i < journal->cursors_count; i++) {
         bool wanted = false;
         for (size_t k = 0; k < journal->options.outlets_count; k++)
             wanted = wanted || strcmp(journal->options.outlets[k], journal->cursors[i].outlet) == 0;
         if (!wanted)
             return error_set(error, ERROR_FATAL,
-                "journal %s keeps records for outlet %s, which is not configured any more: configure it again",
-                journal->options.directory, journal->cursors[i].outlet);
+                "journal %s keeps records for outlet %s, which is not configured any more: configure it again, or "
+                "give up what is queued for it: penstock journal forget %s",
+                journal->options.directory, journal->cursors[i].outlet, journal->cursors[i].outlet);
     }
     return 0;
 }
@@ -327,15 +359,27 @@ static void recovery_add_cursors(struct journal *journal)
     uint64_t oldest = journal->segments_count ? journal->segments[0].base : 0;
 
     for (size_t i = 0; i < journal->options.outlets_count; i++) {
-        struct cursor *cursor = cursor_find(journal, journal->options.outlets[i]);
-        if (!cursor) {
-            cursor = &journal->cursors[journal->cursors_count++];
-            snprintf(cursor->outlet, sizeof cursor->outlet, "%s", journal->options.outlets[i]);
+        const char *outlet = journal->options.outlets[i];
+        struct cursor *cursor = cursor_make(journal, outlet, strlen(outlet));
+        assert(cursor);
+        if (!cursor->known) {
             cursor->stored.position = cursor->stored.base = oldest;
             cursor->known = true;
         }
         cursor->wanted = cursor->stored;
     }
+}
+
+/* Durable with the segment that follows: its snapshot lacks it. */
+static void recovery_forget(struct journal *journal, struct journal_report *report)
+{
+    struct cursor *cursor = journal->options.forget ? cursor_find(journal, journal->options.forget) : NULL;
+
+    if (!cursor)
+        return;
+    report->forgotten = cursor->stored;
+    report->forgotten_marks = cursor->marks.count;
+    cursor_drop(journal, cursor);
 }
 
 static void recovery_new_epoch(struct journal *journal)
@@ -388,6 +432,7 @@ int recovery_run(struct journal *journal, struct journal_report *report, struct 
     atomic_store(&journal->durable, journal->sequence);
     recovery_new_epoch(journal);
     preparer_free_passed(journal);
+    recovery_forget(journal, report);
     report->segments = recovery_count(journal);
     report->last_sequence = journal->sequence;
     report->epoch = journal->epoch;

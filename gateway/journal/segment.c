@@ -152,7 +152,8 @@ static int snapshot_emit(void *context, const void *body, size_t length, struct 
     struct frame frame = {(uint32_t)length, snapshot->kind, FRAME_END, snapshot->sequence};
 
     if (snapshot->writer->offset + frame_size(length) > snapshot->end)
-        return error_set(error, ERROR_FATAL, "live state above 1/%d of a segment", JOURNAL_STATE_SHARE);
+        return error_set(error, ERROR_FATAL, "live state above 1/%d of a segment: raise journal.segment_size",
+            JOURNAL_STATE_SHARE);
     if (writer_frame(snapshot->writer, &frame, (struct slice){body, length}, (struct slice){NULL, 0}))
         return error_set_errno(error, ERROR_RETRY, "write snapshot"); /* GCOVR_EXCL_LINE: never so large */
     snapshot->count++;
@@ -169,6 +170,9 @@ static int snapshot_write(
 
     snapshot.kind = STATE_CURSOR;
     if (cursor_dump(journal, keep_from, snapshot_emit, &snapshot, error))
+        return -1;
+    snapshot.kind = STATE_MARK;
+    if (mark_dump(journal, snapshot_emit, &snapshot, error))
         return -1;
     for (size_t i = 0; i < journal->options.kinds_count; i++) {
         const struct state_kind *kind = &journal->options.kinds[i];
