@@ -43,8 +43,8 @@ int http_answer_problem(struct bytes *out, enum http_status status, const char *
 /* None was accepted: a problem that lists the rejected records as http_answer_partial() does. */
 int http_answer_refused(struct bytes *out, const struct intake_result *result, struct error *error);
 
-/* What a request without one accepted record is answered with: 400 when each was unparsable or no topic could carry it, 413 when all are too large,
- * else 422. */
+/* What a request without one accepted record is answered with: 400 when all were unparsable or nothing that a topic can
+ * carry, 413 when all are too large, else 422. */
 enum http_status http_answer_status(const struct intake_result *result);
 
 /* The same as a whole response, for a connection whose request the library will not answer any more. */

@@ -21,8 +21,12 @@
  * lines      text
  * by_header  text, key header:X-Key
  * keyless    JSON
- * events     labels type /event_type, host header:Host, site query:site, ok /ok */
-enum { READINGS, LINES, BY_HEADER, KEYLESS, EVENTS, STREAMS };
+ * events     labels type /event_type, host header:Host, site query:site, ok /ok
+ * topics     key /sensor_id, labels type /event_type, unit /unit; Kafka topics ALL, SENSOR_{key}, {type}-{time:%Y}; headers
+ *            x-type, x-unit
+ * wrapped    the same keys, labels and headers, time /at like readings; value: envelope, topic ALL
+ * logs       text, value: envelope, topic ALL */
+enum { READINGS, LINES, BY_HEADER, KEYLESS, EVENTS, TOPICS, WRAPPED, LOGS, STREAMS };
 
 /* What a request says: find() looks here. */
 struct request {

@@ -107,10 +107,18 @@ Test(http_answer, status_of_none_accepted)
     cr_assert_eq(http_answer_status(result_of(0, 3, INTAKE_TOO_LARGE)), HTTP_STATUS_413);
     cr_assert_eq(http_answer_status(result_of(0, 3, INTAKE_KEY)), HTTP_STATUS_422);
     cr_assert_eq(http_answer_status(result_of(0, 3, INTAKE_LABEL)), HTTP_STATUS_422);
+    cr_assert_eq(http_answer_status(result_of(0, 3, INTAKE_TOPIC)), HTTP_STATUS_400);
     result = result_of(0, 2, INTAKE_SYNTAX);
+    result->rejected++;
+    result->by_reason[INTAKE_TOPIC]++;
+    cr_assert_eq(http_answer_status(result), HTTP_STATUS_400, "none of either can go to Kafka as it is");
     result->rejected++;
     result->by_reason[INTAKE_KEY]++;
     cr_assert_eq(http_answer_status(result), HTTP_STATUS_422, "some could be parsed");
+    result = result_of(0, 2, INTAKE_TOPIC);
+    result->rejected++;
+    result->by_reason[INTAKE_TOO_LARGE]++;
+    cr_assert_eq(http_answer_status(result), HTTP_STATUS_422, "not all are too large");
 }
 
 Test(http_answer, raw_is_a_whole_response)
