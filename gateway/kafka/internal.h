@@ -25,6 +25,12 @@ struct kafka_topic {
     char name[KAFKA_TOPIC_NAME_MAX + 1];
 };
 
+/* A topic that was asked for; the answer carries its address. */
+struct creation {
+    struct creation *next;
+    char name[KAFKA_TOPIC_NAME_MAX + 1];
+};
+
 /* The most telling thing that keeps a producer from the brokers: a higher rank is not replaced by a lower one. */
 enum trouble_rank { TROUBLE_NONE, TROUBLE_DOWN, TROUBLE_ADDRESS, TROUBLE_REFUSED };
 
@@ -33,6 +39,7 @@ struct kafka_producer {
     rd_kafka_t *handle;
     rd_kafka_queue_t *queue;
     struct kafka_topic *topics;
+    struct creation *creations;
     rd_kafka_event_t *reports; /* a batch of reports of which not all were given out yet */
     bool is_broken;
     char broken[ERROR_TEXT_SIZE];
@@ -42,6 +49,31 @@ struct kafka_producer {
     struct kafka_statistics statistics;
     struct json_pointers *pointers; /* of the statistics */
 };
+
+/* ---- property.c -------------------------------------------------------------------------------------------- */
+
+#define KAFKA_PROPERTIES_MAX 512 /* librdkafka 2.0.2 has 170 */
+#define KAFKA_REASON_SIZE 512
+
+struct properties {
+    char *text; /* the table that librdkafka prints; the names are slices of it */
+    size_t length;
+    size_t count;
+    struct slice names[KAFKA_PROPERTIES_MAX];
+    bool of_consumer[KAFKA_PROPERTIES_MAX];
+};
+
+struct property_build {
+    struct config *config; /* gets what is wrong */
+    struct properties properties;
+    rd_kafka_conf_t *conf; /* gets what is right */
+};
+
+int property_list(struct properties *properties, struct error *error);
+/* place: the field of the config that is to blame. */
+void property_set(struct property_build *build, const char *name, const char *value, const void *place);
+/* The pair's value is the name of the file. */
+void property_set_from_file(struct property_build *build, const struct config_pair *pair);
 
 /* ---- report.c ---------------------------------------------------------------------------------------------- */
 

@@ -82,6 +82,16 @@ int kafka_producer_open(struct kafka_producer **ret_producer, const struct kafka
     return 0;
 }
 
+static void forget_creation(struct kafka_producer *producer, struct creation *creation)
+{
+    struct creation **link = &producer->creations;
+
+    while (*link != creation)
+        link = &(*link)->next;
+    *link = creation->next;
+    free(creation);
+}
+
 void kafka_producer_close(struct kafka_producer **producer)
 {
     struct kafka_producer *closed = *producer;
@@ -104,6 +114,8 @@ void kafka_producer_close(struct kafka_producer **producer)
         rd_kafka_queue_destroy(closed->queue);
     if (closed->handle)
         rd_kafka_destroy_flags(closed->handle, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+    while (closed->creations)
+        forget_creation(closed, closed->creations);
     json_pointers_free(&closed->pointers);
     free(closed);
 }
@@ -164,17 +176,24 @@ int kafka_producer_create_topic(struct kafka_producer *producer, const char *nam
 
     if (check_topic_name(name, error) != 0)
         return -1;
+    /* One request per topic: a request that fails as a whole does not say for which topics. */
+    struct creation *creation = calloc(1, sizeof *creation);
+    if (!creation)
+        return error_set(error, ERROR_RETRY, "kafka: create topic %s: out of memory", name);
+    memcpy(creation->name, name, strlen(name) + 1);
     rd_kafka_NewTopic_t *topic = rd_kafka_NewTopic_new(
         name, (int)partitions, replication == 0 ? -1 : (int)replication, reason, sizeof reason);
-    if (!topic)
+    if (!topic) {
+        free(creation);
         return error_set(error, ERROR_REJECT, "kafka: create topic %s: %s", name, reason);
+    }
+    creation->next = producer->creations;
+    producer->creations = creation;
 
     rd_kafka_AdminOptions_t *options =
         rd_kafka_AdminOptions_new(producer->handle, RD_KAFKA_ADMIN_OP_CREATETOPICS);
     rd_kafka_AdminOptions_set_request_timeout(options, CREATE_TIMEOUT_MS, reason, sizeof reason);
-    /* The answer names the topic; librdkafka tells of a failed request for all topics of it, so one by one. */
-    char *opaque = strdup(name);
-    rd_kafka_AdminOptions_set_opaque(options, opaque);
+    rd_kafka_AdminOptions_set_opaque(options, creation);
     rd_kafka_CreateTopics(producer->handle, &topic, 1, options, producer->queue);
     rd_kafka_AdminOptions_destroy(options);
     rd_kafka_NewTopic_destroy(topic);
@@ -307,12 +326,10 @@ static size_t give_reports(
 
 static void take_error(struct kafka_producer *producer, rd_kafka_event_t *event)
 {
-    rd_kafka_resp_err_t code = rd_kafka_event_error(event);
-
-    if (code == RD_KAFKA_RESP_ERR__FATAL)
+    if (rd_kafka_event_error_is_fatal(event))
         note_broken(producer);
     else
-        note_trouble(producer, code, rd_kafka_event_error_string(event));
+        note_trouble(producer, rd_kafka_event_error(event), rd_kafka_event_error_string(event));
 }
 
 static void take_log(struct kafka_producer *producer, rd_kafka_event_t *event)
@@ -320,17 +337,21 @@ static void take_log(struct kafka_producer *producer, rd_kafka_event_t *event)
     const char *facility, *text;
     int level;
 
-    if (producer->client->log && rd_kafka_event_log(event, &facility, &text, &level) == 0)
+    if (!producer->client->log || rd_kafka_event_log(event, &facility, &text, &level) != 0)
+        return;
+    /* Said for each instance; it is our choice, not the user's. */
+    if (strcmp(facility, "CONFWARN") != 0 || !strstr(text, "enable.gapless.guarantee is experimental"))
         producer->client->log(producer->client->log_context, level, facility, text);
 }
 
 static void take_topic(
     struct kafka_producer *producer, rd_kafka_event_t *event, kafka_report_fn *report, void *context)
 {
-    char *name = rd_kafka_event_opaque(event);
+    struct creation *creation = rd_kafka_event_opaque(event);
     rd_kafka_resp_err_t code = rd_kafka_event_error(event);
     const char *reason = rd_kafka_event_error_string(event);
-    struct kafka_report told = {.outcome = KAFKA_TOPIC_NOT_CREATED, .topic = name, .reason = reason};
+    struct kafka_report told = {
+        .outcome = KAFKA_TOPIC_NOT_CREATED, .topic = creation->name, .reason = reason};
 
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
         size_t count;
@@ -348,7 +369,7 @@ static void take_topic(
     if (!told.reason)
         told.reason = rd_kafka_err2str(code);
     report(context, &told);
-    free(name);
+    forget_creation(producer, creation);
 }
 
 /* Returns how many things it was; keeps a batch of reports for give_reports(). */
