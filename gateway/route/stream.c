@@ -21,6 +21,12 @@ static void stream_clear(struct stream *stream)
         free(stream->pointers[i]);
     free(stream->pointers);
     free(stream->lake_path);
+    for (size_t i = 0; i < stream->topics_count; i++) {
+        free(stream->topics[i]);
+        template_free(&stream->topic_templates[i]);
+    }
+    for (size_t i = 0; i < stream->headers_count; i++)
+        free(stream->headers[i].name);
 }
 
 void streams_free(struct streams **streams)
@@ -105,6 +111,105 @@ static void stream_compile_path(
         template_free(&template);
 }
 
+static int stream_compile_topic(
+    struct stream *stream, const char *text, struct template **ret_template, struct error *error)
+{
+    __attribute__((cleanup(template_free))) struct template *template = NULL;
+    const struct record any = {0};
+    cleanup_bytes struct bytes topic;
+
+    bytes_init(&topic, TEMPLATE_LENGTH_MAX * RECORD_STREAM_NAME_MAX);
+    if (template_compile_topic(
+            &template, text, (const char *const *)stream->label_names, stream->labels_count, error))
+        return -1;
+    *ret_template = NULL;
+    if (template_is_constant(template)) /* {stream} is known now */
+        return template_render_topic(template, stream->name, &any, &topic, error);
+    *ret_template = template;
+    template = NULL;
+    return 0;
+}
+
+static bool stream_has_topic(const struct stream *stream, const char *text)
+{
+    for (size_t i = 0; i < stream->topics_count; i++) {
+        if (strcmp(stream->topics[i], text) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void stream_compile_topics(
+    struct stream_compiler *compiler, struct stream *stream, const struct config_stream *from)
+{
+    struct error error;
+
+    assert(from->topics.count <= RECORD_TOPICS_MAX); /* OPTION_LIST_MAX */
+    for (size_t i = 0; i < from->topics.count; i++) {
+        const char *text = from->topics.items[i];
+        if (stream_has_topic(stream, text))
+            continue;
+        if (stream_compile_topic(stream, text, &stream->topic_templates[stream->topics_count], &error))
+            stream_report(compiler, &from->topics.items[i], &error);
+        else
+            stream->topics[stream->topics_count++] = stream_allocated(strdup(text));
+    }
+}
+
+static int stream_unknown_label(const struct stream *stream, const char *label, struct error *error)
+{
+    cleanup_bytes struct bytes known;
+    struct error ignored;
+
+    bytes_init(&known, ERROR_TEXT_SIZE);
+    if (stream->labels_count == 0)
+        return error_set(error, ERROR_REJECT,
+            "'%s' is no label, the stream has none; add it below streams.%s.labels", label, stream->name);
+    for (size_t i = 0; i < stream->labels_count; i++)
+        bytes_print(&known, &ignored, "%s%s", i ? ", " : "", stream->label_names[i]);
+    return error_set(error, ERROR_REJECT, "'%s' is no label of the stream; its labels are %.*s", label,
+        (int)known.length, known.data);
+}
+
+static int stream_find_label(
+    const struct stream *stream, const char *label, size_t *ret_index, struct error *error)
+{
+    for (size_t i = 0; i < stream->labels_count; i++) {
+        if (strcmp(stream->label_names[i], label) == 0) {
+            *ret_index = i;
+            return 0;
+        }
+    }
+    return stream_unknown_label(stream, label, error);
+}
+
+static int stream_compile_header(struct stream *stream, const struct config_pair *pair, struct error *error)
+{
+    struct rendering_header *header = &stream->headers[stream->headers_count];
+
+    if (strcmp(pair->name, "penstock-id") == 0 || strcmp(pair->name, "penstock-origin") == 0)
+        return error_set(error, ERROR_REJECT,
+            "every record gets %s from the gateway itself; choose another name for this header", pair->name);
+    if (stream_find_label(stream, pair->value, &header->label, error))
+        return -1;
+    header->name = stream_allocated(strdup(pair->name));
+    stream->headers_count++;
+    return 0;
+}
+
+static void stream_compile_headers(
+    struct stream_compiler *compiler, struct stream *stream, const struct config_stream *from)
+{
+    struct error error;
+
+    assert(from->headers.count <= RECORD_LABELS_MAX); /* OPTION_MAP_MAX */
+    for (size_t i = 0; i < from->headers.count; i++) {
+        const struct config_pair *pair = &from->headers.items[i];
+        if (stream_compile_header(stream, pair, &error))
+            stream_report(compiler, &pair->value, &error);
+    }
+}
+
 /* Gives the selector its place among the stream's pointers. */
 static void stream_place_pointer(struct stream *stream, struct selector *selector)
 {
@@ -135,6 +240,9 @@ static void stream_compile(
     stream_compile_labels(compiler, stream, from);
     stream_compile_time(compiler, stream, from);
     stream_compile_path(compiler, stream, from);
+    stream_compile_topics(compiler, stream, from);
+    stream->value = strcmp(from->value, "envelope") == 0 ? RECORD_VALUE_ENVELOPE : RECORD_VALUE_PAYLOAD;
+    stream_compile_headers(compiler, stream, from);
     stream_place_pointers(stream);
 }
 
@@ -165,28 +273,52 @@ struct stream *streams_find(const struct streams *streams, struct slice name)
 
 /* ---- the stored form -------------------------------------------------------------------------------------- */
 
-static int stream_copy_texts(const struct stream *stream, struct rendering *rendering)
+static int stream_copy_texts(char *const *from, size_t from_count, char **texts, size_t *count)
 {
-    for (size_t i = 0; i < stream->labels_count; i++) {
-        rendering->labels[i] = strdup(stream->label_names[i]);
-        if (!rendering->labels[i])
+    for (size_t i = 0; i < from_count; i++) {
+        texts[i] = strdup(from[i]);
+        if (!texts[i])
             return -1; /* GCOVR_EXCL_LINE malloc does not fail in tests */
-        rendering->labels_count++;
+        (*count)++;
     }
+    return 0;
+}
+
+static int stream_copy_headers(const struct stream *stream, struct rendering *rendering)
+{
+    for (size_t i = 0; i < stream->headers_count; i++) {
+        struct rendering_header header = {strdup(stream->headers[i].name), stream->headers[i].label};
+        if (!header.name)
+            return -1; /* GCOVR_EXCL_LINE malloc does not fail in tests */
+        rendering->headers[rendering->headers_count++] = header;
+    }
+    return 0;
+}
+
+static int stream_copy(const struct stream *stream, struct rendering *rendering)
+{
+    memcpy(rendering->stream, stream->name, sizeof rendering->stream);
+    rendering->format = stream->format;
+    rendering->value = stream->value;
     rendering->lake_path = strdup(stream->lake_path);
-    return rendering->lake_path ? 0 : -1;
+    return !rendering->lake_path ||
+                   stream_copy_texts(stream->label_names, stream->labels_count, rendering->labels,
+                       &rendering->labels_count) ||
+                   stream_copy_texts(
+                       stream->topics, stream->topics_count, rendering->topics, &rendering->topics_count) ||
+                   stream_copy_headers(stream, rendering)
+               ? -1
+               : 0;
 }
 
 int stream_rendering(const struct stream *stream, struct rendering **ret_rendering, struct error *error)
 {
     struct rendering *rendering = calloc(1, sizeof *rendering);
 
-    if (!rendering || stream_copy_texts(stream, rendering)) {
+    if (!rendering || stream_copy(stream, rendering)) {
         rendering_free(&rendering); /* GCOVR_EXCL_LINE no unit test makes malloc fail */
         return error_set(error, ERROR_RETRY, "rendering: out of memory"); /* GCOVR_EXCL_LINE */
     }
-    memcpy(rendering->stream, stream->name, sizeof rendering->stream);
-    rendering->format = stream->format;
     *ret_rendering = rendering;
     return 0;
 }

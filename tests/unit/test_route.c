@@ -194,6 +194,126 @@ Test(streams, rendering_is_what_will_be_stored)
     rendering_free(&rendering);
 }
 
+/* ---- topics, value, headers -------------------------------------------------------------------------------- */
+
+static const char *const to_kafka[] = {
+    "streams.game.labels.event_type=/event_type",
+    "streams.game.labels.host=header:Host",
+    "streams.game.topics=[INGESTION, \"SENSOR_ID_{key}\", INGESTION, \"{stream}.all\", \"SENSOR_ID_{key}\", \"{host}\"]",
+    "streams.game.value=envelope",
+    "streams.game.headers.Host=host",
+    "streams.game.headers.type=event_type",
+    "streams.game.headers.type2=event_type",
+    "streams.lines.format=text",
+    "streams.lines.value=envelope",
+    "streams.lines.topics=LINES",
+};
+
+Test(streams, topics_that_vary_have_templates)
+{
+    struct config *config = load(to_kafka, COUNT(to_kafka));
+    struct streams *streams = compile(config);
+    const struct stream *game = streams_find(streams, slice_of("game"));
+    const struct stream *lines = streams_find(streams, slice_of("lines"));
+    const struct stream *readings = streams_find(streams, slice_of("readings"));
+    static const char *const topics[] = {"INGESTION", "SENSOR_ID_{key}", "{stream}.all", "{host}"};
+    static const bool varies[] = {false, true, false, true};
+
+    cr_assert_eq(game->topics_count, COUNT(topics));
+    for (size_t i = 0; i < COUNT(topics); i++) {
+        cr_assert_str_eq(game->topics[i], topics[i]);
+        cr_assert_eq(game->topic_templates[i] != NULL, varies[i], "%s", topics[i]);
+    }
+    cr_assert_eq(lines->topics_count, 1);
+    cr_assert_null(lines->topic_templates[0]);
+    cr_assert_eq(readings->topics_count, 0);
+    streams_free(&streams);
+    config_free(&config);
+}
+
+Test(streams, templates_of_topics_know_the_streams_labels)
+{
+    struct config *config = load(to_kafka, COUNT(to_kafka));
+    struct streams *streams = compile(config);
+    const struct stream *game = streams_find(streams, slice_of("game"));
+    struct record record = {
+        .labels = {slice_of("buy"), slice_of("user1.comcast.com")}, .labels_count = 2, .key = slice_of("k")};
+    struct error error;
+    cleanup_bytes struct bytes topic;
+
+    bytes_init(&topic, TEMPLATE_TOPIC_MAX);
+    cr_assert_eq(template_render_topic(game->topic_templates[3], "game", &record, &topic, &error), 0);
+    cr_assert(slice_is(bytes_slice(&topic), "user1.comcast.com"));
+    streams_free(&streams);
+    config_free(&config);
+}
+
+Test(streams, value_and_headers_are_compiled)
+{
+    struct config *config = load(to_kafka, COUNT(to_kafka));
+    struct streams *streams = compile(config);
+    const struct stream *game = streams_find(streams, slice_of("game"));
+    const struct stream *readings = streams_find(streams, slice_of("readings"));
+
+    cr_assert_eq(game->value, RECORD_VALUE_ENVELOPE);
+    cr_assert_eq(streams_find(streams, slice_of("lines"))->value, RECORD_VALUE_ENVELOPE);
+    cr_assert_eq(readings->value, RECORD_VALUE_PAYLOAD);
+    cr_assert_eq(readings->headers_count, 0);
+    cr_assert_eq(readings->max_message, 0);
+    cr_assert_not(readings->suspended);
+    cr_assert_eq(game->headers_count, 3);
+    cr_assert_str_eq(game->headers[0].name, "Host");
+    cr_assert_eq(game->headers[0].label, 1);
+    cr_assert_str_eq(game->headers[1].name, "type");
+    cr_assert_eq(game->headers[1].label, 0);
+    cr_assert_eq(game->headers[2].label, 0);
+    streams_free(&streams);
+    config_free(&config);
+}
+
+Test(streams, rendering_holds_what_kafka_needs)
+{
+    struct config *config = load(to_kafka, COUNT(to_kafka));
+    struct streams *streams = compile(config);
+    struct rendering *rendering;
+    struct error error;
+
+    cr_assert_eq(stream_rendering(streams_find(streams, slice_of("game")), &rendering, &error), 0);
+    streams_free(&streams);
+    config_free(&config);
+    cr_assert_eq(rendering->topics_count, 4);
+    cr_assert_str_eq(rendering->topics[0], "INGESTION");
+    cr_assert_str_eq(rendering->topics[3], "{host}");
+    cr_assert_eq(rendering->value, RECORD_VALUE_ENVELOPE);
+    cr_assert_eq(rendering->headers_count, 3);
+    cr_assert_str_eq(rendering->headers[0].name, "Host");
+    cr_assert_eq(rendering->headers[0].label, 1);
+    rendering_free(&rendering);
+}
+
+Test(streams, rendering_without_topics_is_what_older_versions_wrote)
+{
+    struct config *config = load(NULL, 0);
+    struct streams *streams = compile(config);
+    struct rendering *rendering;
+    struct error error;
+    cleanup_bytes struct bytes body;
+
+    bytes_init(&body, 4096);
+    cr_assert_eq(stream_rendering(streams_find(streams, slice_of("readings")), &rendering, &error), 0);
+    rendering->id = 1;
+    cr_assert_eq(rendering_encode(rendering, &body, &error), 0);
+    cr_assert(
+        slice_is(bytes_slice(&body), "{\"id\":1,\"stream\":\"readings\",\"format\":\"json\",\"labels\":[],"
+                                     "\"lake_path\":\"{stream}\"}"),
+        "%.*s", (int)body.length, body.data);
+    rendering_free(&rendering);
+    streams_free(&streams);
+    config_free(&config);
+}
+
+/* ---- errors ------------------------------------------------------------------------------------------------ */
+
 /* All in one configuration: none hides another. */
 static const char *const wrong[] = {
     "streams.bad.key=sensor_id",
@@ -202,6 +322,16 @@ static const char *const wrong[] = {
     "streams.bad.lake.path=a//{nope}",
     "streams.worse.time.field=/~",
     "streams.worse.lake.path={site}",
+    "streams.worse.headers.Host=host",
+    "streams.topics.topics=[good, \"a b\", \"{stream}{stream}{stream}{stream}{stream}"
+    "{stream}{stream}{stream}{stream}{stream}{stream}{stream}{stream}{stream}{stream}{stream}{stream}"
+    "{stream}{stream}{stream}{stream}{stream}{stream}{stream}{stream}{stream}{stream}{stream}{stream}"
+    "{stream}{stream}{stream}{stream}{stream}{stream}{stream}{stream}{stream}{stream}{stream}{stream}{stream}\", \"{site}\"]",
+    "streams.topics.labels.host=header:Host",
+    "streams.topics.labels.type=/type",
+    "streams.topics.headers.Host=hots",
+    "streams.topics.headers.penstock-id=host",
+    "streams.topics.headers.penstock-origin=host",
 };
 
 static const char *const reports[] = {
@@ -211,6 +341,13 @@ static const char *const reports[] = {
     "--set streams.bad.lake.path: path template 'a//{nope}': {nope} is not known",
     "--set streams.worse.time.field: JSON pointer '/~'",
     "--set streams.worse.lake.path: path template '{site}': {site} is not known",
+    "--set streams.worse.headers.Host: 'host' is no label, the stream has none; add it below streams.worse.labels",
+    "streams.topics.topics: topic template 'a b': ' ' cannot stand in a topic: allowed are A-Z a-z 0-9 . _ -",
+    "...\" of 252 bytes: Kafka takes at most 249",
+    "streams.topics.topics: topic template '{site}': {site} is not known; allowed are",
+    "--set streams.topics.headers.Host: 'hots' is no label of the stream; its labels are host, type",
+    "--set streams.topics.headers.penstock-id: every record gets penstock-id from the gateway itself; choose another",
+    "--set streams.topics.headers.penstock-origin: every record gets penstock-origin from the gateway itself",
 };
 
 Test(streams, everything_wrong_is_reported_at_its_place)
@@ -223,7 +360,7 @@ Test(streams, everything_wrong_is_reported_at_its_place)
     cr_assert_eq(streams_compile(&streams, config, &error), -1);
     cr_assert_null(streams);
     cr_assert_eq(error.kind, ERROR_REJECT);
-    cr_assert_str_eq(error.text, "streams: 6 errors in the configuration");
+    cr_assert_str_eq(error.text, "streams: 13 errors in the configuration");
     cr_assert_eq(config_errors(config), COUNT(reports));
     bytes_init(&text, 64 * 1024);
     cr_assert_eq(config_print_errors(config, &text, &error), 0);
