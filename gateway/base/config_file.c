@@ -29,6 +29,8 @@ static const char *config_file_hint(const char *problem)
         return "; indent with blanks, not tabs, and put quotes around a value that begins with @ ` or %";
     if (strstr(problem, "mapping values are not allowed"))
         return "; put quotes around a value with \": \" in it, and check the indentation";
+    if (strstr(problem, "did not find expected ','"))
+        return "; put quotes around a value with { } [ ] or , in it";
     return "";
 }
 

@@ -118,7 +118,9 @@ static int config_print_name(struct config_printer *printer, const char *name)
 /* Most names need no quotes in YAML; those that may, get them. */
 static bool config_is_plain_name(const char *name)
 {
-    return *name >= 'a' && *name <= 'z' &&
+    bool letter = (*name >= 'a' && *name <= 'z') || (*name >= 'A' && *name <= 'Z');
+
+    return letter &&
            name[strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")] == '\0';
 }
 

@@ -235,13 +235,15 @@ Test(config, so_many_streams)
 
 static const char everything[] = "gateway: {id: \"${TEST_ID}\", data: \"a$$b\\\"c\\\\d\"}\n"
                                  "http: {listen: [127.0.0.1:1, \"[::1]:2\"]}\n"
+                                 "kafka: {properties: {a.b: c, d: e}, files: {f: g}}\n"
                                  "log: {level: loud}\n"
                                  "nonsense: 1\n"
                                  "streams:\n"
-                                 "  events: {labels: {kind: /kind, host: \"header:Host\"}}\n"
+                                 "  events: {labels: {kind: /kind, host: \"header:Host\"}, topics: [A, B]}\n"
                                  "  more: 1\n";
 static const char *const every_set[] = {"http.listen=[127.0.0.1:3]", "streams.events.labels.more=/more",
-    "streams.x.labels={a: /a}", "nothing", "lake.roll.what=1", "lake.rol=1", "streams.y.key=/y"};
+    "streams.x.labels={a: /a}", "streams.x.headers.H=a", "kafka.properties.h.i=j", "streams.x.topics=[C]",
+    "nothing", "lake.roll.what=1", "lake.rol=1", "streams.y.key=/y"};
 
 /* As little memory as it takes, and every amount below: it ends in order, and says why. */
 Test(config, memory_ends_anywhere)
