@@ -1,1 +1,107 @@
-/* journal: `penstock journal forget OUTLET` */
+/* journal: `penstock journal forget OUTLET`, gives up what the journal keeps for an outlet that will not come back.
+ *
+ * The gateway must be stopped; the journal's lock says so. Exit status 0: the outlet's cursor and marks are gone durably, and standard
+ * output says what that was; 1: nothing was forgotten; 2: usage.
+ */
+#include "command/command.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "command/arguments.h"
+#include "journal/journal.h"
+#include "record/record.h"
+
+static int journal_usage(void)
+{
+    fprintf(stderr,
+        "Usage: penstock journal forget OUTLET [-c FILE] [--set NAME=VALUE]...\n"
+        "Gives up what the journal of a stopped gateway keeps for an outlet that is not configured any more.\n");
+    return COMMAND_USAGE;
+}
+
+static void journal_print(const struct journal_report *report, const char *outlet)
+{
+    const struct journal_cursor *cursor = &report->forgotten;
+    const uint64_t queued =
+        report->last_sequence > cursor->position ? report->last_sequence - cursor->position : 0;
+
+    printf("forgot outlet %s: position %" PRIu64 ", %" PRIu64 " records queued, %" PRIu64 " held, %" PRIu64
+           " marks\n",
+        outlet, cursor->position, queued, cursor->held, report->forgotten_marks);
+}
+
+/* All kinds of state that the gateway has: their snapshot is written anew here. */
+static int journal_forget(
+    const struct config *config, const char *directory, const char *outlet, struct error *error)
+{
+    char gateway_id[JOURNAL_GATEWAY_ID_MAX + 1];
+    struct rendering_table *renderings = NULL;
+    struct journal_report report = {0};
+    struct journal *journal = NULL;
+
+    if (rendering_table_new(&renderings, error))
+        return -1;
+    journal_gateway_id(gateway_id, config->gateway.id);
+    const struct state_kind kinds[] = {
+        {STATE_RENDERING, "rendering", rendering_apply, rendering_dump, renderings}};
+    const struct journal_options options = {
+        .directory = directory,
+        .gateway_id = gateway_id,
+        .segment_size = config->journal.segment_size,
+        .max_size = config->journal.max_size,
+        .forget = outlet,
+        .kinds = kinds,
+        .kinds_count = sizeof kinds / sizeof *kinds,
+        .clock = &clock_system,
+    };
+    int result = journal_open(&journal, &options, &report, error);
+    /* What recovery found is told now or never: the next start finds everything in order. */
+    fwrite(report.notes.data, 1, report.notes.length, stderr);
+    if (!result)
+        journal_print(&report, outlet);
+    journal_close(&journal);
+    bytes_free(&report.notes);
+    rendering_table_free(&renderings);
+    return result;
+}
+
+static int journal_forget_configured(const struct arguments *arguments, const char *outlet)
+{
+    struct config *config = arguments_load(arguments);
+    char *directory = NULL;
+    struct error error;
+
+    if (!config)
+        return COMMAND_FAILED; /* told already */
+    int result = 0;
+    if (asprintf(&directory, "%s/journal", config->gateway.data) < 0) {
+        directory = NULL;
+        result = error_set(&error, ERROR_RETRY, "out of memory");
+    }
+    if (!result)
+        result = journal_forget(config, directory, outlet, &error);
+    if (result)
+        fprintf(stderr, "penstock journal: %s\n", error.text);
+    free(directory);
+    config_free(&config);
+    return result ? COMMAND_FAILED : COMMAND_OK;
+}
+
+int command_journal(int argc, char **argv)
+{
+    cleanup_arguments struct arguments arguments = {0};
+    int words = 0, status;
+
+    while (words < 2 && words + 1 < argc && argv[words + 1][0] != '-')
+        words++;
+    if (words && strcmp(argv[1], "forget"))
+        return journal_usage();
+    const char *outlet = words == 2 ? argv[2] : NULL;
+    argv[words] = argv[0]; /* what follows are the arguments of every command */
+    if (!arguments_take(&arguments, argc - words, argv + words, &status))
+        return status;
+    return outlet ? journal_forget_configured(&arguments, outlet) : journal_usage();
+}
