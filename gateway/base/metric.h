@@ -34,11 +34,20 @@
     X(JOURNAL_SEGMENTS_RETIRED, COUNTER, "penstock_journal_segments_retired_total", "", "Segments given up after a write or fsync error.") \
     X(JOURNAL_RECORDS_DAMAGED, COUNTER, "penstock_journal_records_damaged_total", "", "Records lost to damage, each named in the log.") \
     X(OUTLET_DELIVERED, COUNTER, "penstock_outlet_delivered_total", "outlet", "Records confirmed by the outlet's store.") \
+    X(OUTLET_DEAD_LETTERED, COUNTER, "penstock_outlet_dead_lettered_total", "outlet", "Records that became dead letters.") \
+    X(DEAD_LETTER_BYTES, GAUGE, "penstock_dead_letter_bytes", "", "Bytes of all dead letters kept, those put aside not among them.") \
     X(OUTLET_FILES, COUNTER, "penstock_outlet_files_total", "outlet", "Files published.") \
     X(OUTLET_ERRORS, COUNTER, "penstock_outlet_errors_total", "outlet", "Deliveries that failed and are tried again.") \
     X(OUTLET_LAG_RECORDS, GAUGE, "penstock_outlet_lag_records", "outlet", "Durable records that the outlet has not delivered.") \
     X(OUTLET_LAG_SECONDS, GAUGE, "penstock_outlet_lag_seconds", "outlet", "Age of the oldest durable record not delivered.") \
-    X(OUTLET_OPEN_FILES, GAUGE, "penstock_outlet_open_files", "outlet", "Files open in the outlet.")
+    X(OUTLET_OPEN_FILES, GAUGE, "penstock_outlet_open_files", "outlet", "Files open in the outlet.") \
+    X(OUTLET_HELD, GAUGE, "penstock_outlet_held_records", "outlet", "Records that the cursor has passed and that wait for a held topic.") \
+    X(KAFKA_TOPICS_HELD, GAUGE, "penstock_kafka_topics_held", "", "Topics that are missing or forbidden; /readyz and the log name them.") \
+    X(KAFKA_IN_FLIGHT, GAUGE, "penstock_kafka_in_flight", "", "Messages handed to librdkafka and not yet confirmed.") \
+    X(KAFKA_QUEUE_MESSAGES, GAUGE, "penstock_kafka_queue_messages", "", "Messages in librdkafka's queues.") \
+    X(KAFKA_QUEUE_BYTES, GAUGE, "penstock_kafka_queue_bytes", "", "Bytes in librdkafka's queues.") \
+    X(KAFKA_RETRIES, COUNTER, "penstock_kafka_retries_total", "", "Requests that librdkafka sent again.") \
+    X(KAFKA_BROKER_UP, GAUGE, "penstock_kafka_broker_up", "broker", "1 while there is a connection to the broker.")
 /* clang-format on */
 
 enum metric_type { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM_SECONDS, METRIC_HISTOGRAM_COUNT };

@@ -1,1 +1,302 @@
-/* kafka: the Kafka outlet: its options, its thread, what it tells the outside; see outlet.h */
+/* kafka: the Kafka outlet: its options, its thread, what it tells the outside; see outlet.h and kafka_pump.h */
+#include "outlet/outlet.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/health.h"
+#include "base/log.h"
+#include "base/metric.h"
+#include "outlet/kafka_pump.h"
+
+#define OUTLET_WAIT_MOST CLOCK_SECOND /* between two looks at the metrics */
+#define OUTLET_POLL (CLOCK_SECOND / 200) /* between two looks at the journal while messages are under way */
+#define OUTLET_TELL (CLOCK_SECOND / 5) /* between two looks at the metrics under load */
+#define OUTLET_HELD_CONDITION "kafka.topics" /* in /readyz */
+
+struct outlet_metrics {
+    struct metric_series *delivered, *dead_lettered, *held, *errors, *lag_records, *lag_seconds;
+    struct metric_series *queue_messages, *queue_bytes, *in_flight, *retries, *topics_held;
+};
+
+struct outlet {
+    struct kafka_client *client;
+    struct kafka_pump_options options;
+    struct kafka_pump *pump;
+    pthread_t thread;
+    bool running;
+    atomic_bool stopping;
+    _Atomic int64_t deadline;
+    struct outlet_metrics metrics;
+    struct kafka_pump_status told; /* what metrics and health say */
+    char held_topic[JOURNAL_MARK_NAME_MAX + 1];
+    uint64_t statistics; /* version told */
+    int64_t tell_at;
+};
+
+/* ---- options ---------------------------------------------------------------------------------------------- */
+
+static void outlet_find_metrics(struct outlet_metrics *metrics)
+{
+    metrics->delivered = metric_series(METRIC_OUTLET_DELIVERED, KAFKA_PUMP_NAME, NULL, NULL);
+    metrics->dead_lettered = metric_series(METRIC_OUTLET_DEAD_LETTERED, KAFKA_PUMP_NAME, NULL, NULL);
+    metrics->held = metric_series(METRIC_OUTLET_HELD, KAFKA_PUMP_NAME, NULL, NULL);
+    metrics->errors = metric_series(METRIC_OUTLET_ERRORS, KAFKA_PUMP_NAME, NULL, NULL);
+    metrics->lag_records = metric_series(METRIC_OUTLET_LAG_RECORDS, KAFKA_PUMP_NAME, NULL, NULL);
+    metrics->lag_seconds = metric_series(METRIC_OUTLET_LAG_SECONDS, KAFKA_PUMP_NAME, NULL, NULL);
+    metrics->queue_messages = metric_series(METRIC_KAFKA_QUEUE_MESSAGES, NULL, NULL, NULL);
+    metrics->queue_bytes = metric_series(METRIC_KAFKA_QUEUE_BYTES, NULL, NULL, NULL);
+    metrics->in_flight = metric_series(METRIC_KAFKA_IN_FLIGHT, NULL, NULL, NULL);
+    metrics->retries = metric_series(METRIC_KAFKA_RETRIES, NULL, NULL, NULL);
+    metrics->topics_held = metric_series(METRIC_KAFKA_TOPICS_HELD, NULL, NULL, NULL);
+}
+
+static bool outlet_kafka_wanted(const struct config *config)
+{
+    return kafka_is_configured(config);
+}
+
+static int outlet_check_topics(const struct outlet_context *context, struct error *error)
+{
+    struct config *config = context->config;
+    const size_t most = journal_marks_max(context->journal);
+
+    if (config->kafka.max_topics <= most)
+        return 0;
+    config_report(config, &config->kafka.max_topics,
+        "found %" PRIu64 "; allowed with this journal.segment_size: at most %zu", config->kafka.max_topics, most);
+    return error_set(error, ERROR_FATAL, "kafka.max_topics: more than the journal can keep");
+}
+
+static void outlet_kafka_close(struct outlet **outlet);
+
+static int outlet_kafka_open(
+    struct outlet **ret_outlet, const struct outlet_context *context, struct error *error)
+{
+    __attribute__((cleanup(outlet_kafka_close))) struct outlet *outlet = calloc(1, sizeof *outlet);
+    struct config *config = context->config;
+
+    if (!outlet)
+        return error_set(error, ERROR_RETRY, "kafka outlet: out of memory");
+    if (kafka_client_new(&outlet->client, config, error) || outlet_check_topics(context, error))
+        return -1;
+    outlet->options = (struct kafka_pump_options){
+        .journal = context->journal,
+        .renderings = context->renderings,
+        .dead_letters = context->dead_letters,
+        .client = outlet->client,
+        .gateway_id = context->gateway_id,
+        .clock = context->clock,
+        .max_topics = config->kafka.max_topics,
+        .shut_unwritable = strcmp(config->kafka.unwritable_topic, "dead-letter") == 0,
+        .hold_retry = config->kafka.hold_retry,
+        .create_partitions = config->kafka.create_topics.partitions,
+        .create_replication = config->kafka.create_topics.replication,
+    };
+    outlet_find_metrics(&outlet->metrics);
+    *ret_outlet = outlet;
+    outlet = NULL;
+    return 0;
+}
+
+static int outlet_kafka_describe(const struct outlet *outlet, struct bytes *text, struct error *error)
+{
+    return bytes_print(text, error, "Kafka  %s\n", kafka_client_servers(outlet->client));
+}
+
+static uint64_t outlet_kafka_max_message(const struct outlet *outlet)
+{
+    return kafka_client_max_message(outlet->client);
+}
+
+/* ---- what it tells ----------------------------------------------------------------------------------------- */
+
+static void outlet_tell_brokers(struct outlet *outlet, const struct kafka_statistics *statistics)
+{
+    for (size_t i = 0; i < statistics->brokers_count; i++) {
+        const struct kafka_broker *broker = &statistics->brokers[i];
+        metric_set(metric_series(METRIC_KAFKA_BROKER_UP, broker->name, NULL, NULL), broker->up);
+    }
+    metric_set(outlet->metrics.queue_messages, (double)statistics->queue_messages);
+    metric_set(outlet->metrics.queue_bytes, (double)statistics->queue_bytes);
+    outlet->statistics = statistics->version;
+}
+
+static void outlet_tell_metrics(struct outlet *outlet, const struct kafka_pump_status *status)
+{
+    const struct outlet_metrics *metrics = &outlet->metrics;
+    const struct journal_cursor *cursor = &status->cursor, *told = &outlet->told.cursor;
+    const uint64_t durable = journal_durable(outlet->options.journal);
+    const int64_t lag = status->lag_since ? clock_wall(outlet->options.clock) - status->lag_since : 0;
+
+    metric_add(metrics->delivered, cursor->delivered - told->delivered);
+    metric_add(metrics->dead_lettered, cursor->dead_lettered - told->dead_lettered);
+    metric_add(metric_series(METRIC_JOURNAL_RECORDS_DAMAGED, NULL, NULL, NULL), cursor->damaged - told->damaged);
+    metric_add(metrics->errors, status->replays - outlet->told.replays);
+    metric_add(metrics->retries, status->retries - outlet->told.retries);
+    metric_set(metrics->held, (double)cursor->held);
+    metric_set(metrics->topics_held, (double)status->topics_held);
+    metric_set(metrics->in_flight, (double)status->in_flight);
+    metric_set(metrics->lag_records, (double)(durable - cursor->position));
+    metric_set(metrics->lag_seconds, lag > 0 ? (double)lag / (double)CLOCK_SECOND : 0);
+    if (status->statistics && status->statistics->version != outlet->statistics)
+        outlet_tell_brokers(outlet, status->statistics);
+}
+
+static void outlet_tell_trouble(struct outlet *outlet, const struct kafka_pump_status *status)
+{
+    if (strcmp(status->trouble, outlet->told.trouble) == 0)
+        return;
+    health_set(KAFKA_PUMP_NAME, *status->trouble ? HEALTH_DEGRADED : HEALTH_OK, status->trouble);
+    if (*status->trouble)
+        log_event(LOG_WARN, "outlet.failed", log_text("outlet", KAFKA_PUMP_NAME),
+            log_text("reason", status->trouble), log_number("in_flight", (int64_t)status->in_flight));
+    else
+        log_event(LOG_INFO, "outlet.recovered", log_text("outlet", KAFKA_PUMP_NAME));
+}
+
+static void outlet_tell_held(struct outlet *outlet, const struct kafka_pump_status *status)
+{
+    char text[2 * ERROR_TEXT_SIZE];
+    const char *topic = status->topics_held ? status->held_topic : "";
+
+    if (status->topics_held == outlet->told.topics_held && strcmp(topic, outlet->held_topic) == 0)
+        return;
+    snprintf(outlet->held_topic, sizeof outlet->held_topic, "%s", topic);
+    if (status->topics_held == 0) {
+        health_set(OUTLET_HELD_CONDITION, HEALTH_OK, NULL);
+        log_event(LOG_INFO, "outlet.topics_resumed", log_text("outlet", KAFKA_PUMP_NAME));
+        return;
+    }
+    snprintf(text, sizeof text, "topic %s: %s (%" PRIu64 " topics take nothing)", topic, status->held_reason,
+        status->topics_held);
+    health_set(OUTLET_HELD_CONDITION, HEALTH_DEGRADED, text);
+    log_event(LOG_WARN, "outlet.topic_held", log_text("outlet", KAFKA_PUMP_NAME), log_text("topic", topic),
+        log_text("reason", status->held_reason), log_number("topics", (int64_t)status->topics_held));
+}
+
+/* error is the step's when it failed, else NULL. */
+static void outlet_tell(struct outlet *outlet, const struct error *error, bool now)
+{
+    struct kafka_pump_status status;
+    const int64_t time = clock_monotonic(outlet->options.clock);
+
+    if (!error && !now && time < outlet->tell_at)
+        return;
+    outlet->tell_at = time + OUTLET_TELL;
+    kafka_pump_status(outlet->pump, &status);
+    if (error)
+        snprintf(status.trouble, sizeof status.trouble, "%s", error->text);
+    outlet_tell_metrics(outlet, &status);
+    outlet_tell_trouble(outlet, &status);
+    outlet_tell_held(outlet, &status);
+    outlet->told = status;
+}
+
+/* librdkafka's own words, on the outlet's thread. */
+static void outlet_log(void *context, int severity, const char *facility, const char *text)
+{
+    (void)context;
+    log_event(severity <= 3 ? LOG_WARN : severity <= 6 ? LOG_INFO : LOG_DEBUG, "kafka.client",
+        log_text("facility", facility), log_text("text", text));
+}
+
+/* ---- thread ----------------------------------------------------------------------------------------------- */
+
+static void outlet_drain(struct outlet *outlet, unsigned *seen)
+{
+    const int64_t deadline = atomic_load(&outlet->deadline);
+    struct error error;
+
+    while (!kafka_pump_is_done(outlet->pump) && clock_monotonic(outlet->options.clock) < deadline) {
+        int worked = kafka_pump_step(outlet->pump, &error);
+        outlet_tell(outlet, worked < 0 ? &error : NULL, false);
+        if (worked <= 0)
+            kafka_pump_wait(outlet->pump, OUTLET_POLL, seen);
+    }
+    /* The last confirmations are still to be written. */
+    if (kafka_pump_step(outlet->pump, &error) >= 0)
+        outlet_tell(outlet, NULL, true);
+}
+
+static void *outlet_thread(void *argument)
+{
+    struct outlet *outlet = argument;
+    struct error error;
+    unsigned seen = 0;
+
+    log_event(LOG_INFO, "outlet.started", log_text("outlet", KAFKA_PUMP_NAME),
+        log_text("servers", kafka_client_servers(outlet->client)),
+        log_number("position", (int64_t)outlet->told.cursor.position));
+    if (*kafka_client_warning(outlet->client))
+        log_event_always(LOG_WARN, "outlet.warning", log_text("outlet", KAFKA_PUMP_NAME),
+            log_text("text", kafka_client_warning(outlet->client)));
+    while (!atomic_load(&outlet->stopping)) {
+        int worked = kafka_pump_step(outlet->pump, &error);
+        outlet_tell(outlet, worked < 0 ? &error : NULL, worked <= 0);
+        if (worked <= 0 && !atomic_load(&outlet->stopping))
+            kafka_pump_wait(
+                outlet->pump, kafka_pump_is_done(outlet->pump) ? OUTLET_WAIT_MOST : OUTLET_POLL, &seen);
+    }
+    outlet_drain(outlet, &seen);
+    log_event(LOG_INFO, "outlet.stopped", log_text("outlet", KAFKA_PUMP_NAME),
+        log_number("position", (int64_t)outlet->told.cursor.position),
+        log_number(
+            "queued", (int64_t)(journal_durable(outlet->options.journal) - outlet->told.cursor.position)),
+        log_number("held", (int64_t)outlet->told.cursor.held));
+    return NULL;
+}
+
+static int outlet_kafka_run(struct outlet *outlet, struct error *error)
+{
+    assert(!outlet->running);
+    if (kafka_pump_open(&outlet->pump, &outlet->options, error))
+        return -1;
+    kafka_pump_status(outlet->pump, &outlet->told);
+    outlet_tell_metrics(outlet, &outlet->told); /* what is queued is told before the first step */
+    int failure = pthread_create(&outlet->thread, NULL, outlet_thread, outlet);
+    if (failure) {
+        kafka_pump_close(&outlet->pump);
+        return error_set(error, ERROR_FATAL, "kafka outlet: thread: %s", strerror(failure));
+    }
+    pthread_setname_np(outlet->thread, KAFKA_PUMP_NAME);
+    outlet->running = true;
+    return 0;
+}
+
+static void outlet_kafka_stop(struct outlet *outlet, int64_t deadline)
+{
+    if (!outlet->running)
+        return;
+    atomic_store(&outlet->deadline, deadline);
+    atomic_store(&outlet->stopping, true);
+    journal_wake(outlet->options.journal);
+    pthread_join(outlet->thread, NULL);
+    outlet->running = false;
+    kafka_pump_close(&outlet->pump);
+}
+
+static void outlet_kafka_close(struct outlet **outlet)
+{
+    if (!*outlet)
+        return;
+    outlet_kafka_stop(*outlet, INT64_MIN);
+    kafka_client_free(&(*outlet)->client);
+    free(*outlet);
+    *outlet = NULL;
+}
+
+const struct outlet_kind outlet_kafka = {
+    .name = KAFKA_PUMP_NAME,
+    .wanted = outlet_kafka_wanted,
+    .open = outlet_kafka_open,
+    .run = outlet_kafka_run,
+    .stop = outlet_kafka_stop,
+    .close = outlet_kafka_close,
+    .describe = outlet_kafka_describe,
+    .max_message = outlet_kafka_max_message,
+};

@@ -1,1 +1,340 @@
-/* kafka_pump: see kafka_pump.h */
+/* kafka_pump: producers, their reports, and the step; see kafka_pump.h and kafka_pump_internal.h */
+#include "outlet/kafka_pump_internal.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define PUMP_REPORTS 20000 /* per step */
+
+/* ---- opening and closing ----------------------------------------------------------------------------------- */
+
+struct pump_restore {
+    struct kafka_pump *pump;
+    struct error *error;
+    int result;
+};
+
+static void pump_restore_mark(void *context, const struct journal_mark *mark)
+{
+    struct pump_restore *restore = context;
+
+    if (topics_restore(&restore->pump->topics, mark, restore->error))
+        restore->result = -1;
+}
+
+static int pump_restore(struct kafka_pump *pump, struct error *error)
+{
+    const struct kafka_pump_options *options = &pump->options;
+    struct pump_restore restore = {pump, error, 0};
+
+    if (journal_cursor(options->journal, KAFKA_PUMP_NAME, &pump->cursor, error) ||
+        topics_open(&pump->topics, options->max_topics, error) ||
+        lane_open(&pump->main, options->journal, error) ||
+        kafka_renderer_open(&pump->renderer, options->renderings, options->gateway_id,
+            kafka_client_max_message(options->client), error))
+        return -1;
+    pump->told = pump->cursor;
+    lane_start(&pump->main, pump->cursor.position);
+    journal_marks(options->journal, KAFKA_PUMP_NAME, pump_restore_mark, &restore);
+    return restore.result;
+}
+
+int kafka_pump_open(
+    struct kafka_pump **ret_pump, const struct kafka_pump_options *options, struct error *error)
+{
+    __attribute__((cleanup(kafka_pump_close))) struct kafka_pump *pump = calloc(1, sizeof *pump);
+
+    if (!pump)
+        return error_set(error, ERROR_RETRY, "kafka outlet: out of memory");
+    pump->options = *options;
+    pump->limit = PUMP_UNLIMITED;
+    pump->confirmed_at = clock_monotonic(options->clock);
+    if (pump_restore(pump, error))
+        return -1;
+    *ret_pump = pump;
+    pump = NULL;
+    return 0;
+}
+
+void kafka_pump_close(struct kafka_pump **pump)
+{
+    if (!*pump)
+        return;
+    kafka_producer_close(&(*pump)->producer);
+    kafka_producer_close(&(*pump)->prober);
+    lane_close(&(*pump)->main);
+    lane_close(&(*pump)->drain);
+    topics_close(&(*pump)->topics);
+    kafka_renderer_close(&(*pump)->renderer);
+    free(*pump);
+    *pump = NULL;
+}
+
+/* ---- producers --------------------------------------------------------------------------------------------- */
+
+void pump_ask_replay(struct kafka_pump *pump, const char *reason)
+{
+    if (!pump->replay)
+        snprintf(pump->reason, sizeof pump->reason, "%s", reason);
+    pump->replay = true;
+}
+
+static int64_t pump_pause(uint64_t failures)
+{
+    int64_t pause = KAFKA_PUMP_BACKOFF_LEAST;
+
+    for (uint64_t i = 1; i < failures && pause < KAFKA_PUMP_BACKOFF_MOST; i++)
+        pause *= 2;
+    return pause < KAFKA_PUMP_BACKOFF_MOST ? pause : KAFKA_PUMP_BACKOFF_MOST;
+}
+
+void pump_drop_producer(struct kafka_pump *pump)
+{
+    if (pump->producer)
+        pump->retries += kafka_producer_statistics(pump->producer)->retries;
+    kafka_producer_close(&pump->producer);
+    topics_forget_handles(&pump->topics);
+    lane_rewind(&pump->main);
+    if (pump->draining)
+        lane_rewind(&pump->drain);
+    pump->burst = 0;
+    pump->replay = false;
+    pump->replays++;
+    pump->failures = pump->progress ? 0 : pump->failures + 1;
+    pump->progress = false;
+    pump->retry_at = clock_monotonic(pump->options.clock);
+    if (pump->failures)
+        pump->retry_at += pump_pause(pump->failures);
+}
+
+/* ---- topics that take nothing ------------------------------------------------------------------------------ */
+
+void pump_refuse_topic(struct kafka_pump *pump, struct topic *topic, uint64_t done, const char *reason)
+{
+    const bool open = topic->state == TOPIC_OPEN;
+    enum topic_state state = pump->options.shut_unwritable ? TOPIC_SHUT : TOPIC_HELD;
+    /* Why it could not be made stands there since it was asked for. */
+    const char *creation = open ? topic->reason : "";
+    char text[TOPIC_REASON_MAX];
+
+    snprintf(text, sizeof text, "%s%s%s", reason, *creation ? "; " : "", creation);
+    if (topic_is_waiting(topic)) {
+        state = TOPIC_HELD;
+        done = done > topic->done ? done : topic->done;
+    }
+    topic_refuse(&pump->topics, topic, state, done,
+        clock_monotonic(pump->options.clock) + pump->options.hold_retry, text);
+    topic->fresh = open && state == TOPIC_HELD;
+    pump->progress = true;
+}
+
+/* ---- reports ----------------------------------------------------------------------------------------------- */
+
+static void pump_topic_refused(
+    struct kafka_pump *pump, const struct lane *lane, const struct kafka_report *report)
+{
+    struct topic *topic = topics_find(&pump->topics, slice_of(report->topic));
+
+    if (topic && (topic->state == TOPIC_OPEN || topic->state == TOPIC_DRAINING))
+        pump_refuse_topic(pump, topic, lane->window.done, report->reason);
+    pump_ask_replay(pump, report->reason);
+}
+
+/* In a batch of several one message is to blame, and nobody says which: they are sent again, a few at a time. */
+static void pump_record_refused(struct kafka_pump *pump, struct lane *lane, uint64_t position, unsigned topic,
+    const struct kafka_report *report)
+{
+    struct error error;
+
+    /* Behind the first refused one of a batch `replay` is set: only what was under way alone is buried. */
+    if (pump->limit == 1 && !pump->replay &&
+        pump_bury(pump, lane, position, topic, report->topic, report->reason, &error))
+        pump_ask_replay(pump, error.text);
+    pump_ask_replay(pump, report->reason);
+    pump->limit = 1;
+    pump->progress = true;
+    if (pump->careful_main < pump->main.window.read)
+        pump->careful_main = pump->main.window.read;
+    if (pump->draining && pump->careful_drain < pump->drain.window.read)
+        pump->careful_drain = pump->drain.window.read;
+}
+
+void pump_topic_answered(struct topic *topic, const struct kafka_report *report)
+{
+    topic->asked = false;
+    topic->made = true;
+    /* It may be there all the same. When it is not, this belongs to the reason. */
+    snprintf(topic->reason, sizeof topic->reason, "%s",
+        report->outcome == KAFKA_TOPIC_CREATED ? "" : report->reason);
+}
+
+static void pump_reported(void *context, const struct kafka_report *report)
+{
+    struct kafka_pump *pump = context;
+    struct lane *lane = report->tag & 1 ? &pump->drain : &pump->main;
+    const uint64_t position = report->tag >> 5;
+    const unsigned topic = report->tag >> 1 & 15;
+
+    if (report->outcome == KAFKA_TOPIC_CREATED || report->outcome == KAFKA_TOPIC_NOT_CREATED) {
+        struct topic *made = topics_find(&pump->topics, slice_of(report->topic));
+        if (made)
+            pump_topic_answered(made, report);
+        return;
+    }
+    window_reported(&lane->window, position, topic, report->outcome == KAFKA_DELIVERED);
+    if (report->outcome == KAFKA_DELIVERED) {
+        pump->progress = true;
+        pump->confirmed_at = clock_monotonic(pump->options.clock);
+    } else if (report->outcome == KAFKA_TOPIC_REFUSED) {
+        pump_topic_refused(pump, lane, report);
+    } else if (report->outcome == KAFKA_RECORD_REFUSED) {
+        pump_record_refused(pump, lane, position, topic, report);
+    } else {
+        pump_ask_replay(pump, report->reason);
+    }
+}
+
+/* A burst that is confirmed as a whole may be twice as large, until what was refused is behind. */
+static void pump_widen(struct kafka_pump *pump)
+{
+    if (pump->limit == PUMP_UNLIMITED || pump_in_flight(pump) || pump->burst == 0)
+        return;
+    pump->burst = 0;
+    pump->limit *= 2;
+    if (pump->main.window.done >= pump->careful_main &&
+        (!pump->draining || pump->drain.window.done >= pump->careful_drain))
+        pump->limit = PUMP_UNLIMITED;
+}
+
+static size_t pump_poll(struct kafka_pump *pump, int64_t timeout)
+{
+    size_t taken = 0;
+
+    if (pump->prober)
+        taken += kafka_producer_poll(pump->prober, 0, PUMP_REPORTS, pump_probed, pump);
+    if (pump->producer)
+        taken += kafka_producer_poll(pump->producer, timeout, PUMP_REPORTS, pump_reported, pump);
+    if (pump_in_flight(pump) == 0)
+        pump->confirmed_at = clock_monotonic(pump->options.clock);
+    return taken;
+}
+
+/* ---- the role ---------------------------------------------------------------------------------------------- */
+
+/* 1: there is a producer that works, 0: not yet. */
+static int pump_have_producer(struct kafka_pump *pump, struct error *error)
+{
+    const char *broken = pump->producer ? kafka_producer_broken(pump->producer) : NULL;
+
+    if (broken)
+        pump_ask_replay(pump, broken);
+    if (pump->replay)
+        pump_drop_producer(pump);
+    if (clock_monotonic(pump->options.clock) < pump->retry_at)
+        return 0;
+    if (!pump->producer &&
+        kafka_producer_open(&pump->producer, pump->options.client, KAFKA_ROLE_MAIN, 0, error)) {
+        pump->retry_at = clock_monotonic(pump->options.clock) + pump_pause(++pump->failures);
+        return -1;
+    }
+    return 1;
+}
+
+static int pump_work(struct kafka_pump *pump, struct error *error)
+{
+    int ready = pump_have_producer(pump, error);
+
+    if (ready <= 0)
+        return ready;
+    int more = pump_read_main(pump, error);
+    if (more >= 0 && pump->draining && !pump->replay) {
+        int drained = pump_read_drain(pump, error);
+        more = drained < 0 ? -1 : more | drained;
+    }
+    /* What was refused while sending: no watermark may move before it is read again. */
+    if (pump->replay)
+        pump_drop_producer(pump);
+    return more;
+}
+
+int kafka_pump_step(struct kafka_pump *pump, struct error *error)
+{
+    bool polled = pump_poll(pump, 0) > 0;
+
+    if (!pump->replay && pump->limit == PUMP_UNLIMITED && (pump->progress || kafka_pump_is_done(pump)))
+        pump->reason[0] = '\0';
+    int worked = pump_work(pump, error);
+    if (worked >= 0 && (pump_store(pump, error) || pump_work_on_held(pump, error)))
+        worked = -1;
+    pump_widen(pump);
+    if (worked < 0)
+        pump->retry_at = clock_monotonic(pump->options.clock) + KAFKA_PUMP_BACKOFF_LEAST;
+    return worked < 0 ? -1 : worked > 0 || polled;
+}
+
+void kafka_pump_wait(struct kafka_pump *pump, int64_t timeout, unsigned *seen)
+{
+    const int64_t now = clock_monotonic(pump->options.clock);
+    int64_t due = pump_hold_due(pump);
+
+    due = pump->retry_at > now && pump->retry_at < due ? pump->retry_at : due;
+    if (due <= now)
+        timeout = 1;
+    else if (due - now < timeout)
+        timeout = due - now;
+    if (pump->producer && (pump_in_flight(pump) || pump->blocked))
+        pump_poll(pump, timeout);
+    else
+        journal_wait(
+            pump->options.journal, pump->retry_at > now ? UINT64_MAX : pump->main.window.read, timeout, seen);
+}
+
+bool kafka_pump_is_done(const struct kafka_pump *pump)
+{
+    return pump->main.window.done == journal_durable(pump->options.journal) && pump_in_flight(pump) == 0 &&
+           !pump->draining;
+}
+
+static void pump_find_trouble(const struct kafka_pump *pump, char text[ERROR_TEXT_SIZE])
+{
+    const char *trouble = pump->producer ? kafka_producer_trouble(pump->producer) : NULL;
+    const int64_t silent = clock_monotonic(pump->options.clock) - pump->confirmed_at;
+    const uint64_t under_way = pump_in_flight(pump);
+
+    text[0] = '\0';
+    if (trouble && under_way)
+        snprintf(text, ERROR_TEXT_SIZE, "%s", trouble);
+    else if (under_way && silent > KAFKA_PUMP_SILENCE)
+        snprintf(text, ERROR_TEXT_SIZE,
+            "no answer from the brokers for %" PRId64 " s, %" PRIu64 " messages under way",
+            silent / CLOCK_SECOND, under_way);
+    else
+        snprintf(text, ERROR_TEXT_SIZE, "%s", pump->reason);
+}
+
+void kafka_pump_status(const struct kafka_pump *pump, struct kafka_pump_status *ret_status)
+{
+    *ret_status = (struct kafka_pump_status){
+        .cursor = pump->told,
+        .in_flight = pump_in_flight(pump),
+        .replays = pump->replays,
+        .retries = pump->retries,
+    };
+    if (pump->told.position < journal_durable(pump->options.journal))
+        ret_status->lag_since = pump->sample ? pump->received : clock_wall(pump->options.clock);
+    for (size_t i = 0; i < pump->topics.count && pump->topics.closed; i++) {
+        const struct topic *topic = pump->topics.items[i];
+        if (topic->state == TOPIC_OPEN)
+            continue;
+        if (ret_status->topics_held++ == 0) {
+            ret_status->held_topic = topic->name;
+            ret_status->held_reason = topic->reason;
+        }
+    }
+    if (pump->producer) {
+        ret_status->statistics = kafka_producer_statistics(pump->producer);
+        ret_status->retries += ret_status->statistics->retries;
+    }
+    pump_find_trouble(pump, ret_status->trouble);
+}

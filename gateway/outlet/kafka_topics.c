@@ -133,7 +133,7 @@ void topic_refuse(struct topics *topics, struct topic *topic, enum topic_state s
 {
     topic_set(topics, topic, state);
     topic->done = done;
-    topic->first_known = false;
+    topic->fresh = false;
     topic->made = false;
     topic->retry_at = retry_at;
     snprintf(topic->reason, sizeof topic->reason, "%s", reason);

@@ -31,7 +31,7 @@ struct topic {
     enum topic_state state;
     uint64_t done; /* not OPEN or SHUT: all of it up to this position is done */
     bool unwritten; /* its mark in the journal is not this */
-    bool first_known; /* HELD: the record behind `done` is its first that waits */
+    bool fresh; /* HELD: no record of it waits yet; `done` moves up to the first that will */
     bool probing; /* a message of it is under way in the prober */
     bool asked; /* its creation was asked for and not answered */
     bool made; /* there is no need to ask again */

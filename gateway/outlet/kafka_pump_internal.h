@@ -1,0 +1,115 @@
+/* kafka_pump_internal: the inside of the Kafka outlet's pump, shared by its own files only.
+ *
+ *     kafka_pump.c    producers, reports, the step
+ *     kafka_send.c    from a lane's next position to messages, dead letters and held topics
+ *     kafka_hold.c    held topics: probes and the drain
+ *     kafka_store.c   cursor and marks into the journal
+ */
+#ifndef PENSTOCK_OUTLET_KAFKA_PUMP_INTERNAL_H
+#define PENSTOCK_OUTLET_KAFKA_PUMP_INTERNAL_H
+
+#include "outlet/kafka_lane.h"
+#include "outlet/kafka_pump.h"
+#include "outlet/kafka_render.h"
+#include "outlet/kafka_topics.h"
+
+#define PUMP_UNLIMITED UINT64_MAX
+
+struct kafka_pump {
+    struct kafka_pump_options options;
+    struct kafka_renderer *renderer;
+    struct topics topics;
+
+    struct kafka_producer *producer; /* NULL: to be opened at retry_at */
+    int64_t retry_at; /* monotonic; no producer, no sending before */
+    bool replay; /* something came back: a new producer, from the watermark */
+    bool progress; /* this producer has delivered something, or shown what cannot be delivered */
+    uint64_t failures; /* producers in a row that delivered nothing */
+    uint64_t replays;
+    uint64_t retries; /* of producers that are closed */
+    int64_t confirmed_at; /* monotonic: the last confirmation, or that nothing was under way */
+    char reason[ERROR_TEXT_SIZE]; /* of the last replay or failure; "" when a confirmation came since */
+
+    struct lane main;
+    uint64_t sample; /* a position that was behind the watermark when it was read, */
+    int64_t received; /* and when its record was received: how far the outlet lags, nearly */
+    bool blocked; /* it has a record in hand that needs an answer of the broker's first */
+    struct lane drain; /* its window is there only while `draining` */
+    bool draining;
+    uint64_t drained[WINDOW_OUTCOMES]; /* by the drain, not yet in `cursor` */
+    int64_t pause_until, pause_again; /* monotonic: of the main lane, so that the drain can end */
+    int64_t settle_at; /* monotonic: when the drain's marks are written next */
+
+    struct kafka_producer *prober; /* NULL: nothing to probe */
+
+    /* While a refused message is looked for: */
+    uint64_t limit; /* most messages under way; PUMP_UNLIMITED */
+    uint64_t burst; /* sent since nothing was under way */
+    uint64_t careful_main, careful_drain; /* until the lanes' watermarks are here */
+
+    bool letters; /* some were added and not yet synced */
+    struct journal_cursor cursor; /* as it should be */
+    struct journal_cursor told; /* as the journal has it */
+};
+
+/* A tag names a message: position, topic's index, lane. */
+static inline uint64_t pump_tag(uint64_t position, unsigned topic, bool drain)
+{
+    return position << 5 | topic << 1 | drain;
+}
+
+static inline uint64_t pump_in_flight(const struct kafka_pump *pump)
+{
+    return pump->main.window.in_flight + (pump->draining ? pump->drain.window.in_flight : 0);
+}
+
+/* ---- kafka_pump.c ------------------------------------------------------------------------------------------- */
+
+/* A new producer is needed; the words are for people. */
+void pump_ask_replay(struct kafka_pump *pump, const char *reason);
+
+/* The present producer ends; what it did not confirm is sent again by the next one. */
+void pump_drop_producer(struct kafka_pump *pump);
+
+/* Whether a topic was made. */
+void pump_topic_answered(struct topic *topic, const struct kafka_report *report);
+
+/* This topic takes nothing at the moment; `done`: all of it up to there is done. */
+void pump_refuse_topic(struct kafka_pump *pump, struct topic *topic, uint64_t done, const char *reason);
+
+/* ---- kafka_send.c ------------------------------------------------------------------------------------------- */
+
+/* One batch of a lane. 1: there may be more, 0: nothing is left, or it has to wait for reports, -1: failed. */
+int pump_read_main(struct kafka_pump *pump, struct error *error);
+int pump_read_drain(struct kafka_pump *pump, struct error *error);
+
+/* The record at this position, once more. entry's body lasts until the reader is closed. */
+int pump_look_up(struct kafka_pump *pump, uint64_t position, struct journal_reader **ret_reader,
+    struct journal_entry *ret_entry, struct record *ret_record, struct error *error);
+
+/* A message that is refused alone: its record becomes a dead letter for this topic. */
+int pump_bury(struct kafka_pump *pump, struct lane *lane, uint64_t position, unsigned topic,
+    const char *topic_name, const char *reason, struct error *error);
+
+/* ---- kafka_hold.c ------------------------------------------------------------------------------------------- */
+
+/* Probes what is due, begins or ends a drain. -1: failed. */
+int pump_work_on_held(struct kafka_pump *pump, struct error *error);
+/* A report of the prober's. */
+void pump_probed(void *context, const struct kafka_report *report);
+/* The main lane waits, so that the drain can catch up with it. */
+bool pump_is_closing(struct kafka_pump *pump);
+/* Whether the position waits for another topic than this one (NULL: than those that are being drained). */
+bool pump_waits_for_other(const struct kafka_pump *pump, const struct kafka_topics *topics, uint64_t position,
+    const struct topic *but);
+/* When a held topic is to be looked at next (monotonic); INT64_MAX: none is. */
+int64_t pump_hold_due(const struct kafka_pump *pump);
+
+/* ---- kafka_store.c ------------------------------------------------------------------------------------------ */
+
+/* Letters are synced, watermarks advance, cursor and marks go to the journal. */
+int pump_store(struct kafka_pump *pump, struct error *error);
+/* What the drain has brought goes into the totals. */
+void pump_settle_drain(struct kafka_pump *pump);
+
+#endif

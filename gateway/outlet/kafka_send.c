@@ -1,0 +1,365 @@
+/* kafka_send: from a lane's next position to messages, dead letters and held topics; see kafka_pump_internal.h */
+#include "outlet/kafka_pump_internal.h"
+
+#include <stdio.h>
+
+#include "base/log.h"
+
+/* What one record needs on its way. */
+struct send {
+    struct kafka_pump *pump;
+    struct lane *lane;
+    bool drain;
+    const struct journal_entry *entry;
+    struct record record;
+    struct kafka_topics topics;
+    struct kafka_message message;
+    bool rendered; /* message is there */
+};
+
+enum sent { SENT_DONE, SENT_WAIT, SENT_FAILED };
+
+/* ---- dead letters ------------------------------------------------------------------------------------------ */
+
+static int send_letter(
+    struct send *send, unsigned index, const char *topic, const char *reason, struct error *error)
+{
+    const struct rendering *rendering = send->topics.rendering;
+    const struct dead_letter letter = {
+        .id = {send->pump->options.gateway_id, send->entry->epoch, send->entry->sequence},
+        .outlet = KAFKA_PUMP_NAME,
+        .stream = rendering ? rendering->stream : "lost-rendering",
+        .topic = topic,
+        .reason = reason,
+        .time = clock_wall(send->pump->options.clock),
+        .record = &send->record,
+        .labels = rendering ? (const char *const *)rendering->labels : NULL,
+    };
+
+    if (dead_letters_add(send->pump->options.dead_letters, &letter, error))
+        return error_wrap(error, "dead letter");
+    send->pump->letters = true;
+    window_finish(&send->lane->window, send->entry->sequence, index, WINDOW_DEAD_LETTERED);
+    log_event(LOG_WARN, "outlet.dead_letter", log_text("outlet", KAFKA_PUMP_NAME), log_text("topic", topic),
+        log_number("sequence", (int64_t)send->entry->sequence), log_text("reason", reason));
+    return 0;
+}
+
+static enum sent send_bury(
+    struct send *send, unsigned index, const char *topic, const char *reason, struct error *error)
+{
+    return send_letter(send, index, topic, reason, error) ? SENT_FAILED : SENT_DONE;
+}
+
+int pump_look_up(struct kafka_pump *pump, uint64_t position, struct journal_reader **ret_reader,
+    struct journal_entry *ret_entry, struct record *ret_record, struct error *error)
+{
+    if (journal_reader_open(ret_reader, pump->options.journal, position - 1, error))
+        return -1;
+    int found = journal_read(*ret_reader, ret_entry, error);
+    if (found > 0 && ret_entry->type == JOURNAL_ENTRY_RECORD && ret_entry->sequence == position)
+        return record_decode(ret_entry->body.data, ret_entry->body.length, ret_record, error);
+    return found < 0
+               ? -1
+               : error_set(error, ERROR_RETRY, "record %llu cannot be read", (unsigned long long)position);
+}
+
+int pump_bury(struct kafka_pump *pump, struct lane *lane, uint64_t position, unsigned topic,
+    const char *topic_name, const char *reason, struct error *error)
+{
+    __attribute__((cleanup(journal_reader_close))) struct journal_reader *reader = NULL;
+    struct journal_entry entry;
+    struct send send = {.pump = pump, .lane = lane, .entry = &entry};
+
+    if (pump_look_up(pump, position, &reader, &entry, &send.record, error))
+        return -1;
+    send.topics.rendering = rendering_find(pump->options.renderings, send.record.rendering);
+    return send_letter(&send, topic, topic_name, reason, error);
+}
+
+/* ---- one message ------------------------------------------------------------------------------------------- */
+
+static bool send_has_room(const struct kafka_pump *pump)
+{
+    return pump->limit == PUMP_UNLIMITED || pump->burst < pump->limit;
+}
+
+/* Whether the topic may be sent to: made if it was to be, its handle there. */
+static enum sent send_prepare(struct send *send, struct topic *topic, struct error *error)
+{
+    struct kafka_pump *pump = send->pump;
+
+    if (!topic->handle && kafka_producer_topic(pump->producer, topic->name, &topic->handle, error))
+        return SENT_FAILED;
+    if (topic->made || pump->options.create_partitions == 0)
+        return SENT_DONE;
+    if (!topic->asked && kafka_producer_create_topic(pump->producer, topic->name,
+                             pump->options.create_partitions, pump->options.create_replication, error))
+        return SENT_FAILED;
+    topic->asked = true;
+    return SENT_WAIT;
+}
+
+static enum sent send_message(struct send *send, unsigned index, struct topic *topic, struct error *error)
+{
+    struct kafka_pump *pump = send->pump;
+
+    if (!send_has_room(pump))
+        return SENT_WAIT;
+    enum sent prepared = send_prepare(send, topic, error);
+    if (prepared != SENT_DONE)
+        return prepared;
+    if (!send->rendered && kafka_render_message(pump->renderer, send->entry, &send->record,
+                               send->topics.rendering, &send->message, error))
+        return error->kind == ERROR_REJECT ? send_bury(send, index, topic->name, error->text, error)
+                                           : SENT_FAILED;
+    send->rendered = true;
+    send->message.tag = pump_tag(send->entry->sequence, index, send->drain);
+    switch (kafka_producer_send(pump->producer, topic->handle, &send->message, error)) {
+    case KAFKA_SENT:
+        window_sent(&send->lane->window, send->entry->sequence, index);
+        pump->burst++;
+        return SENT_DONE;
+    case KAFKA_FULL:
+        return SENT_WAIT;
+    case KAFKA_TOO_LARGE:
+        return send_bury(send, index, topic->name, error->text, error);
+    case KAFKA_NO_TOPIC:
+        pump_refuse_topic(pump, topic, send->lane->window.done, error->text);
+        break;
+    case KAFKA_BROKEN:
+        break;
+    }
+    pump_ask_replay(pump, error->text);
+    return SENT_WAIT;
+}
+
+/* ---- the main lane ----------------------------------------------------------------------------------------- */
+
+/* NULL: there are too many. */
+static struct topic *send_find_topic(struct kafka_pump *pump, struct slice name)
+{
+    struct topic *topic = topics_find(&pump->topics, name);
+
+    return topic ? topic : topics_add(&pump->topics, name);
+}
+
+/* The topic's records wait. What is not under way of this one waits with them. */
+static void send_hold(struct send *send, unsigned index, struct topic *topic)
+{
+    struct window *window = &send->lane->window;
+    const uint64_t position = send->entry->sequence;
+
+    if (position <= topic->done) {
+        window_finish(window, position, index, WINDOW_DELIVERED);
+        return;
+    }
+    if (topic->fresh) {
+        topic->done = position - 1;
+        topic->fresh = false;
+        topic->unwritten = true;
+    }
+    window_finish(window, position, index, WINDOW_HELD);
+}
+
+/* One topic of the record. */
+static enum sent send_main_topic(struct send *send, unsigned index, bool unsent, struct error *error)
+{
+    struct kafka_pump *pump = send->pump;
+    const struct slice name = send->topics.names[index];
+    char text[160];
+
+    if (name.length == 0)
+        return unsent ? send_bury(send, index, "", send->topics.reason.text, error) : SENT_DONE;
+    struct topic *topic = send_find_topic(pump, name);
+    if (topic && topic_is_waiting(topic)) {
+        send_hold(send, index, topic);
+        return SENT_DONE;
+    }
+    if (!unsent)
+        return SENT_DONE;
+    if (!topic) {
+        snprintf(text, sizeof text, "there are %zu topics already (kafka.max_topics)", pump->topics.count);
+        char full[TEMPLATE_TOPIC_MAX + 1];
+        snprintf(full, sizeof full, "%.*s", (int)name.length, name.data);
+        return send_bury(send, index, full, text, error);
+    }
+    if (topic->state == TOPIC_SHUT)
+        return send_bury(send, index, topic->name, topic->reason, error);
+    return send_message(send, index, topic, error);
+}
+
+static bool send_is_for_kafka(const struct record *record)
+{
+    static const struct slice own = {KAFKA_PUMP_NAME " ", sizeof KAFKA_PUMP_NAME};
+
+    if (record->flags & RECORD_UNDECODABLE)
+        return false;
+    return !(record->flags & RECORD_REPLAYED) ||
+           (record->origin.length > own.length && memcmp(record->origin.data, own.data, own.length) == 0);
+}
+
+/* Takes the position if that is still to be done, with what is known before anything is sent. */
+static void send_take(struct send *send, bool lost)
+{
+    struct window *window = &send->lane->window;
+    const unsigned count = (unsigned)send->topics.count;
+
+    if (window->read == send->entry->sequence)
+        return;
+    window_take(window, (uint16_t)((1U << count) - 1),
+        count == 0 ? WINDOW_NOT_FOR_OUTLET
+        : lost     ? WINDOW_DEAD_LETTERED
+                   : WINDOW_DELIVERED);
+}
+
+static enum sent send_main_record(
+    struct kafka_pump *pump, const struct journal_entry *entry, struct error *error)
+{
+    struct send send = {.pump = pump, .lane = &pump->main, .entry = entry};
+    struct window *window = &pump->main.window;
+    bool lost = false;
+
+    if (record_decode(entry->body.data, entry->body.length, &send.record, error)) {
+        if (window->read < entry->sequence)
+            window_take(window, 0, WINDOW_DAMAGED);
+        log_event_always(LOG_ERROR, "outlet.record_damaged", log_text("outlet", KAFKA_PUMP_NAME),
+            log_number("sequence", (int64_t)entry->sequence), log_text("reason", error->text));
+        return SENT_DONE;
+    }
+    if (pump->sample <= window->done) {
+        pump->sample = entry->sequence;
+        pump->received = send.record.received;
+    }
+    if (send_is_for_kafka(&send.record) &&
+        kafka_render_topics(pump->renderer, &send.record, &send.topics, error)) {
+        if (error->kind != ERROR_REJECT)
+            return SENT_FAILED;
+        lost = true;
+        send.topics = (struct kafka_topics){.count = 1, .names = {{"", 0}}, .reason = *error};
+    }
+    send_take(&send, lost);
+    for (unsigned index = 0; index < send.topics.count; index++) {
+        bool unsent = window_unsent(window, entry->sequence) & 1U << index;
+        enum sent sent = send_main_topic(&send, index, unsent, error);
+        if (sent != SENT_DONE)
+            return sent;
+    }
+    return SENT_DONE;
+}
+
+/* ---- damage ------------------------------------------------------------------------------------------------ */
+
+static void send_damage(struct lane *lane, bool told)
+{
+    struct window *window = &lane->window;
+
+    if (!told && window->read >= window->known)
+        log_event_always(LOG_ERROR, "outlet.journal_damaged", log_text("outlet", KAFKA_PUMP_NAME),
+            log_number("first", (int64_t)window->read + 1),
+            log_number("last", (int64_t)(lane->entry.type == JOURNAL_ENTRY_RECORD ? lane->entry.sequence - 1
+                                                                                  : lane->entry.last)));
+    window_take(window, 0, WINDOW_DAMAGED);
+}
+
+/* ---- the drain lane ---------------------------------------------------------------------------------------- */
+
+/* The topics of the record that are being drained, as bits; *ret_others: it waits for one that is not. */
+static uint16_t send_drained_topics(struct send *send, bool *ret_others)
+{
+    uint16_t bits = 0;
+
+    for (unsigned index = 0; index < send->topics.count; index++) {
+        const struct topic *topic = topics_find(&send->pump->topics, send->topics.names[index]);
+        if (topic && topic->state == TOPIC_DRAINING && topic->done < send->entry->sequence)
+            bits |= (uint16_t)(1U << index);
+    }
+    *ret_others = pump_waits_for_other(send->pump, &send->topics, send->entry->sequence, NULL);
+    return bits;
+}
+
+static enum sent send_drain_topics(struct send *send, uint16_t bits, struct error *error)
+{
+    struct window *window = &send->lane->window;
+    const uint64_t position = send->entry->sequence;
+
+    for (unsigned index = 0; index < send->topics.count; index++) {
+        struct topic *topic = topics_find(&send->pump->topics, send->topics.names[index]);
+        if (!(window_unsent(window, position) & 1U << index))
+            continue;
+        if (!(bits & 1U << index)) { /* refused since it was taken first */
+            send_hold(send, index, topic);
+            continue;
+        }
+        enum sent sent = send_message(send, index, topic, error);
+        if (sent != SENT_DONE)
+            return sent;
+    }
+    return SENT_DONE;
+}
+
+static enum sent send_drain_record(
+    struct kafka_pump *pump, const struct journal_entry *entry, struct error *error)
+{
+    struct send send = {.pump = pump, .lane = &pump->drain, .drain = true, .entry = entry};
+    struct window *window = &pump->drain.window;
+    uint16_t bits = 0;
+    bool others = false;
+
+    /* What cannot be decoded or rendered was never held. */
+    if (record_decode(entry->body.data, entry->body.length, &send.record, error) == 0 &&
+        send_is_for_kafka(&send.record) &&
+        kafka_render_topics(pump->renderer, &send.record, &send.topics, error) == 0)
+        bits = send_drained_topics(&send, &others);
+    if (window->read < entry->sequence)
+        window_take(window, bits, bits ? WINDOW_DELIVERED : WINDOW_NOT_FOR_OUTLET);
+    if (others)
+        window_mark(window, entry->sequence, WINDOW_HELD);
+    return send_drain_topics(&send, bits, error);
+}
+
+/* ---- batches ----------------------------------------------------------------------------------------------- */
+
+typedef enum sent send_record_fn(
+    struct kafka_pump *pump, const struct journal_entry *entry, struct error *error);
+
+static int send_batch(
+    struct kafka_pump *pump, struct lane *lane, uint64_t until, send_record_fn *record, struct error *error)
+{
+    bool told = false;
+
+    for (int taken = 0; taken < KAFKA_PUMP_BATCH && !pump->replay; taken++) {
+        const struct journal_entry *entry;
+        int found = lane_next(lane, until, &entry, error);
+        if (found <= 0)
+            return found;
+        if (!entry) {
+            send_damage(lane, told);
+            told = true;
+            continue;
+        }
+        told = false;
+        enum sent sent = record(pump, entry, error);
+        if (sent != SENT_DONE) {
+            pump->blocked = true;
+            return sent == SENT_WAIT ? 0 : -1;
+        }
+        lane_pass(lane);
+    }
+    return 1;
+}
+
+int pump_read_main(struct kafka_pump *pump, struct error *error)
+{
+    pump->blocked = false;
+    if (pump_is_closing(pump)) {
+        pump->blocked = true;
+        return 0;
+    }
+    return send_batch(pump, &pump->main, UINT64_MAX, send_main_record, error);
+}
+
+int pump_read_drain(struct kafka_pump *pump, struct error *error)
+{
+    return send_batch(pump, &pump->drain, pump->main.window.done, send_drain_record, error);
+}
