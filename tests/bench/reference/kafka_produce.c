@@ -1,10 +1,10 @@
 /* kafka_produce: what librdkafka itself gives to one producer, as its own rdkafka_performance -P measures it.
  *
- *     kafka_produce SERVERS TOPIC FILE MESSAGES RATE HEADER [NAME=VALUE...]
+ *     kafka_produce SERVERS TOPIC FILE MESSAGES RATE ID [NAME=VALUE...]
  *
  * Sends MESSAGES messages, the lines of FILE (KEY, tab, value) over and over, as fast as librdkafka takes them (RATE 0) or RATE
- * per second; each with one header of HEADER bytes (0: none). Every message's report is waited for and counted; one that is not
- * "delivered" ends the program. The figures run from the first report to the last one, so that connecting is not in them. The
+ * per second. Each has a header penstock-id of ID and the message's number, so that it is as long as what penstock sends; none
+ * when ID is empty. Every message's report is waited for and counted; one that is not "delivered" ends the program. The figures run from the first report to the last one, so that connecting is not in them. The
  * properties are the ones that penstock sets; NAME=VALUE adds to them.
  */
 #include "bench/tool.h"
@@ -17,22 +17,18 @@
 
 #define LINES_MAX 100000
 #define FILE_MAX ((size_t)64 << 20)
-#define HEADER_MAX 256
+#define ID_MAX 128
+#define ID_DIGITS 10
 #define POLL_EVERY 256 /* messages between two looks for reports */
 #define FULL_WAIT 1 /* ms, when the queue is full */
 #define LATENCY_EVERY 64 /* messages: every such one is timed */
 
 static const char *const properties[][2] = {
-    {"enable.idempotence", "true"},
-    {"enable.gapless.guarantee", "true"},
-    {"acks", "all"},
-    {"message.timeout.ms", "0"},
-    {"linger.ms", "20"},
-    {"compression.type", "lz4"},
-    {"batch.num.messages", "10000"},
-    {"queue.buffering.max.messages", "50000"},
-    {"queue.buffering.max.kbytes", "16384"},
-    {"partitioner", "murmur2_random"},
+    {"enable.idempotence", "true"}, {"enable.gapless.guarantee", "true"}, {"acks", "all"},
+    {"message.timeout.ms", "0"}, {"linger.ms", "20"}, {"compression.type", "lz4"},
+    {"batch.num.messages", "10000"}, {"queue.buffering.max.messages", "50000"},
+    {"queue.buffering.max.kbytes", "16384"}, {"partitioner", "murmur2_random"},
+    {"log_level", "3"}, /* the gapless guarantee brings a warning at every start */
 };
 
 struct line {
@@ -47,8 +43,8 @@ struct producer {
     rd_kafka_topic_t *topic;
     struct line *lines;
     uint64_t lines_count;
-    char header[HEADER_MAX];
-    uint64_t header_length;
+    char id[ID_MAX + ID_DIGITS + 1];
+    size_t id_length; /* 0: no header */
     uint64_t messages;
     uint64_t sent;
     uint64_t reported;
@@ -138,27 +134,49 @@ static void open_producer(struct producer *producer, const char *servers, const 
         die(topic, rd_kafka_err2str(rd_kafka_last_error()));
 }
 
-/* Without a header by the cheaper call. false: the queue is full. */
+/* Counts the digits at the end of the id up by one. */
+static void next_id(struct producer *producer)
+{
+    char *digit = producer->id + producer->id_length - 1;
+
+    for (; *digit == '9'; digit--)
+        *digit = '0';
+    ++*digit;
+}
+
+static rd_kafka_resp_err_t send_with_id(struct producer *producer, const struct line *line, void *opaque)
+{
+    return rd_kafka_producev(producer->kafka, RD_KAFKA_V_RKT(producer->topic),
+        RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_KEY(line->key, line->key_length),
+        RD_KAFKA_V_VALUE(line->value, line->value_length),
+        RD_KAFKA_V_HEADER("penstock-id", producer->id, (ssize_t)producer->id_length),
+        RD_KAFKA_V_OPAQUE(opaque), RD_KAFKA_V_END);
+}
+
+/* The cheaper call, which takes no headers. */
+static rd_kafka_resp_err_t send_plain(struct producer *producer, const struct line *line, void *opaque)
+{
+    if (rd_kafka_produce(producer->topic, RD_KAFKA_PARTITION_UA, RD_KAFKA_MSG_F_COPY, line->value,
+            line->value_length, line->key, line->key_length, opaque))
+        return rd_kafka_last_error();
+    return RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+/* false: the queue is full. */
 static bool send_one(struct producer *producer)
 {
     const struct line *line = &producer->lines[producer->sent % producer->lines_count];
     void *opaque = producer->sent % LATENCY_EVERY ? NULL : (void *)(intptr_t)tool_now();
-    rd_kafka_resp_err_t failed = RD_KAFKA_RESP_ERR_NO_ERROR;
+    rd_kafka_resp_err_t failed =
+        producer->id_length ? send_with_id(producer, line, opaque) : send_plain(producer, line, opaque);
 
-    if (producer->header_length)
-        failed = rd_kafka_producev(producer->kafka, RD_KAFKA_V_RKT(producer->topic),
-            RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_KEY(line->key, line->key_length),
-            RD_KAFKA_V_VALUE(line->value, line->value_length),
-            RD_KAFKA_V_HEADER("penstock-id", producer->header, (ssize_t)producer->header_length),
-            RD_KAFKA_V_OPAQUE(opaque), RD_KAFKA_V_END);
-    else if (rd_kafka_produce(producer->topic, RD_KAFKA_PARTITION_UA, RD_KAFKA_MSG_F_COPY, line->value,
-                 line->value_length, line->key, line->key_length, opaque))
-        failed = rd_kafka_last_error();
     if (failed == RD_KAFKA_RESP_ERR__QUEUE_FULL)
         return false;
     if (failed)
         die("produce", rd_kafka_err2str(failed));
     producer->sent++;
+    if (producer->id_length)
+        next_id(producer);
     return true;
 }
 
@@ -184,13 +202,16 @@ int main(int count, char **arguments)
     struct producer producer = {0};
 
     if (count < 7) {
-        fputs("usage: kafka_produce SERVERS TOPIC FILE MESSAGES RATE HEADER [NAME=VALUE...]\n", stderr);
+        fputs("usage: kafka_produce SERVERS TOPIC FILE MESSAGES RATE ID [NAME=VALUE...]\n", stderr);
         return 2;
     }
     producer.messages = tool_number(arguments[4], "MESSAGES", 2, 1000000000);
     uint64_t rate = tool_number(arguments[5], "RATE", 0, 10000000);
-    producer.header_length = tool_number(arguments[6], "HEADER", 0, HEADER_MAX);
-    memset(producer.header, 'x', HEADER_MAX);
+    if (strlen(arguments[6]) > ID_MAX)
+        die(arguments[6], "longer than 128 bytes");
+    if (*arguments[6])
+        producer.id_length =
+            (size_t)snprintf(producer.id, sizeof producer.id, "%s%0*d", arguments[6], ID_DIGITS, 0);
     producer.latency = tool_allocate(sizeof *producer.latency);
     read_lines(&producer, arguments[3]);
     open_producer(&producer, arguments[1], arguments[2], arguments + 7);
