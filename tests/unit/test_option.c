@@ -13,6 +13,42 @@ Test(option, names_are_found_whole)
     cr_assert_null(option_find(slice_of("")));
 }
 
+Test(option, entries_of_maps_are_found_with_their_map)
+{
+    static const struct {
+        const char *name;
+        const char *row; /* NULL: none */
+        const char *entry;
+    } cases[] = {
+        {"kafka.properties.bootstrap.servers", "kafka.properties", "bootstrap.servers"},
+        {"kafka.files.ssl.key.pem", "kafka.files", "ssl.key.pem"},
+        {"kafka.properties", "kafka.properties", ""},
+        {"streams.any.labels.kind", "streams.*.labels", "kind"},
+        {"streams.any.headers.a.b.c", "streams.*.headers", "a.b.c"},
+        {"kafka.max_topics.x", NULL, ""},
+        {"kafka.propertie.x", NULL, ""},
+        {"kafka", NULL, ""},
+        {"", NULL, ""},
+    };
+
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct slice entry = {NULL, 0};
+        const struct option *option = option_find_map(slice_of(cases[i].name), &entry);
+        cr_assert_eq(option != NULL, cases[i].row != NULL, "%s", cases[i].name);
+        cr_assert(!option || !strcmp(option->name, cases[i].row), "%s", cases[i].name);
+        cr_assert(slice_is(entry, cases[i].entry), "%s", cases[i].name);
+    }
+}
+
+Test(option, a_map_has_a_rule_and_room_below_the_ceiling)
+{
+    for (size_t i = 0; i < option_count; i++) {
+        const struct option *option = &option_table[i];
+        cr_assert_eq(option->map != NULL, option->type == OPTION_MAP, "%s", option->name);
+        cr_assert(!option->map || option->map->most <= OPTION_PROPERTIES_MAX, "%s", option->name);
+    }
+}
+
 Test(option, sections_have_names_below_them)
 {
     cr_assert(option_is_section(slice_of("")));
@@ -121,7 +157,7 @@ Test(option, every_default_is_allowed)
             result = option_parse_bool(initial, &yes, &error);
         else if (option->unit)
             result = option_parse_number(option, initial, &number, &error);
-        else if (option->type != OPTION_MAP)
+        else if (option->type != OPTION_MAP && option->type != OPTION_TEXTS)
             result = option_check_text(option, initial, &error);
         cr_assert_eq(result, 0, "%s: %s", option->name, error.text);
     }
@@ -175,6 +211,10 @@ Test(option, help_fits_into_its_columns)
     bytes_add(&text, "", 1, &error);
     cr_assert(strstr(text.data, "\n  log.level             Least important events that are logged.\n"
                                 "                        Default info; debug, info, warn, error.\n"));
+    /* A name that is wider than its column has a line of its own. */
+    cr_assert(
+        strstr(text.data, "\n  kafka.create_topics.partitions\n"
+                          "                        A missing topic is created with so many partitions;\n"));
 }
 
 /* Every printer fails cleanly at every length that its text cannot have. */

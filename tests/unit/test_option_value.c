@@ -202,6 +202,22 @@ Test(option_value, texts_that_are_too_long)
     cr_assert_str_eq(error.text, expected);
 }
 
+Test(option_value, properties_may_have_lines)
+{
+    static char text[OPTION_LINES_MAX + 1];
+    struct error error;
+
+    memset(text, '\n', sizeof text);
+    cr_assert_eq(
+        option_check_text(row("kafka.properties"), (struct slice){text, OPTION_LINES_MAX}, &error), 0);
+    cr_assert_eq(
+        option_check_text(row("kafka.properties"), (struct slice){text, OPTION_LINES_MAX + 1}, &error), -1);
+    cr_assert_eq(option_check_text(row("kafka.properties"), slice_of("a\r\n"), &error), -1);
+    cr_assert_str_eq(error.text, "found \"a\\x0d\\n\"; allowed: up to 64 of PROPERTY: its value");
+    cr_assert_eq(option_check_text(row("kafka.files"), slice_of("a\n"), &error), -1);
+    cr_assert_eq(option_check_text(row("streams.x.labels"), slice_of("a\n"), &error), -1);
+}
+
 Test(option_value, a_nul_byte_is_no_text)
 {
     struct error error;
@@ -283,5 +299,32 @@ Test(option_value, variables_that_are_refused)
     for (size_t i = 0; i < COUNT(cases); i++) {
         cr_assert_eq(expand(cases[i].text, &out, &variables, &error), -1);
         cr_assert_str_eq(error.text, cases[i].message);
+    }
+}
+
+Test(option_value, a_missing_variable_of_a_secret_is_named_only_when_it_is_all)
+{
+    static const struct {
+        const char *text;
+        bool named;
+    } cases[] = {
+        {"${TEST_NO_SUCH}", true},
+        {"a${TEST_NO_SUCH}", false},
+        {"${TEST_NO_SUCH}a", false},
+        {"$$${TEST_NO_SUCH}", false},
+        {"${TEST_NO_SUCH}${TEST_NO_SUCH}", false},
+    };
+    struct error error;
+    cleanup_bytes struct bytes out;
+    cleanup_bytes struct bytes variables;
+
+    bytes_init(&out, 100);
+    bytes_init(&variables, 100);
+    unsetenv("TEST_NO_SUCH");
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        cr_assert_eq(option_expand(slice_of(cases[i].text), true, &out, &variables, &error), -1);
+        cr_assert_eq(strstr(error.text, "TEST_NO_SUCH") != NULL, cases[i].named, "%s", cases[i].text);
+        cr_assert_eq(option_expand(slice_of(cases[i].text), false, &out, &variables, &error), -1);
+        cr_assert(strstr(error.text, "TEST_NO_SUCH"), "%s", cases[i].text);
     }
 }
