@@ -55,10 +55,11 @@ def count(number):
 
 
 class Bench:
-    """Where the programs are, where they may write, how long they run."""
+    """Where the programs are, where they may write, how long they run and how long an outage is."""
 
-    def __init__(self, build, work, rounds, seconds):
-        self.build, self.work, self.rounds, self.seconds = Path(build), Path(work), rounds, seconds
+    def __init__(self, build, work, rounds, seconds, outage):
+        self.build, self.work = Path(build), Path(work)
+        self.rounds, self.seconds, self.outage = rounds, seconds, outage
         self.work.mkdir(parents=True, exist_ok=True)
         self.lock = open(self.work / "lock", "w")
         fcntl.flock(self.lock, fcntl.LOCK_EX)
@@ -265,6 +266,7 @@ def conditions(work):
         f"data on {first_line('findmnt', '-no', 'FSTYPE', '-T', str(work))}",
         first_line("cc", "--version"),
         f"libmicrohttpd {first_line('pkg-config', '--modversion', 'libmicrohttpd')}",
+        f"librdkafka {first_line('pkg-config', '--modversion', 'rdkafka')}",
         " ".join(first_line("wrk", "-v").split()[:2]),
         f"load average before: {load:.2f}",
     )
