@@ -46,6 +46,38 @@ static void build_free(struct property_build *build)
 
 #define cleanup_build __attribute__((cleanup(build_free)))
 
+/* ---- reading back ------------------------------------------------------------------------------------------ */
+
+static bool is_set_to(const rd_kafka_conf_t *conf, const char *name, const char *wanted)
+{
+    char value[64] = "";
+    size_t size = sizeof value;
+
+    return rd_kafka_conf_get(conf, name, value, &size) == RD_KAFKA_CONF_OK && strcmp(value, wanted) == 0;
+}
+
+static uint64_t get_number(const rd_kafka_conf_t *conf, const char *name)
+{
+    char value[32] = "0";
+    size_t size = sizeof value;
+
+    rd_kafka_conf_get(conf, name, value, &size);
+    return strtoull(value, NULL, 10);
+}
+
+static char *get_text(const rd_kafka_conf_t *conf, const char *name)
+{
+    size_t size = 0;
+
+    if (rd_kafka_conf_get(conf, name, NULL, &size) != RD_KAFKA_CONF_OK || size == 0)
+        return strdup("");
+
+    char *text = malloc(size);
+    if (text)
+        rd_kafka_conf_get(conf, name, text, &size);
+    return text;
+}
+
 /* ---- the whole --------------------------------------------------------------------------------------------- */
 
 /* The user's pair that librdkafka's complaint names (the longest name counts: ssl.key.location, not ssl); NULL for none. */
@@ -132,16 +164,16 @@ static struct slice trim(struct slice text)
     return text;
 }
 
-/* The place of bootstrap.servers, or of all properties when nobody gave it. */
-static const void *find_servers(const struct config *config)
+/* The place of a property that has two names, or of all properties when nobody gave it. */
+static const void *find_pair(const struct config *config, const char *name, const char *alias)
 {
     const struct config_map *maps[] = {&config->kafka.properties, &config->kafka.files};
 
     for (size_t m = 0; m < 2; m++) {
         for (size_t i = 0; i < maps[m]->count; i++) {
-            const char *name = maps[m]->items[i].name;
-            if (strcmp(name, SERVERS) == 0 || strcmp(name, "metadata.broker.list") == 0)
-                return &maps[m]->items[i].value;
+            const struct config_pair *pair = &maps[m]->items[i];
+            if (strcmp(pair->name, name) == 0 || strcmp(pair->name, alias) == 0)
+                return &pair->value;
         }
     }
     return &config->kafka.properties;
@@ -149,7 +181,7 @@ static const void *find_servers(const struct config *config)
 
 static void check_servers(struct property_build *build, const char *servers)
 {
-    const void *place = find_servers(build->config);
+    const void *place = find_pair(build->config, SERVERS, "metadata.broker.list");
 
     if (place == &build->config->kafka.properties) {
         config_report(build->config, place, SERVERS " is missing: HOST:PORT of brokers, separated by commas");
@@ -162,28 +194,6 @@ static void check_servers(struct property_build *build, const char *servers)
             config_report(build->config, place, "\"%.*s\" is no broker's address; allowed: HOST:PORT",
                 (int)(entry.length < 80 ? entry.length : 80), entry.data);
     }
-}
-
-static uint64_t get_number(const rd_kafka_conf_t *conf, const char *name)
-{
-    char value[32] = "0";
-    size_t size = sizeof value;
-
-    rd_kafka_conf_get(conf, name, value, &size);
-    return strtoull(value, NULL, 10);
-}
-
-static char *get_text(const rd_kafka_conf_t *conf, const char *name)
-{
-    size_t size = 0;
-
-    if (rd_kafka_conf_get(conf, name, NULL, &size) != RD_KAFKA_CONF_OK || size == 0)
-        return strdup("");
-
-    char *text = malloc(size);
-    if (text)
-        rd_kafka_conf_get(conf, name, text, &size);
-    return text;
 }
 
 static const char *find_warning(const rd_kafka_conf_t *conf)
@@ -224,6 +234,16 @@ static int build_conf(struct property_build *build, struct error *error)
     return 0;
 }
 
+/* OAUTHBEARER works with librdkafka's own ways to a token only; without one it would wait for ever, and say nothing. */
+static void check_token(struct property_build *build)
+{
+    if (is_set_to(build->conf, "sasl.mechanisms", "OAUTHBEARER") &&
+        !is_set_to(build->conf, "sasl.oauthbearer.method", "oidc") &&
+        !is_set_to(build->conf, "enable.sasl.oauthbearer.unsecure.jwt", "true"))
+        config_report(build->config, find_pair(build->config, "sasl.mechanisms", "sasl.mechanism"),
+            "OAUTHBEARER needs sasl.oauthbearer.method: oidc");
+}
+
 /* What is right on its own, but not together. */
 static int check_whole(struct property_build *build, struct error *error)
 {
@@ -233,6 +253,7 @@ static int check_whole(struct property_build *build, struct error *error)
         return error_set(error, ERROR_RETRY, "kafka: out of memory");
     check_servers(build, servers);
     free(servers);
+    check_token(build);
     return 0;
 }
 

@@ -13,6 +13,7 @@
 #include "base/file.h"
 #include "base/option.h"
 
+#define NAME_CHARACTERS "abcdefghijklmnopqrstuvwxyz0123456789._"
 #define FILE_MAX ((size_t)64 << 10) /* bytes of a property that stands in a file */
 
 /* Properties that may be named, but only with what the promise needs. The values are as librdkafka prints them. */
@@ -46,15 +47,17 @@ static const struct fixed fixed_properties[] = {
 
 /* ---- librdkafka's list of properties ------------------------------------------------------------------------ */
 
-/* One row: "message.max.bytes     |  *  | 1000 .. 1000000000 | ..."; C is the consumer's, P the producer's. */
+/* One row: "message.max.bytes     |  *  | 1000 .. 1000000000 | ..."; C is the consumer's, P the producer's. Heads and rules are no
+ * rows, option_nearest() takes no longer names. */
 static void add_row(struct properties *properties, struct slice line)
 {
     const char *bar = memchr(line.data, '|', line.length);
     size_t length = 0;
 
-    while (length < line.length && line.data[length] != ' ')
+    while (length < line.length && memchr(NAME_CHARACTERS, line.data[length], strlen(NAME_CHARACTERS)))
         length++;
-    if (!bar || line.data + line.length - bar < 4 || length == 0 || properties->count == KAFKA_PROPERTIES_MAX)
+    if (!bar || line.data + line.length - bar < 4 || length == 0 || line.data[length] != ' ' ||
+        length > OPTION_STREAM_NAME_MAX || properties->count == KAFKA_PROPERTIES_MAX)
         return;
     properties->names[properties->count] = (struct slice){line.data, length};
     properties->of_consumer[properties->count++] = bar[3] == 'C';
@@ -99,14 +102,14 @@ static void report_unknown(struct property_build *build, const char *name, const
         config_report(build->config, place, "librdkafka %s has no such property", rd_kafka_version_str());
 }
 
-/* librdkafka's text repeats the value. */
+/* librdkafka's text repeats the value, and may end in a line break. */
 static void report_value(
     struct property_build *build, const char *name, const void *place, const char *reason)
 {
     if (option_is_secret(slice_of(name)))
         config_report(build->config, place, "librdkafka does not take this value");
     else
-        config_report(build->config, place, "%s", reason);
+        config_report(build->config, place, "%.*s", (int)strcspn(reason, "\n"), reason);
 }
 
 /* Whether the value that was set on scratch is one that keeps the promise. */

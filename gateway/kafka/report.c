@@ -23,13 +23,18 @@ static const struct meaning meanings[] = {
     {RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, KAFKA_TOPIC_REFUSED},
     /* Invalid name, or an internal topic of Kafka's. */
     {RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION, KAFKA_TOPIC_REFUSED},
-    /* The topic's min.insync.replicas above its replicas are no row here: retried by librdkafka until there are enough. */
+    /* A rule that somebody set up for the topic, or its old message format (no headers): all of it waits until that is changed. */
+    {RD_KAFKA_RESP_ERR_POLICY_VIOLATION, KAFKA_TOPIC_REFUSED},
+    {RD_KAFKA_RESP_ERR_UNSUPPORTED_FOR_MESSAGE_FORMAT, KAFKA_TOPIC_REFUSED},
+    /* Too few replicas for min.insync.replicas is no row: librdkafka asks again until there are enough. */
 
-    /* Above the topic's max.message.bytes, this one or the batch that it was in. */
+    /* Above the topic's max.message.bytes, or its segment.bytes: this one, or the batch that it was in. */
     {RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, KAFKA_RECORD_REFUSED},
-    /* The broker's own validation of single records (KIP-467): no key for a compacted topic, a time out of the topic's range. */
+    {RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE, KAFKA_RECORD_REFUSED},
+    /* The broker's validation of single records (KIP-467): no key in a compacted topic, a time too far off for the topic. */
     {RD_KAFKA_RESP_ERR_INVALID_RECORD, KAFKA_RECORD_REFUSED},
     {RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP, KAFKA_RECORD_REFUSED},
+    /* INVALID_MSG (a checksum) and UNSUPPORTED_COMPRESSION_TYPE are no rows: a link or a broker that is too old, not the record. */
 };
 
 enum kafka_outcome report_outcome(rd_kafka_resp_err_t code)
@@ -50,15 +55,9 @@ enum kafka_sent report_sent(rd_kafka_resp_err_t code)
         return KAFKA_FULL;
     case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE:
         return KAFKA_TOO_LARGE;
-    case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
-    case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION:
-    case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
-    case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
-    case RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION:
-        return KAFKA_NO_TOPIC;
     default:
-        /* _FATAL, and whatever else produce() has never said: a new producer finds out. */
-        return KAFKA_BROKEN;
+        /* What is left is _FATAL, or has never been seen: a new producer finds out. */
+        return report_outcome(code) == KAFKA_TOPIC_REFUSED ? KAFKA_NO_TOPIC : KAFKA_BROKEN;
     }
 }
 
