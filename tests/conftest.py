@@ -6,7 +6,7 @@ import sys
 import pytest
 
 HERE = pathlib.Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE / "e2e"), str(HERE / "fault")]
+sys.path[:0] = [str(HERE / "e2e"), str(HERE / "fault"), str(HERE / "parts")]
 
 import penstock  # noqa: E402
 
@@ -36,3 +36,41 @@ def gateway(tmp_path):
 def started(gateway):
     """A running gateway whose lake appears within moments."""
     return gateway("lake.roll.every=200ms").start()
+
+
+@pytest.fixture(scope="session")
+def brokers(tmp_path_factory):
+    """make(count, settings...): a Kafka cluster that is not started; it ends with the tests."""
+    from broker import Cluster
+
+    made = []
+
+    def make(count=1, **settings):
+        folder = tmp_path_factory.mktemp("kafka")
+        made.append(Cluster(folder / "cluster", count, {name.replace("_", "."): value for name, value in settings.items()}))
+        return made[-1]
+
+    yield make
+    for cluster in made:
+        cluster.close()
+
+
+@pytest.fixture(scope="session")
+def shared_broker(brokers):
+    return brokers().start()
+
+
+@pytest.fixture
+def kafka(request, shared_broker):
+    """The one broker of all tests that leave it alone; topics of this test have a prefix of their own."""
+    from kafka import in_hands_of
+
+    yield from in_hands_of(request, shared_broker)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item):
+    report = (yield).get_result()
+    cluster = getattr(item, "kafka_cluster", None)
+    if report.failed and cluster:
+        report.sections.append(("the end of Kafka's log", cluster.tail()))

@@ -22,13 +22,15 @@ from fetch import fetch
 CLUSTER_ID = "UGVuc3RvY2tUZXN0czEyMw"  # 16 bytes in base64, as Kafka wants it
 HEAP = "128m"
 JVM = [f"-Xmx{HEAP}", "-Xms64m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Dorg.slf4j.simpleLogger.showDateTime=true",
-       "-Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS"]
+       "-Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS", "-Dorg.slf4j.simpleLogger.log.kafka.server.KafkaConfig=warn",
+       "-Dorg.slf4j.simpleLogger.log.org.apache.kafka.common.config.AbstractConfig=warn"]
 START_PATIENCE = 120  # seconds; a start takes 4 to 8 s of a machine that has nothing else to do
 
 # Who may log in. alice and the client certificate may do everything; bob, and carol through SCRAM, what an ACL says.
 PASSWORDS = {"alice": "alice-secret", "bob": "bob-secret", "carol": "carol-secret"}
 CLIENT = "client"  # subject of the client certificate
-LISTENERS = ("plaintext", "sasl", "tls", "controller")
+LISTENERS = ("plaintext", "sasl", "tls", "mutual", "controller")  # mutual: the client shows a certificate, too
+HOSTS = {"plaintext": "127.0.0.1", "sasl": "localhost", "tls": "localhost", "mutual": "localhost"}  # as clients are told
 
 
 def free_ports(count):
@@ -84,21 +86,19 @@ class Broker:
             "node.id": self.number,
             "controller.quorum.voters": ",".join(voters),
             "controller.listener.names": "CONTROLLER",
-            "listeners": f"PLAINTEXT://127.0.0.1:{at['plaintext']},SASL_SSL://127.0.0.1:{at['sasl']},SSL://127.0.0.1:{at['tls']},"
-                         f"CONTROLLER://127.0.0.1:{at['controller']}",
-            "advertised.listeners": f"PLAINTEXT://127.0.0.1:{at['plaintext']},SASL_SSL://localhost:{at['sasl']},"
-                                    f"SSL://localhost:{at['tls']}",
-            "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SASL_SSL:SASL_SSL,SSL:SSL",
+            "listeners": ",".join(f"{name.upper()}://127.0.0.1:{port}" for name, port in at.items()),
+            "advertised.listeners": ",".join(f"{name.upper()}://{HOSTS[name]}:{port}" for name, port in at.items() if name in HOSTS),
+            "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SASL:SASL_SSL,TLS:SSL,MUTUAL:SSL",
             "inter.broker.listener.name": "PLAINTEXT",
             "log.dirs": self.folder / "data",
             "sasl.enabled.mechanisms": "SCRAM-SHA-512,PLAIN",
-            "listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config": jaas("scram.ScramLoginModule"),
-            "listener.name.sasl_ssl.plain.sasl.jaas.config": jaas("plain.PlainLoginModule", **plain),
+            "listener.name.sasl.scram-sha-512.sasl.jaas.config": jaas("scram.ScramLoginModule"),
+            "listener.name.sasl.plain.sasl.jaas.config": jaas("plain.PlainLoginModule", **plain),
             "ssl.keystore.type": "PEM",
             "ssl.keystore.location": self.authority.folder / "server.pem",
             "ssl.truststore.type": "PEM",
             "ssl.truststore.location": self.authority.certificate,
-            "listener.name.ssl.ssl.client.auth": "required",
+            "listener.name.mutual.ssl.client.auth": "required",
             "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
             "super.users": f"User:ANONYMOUS;User:alice;User:CN={CLIENT}",
             "auto.create.topics.enable": "false",
@@ -193,8 +193,7 @@ class Cluster:
 
     def servers(self, listener="plaintext"):
         """The value of bootstrap.servers."""
-        host = "127.0.0.1" if listener == "plaintext" else "localhost"
-        return ",".join(f"{host}:{broker.ports[listener]}" for broker in self.brokers)
+        return ",".join(f"{HOSTS[listener]}:{broker.ports[listener]}" for broker in self.brokers)
 
     def start(self):
         """All of them first: one alone has no quorum and would never serve."""
