@@ -1,7 +1,7 @@
 /* route: the pure functions on both sides of the journal.
  *
  * In front: which stream, and where its key, labels and time come from (struct stream, compiled once from the
- * configuration). Behind: templates that render a path (later topics) from a stored record. No I/O, no globals.
+ * configuration). Behind: templates that render paths and topics from a stored record. No I/O, no globals.
  * @thread main compiles; afterwards constant, any.
  */
 #ifndef PENSTOCK_ROUTE_ROUTE_H
