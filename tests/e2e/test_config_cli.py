@@ -1,6 +1,7 @@
 """`penstock check`: every kind of error stands at its file, line and column, all of a file at once, with what is allowed."""
 
 import json
+import os
 import re
 
 import jsonschema
@@ -49,6 +50,12 @@ ERRORS = {
     "bad gateway id": ("gateway: {id: \"site 7\"}\n", 1, 15, ["site 7"]),
     "missing variable": ("gateway: {data: \"${PENSTOCK_NO_SUCH}\"}\n", 1, 17, ["PENSTOCK_NO_SUCH"]),
     "dollar alone": ("gateway: {data: \"a$b\"}\n", 1, 17, ["$$"]),
+    "unknown section of Kafka": ("kafka:\n  property: {linger.ms: 5}\n", 2, 3, ["property", "kafka.properties"]),
+    "property beside properties": ("kafka: {linger.ms: 5}\n", 1, 9, ["linger.ms"]),
+    "bad name of a property": ("kafka: {properties: {Linger.ms: 5}}\n", 1, 22, ["Linger.ms", "a-z"]),
+    "topic without text": ("streams:\n  readings: {topics: [a, \"\"]}\n", 2, 26, ["topics"]),
+    "unquoted topic": ("streams:\n  readings:\n    topics: [A, B_{key}]\n", 3, 19, ["quotes"]),
+    "wrong word for a topic": ("kafka: {unwritable_topic: drop}\n", 1, 27, ["drop", "hold"]),
     "YAML syntax": ("gateway: {id: a\nlog: [\n", None, None, []),
     "tab": ("gateway:\n\tid: a\n", 2, None, []),
 }
@@ -105,7 +112,6 @@ def test_wrong_command_line(arguments):
 
 
 def test_effective_configuration_names_its_sources(check):
-    import os
     done = check("gateway: {data: \"${PENSTOCK_TEST_DIR}/x$$y\"}\nstreams:\n  events: {labels: {kind: /kind}}\n",
                  "--set", "lake.roll.every=3s", environment={**os.environ, "PENSTOCK_TEST_DIR": "somewhere"})
     assert done.returncode == 0, done.stderr
@@ -132,5 +138,53 @@ def test_schema_takes_what_check_takes(check):
     jsonschema.Draft7Validator.check_schema(schema)
     jsonschema.validate(yaml.safe_load(check("").stdout), schema)
     for wrong in ({"jurnal": {}}, {"log": {"level": "verbose"}}):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(wrong, schema)
+
+
+KAFKA = """
+kafka:
+  properties:
+    bootstrap.servers: "127.0.0.1:1"
+    security.protocol: sasl_plaintext
+    sasl.mechanism: PLAIN
+    sasl.username: site
+    sasl.password: "${PENSTOCK_TEST_PASSWORD}"
+streams:
+  readings: {labels: {host: "header:Host"}, topics: [INGESTION, "SENSOR_ID_{key}"], value: envelope, headers: {Host: host}}
+"""
+
+
+def test_no_secret_is_printed(check, tmp_path):
+    (tmp_path / "password").write_text("hunter2")
+    environment = {**os.environ, "PENSTOCK_TEST_PASSWORD": "hunter2"}
+    done = check(KAFKA, environment=environment)
+    assert done.returncode == 0, done.stderr
+    assert "hunter2" not in done.stdout + done.stderr
+    assert yaml.safe_load(done.stdout)["kafka"]["properties"]["sasl.password"] == "(secret)"
+    assert re.search(r'sasl\.password: "\(secret\)" +# c\.yaml:8, environment PENSTOCK_TEST_PASSWORD\n', done.stdout), done.stdout
+
+    from_file = KAFKA.replace('    sasl.password: "${PENSTOCK_TEST_PASSWORD}"\n', "  files: {sasl.password: password}\n")
+    done = check(from_file)
+    assert done.returncode == 0, done.stderr
+    assert "hunter2" not in done.stdout + done.stderr
+    assert yaml.safe_load(done.stdout)["kafka"]["files"] == {"sasl.password": "password"}
+
+    done = check(from_file, "--set", "kafka.properties.sasl.password:hunter2", "--set", "kafka.properties.ssl.key.password=hunter2$")
+    assert done.returncode == 1 and len(done.stderr.splitlines()) >= 2, done.stderr
+    assert "hunter2" not in done.stdout + done.stderr
+
+
+def test_kafka_is_printed_as_it_is_read(check):
+    environment = {**os.environ, "PENSTOCK_TEST_PASSWORD": "hunter2"}
+    schema = json.loads(run_command("check", "--schema").stdout)
+    first = check(KAFKA, "--set", "kafka.properties.linger.ms=7", environment=environment)
+    second = check(first.stdout)
+    assert second.returncode == 0, second.stderr
+    assert yaml.safe_load(second.stdout) == yaml.safe_load(first.stdout)
+    jsonschema.validate(yaml.safe_load(KAFKA), schema)
+    jsonschema.validate(yaml.safe_load(first.stdout), schema)
+    assert yaml.safe_load(first.stdout)["streams"]["readings"]["topics"] == ["INGESTION", "SENSOR_ID_{key}"]
+    for wrong in ({"kafka": {"properties": {"Linger": 1}}}, {"streams": {"a": {"topics": [1]}}}, {"kafka": {"max_topics": 0}}):
         with pytest.raises(jsonschema.ValidationError):
             jsonschema.validate(wrong, schema)
