@@ -190,8 +190,14 @@ class Kafka:
 
     def ends(self, topic):
         """{partition: end offset}"""
-        return {one: self.counter.get_watermark_offsets(TopicPartition(topic, one), timeout=30)[1]
+        return {one: wait_until(f"the end of {topic}, partition {one}", lambda: self._end(topic, one), PATIENCE)[1]
                 for one in range(self.topics()[topic])}
+
+    def _end(self, topic, partition):
+        try:
+            return self.counter.get_watermark_offsets(TopicPartition(topic, partition), timeout=5)
+        except KafkaException:
+            return None  # the leader is about to change or to come back
 
     def count(self, topic):
         return sum(self.ends(topic).values())
@@ -299,8 +305,15 @@ def patiently(gateway, what, condition, seconds):
 
 
 def drained(gateway, seconds=30):
-    """Waits until everything accepted is confirmed."""
-    patiently(gateway, "the Kafka outlet to deliver everything", lambda: lag(gateway) == 0, seconds)
+    """Waits until everything accepted is confirmed or a dead letter, nothing is held, and the metrics know of all of it."""
+    def is_drained():
+        page = gateway.metrics()
+        kafka = {name: page.get(f'penstock_outlet_{name}{{outlet="kafka"}}', 0)
+                 for name in ("lag_records", "held_records", "delivered_total", "dead_lettered_total")}
+        accepted = sum(value for series, value in page.items() if series.startswith("penstock_records_accepted_total"))
+        return kafka["lag_records"] + kafka["held_records"] == 0 and kafka["delivered_total"] + kafka["dead_lettered_total"] >= accepted
+
+    patiently(gateway, "the Kafka outlet to deliver everything", is_drained, seconds)
 
 
 def arrived(gateway, kafka, topic, number, seconds=30):

@@ -1,0 +1,155 @@
+"""kill -9 of the gateway under load, and of the broker in between. What was accepted is in Kafka, in order per key; what was sent
+twice is counted and stays within the window that the outlet promises.
+
+Each record goes to two topics. Ids tell the doubled ones; the notes of load.c tell what was accepted."""
+
+import collections
+import time
+
+import pytest
+
+from kafka import arrived, by_key, drained, epoch, in_hands_of, lag, once_each, sequence
+from ledger import Ledger, Verdict, assert_kept, payload
+from siege import Load, moment, new_random, note, rounds
+
+COUNT = rounds(8)
+# Kills after which the outlet may send again what it sent in this time before: age of its stored mark, linger and round trip.
+SENT_AGAIN = 0.05
+
+
+class KafkaLedger(Ledger):
+    """The same notes, held against messages instead of the lake."""
+
+    def judge_messages(self, messages, doubled):
+        """messages: each once, in the order of their partitions, of one topic."""
+        seen, latest = collections.Counter(), {}
+        alien = wrong = disordered = 0
+        for message in messages:
+            name = message.value[7:message.value.find(b'"', 7)].decode(errors="replace")
+            seen[name] += 1
+            if name in self.fresh:
+                wrong += (message.key, message.value) != (b"fresh", self.fresh[name])
+                continue
+            place = self._issued(name)
+            if place is None:
+                alien += 1
+                continue
+            run, client, post, index = place
+            wrong += (message.key, message.value) != (b"s%d" % client, payload(*place))
+            disordered += latest.get((run, client), (-1, 0)) > (post, index)
+            latest[run, client] = (post, index)
+        return Verdict(self.accepted_records(), sum(seen.values()), self._lost(seen), sum(seen.values()) - len(seen), alien, wrong,
+                       self._torn(seen), disordered)._replace(doubled=len(doubled))
+
+
+@pytest.fixture
+def ledger(tmp_path):
+    return KafkaLedger(tmp_path / "notes")
+
+
+@pytest.fixture(scope="module")
+def mortal_broker(brokers):
+    return brokers().start()
+
+
+@pytest.fixture
+def mortal(request, mortal_broker):
+    yield from in_hands_of(request, mortal_broker)
+
+
+class Siege:
+    """A gateway with two topics per record, killed again and again; what a kill may have had sent twice is summed up."""
+
+    def __init__(self, kafka, gateway, tools, ledger):
+        self.kafka, self.tools, self.ledger = kafka, tools, ledger
+        self.topics = [kafka.create(kafka.name("load"), 6), kafka.create(kafka.name("second"), 3)]
+        stream = {"key": "/sensor_id", "topics": self.topics}
+        self.gateway = gateway(config=kafka.config({"readings": stream}, properties={"queue.buffering.max.kbytes": "4096"}))
+        self.window = 0
+        self.begin = time.monotonic()
+
+    def kill(self):
+        """Notes what was on its way, then kills."""
+        at = time.monotonic()
+        unconfirmed = lag(self.gateway)
+        accepted = self.gateway.metric("penstock_records_accepted_total")
+        self.gateway.kill()
+        seconds = time.monotonic() - self.started
+        rate = accepted / max(seconds, 0.1)
+        self.window += len(self.topics) * (unconfirmed + rate * (SENT_AGAIN + time.monotonic() - at))
+
+    def start(self):
+        self.started = time.monotonic()
+        self.gateway.start()
+
+    def judge(self, fault, count, seed, window=True):
+        """The last start, everything delivered, both topics."""
+        self.start()
+        self.ledger.send_fresh(self.gateway)
+        drained(self.gateway, 120)
+        self.gateway.stop_cleanly()
+        self.ledger.read()
+        again = 0
+        for topic in self.topics:
+            once, doubled = once_each(self.kafka.consume(topic))
+            by_key(once)
+            verdict = self.ledger.judge_messages(once, doubled)
+            note(f"{fault}, Kafka{'' if topic == self.topics[0] else ', second topic'}", count, verdict, seed)
+            assert_kept(verdict._replace(doubled=0))
+            assert sorted(map(sequence, once)) == sorted({sequence(message) for message in once})
+            assert len({epoch(message) for message in once}) >= count
+            again += len(doubled)
+        print(f"{again} sent again, {self.window:.0f} allowed")
+        if window:
+            assert again <= self.window
+        return verdict
+
+
+def test_kill_9_under_load(mortal, gateway, tools, ledger):
+    generator, seed = new_random()
+    siege = Siege(mortal, gateway, tools, ledger)
+    for _ in range(COUNT):
+        siege.start()
+        ledger.send_fresh(siege.gateway)
+        with Load(tools, siege.gateway, ledger) as load:
+            moment(generator, 0.3, 1.0)
+            siege.kill()
+            load.wait()
+    verdict = siege.judge("kill -9", COUNT, seed)
+    assert verdict.accepted > 100 * COUNT
+
+
+def test_kill_9_of_gateway_and_broker(mortal, gateway, tools, ledger):
+    """In turn: the broker goes first and comes back under the next gateway; the gateway goes first; the broker goes and comes
+    back while the gateway stays."""
+    generator, seed = new_random()
+    siege = Siege(mortal, gateway, tools, ledger)
+    broker = mortal.cluster.brokers[0]
+    count = max(COUNT // 2, 3)
+    kills = 0
+    for number in range(count):
+        siege.start()
+        ledger.send_fresh(siege.gateway)
+        with Load(tools, siege.gateway, ledger) as load:
+            moment(generator, 0.2, 0.6)
+            broker.kill()
+            moment(generator, 0.0, 0.6)
+            if number % 3 == 2:
+                broker.start()
+                moment(generator, 0.0, 0.6)
+            siege.kill()
+            kills += 1
+            load.wait()
+        if number % 3 == 0:
+            siege.start()
+            with Load(tools, siege.gateway, ledger, clients=4) as load:
+                moment(generator)
+                broker.start()
+                arrived(siege.gateway, mortal, siege.topics[0], mortal.count(siege.topics[0]) + 1, 60)
+                moment(generator)
+                siege.kill()
+                kills += 1
+                load.wait()
+        elif number % 3 == 1:
+            broker.start()
+    siege.judge("kill -9 of gateway and broker", kills, seed)
