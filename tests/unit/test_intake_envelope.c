@@ -171,6 +171,26 @@ Test(intake_envelope, neighbours_are_strangers)
     tear_down(&f);
 }
 
+/* The room for what is inside is that of one record, again and again. */
+Test(intake_envelope, the_largest_records_in_a_row)
+{
+    struct fixture f;
+    char body[4096];
+    int one_length = 0;
+    int length = 0;
+
+    for (int i = 0; i < 3; i++) {
+        length += snprintf(body + length, sizeof body - (size_t)length,
+            ENVELOPE("{\\\"sensor_id\\\":%d,\\\"text\\\":\\\"%0900d\\\"}") "\n", i, 0);
+        one_length = one_length ? one_length : length - 1;
+    }
+    set_up_with(&f, 64 * 1024, (struct intake_limits){.max_record = (uint64_t)one_length, .max_records = 3});
+    cr_assert_eq(take(&f, WRAPPED, DECODE_NDJSON, slice_of(body)), 0, "%s", f.error.text);
+    expect_counts(&f, 3, 0);
+    cr_assert(slice_is(record_at(&f, 2).key, "2"));
+    tear_down(&f);
+}
+
 /* As many selectors as a stream may have: one scan finds them and the envelope. */
 Test(intake_envelope, beside_all_selectors)
 {

@@ -126,6 +126,10 @@ Test(intake_message, an_envelope_counts_with_its_escapes)
     set_up_large(&f);
     /* eight quotes and a backslash */
     expect_message(&f, WRAPPED, DECODE_JSON, body, body.length + 9 + RECORD_ENVELOPE_OVERHEAD + around(1, 0));
+    /* Far below the limit nobody counts escapes. */
+    f.streams->items[WRAPPED].max_message = 1 << 20;
+    cr_assert_eq(take(&f, WRAPPED, DECODE_JSON, body), 0);
+    expect_counts(&f, 1, 0);
     /* \t, \u0001, \" and two backslashes */
     expect_message(&f, LOGS, DECODE_TEXT, line,
         line.length + 1 + 5 + 1 + 1 + RECORD_ENVELOPE_OVERHEAD + around(0, 0) - strlen("x-type") -
