@@ -54,8 +54,8 @@ void journal_gateway_id(char ret_id[JOURNAL_GATEWAY_ID_MAX + 1], const char *con
     if (!*name) {
         if (gethostname(host, sizeof host - 1) || !*host)
             snprintf(host, sizeof host, "penstock"); /* GCOVR_EXCL_LINE: every machine has a name */
-        for (char *next = host; *(next += strspn(next, allowed));)
-            *next = '-';
+        for (char *next = host; *next; next++)
+            *next = strchr(allowed, *next) ? *next : '-';
         name = host;
     }
     snprintf(ret_id, JOURNAL_GATEWAY_ID_MAX + 1, "%.*s", JOURNAL_GATEWAY_ID_MAX, name);

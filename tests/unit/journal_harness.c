@@ -218,6 +218,83 @@ void fixture_move(struct fixture *fixture, uint64_t position)
     cr_assert_fail("cursor did not become durable within 5 s");
 }
 
+int fixture_move_marked(struct fixture *fixture, const char *outlet, uint64_t position, uint64_t held,
+    const struct journal_mark *marks, size_t count)
+{
+    struct journal_cursor cursor;
+
+    cr_assert_eq(journal_cursor(fixture->journal, outlet, &cursor, &fixture->error), 0);
+    cursor.position = position;
+    cursor.held = held;
+    cursor.delivered = position - cursor.base - held;
+    return journal_cursor_move_marked(fixture->journal, outlet, &cursor, marks, count, &fixture->error);
+}
+
+void fixture_await(struct fixture *fixture, const char *outlet, uint64_t position, uint64_t held)
+{
+    struct journal_cursor cursor;
+
+    for (int tries = 0; tries < 10000; tries++) {
+        cr_assert_eq(journal_cursor(fixture->journal, outlet, &cursor, &fixture->error), 0);
+        if (cursor.position == position && cursor.held == held)
+            return;
+        usleep(1000);
+    }
+    cr_assert_fail("cursor did not become durable within 10 s");
+}
+
+void fixture_mark(struct fixture *fixture, const char *outlet, uint64_t position, uint64_t held,
+    const struct journal_mark *marks, size_t count)
+{
+    cr_assert_eq(
+        fixture_move_marked(fixture, outlet, position, held, marks, count), 0, "%s", fixture->error.text);
+    fixture_await(fixture, outlet, position, held);
+}
+
+static void marks_add(void *context, const struct journal_mark *mark)
+{
+    struct marks_found *found = context;
+
+    cr_assert_lt(found->count, MARKS_FOUND_MAX);
+    found->marks[found->count++] = *mark;
+}
+
+void fixture_marks(struct fixture *fixture, const char *outlet, struct marks_found *ret_found)
+{
+    ret_found->count = 0;
+    journal_marks(fixture->journal, outlet, marks_add, ret_found);
+}
+
+uint64_t marks_position(const struct marks_found *found, const char *name)
+{
+    const struct journal_mark *mark = NULL;
+
+    for (size_t i = 0; i < found->count; i++) {
+        if (strcmp(found->marks[i].name, name) != 0)
+            continue;
+        cr_assert_null(mark, "mark %s is there twice", name);
+        mark = &found->marks[i];
+    }
+    cr_assert_not_null(mark, "mark %s is missing", name);
+    return mark->position;
+}
+
+struct journal_mark mark_of(const char *name, uint64_t position)
+{
+    struct journal_mark mark = {.position = position};
+
+    snprintf(mark.name, sizeof mark.name, "%s", name);
+    return mark;
+}
+
+struct journal_mark mark_long(unsigned number, uint64_t position)
+{
+    struct journal_mark mark = {.position = position};
+
+    snprintf(mark.name, sizeof mark.name, "%0*u", JOURNAL_MARK_NAME_MAX, number);
+    return mark;
+}
+
 void fixture_settle(struct fixture *fixture)
 {
     for (int tries = 0; tries < 10000; tries++) {

@@ -68,6 +68,30 @@ void fixture_read(struct fixture *fixture, uint64_t after, struct found *ret_fou
 /* Moves the cursor of outlet "one" to position and waits until it is stored. */
 void fixture_move(struct fixture *fixture, uint64_t position);
 
+/* Moves the cursor of an outlet to position, `held` of it behind marks, the rest delivered; changes the marks with it. */
+int fixture_move_marked(struct fixture *fixture, const char *outlet, uint64_t position, uint64_t held,
+    const struct journal_mark *marks, size_t count);
+
+/* The same, and waits until it is stored. */
+void fixture_mark(struct fixture *fixture, const char *outlet, uint64_t position, uint64_t held,
+    const struct journal_mark *marks, size_t count);
+
+/* Waits until the outlet's stored cursor stands there. */
+void fixture_await(struct fixture *fixture, const char *outlet, uint64_t position, uint64_t held);
+
+#define MARKS_FOUND_MAX 2000
+
+struct marks_found {
+    size_t count;
+    struct journal_mark marks[MARKS_FOUND_MAX];
+};
+
+void fixture_marks(struct fixture *fixture, const char *outlet, struct marks_found *ret_found);
+uint64_t marks_position(
+    const struct marks_found *found, const char *name); /* asserts that it is there, once */
+struct journal_mark mark_of(const char *name, uint64_t position);
+struct journal_mark mark_long(unsigned number, uint64_t position); /* of the longest name */
+
 /* Waits until the preparer has made its reserve and rests. */
 void fixture_settle(struct fixture *fixture);
 
