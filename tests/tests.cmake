@@ -30,6 +30,9 @@ penstock_test(admin admin)
 penstock_journal_test(journal_damage journal)
 target_compile_definitions(test_journal_damage PRIVATE PENSTOCK_GOLDEN="${CMAKE_SOURCE_DIR}/tests/golden")
 penstock_journal_test(journal_fault journal)
+penstock_journal_test(journal_mark journal)
+penstock_journal_test(journal_mark_fault journal)
+penstock_journal_test(journal_forget journal)
 
 # The lake's tests share a harness.
 function(penstock_lake_test name)
