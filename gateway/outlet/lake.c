@@ -18,7 +18,7 @@
     (CLOCK_SECOND / 50) /* what comes within it is taken in one step, not a record at a time */
 
 struct outlet_metrics {
-    struct metric_series *delivered, *files, *errors, *lag_records, *lag_seconds, *open_files, *damaged;
+    struct metric_series *delivered, *files, *errors, *lag_records, *lag_seconds, *open_files, *dead_lettered;
 };
 
 struct outlet {
@@ -34,6 +34,11 @@ struct outlet {
 };
 
 /* ---- options ---------------------------------------------------------------------------------------------- */
+
+static bool outlet_lake_wanted(const struct config *config)
+{
+    return config->lake.enabled;
+}
 
 static bool outlet_has_scheme(const char *url)
 {
@@ -65,7 +70,7 @@ static void outlet_find_metrics(struct outlet_metrics *metrics)
     metrics->errors = metric_series(METRIC_OUTLET_ERRORS, LAKE_PUMP_NAME, NULL, NULL);
     metrics->lag_records = metric_series(METRIC_OUTLET_LAG_RECORDS, LAKE_PUMP_NAME, NULL, NULL);
     metrics->lag_seconds = metric_series(METRIC_OUTLET_LAG_SECONDS, LAKE_PUMP_NAME, NULL, NULL);
-    metrics->damaged = metric_series(METRIC_JOURNAL_RECORDS_DAMAGED, NULL, NULL, NULL);
+    metrics->dead_lettered = metric_series(METRIC_OUTLET_DEAD_LETTERED, LAKE_PUMP_NAME, NULL, NULL);
     metrics->open_files = metric_series(METRIC_OUTLET_OPEN_FILES, LAKE_PUMP_NAME, NULL, NULL);
 }
 
@@ -97,6 +102,7 @@ static int outlet_lake_open(
     outlet->options = (struct lake_pump_options){
         .journal = context->journal,
         .renderings = context->renderings,
+        .dead_letters = context->dead_letters,
         .clock = context->clock,
         .lake =
             {
@@ -131,7 +137,7 @@ static void outlet_tell_metrics(struct outlet *outlet, const struct lake_pump_st
     int64_t lag = status->lag_since ? clock_wall(clock) - status->lag_since : 0;
 
     metric_add(metrics->delivered, status->cursor.delivered - outlet->told.cursor.delivered);
-    metric_add(metrics->damaged, status->cursor.damaged - outlet->told.cursor.damaged);
+    metric_add(metrics->dead_lettered, status->cursor.dead_lettered - outlet->told.cursor.dead_lettered);
     metric_add(metrics->files, status->files - outlet->told.files);
     metric_set(metrics->open_files, (double)status->open_files);
     metric_set(metrics->lag_records, (double)(durable - status->cursor.position));
@@ -244,6 +250,7 @@ static void outlet_lake_close(struct outlet **outlet)
 
 const struct outlet_kind outlet_lake = {
     .name = LAKE_PUMP_NAME,
+    .wanted = outlet_lake_wanted,
     .open = outlet_lake_open,
     .run = outlet_lake_run,
     .stop = outlet_lake_stop,

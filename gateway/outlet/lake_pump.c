@@ -10,6 +10,7 @@
 
 #define PUMP_TEMPLATES 64 /* compiled ones, by rendering id */
 #define PUMP_PATH_MAX (16 * 1024)
+#define PUMP_LOST "lost-rendering-%u" /* path and stream of records whose rendering was damaged */
 
 struct pump_template {
     uint32_t rendering;
@@ -21,6 +22,7 @@ struct lake_pump {
     struct lake *lake; /* NULL: closed, to be opened at retry_at */
     struct journal_reader *reader;
     struct ledger ledger;
+    bool letters_added; /* dead letters that are not durable yet */
     uint64_t read; /* position of the last entry that was taken */
     uint64_t highest; /* ever read, by this pump or one before it */
     uint64_t replay_until; /* of the lake that is open */
@@ -87,10 +89,24 @@ static int pump_open_lake(struct lake_pump *pump, struct error *error)
     return 0;
 }
 
+/* Dead letters are durable before the cursor passes their records. After a failure they are written again. */
+static int pump_sync_letters(struct lake_pump *pump, struct error *error)
+{
+    if (!pump->letters_added)
+        return 0;
+    pump->letters_added = false;
+    if (dead_letters_sync(pump->options.dead_letters, error))
+        return -1;
+    ledger_letters_durable(&pump->ledger);
+    return 0;
+}
+
 static int pump_fail(struct lake_pump *pump)
 {
     int64_t pause = LAKE_PUMP_BACKOFF_LEAST;
+    struct error ignored; /* of what failed already, the first reason is told */
 
+    pump_sync_letters(pump, &ignored);
     for (uint64_t i = 0; i < pump->failures && pause < LAKE_PUMP_BACKOFF_MOST; i++)
         pause *= 2;
     pump_close_lake(pump);
@@ -104,16 +120,19 @@ static int pump_fail(struct lake_pump *pump)
 
 /* ---- cursor ----------------------------------------------------------------------------------------------- */
 
-static void pump_move_cursor(struct lake_pump *pump)
+static int pump_move_cursor(struct lake_pump *pump, struct error *error)
 {
     uint64_t oldest = lake_oldest(pump->lake);
 
+    if (pump_sync_letters(pump, error))
+        return -1;
     if (ledger_move(&pump->ledger, oldest ? oldest - 1 : pump->read))
         journal_cursor_move(pump->options.journal, LAKE_PUMP_NAME, &pump->ledger.cursor);
     if (oldest)
         pump->lag_since = lake_oldest_received(pump->lake);
     else
         pump->lag_since = pump->read < journal_durable(pump->options.journal) ? pump->received : 0;
+    return 0;
 }
 
 /* These positions are not in the lake, and why. */
@@ -121,9 +140,8 @@ static int pump_except(
     struct lake_pump *pump, enum ledger_kind kind, uint64_t first, uint64_t last, struct error *error)
 {
     if (ledger_is_full(&pump->ledger)) {
-        if (lake_roll(pump->lake, true, error))
+        if (lake_roll(pump->lake, true, error) || pump_move_cursor(pump, error))
             return -1;
-        pump_move_cursor(pump);
     }
     ledger_except(&pump->ledger, kind, first, last);
     return 0;
@@ -155,7 +173,7 @@ static int pump_append_unrendered(struct lake_pump *pump, const struct journal_e
     char name[RECORD_STREAM_NAME_MAX + 1];
     bool there;
 
-    snprintf(name, sizeof name, "lost-rendering-%u", record->rendering);
+    snprintf(name, sizeof name, PUMP_LOST, record->rendering);
     log_event(LOG_ERROR, "outlet.rendering_lost", log_text("outlet", LAKE_PUMP_NAME), log_text("path", name),
         log_number("sequence", (int64_t)entry->sequence));
     const struct lake_row row = {
@@ -170,7 +188,7 @@ static int pump_append_unrendered(struct lake_pump *pump, const struct journal_e
     return lake_append(pump->lake, &row, pump->replay_until, &there, error);
 }
 
-/* ERROR_REJECT: this record can never be stored. */
+/* ERROR_REJECT: the lake can never store this record. */
 static int pump_append(struct lake_pump *pump, const struct journal_entry *entry, const struct record *record,
     struct error *error)
 {
@@ -197,22 +215,68 @@ static int pump_append(struct lake_pump *pump, const struct journal_entry *entry
     return lake_append(pump->lake, &row, pump->replay_until, &there, error);
 }
 
+/* The lake can never store this record: why says so. */
+static int pump_dead_letter(struct lake_pump *pump, const struct journal_entry *entry,
+    const struct record *record, const struct error *why, struct error *error)
+{
+    const struct rendering *rendering = rendering_find(pump->options.renderings, record->rendering);
+    char lost[RECORD_STREAM_NAME_MAX + 1];
+
+    snprintf(lost, sizeof lost, PUMP_LOST, record->rendering);
+    const struct dead_letter letter = {
+        .id = {pump->options.lake.gateway_id, entry->epoch, entry->sequence},
+        .outlet = LAKE_PUMP_NAME,
+        .stream = rendering ? rendering->stream : lost,
+        .topic = "",
+        .reason = why->text,
+        .time = clock_wall(pump->options.clock),
+        .record = record,
+        .labels = rendering && rendering->labels_count >= record->labels_count
+                      ? (const char *const *)rendering->labels
+                      : NULL,
+    };
+    if (!ledger_has_letter(&pump->ledger, entry->sequence)) {
+        if (dead_letters_add(pump->options.dead_letters, &letter, error))
+            return -1;
+        pump->letters_added = true;
+        log_event(LOG_ERROR, "outlet.dead_letter", log_text("outlet", LAKE_PUMP_NAME),
+            log_text("stream", letter.stream), log_number("sequence", (int64_t)entry->sequence),
+            log_text("reason", why->text));
+    }
+    return pump_except(pump, LEDGER_DEAD_LETTERED, entry->sequence, entry->sequence, error);
+}
+
+/* Those that a source marked are for the dead letters, and a dead letter given back for the outlet that had it. */
+static bool pump_is_for_lake(const struct record *record)
+{
+    static const char prefix[] = LAKE_PUMP_NAME " ";
+    const struct slice origin = record->origin;
+
+    if (record->flags & RECORD_UNDECODABLE)
+        return false;
+    return !(record->flags & RECORD_REPLAYED) ||
+           (origin.length >= sizeof prefix - 1 && memcmp(origin.data, prefix, sizeof prefix - 1) == 0);
+}
+
 static int pump_record(struct lake_pump *pump, const struct journal_entry *entry, struct error *error)
 {
     struct record record;
-    int result = record_decode(entry->body.data, entry->body.length, &record, error);
+    struct error why;
 
-    if (!result) {
-        pump->received = record.received;
-        if (record.flags & RECORD_UNDECODABLE)
-            return pump_except(pump, LEDGER_NOT_FOR_OUTLET, entry->sequence, entry->sequence, error);
-        result = pump_append(pump, entry, &record, error);
+    if (record_decode(entry->body.data, entry->body.length, &record, error)) {
+        log_event_always(LOG_ERROR, "outlet.record_damaged", log_text("outlet", LAKE_PUMP_NAME),
+            log_number("sequence", (int64_t)entry->sequence), log_text("reason", error->text));
+        return pump_except(pump, LEDGER_DAMAGED, entry->sequence, entry->sequence, error);
     }
-    if (!result || error->kind != ERROR_REJECT)
-        return result;
-    log_event_always(LOG_ERROR, "outlet.record_damaged", log_text("outlet", LAKE_PUMP_NAME),
-        log_number("sequence", (int64_t)entry->sequence), log_text("reason", error->text));
-    return pump_except(pump, LEDGER_DAMAGED, entry->sequence, entry->sequence, error);
+    pump->received = record.received;
+    if (!pump_is_for_lake(&record))
+        return pump_except(pump, LEDGER_NOT_FOR_OUTLET, entry->sequence, entry->sequence, error);
+    if (!pump_append(pump, entry, &record, &why))
+        return 0;
+    if (why.kind == ERROR_REJECT)
+        return pump_dead_letter(pump, entry, &record, &why, error);
+    *error = why;
+    return -1;
 }
 
 static int pump_damage(struct lake_pump *pump, uint64_t first, uint64_t last, struct error *error)
@@ -304,9 +368,8 @@ int lake_pump_step(struct lake_pump *pump, struct error *error)
             return pump_fail(pump);
     }
     int more = pump_read(pump, error);
-    if (more < 0 || pump_roll(pump, error))
+    if (more < 0 || pump_roll(pump, error) || pump_move_cursor(pump, error))
         return pump_fail(pump);
-    pump_move_cursor(pump);
     return more;
 }
 
@@ -318,9 +381,7 @@ int lake_pump_drain(struct lake_pump *pump, int64_t deadline, struct error *erro
         result = lake_pump_step(pump, error);
     while (result >= 0 && pump->lake && lake_open_files(pump->lake) &&
            clock_monotonic(pump->options.clock) < deadline) {
-        result = lake_roll_oldest(pump->lake, error) ? pump_fail(pump) : 0;
-        if (!result)
-            pump_move_cursor(pump);
+        result = lake_roll_oldest(pump->lake, error) || pump_move_cursor(pump, error) ? pump_fail(pump) : 0;
     }
     return result < 0 ? -1 : 0;
 }

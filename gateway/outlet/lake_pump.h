@@ -3,7 +3,8 @@
  * Reads in order, appends to the lake, moves the cursor to just below the oldest row that is not published. When anything fails
  * it closes the lake, waits (100 ms, doubling, at most 5 s), opens it again and reads again from the cursor; rows up to
  * the highest position ever read may already be in published files then, and the lake looks. A record that can never be
- * stored is counted as damaged and logged; it stops nothing. Room-internal. @thread the outlet's
+ * stored becomes a dead letter, durable before the cursor passes it; it stops nothing. What the journal lost, and bodies that
+ * are no record, are counted as damaged. Room-internal. @thread the outlet's
  */
 #ifndef PENSTOCK_OUTLET_LAKE_PUMP_H
 #define PENSTOCK_OUTLET_LAKE_PUMP_H
@@ -13,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "dead_letter/dead_letter.h"
 #include "journal/journal.h"
 #include "lake/lake.h"
 #include "record/record.h"
@@ -25,6 +27,7 @@
 struct lake_pump_options {
     struct journal *journal;
     struct rendering_table *renderings;
+    struct dead_letters *dead_letters;
     const struct clock *clock;
     struct lake_options lake; /* strings outlive the pump */
 };
