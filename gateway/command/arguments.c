@@ -7,19 +7,28 @@
 #include "base/metric.h"
 #include "base/option.h"
 #include "command/command.h"
+#include "kafka/kafka.h"
 #include "route/route.h"
 
 #define ARGUMENTS_TEXT_MAX (16 * 1024 * 1024)
 #define ARGUMENTS_MAX 16
 
-enum argument_id { ARGUMENT_FILE, ARGUMENT_SET, ARGUMENT_PRINT, ARGUMENT_HELP, ARGUMENT_VERSION };
+enum argument_id {
+    ARGUMENT_FILE,
+    ARGUMENT_SET,
+    ARGUMENT_PRINT,
+    ARGUMENT_ALL,
+    ARGUMENT_LIMIT,
+    ARGUMENT_HELP,
+    ARGUMENT_VERSION
+};
 
 struct argument {
     const char *name;
     const char *letter; /* "-c", or NULL */
     const char *value; /* what follows it, in words; NULL: nothing */
     enum argument_id id;
-    const char *only; /* the command that knows it; NULL: both */
+    const char *only; /* the command that knows it; NULL: all */
     arguments_print_fn *print;
     const char *help;
 };
@@ -35,11 +44,26 @@ static const struct argument argument_table[] = {
         "Print all metrics as a Markdown table."},
     {"--schema", NULL, NULL, ARGUMENT_PRINT, "check", option_print_schema,
         "Print the JSON schema of the file."},
+    {"--all", NULL, NULL, ARGUMENT_ALL, "dead-letters", NULL, "Replay or drop those of all streams."},
+    {"--limit", NULL, "N", ARGUMENT_LIMIT, "dead-letters", NULL, "Show at most so many letters."},
     {"--help", "-h", NULL, ARGUMENT_HELP, NULL, NULL, "Print this."},
     {"--version", NULL, NULL, ARGUMENT_VERSION, NULL, NULL, "Print the version."},
 };
 
 #define ARGUMENT_COUNT (sizeof argument_table / sizeof *argument_table)
+
+/* Commands that take words besides. */
+struct argument_words {
+    const char *command;
+    const char *words; /* for people */
+    size_t most;
+};
+
+static const struct argument_words argument_words_table[] = {
+    {"dead-letters", "list|show|replay|drop [STREAM]", 2},
+};
+
+#define ARGUMENT_WORDS_COUNT (sizeof argument_words_table / sizeof *argument_words_table)
 
 _Static_assert(ARGUMENT_COUNT <= ARGUMENTS_MAX, "the list of names has to hold them");
 
@@ -70,6 +94,16 @@ static const struct argument *arguments_find(const char *command, const char *te
     return NULL;
 }
 
+/* NULL: the command takes none. */
+static const struct argument_words *arguments_words(const char *command)
+{
+    for (size_t i = 0; i < ARGUMENT_WORDS_COUNT; i++) {
+        if (!strcmp(argument_words_table[i].command, command))
+            return &argument_words_table[i];
+    }
+    return NULL;
+}
+
 static int arguments_refuse(const char *command, const char *text, struct error *error)
 {
     struct slice names[ARGUMENTS_MAX];
@@ -78,6 +112,9 @@ static int arguments_refuse(const char *command, const char *text, struct error 
     cleanup_bytes struct bytes allowed;
 
     bytes_init(&allowed, ERROR_TEXT_SIZE);
+    const struct argument_words *words = arguments_words(command);
+    if (words)
+        bytes_print(&allowed, &ignored, "%s, ", words->words);
     for (size_t i = 0; i < ARGUMENT_COUNT; i++) {
         if (!arguments_knows(&argument_table[i], command))
             continue;
@@ -103,6 +140,10 @@ static void arguments_apply(struct arguments *arguments, const struct argument *
         arguments->sets[arguments->sets_count++] = value;
     else if (argument->id == ARGUMENT_PRINT)
         arguments->print = argument->print;
+    else if (argument->id == ARGUMENT_ALL)
+        arguments->all = true;
+    else if (argument->id == ARGUMENT_LIMIT)
+        arguments->limit = value;
     else if (argument->id == ARGUMENT_HELP)
         arguments->help = true;
     else
@@ -111,12 +152,21 @@ static void arguments_apply(struct arguments *arguments, const struct argument *
 
 int arguments_parse(struct arguments *ret_arguments, int argc, char **argv, struct error *error)
 {
-    *ret_arguments = (struct arguments){.sets = calloc((size_t)argc, sizeof *ret_arguments->sets)};
-    if (!ret_arguments->sets)
+    const struct argument_words *words = arguments_words(argv[0]);
+
+    *ret_arguments = (struct arguments){
+        .sets = calloc((size_t)argc, sizeof *ret_arguments->sets),
+        .words = calloc((size_t)argc, sizeof *ret_arguments->words),
+    };
+    if (!ret_arguments->sets || !ret_arguments->words)
         return error_set(
             error, ERROR_RETRY, "out of memory"); /* GCOVR_EXCL_LINE: only a failing malloc comes here */
     for (int i = 1; i < argc; i++) {
         const char *value;
+        if (words && argv[i][0] != '-' && ret_arguments->words_count < words->most) {
+            ret_arguments->words[ret_arguments->words_count++] = argv[i];
+            continue;
+        }
         const struct argument *argument = arguments_find(argv[0], argv[i], &value);
         if (!argument)
             return arguments_refuse(argv[0], argv[i], error);
@@ -133,6 +183,7 @@ int arguments_parse(struct arguments *ret_arguments, int argc, char **argv, stru
 void arguments_free(struct arguments *arguments)
 {
     free(arguments->sets);
+    free(arguments->words);
     *arguments = (struct arguments){0};
 }
 
@@ -159,14 +210,19 @@ struct config *arguments_load(const struct arguments *arguments)
 {
     struct config *config;
     struct streams *streams = NULL;
+    struct kafka_client *client = NULL;
     struct error error;
     cleanup_bytes struct bytes text;
 
     bytes_init(&text, ARGUMENTS_TEXT_MAX);
     /* What a file lacks that could not be read at all is no news. */
-    if (config_load(&config, arguments->file, arguments->sets, arguments->sets_count) == 0)
+    if (config_load(&config, arguments->file, arguments->sets, arguments->sets_count) == 0) {
         streams_compile(&streams, config, &error);
+        if (kafka_is_configured(config))
+            kafka_client_new(&client, config, &error);
+    }
     streams_free(&streams);
+    kafka_client_free(&client);
     if (config_errors(config) == 0)
         return config;
     if (config_print_errors(config, &text, &error))
@@ -189,5 +245,9 @@ int arguments_print_help(struct bytes *text, struct error *error)
                 argument->only ? ")" : ""))
             return -1;
     }
+    for (size_t i = 0; i < ARGUMENT_WORDS_COUNT; i++)
+        if (bytes_print(
+                text, error, "  %s %s\n", argument_words_table[i].command, argument_words_table[i].words))
+            return -1;
     return 0;
 }

@@ -1,5 +1,5 @@
-/* arguments: the command line that run and check share (-c FILE, --set NAME=VALUE), and the way from there to a
- * configuration. @thread main
+/* arguments: the command line that all commands share (-c FILE, --set NAME=VALUE), the words of those that take some, and the
+ * way from there to a configuration. @thread main
  */
 #ifndef PENSTOCK_COMMAND_ARGUMENTS_H
 #define PENSTOCK_COMMAND_ARGUMENTS_H
@@ -18,6 +18,10 @@ struct arguments {
     const char *file; /* NULL: the defaults alone */
     const char **sets; /* in the order given; the array is owned, the strings are argv's */
     size_t sets_count;
+    const char **words; /* what is no option, of commands that take words; the array is owned */
+    size_t words_count;
+    const char *limit; /* dead-letters only: as written; NULL: none */
+    bool all; /* dead-letters only */
     bool help;
     bool version;
     arguments_print_fn *print; /* check only; NULL: nothing */

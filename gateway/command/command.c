@@ -9,6 +9,8 @@
 const struct command command_table[] = {
     {"run", command_run, "Start the gateway."},
     {"check", command_check, "Check a configuration and print the one in effect."},
+    {"dead-letters", command_dead_letters,
+        "List, show, give back or delete what an outlet could not deliver."},
     {"journal", command_journal, "Forget an outlet that is not configured any more: journal forget OUTLET."},
     {"help", command_help, "Explain the commands and all options."},
 };

@@ -31,6 +31,7 @@ int command_main(int argc, char **argv);
 
 command_fn command_run;
 command_fn command_check;
+command_fn command_dead_letters;
 command_fn command_journal;
 command_fn command_help;
 

@@ -21,6 +21,7 @@
 #include "base/error.h"
 #include "record/record.h"
 
+#define DEAD_LETTER_DIRECTORY "dead-letters" /* in gateway.data */
 #define DEAD_LETTER_FILE_MAX (UINT64_C(8) << 20)
 
 struct dead_letter {
