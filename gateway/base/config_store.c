@@ -115,6 +115,8 @@ void config_report(struct config *config, const void *field, const char *format,
     struct config_place place = {CONFIG_PLACE_DEFAULT, 0, 0};
     va_list arguments;
 
+    if (origin && origin->refused) /* what stands there instead is not the user's */
+        return;
     va_start(arguments, format);
     config_report_list(
         config, origin ? origin->place : place, config_find_name(config, field), format, arguments);

@@ -50,6 +50,7 @@ ERRORS = {
     "bad gateway id": ("gateway: {id: \"site 7\"}\n", 1, 15, ["site 7"]),
     "missing variable": ("gateway: {data: \"${PENSTOCK_NO_SUCH}\"}\n", 1, 17, ["PENSTOCK_NO_SUCH"]),
     "dollar alone": ("gateway: {data: \"a$b\"}\n", 1, 17, ["$$"]),
+    "control character in a property": ("kafka: {properties: {bootstrap.servers: \"a\\tb\"}}\n", 1, 41, ["bootstrap.servers", "PROPERTY"]),
     "unknown section of Kafka": ("kafka:\n  property: {linger.ms: 5}\n", 2, 3, ["property", "kafka.properties"]),
     "property beside properties": ("kafka: {linger.ms: 5}\n", 1, 9, ["linger.ms"]),
     "bad name of a property": ("kafka: {properties: {Linger.ms: 5}}\n", 1, 22, ["Linger.ms", "a-z"]),
@@ -157,6 +158,7 @@ streams:
 
 def test_no_secret_is_printed(check, tmp_path):
     (tmp_path / "password").write_text("hunter2")
+    (tmp_path / "password").chmod(0o600)
     environment = {**os.environ, "PENSTOCK_TEST_PASSWORD": "hunter2"}
     done = check(KAFKA, environment=environment)
     assert done.returncode == 0, done.stderr

@@ -342,6 +342,20 @@ Test(config_maps, later_stages_report_at_the_item)
                                          "default of streams.readings.topics: i\n");
 }
 
+Test(config_maps, what_was_refused_is_not_reported_again)
+{
+    struct config *config =
+        config_harness_load("kafka: {properties: {a: \"b\\tc\", d: e}}\nlog: {level: loud}\n");
+
+    cr_assert_eq(config_errors(config), 2);
+    config_report(config, &config->kafka.properties.items[0].value, "again");
+    config_report(config, &config->log.level, "again");
+    cr_assert_eq(config_errors(config), 2);
+    config_report(config, &config->kafka.properties.items[1].value, "for the first time");
+    cr_assert_eq(config_errors(config), 3);
+    config_free(&config);
+}
+
 /* ---- printing ---------------------------------------------------------------------------------------------- */
 
 static const char printed_file[] =
