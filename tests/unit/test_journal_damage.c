@@ -401,10 +401,40 @@ Test(damage, the_golden_journal_of_version_1_is_read)
     open_again("golden", 1);
     cr_assert_eq(journal_cursor(fx.journal, "one", &cursor, &fx.error), 0);
     cr_assert_eq(cursor.position, 17);
+    cr_assert_eq(cursor.held, 0, "a cursor of version 1 holds nothing");
     fixture_read(&fx, 17, &found);
     cr_assert_eq(found.count, 23);
     cr_assert_eq(found.damaged, 0);
     for (uint64_t i = 0; i < found.count; i++)
         cr_assert_eq(found.id[i], 18 + i);
     cr_assert_eq(found.epoch[0], 0xd6a892f7, "epoch %08x", found.epoch[0]);
+}
+
+/* Cursors of version 2, and marks. */
+Test(damage, the_golden_journal_with_marks_is_read)
+{
+    struct journal_cursor cursor;
+    static struct marks_found marks;
+
+    fixture_close(&fx);
+    directory_delete(fx.directory);
+    directory_copy(PENSTOCK_GOLDEN "/journal-v1-marks", fx.directory);
+    fx.options.gateway_id = "golden";
+    open_again("golden with marks", 1);
+    cr_assert_eq(fx.report.notes.length, 0);
+    cr_assert_eq(journal_cursor(fx.journal, "one", &cursor, &fx.error), 0);
+    cr_assert_eq(cursor.position, 17);
+    cr_assert_eq(cursor.delivered, 9);
+    cr_assert_eq(cursor.dead_lettered, 2);
+    cr_assert_eq(cursor.not_for_outlet, 2);
+    cr_assert_eq(cursor.damaged, 1);
+    cr_assert_eq(cursor.held, 3);
+    fixture_marks(&fx, "one", &marks);
+    cr_assert_eq(marks.count, 2);
+    cr_assert_eq(marks_position(&marks, "INGESTION"), 12);
+    cr_assert_eq(marks_position(&marks, "SENSOR_ID_1"), JOURNAL_MARK_FREE);
+    fixture_read(&fx, 12, &found);
+    cr_assert_eq(found.count, 28);
+    for (uint64_t i = 0; i < found.count; i++)
+        cr_assert_eq(found.id[i], 13 + i);
 }
