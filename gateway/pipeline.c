@@ -20,7 +20,8 @@
 #define PIPELINE_PAUSE (CLOCK_SECOND / 10)
 
 static const struct source_kind *const pipeline_sources[] = {&source_http};
-static const struct outlet_kind *const pipeline_outlets[] = {&outlet_lake};
+static const struct outlet_kind *const pipeline_outlets[] = {
+    &outlet_lake, &outlet_kafka, &outlet_dead_letter};
 #define SOURCES (sizeof pipeline_sources / sizeof *pipeline_sources)
 #define OUTLETS (sizeof pipeline_outlets / sizeof *pipeline_outlets)
 
@@ -29,13 +30,17 @@ struct pipeline {
     const struct clock *clock;
     char gateway_id[JOURNAL_GATEWAY_ID_MAX + 1];
     char *journal_directory;
+    char *dead_letters_directory;
+    const struct outlet_kind *wanted[OUTLETS]; /* of the table, those that the configuration asks for */
     const char *outlet_names[OUTLETS];
+    size_t wanted_count;
     struct state_kind kinds[1];
 
     struct streams *streams;
     struct rendering_table *renderings;
     struct journal *journal;
-    struct outlet *outlets[OUTLETS];
+    struct dead_letters *dead_letters;
+    struct outlet *outlets[OUTLETS]; /* as wanted[] */
     struct source *sources[SOURCES];
     struct admin *admin;
     bool outlets_run[OUTLETS], sources_run[SOURCES];
@@ -47,6 +52,18 @@ struct pipeline {
 static int pipeline_compile(struct pipeline *pipeline, struct error *error)
 {
     return streams_compile(&pipeline->streams, pipeline->config, error);
+}
+
+static int pipeline_choose_outlets(struct pipeline *pipeline, struct error *error)
+{
+    (void)error;
+    for (size_t i = 0; i < OUTLETS; i++) {
+        if (!pipeline_outlets[i]->wanted(pipeline->config))
+            continue;
+        pipeline->outlet_names[pipeline->wanted_count] = pipeline_outlets[i]->name;
+        pipeline->wanted[pipeline->wanted_count++] = pipeline_outlets[i];
+    }
+    return 0;
 }
 
 static void pipeline_log_report(const struct pipeline *pipeline, const struct journal_report *report)
@@ -84,8 +101,6 @@ static int pipeline_open_journal(struct pipeline *pipeline, struct error *error)
     }
     if (rendering_table_new(&pipeline->renderings, error))
         return -1;
-    for (size_t i = 0; i < OUTLETS; i++)
-        pipeline->outlet_names[i] = pipeline_outlets[i]->name;
     pipeline->kinds[0] = (struct state_kind){
         STATE_RENDERING, "rendering", rendering_apply, rendering_dump, pipeline->renderings};
     const struct journal_options options = {
@@ -94,7 +109,7 @@ static int pipeline_open_journal(struct pipeline *pipeline, struct error *error)
         .segment_size = pipeline->config->journal.segment_size,
         .max_size = pipeline->config->journal.max_size,
         .outlets = pipeline->outlet_names,
-        .outlets_count = OUTLETS,
+        .outlets_count = pipeline->wanted_count,
         .kinds = pipeline->kinds,
         .kinds_count = 1,
         .clock = pipeline->clock,
@@ -106,17 +121,43 @@ static int pipeline_open_journal(struct pipeline *pipeline, struct error *error)
     return result;
 }
 
+static int pipeline_open_dead_letters(struct pipeline *pipeline, struct error *error)
+{
+    const struct config *config = pipeline->config;
+
+    if (asprintf(&pipeline->dead_letters_directory, "%s/dead-letters", config->gateway.data) < 0) {
+        pipeline->dead_letters_directory = NULL;
+        return error_set(error, ERROR_RETRY, "dead letters: out of memory");
+    }
+    return dead_letters_open(
+        &pipeline->dead_letters, pipeline->dead_letters_directory, config->dead_letters.quota, error);
+}
+
+/* What an outlet would refuse for its size is refused at the door. */
+static void pipeline_limit_streams(struct pipeline *pipeline, uint64_t max_message)
+{
+    for (size_t i = 0; i < pipeline->streams->count; i++) {
+        struct stream *stream = &pipeline->streams->items[i];
+        if (stream->topics_count)
+            stream->max_message = max_message;
+    }
+}
+
 static int pipeline_open_outlets(struct pipeline *pipeline, struct error *error)
 {
     const struct outlet_context context = {.config = pipeline->config,
         .gateway_id = pipeline->gateway_id,
         .journal = pipeline->journal,
         .renderings = pipeline->renderings,
+        .streams = pipeline->streams,
+        .dead_letters = pipeline->dead_letters,
         .clock = pipeline->clock};
 
-    for (size_t i = 0; i < OUTLETS; i++) {
-        if (pipeline_outlets[i]->open(&pipeline->outlets[i], &context, error))
+    for (size_t i = 0; i < pipeline->wanted_count; i++) {
+        if (pipeline->wanted[i]->open(&pipeline->outlets[i], &context, error))
             return -1;
+        if (pipeline->wanted[i]->max_message)
+            pipeline_limit_streams(pipeline, pipeline->wanted[i]->max_message(pipeline->outlets[i]));
     }
     return 0;
 }
@@ -144,8 +185,8 @@ static int pipeline_open_admin(struct pipeline *pipeline, struct error *error)
 
 static int pipeline_run_outlets(struct pipeline *pipeline, struct error *error)
 {
-    for (size_t i = 0; i < OUTLETS; i++) {
-        if (pipeline_outlets[i]->run(pipeline->outlets[i], error))
+    for (size_t i = 0; i < pipeline->wanted_count; i++) {
+        if (pipeline->wanted[i]->run(pipeline->outlets[i], error))
             return -1;
         pipeline->outlets_run[i] = true;
     }
@@ -213,7 +254,9 @@ static int pipeline_run_sources(struct pipeline *pipeline, struct error *error)
 
 static int (*const pipeline_steps[])(struct pipeline *pipeline, struct error *error) = {
     pipeline_compile,
+    pipeline_choose_outlets,
     pipeline_open_journal,
+    pipeline_open_dead_letters,
     pipeline_open_outlets,
     pipeline_open_sources,
     pipeline_open_admin,
@@ -256,9 +299,9 @@ void pipeline_stop(struct pipeline *pipeline, int64_t deadline)
             pipeline_sources[i]->stop(pipeline->sources[i], deadline);
         pipeline->sources_run[i] = false;
     }
-    for (size_t i = OUTLETS; i-- > 0;) {
+    for (size_t i = pipeline->wanted_count; i-- > 0;) {
         if (pipeline->outlets_run[i])
-            pipeline_outlets[i]->stop(pipeline->outlets[i], deadline);
+            pipeline->wanted[i]->stop(pipeline->outlets[i], deadline);
         pipeline->outlets_run[i] = false;
     }
 }
@@ -271,24 +314,56 @@ void pipeline_close(struct pipeline **pipeline)
     if (!old)
         return;
     admin_close(&old->admin);
-    for (size_t i = OUTLETS; i-- > 0;)
-        pipeline_outlets[i]->close(&old->outlets[i]);
+    for (size_t i = old->wanted_count; i-- > 0;)
+        old->wanted[i]->close(&old->outlets[i]);
     /* Completes what sources handed over and could not wait for: their memory must be there until then. */
     journal_close(&old->journal);
     for (size_t i = SOURCES; i-- > 0;)
         pipeline_sources[i]->close(&old->sources[i]);
+    dead_letters_close(&old->dead_letters);
     rendering_table_free(&old->renderings);
     streams_free(&old->streams);
+    free(old->dead_letters_directory);
     free(old->journal_directory);
     free(old);
 }
 
 /* ---- what people see ----------------------------------------------------------------------------------------- */
 
+/* A stream whose dead letters have used up their quota takes nothing until people have looked at them. */
+static void pipeline_watch_dead_letters(struct pipeline *pipeline)
+{
+    char text[sizeof((struct health_condition *)0)->text];
+    const char *first = "";
+    size_t suspended = 0;
+    bool changed = false;
+
+    dead_letters_refresh(pipeline->dead_letters);
+    for (size_t i = 0; i < pipeline->streams->count; i++) {
+        struct stream *stream = &pipeline->streams->items[i];
+        bool full = dead_letters_is_full(pipeline->dead_letters, stream->name);
+        if (full && suspended++ == 0)
+            first = stream->name;
+        if (full == atomic_load(&stream->suspended))
+            continue;
+        changed = true;
+        atomic_store(&stream->suspended, full);
+        log_event(full ? LOG_ERROR : LOG_INFO, full ? "stream.suspended" : "stream.resumed",
+            log_text("stream", stream->name));
+    }
+    snprintf(text, sizeof text,
+        "%zu streams take nothing, %s among them: dead letters have used up dead_letters.quota; see penstock "
+        "dead-letters list",
+        suspended, first);
+    if (changed)
+        health_set("dead-letters", suspended ? HEALTH_DEGRADED : HEALTH_OK, text);
+}
+
 void pipeline_watch(struct pipeline *pipeline, struct pipeline_state *ret_state)
 {
     struct journal_status status;
 
+    pipeline_watch_dead_letters(pipeline);
     journal_status(pipeline->journal, &status);
     ret_state->accepting = status.accepting;
     ret_state->busy = status.busy;
@@ -313,8 +388,8 @@ int pipeline_describe(const struct pipeline *pipeline, struct bytes *text, struc
         return -1;
     if (bytes_print(text, error, "Data   %s\n", pipeline->config->gateway.data))
         return -1;
-    for (size_t i = 0; i < OUTLETS; i++) {
-        if (pipeline_outlets[i]->describe(pipeline->outlets[i], text, error))
+    for (size_t i = 0; i < pipeline->wanted_count; i++) {
+        if (pipeline->wanted[i]->describe(pipeline->outlets[i], text, error))
             return -1;
     }
     return 0;

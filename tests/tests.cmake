@@ -92,4 +92,15 @@ target_sources(test_outlet_lake PRIVATE tests/unit/journal_harness.c)
 penstock_lake_test(outlet outlet)
 target_sources(test_outlet PRIVATE tests/unit/journal_harness.c)
 penstock_test(kafka_client kafka)
-penstock_test(kafka_producer kafka)
+
+# These Kafka tests share a harness.
+foreach(name kafka_producer kafka_errors)
+    penstock_test(${name} kafka)
+    target_sources(test_${name} PRIVATE tests/unit/kafka_harness.c)
+endforeach()
+
+# The Kafka outlet's pump runs on a journal and librdkafka's mock cluster.
+penstock_test(kafka_pump outlet)
+target_sources(test_kafka_pump PRIVATE tests/unit/pump_harness.c tests/unit/journal_harness.c)
+
+penstock_test(dead_letter dead_letter)

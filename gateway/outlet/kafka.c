@@ -68,8 +68,19 @@ static int outlet_check_topics(const struct outlet_context *context, struct erro
     if (config->kafka.max_topics <= most)
         return 0;
     config_report(config, &config->kafka.max_topics,
-        "found %" PRIu64 "; allowed with this journal.segment_size: at most %zu", config->kafka.max_topics, most);
+        "found %" PRIu64 "; allowed with this journal.segment_size: at most %zu", config->kafka.max_topics,
+        most);
     return error_set(error, ERROR_FATAL, "kafka.max_topics: more than the journal can keep");
+}
+
+/* librdkafka's own words, on the outlet's thread. */
+static void outlet_log(void *context, int severity, const char *facility, const char *text)
+{
+    (void)context;
+    log_event(severity <= 3   ? LOG_WARN
+              : severity <= 6 ? LOG_INFO
+                              : LOG_DEBUG,
+        "kafka.client", log_text("facility", facility), log_text("text", text));
 }
 
 static void outlet_kafka_close(struct outlet **outlet);
@@ -84,6 +95,7 @@ static int outlet_kafka_open(
         return error_set(error, ERROR_RETRY, "kafka outlet: out of memory");
     if (kafka_client_new(&outlet->client, config, error) || outlet_check_topics(context, error))
         return -1;
+    kafka_client_set_log(outlet->client, outlet_log, NULL);
     outlet->options = (struct kafka_pump_options){
         .journal = context->journal,
         .renderings = context->renderings,
@@ -135,7 +147,8 @@ static void outlet_tell_metrics(struct outlet *outlet, const struct kafka_pump_s
 
     metric_add(metrics->delivered, cursor->delivered - told->delivered);
     metric_add(metrics->dead_lettered, cursor->dead_lettered - told->dead_lettered);
-    metric_add(metric_series(METRIC_JOURNAL_RECORDS_DAMAGED, NULL, NULL, NULL), cursor->damaged - told->damaged);
+    metric_add(
+        metric_series(METRIC_JOURNAL_RECORDS_DAMAGED, NULL, NULL, NULL), cursor->damaged - told->damaged);
     metric_add(metrics->errors, status->replays - outlet->told.replays);
     metric_add(metrics->retries, status->retries - outlet->told.retries);
     metric_set(metrics->held, (double)cursor->held);
@@ -195,14 +208,6 @@ static void outlet_tell(struct outlet *outlet, const struct error *error, bool n
     outlet_tell_trouble(outlet, &status);
     outlet_tell_held(outlet, &status);
     outlet->told = status;
-}
-
-/* librdkafka's own words, on the outlet's thread. */
-static void outlet_log(void *context, int severity, const char *facility, const char *text)
-{
-    (void)context;
-    log_event(severity <= 3 ? LOG_WARN : severity <= 6 ? LOG_INFO : LOG_DEBUG, "kafka.client",
-        log_text("facility", facility), log_text("text", text));
 }
 
 /* ---- thread ----------------------------------------------------------------------------------------------- */

@@ -118,7 +118,7 @@ void pump_refuse_topic(struct kafka_pump *pump, struct topic *topic, uint64_t do
     const char *creation = open ? topic->reason : "";
     char text[TOPIC_REASON_MAX];
 
-    snprintf(text, sizeof text, "%s%s%s", reason, *creation ? "; " : "", creation);
+    snprintf(text, sizeof text, "%.120s%s%.70s", reason, *creation ? "; " : "", creation);
     if (topic_is_waiting(topic)) {
         state = TOPIC_HELD;
         done = done > topic->done ? done : topic->done;

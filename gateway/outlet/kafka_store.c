@@ -75,7 +75,7 @@ static size_t store_collect(
 static int store_move(struct kafka_pump *pump, const struct journal_cursor *cursor,
     struct topic *const *changed, size_t count, struct error *error)
 {
-    struct journal_mark marks[STORE_MARKS];
+    struct journal_mark marks[STORE_MARKS] = {0};
 
     for (size_t i = 0; i < count; i++) {
         memcpy(marks[i].name, changed[i]->name, sizeof marks[i].name);

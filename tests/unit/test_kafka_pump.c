@@ -1,0 +1,289 @@
+/* test_kafka_pump: the Kafka outlet against every error row: nothing is lost, order per key holds, the ledger adds up */
+#include "pump_harness.h"
+
+#include <stdio.h>
+
+static struct kafka_found found;
+
+TestSuite(kafka_pump, .init = kafka_set_up, .fini = kafka_tear_down, .timeout = 180);
+
+static void push_errors(rd_kafka_resp_err_t error, int count)
+{
+    for (int i = 0; i < count; i++)
+        rd_kafka_mock_push_request_errors(kafka.cluster, KAFKA_PRODUCE, 1, error);
+}
+
+/* ---- without errors --------------------------------------------------------------------------------------- */
+
+Test(kafka_pump, delivers_in_order_to_all_topics_once)
+{
+    kafka_put_some(1, 500);
+    kafka_put_some(2, 500);
+    kafka_put_some(3, 100);
+    kafka_put(1, "k1", 0, RECORD_UNDECODABLE);
+    kafka_open_pump();
+    kafka_run_until(kafka_all_done);
+    cr_assert_eq(kafka_status().cursor.delivered, 1000);
+    cr_assert_eq(kafka_status().cursor.not_for_outlet, 101);
+    kafka_consume("t", &found);
+    cr_assert_eq(found.messages, 1000);
+    kafka_assert_rows(&found, 1, 1000, 0);
+    kafka_consume("u", &found);
+    cr_assert_eq(found.messages, 500);
+    kafka_assert_rows(&found, 501, 1000, 0);
+}
+
+Test(kafka_pump, goes_on_where_the_cursor_stands)
+{
+    kafka_put_some(1, 300);
+    kafka_open_pump();
+    kafka_run_until(kafka_all_done);
+    kafka_restart();
+    kafka_put_some(1, 300);
+    kafka_run_until(kafka_all_done);
+    kafka_consume("t", &found);
+    kafka_assert_rows(&found, 1, 600, 0);
+    cr_assert_eq(kafka_status().cursor.delivered, 600);
+}
+
+static bool some_delivered(void)
+{
+    return kafka_status().cursor.position > 1000;
+}
+
+Test(kafka_pump, a_restart_in_the_middle_loses_nothing)
+{
+    kafka_put_some(2, 20000);
+    kafka_open_pump();
+    kafka_run_until(some_delivered);
+    kafka_restart();
+    kafka_run_until(kafka_all_done);
+    kafka_consume("t", &found);
+    kafka_assert_rows(&found, 1, 20000, 20000);
+    kafka_consume("u", &found);
+    kafka_assert_rows(&found, 1, 20000, 20000);
+}
+
+Test(kafka_pump, a_replayed_letter_is_only_for_its_outlet)
+{
+    kafka_put(1, "k1", 0, RECORD_REPLAYED); /* its origin names no outlet */
+    kafka_open_pump();
+    kafka_run_until(kafka_all_done);
+    cr_assert_eq(kafka_status().cursor.not_for_outlet, 1);
+}
+
+/* ---- errors that pass by themselves ------------------------------------------------------------------------ */
+
+static void survive(rd_kafka_resp_err_t error, int count, uint64_t extra)
+{
+    kafka_put_some(1, 2000);
+    kafka_open_pump();
+    push_errors(error, count);
+    kafka_run_until(kafka_all_done);
+    kafka_put_some(1, 200);
+    kafka_run_until(kafka_all_done);
+    kafka_consume("t", &found);
+    kafka_assert_rows(&found, 1, 2200, extra);
+    cr_assert_eq(kafka_status().cursor.delivered, 2200);
+    cr_assert_eq(kafka_letters(NULL, 0), 0);
+    cr_assert_str_eq(kafka_status().trouble, "");
+}
+
+Test(kafka_pump, not_leader)
+{
+    survive(RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION, 5, 0);
+}
+
+Test(kafka_pump, request_timed_out)
+{
+    survive(RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT, 3, 0);
+}
+
+Test(kafka_pump, not_enough_replicas)
+{
+    survive(RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS, 3, 0);
+}
+
+Test(kafka_pump, all_brokers_down_then_up)
+{
+    kafka_put_some(1, 1000);
+    for (int i = 1; i <= 3; i++)
+        rd_kafka_mock_broker_set_down(kafka.cluster, i);
+    kafka_open_pump();
+    kafka_steps(CLOCK_SECOND);
+    cr_assert_eq(kafka_status().cursor.position, 0);
+    cr_assert_str_neq(kafka_status().trouble, "");
+    for (int i = 1; i <= 3; i++)
+        rd_kafka_mock_broker_set_up(kafka.cluster, i);
+    kafka_run_until(kafka_all_done);
+    cr_assert_str_eq(kafka_status().trouble, "");
+    kafka_consume("t", &found);
+    kafka_assert_rows(&found, 1, 1000, 0);
+}
+
+/* ---- errors that end a producer ---------------------------------------------------------------------------- */
+
+Test(kafka_pump, invalid_producer_epoch)
+{
+    survive(RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH, 1, 2000);
+}
+
+Test(kafka_pump, out_of_order_sequence)
+{
+    survive(RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER, 1, 2000);
+}
+
+Test(kafka_pump, unknown_producer_id)
+{
+    survive(RD_KAFKA_RESP_ERR_UNKNOWN_PRODUCER_ID, 1, 2000);
+}
+
+/* ---- a message that is refused ----------------------------------------------------------------------------- */
+
+Test(kafka_pump, a_batch_refused_once_loses_nothing)
+{
+    survive(RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, 1, 2000);
+}
+
+/* The second refusal hits the first message alone. */
+Test(kafka_pump, what_is_refused_alone_is_a_dead_letter)
+{
+    char reason[200];
+
+    kafka_put_some(5, 500);
+    kafka_open_pump();
+    push_errors(RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, 2);
+    kafka_run_until(kafka_all_done);
+    cr_assert_eq(kafka_letters(reason, sizeof reason), 1);
+    cr_assert(strstr(reason, "too large"), "%s", reason);
+    cr_assert_eq(kafka_status().cursor.dead_lettered, 1);
+    cr_assert_eq(kafka_status().cursor.delivered, 499);
+    kafka_consume("x", &found);
+    kafka_assert_rows(&found, 2, 500, 0);
+    cr_assert_eq(found.seen[1], 0);
+}
+
+Test(kafka_pump, what_librdkafka_refuses_itself_is_a_dead_letter)
+{
+    /* The client's limit is the default 1,000,000 bytes; a segment of 1 MiB takes no record of that size, so the topic is
+     * what is wrong here: a key that it cannot carry. */
+    kafka_put(4, "a:b", 0, 0);
+    kafka_put(4, "ab", 0, 0);
+    kafka_open_pump();
+    kafka_run_until(kafka_all_done);
+    cr_assert_eq(kafka_letters(NULL, 0), 1);
+    cr_assert_eq(kafka_status().cursor.dead_lettered, 1);
+    cr_assert_eq(kafka_status().cursor.delivered, 1);
+}
+
+Test(kafka_pump, a_lost_rendering_makes_dead_letters)
+{
+    kafka_put(99, "k", 0, 0);
+    kafka_put(1, "k", 0, 0);
+    kafka_open_pump();
+    kafka_run_until(kafka_all_done);
+    cr_assert_eq(kafka_letters(NULL, 0), 1);
+    cr_assert_eq(kafka_status().cursor.dead_lettered, 1);
+}
+
+/* ---- topics ------------------------------------------------------------------------------------------------ */
+
+Test(kafka_pump, above_max_topics_are_dead_letters_also_behind_a_restart)
+{
+    char reason[200];
+
+    kafka.options.max_topics = 2;
+    kafka_put(4, "a", 0, 0);
+    kafka_put(4, "b", 0, 0);
+    kafka_put(4, "c", 0, 0);
+    kafka_open_pump();
+    kafka_run_until(kafka_all_done);
+    cr_assert_eq(kafka_letters(reason, sizeof reason), 1);
+    cr_assert(strstr(reason, "kafka.max_topics"), "%s", reason);
+    kafka_restart();
+    kafka_put(4, "d", 0, 0);
+    kafka_put(4, "a", 0, 0);
+    kafka_run_until(kafka_all_done);
+    cr_assert_eq(kafka_letters(NULL, 0), 2);
+    cr_assert_eq(kafka_status().cursor.delivered, 3);
+}
+
+static bool something_held(void)
+{
+    return kafka_status().topics_held > 0 && kafka_all_done();
+}
+
+/* The topic takes nothing for a while; others go on, and it comes back by itself. */
+Test(kafka_pump, a_forbidden_topic_is_held_and_resumes)
+{
+    kafka.options.hold_retry = 2 * CLOCK_SECOND;
+    kafka_put_some(5, 300);
+    kafka_open_pump();
+    kafka_run_until(kafka_all_done);
+    push_errors(RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, 1);
+    kafka_put_some(5, 300);
+    kafka_run_until(something_held);
+    cr_assert_eq(kafka_status().cursor.held, 300);
+    cr_assert_str_eq(kafka_status().held_topic, "x");
+    kafka_put_some(1, 300);
+    kafka_put_some(5, 300);
+    kafka_run_until(kafka_nothing_held);
+    cr_assert_eq(kafka_status().cursor.delivered, 1200);
+    kafka_consume("x", &found);
+    kafka_assert_rows(&found, 1, 600, 0);
+    kafka_assert_rows(&found, 901, 1200, 0);
+    kafka_consume("t", &found);
+    kafka_assert_rows(&found, 601, 900, 0);
+}
+
+Test(kafka_pump, a_held_topic_waits_over_a_restart)
+{
+    kafka_put_some(5, 100);
+    kafka_open_pump();
+    push_errors(RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, 4);
+    kafka_run_until(something_held);
+    kafka_put_some(5, 100);
+    kafka_run_until(something_held);
+    cr_assert_eq(kafka_status().cursor.held, 200);
+    kafka_restart();
+    cr_assert_eq(kafka_status().cursor.held, 200);
+    cr_assert_eq(kafka_status().topics_held, 1);
+    kafka_put_some(5, 100);
+    kafka_run_until(kafka_nothing_held);
+    kafka_consume("x", &found);
+    kafka_assert_rows(&found, 1, 300, 0);
+    cr_assert_eq(kafka_status().cursor.delivered, 300);
+}
+
+/* Of a record's two topics one is held: it counts as held until that one has it, and is sent to the other once. */
+Test(kafka_pump, a_record_with_one_topic_held_counts_once)
+{
+    kafka.options.hold_retry = 2 * CLOCK_SECOND;
+    kafka_put_some(2, 200);
+    kafka_open_pump();
+    push_errors(RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, 1);
+    kafka_run_until(something_held);
+    cr_assert_eq(kafka_status().cursor.held, 200);
+    kafka_run_until(kafka_nothing_held);
+    cr_assert_eq(kafka_status().cursor.delivered, 200);
+    kafka_consume("t", &found);
+    kafka_assert_rows(&found, 1, 200, 200);
+    kafka_consume("u", &found);
+    kafka_assert_rows(&found, 1, 200, 200);
+}
+
+Test(kafka_pump, a_forbidden_topic_makes_dead_letters_when_asked_to)
+{
+    kafka.options.shut_unwritable = true;
+    kafka.options.hold_retry = CLOCK_SECOND;
+    kafka_put_some(5, 100);
+    kafka_open_pump();
+    push_errors(RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, 1);
+    kafka_run_until(kafka_all_done);
+    cr_assert_eq(kafka_letters(NULL, 0), 100, "%zu letters", kafka_letters(NULL, 0));
+    cr_assert_eq(kafka_status().cursor.dead_lettered, 100);
+    kafka_steps(CLOCK_SECOND);
+    kafka_put_some(5, 100);
+    kafka_run_until(kafka_all_done);
+    cr_assert_eq(kafka_status().cursor.delivered, 100);
+}
