@@ -32,7 +32,12 @@ struct creation {
 };
 
 /* The most telling thing that keeps a producer from the brokers: a higher rank is not replaced by a lower one. */
-enum trouble_rank { TROUBLE_NONE, TROUBLE_DOWN, TROUBLE_ADDRESS, TROUBLE_REFUSED };
+enum trouble_rank { TROUBLE_NONE, TROUBLE_ALL_DOWN, TROUBLE_DOWN, TROUBLE_ADDRESS, TROUBLE_REFUSED };
+
+struct statistics_pointers {
+    struct json_pointers *whole;
+    struct json_pointers *broker;
+};
 
 struct kafka_producer {
     const struct kafka_client *client;
@@ -47,7 +52,7 @@ struct kafka_producer {
     int64_t trouble_time; /* of the last event that told of it */
     char trouble[ERROR_TEXT_SIZE];
     struct kafka_statistics statistics;
-    struct json_pointers *pointers; /* of the statistics */
+    struct statistics_pointers pointers;
 };
 
 /* ---- property.c -------------------------------------------------------------------------------------------- */
@@ -84,15 +89,16 @@ enum kafka_outcome report_outcome(rd_kafka_resp_err_t code);
 enum kafka_sent report_sent(rd_kafka_resp_err_t code);
 
 /* How much an error event says about why brokers are out of reach; TROUBLE_NONE: it says nothing about that. */
-enum trouble_rank report_trouble(rd_kafka_resp_err_t code);
+enum trouble_rank report_trouble(rd_kafka_resp_err_t code, const char *text);
 
 /* ---- statistics.c ------------------------------------------------------------------------------------------ */
 
-/* The pointers that statistics_take() needs. */
-int statistics_compile(struct json_pointers **ret_pointers, struct error *error);
+/* What statistics_take() needs; statistics_free() takes a half-made one. */
+int statistics_compile(struct statistics_pointers *pointers, struct error *error);
+void statistics_free(struct statistics_pointers *pointers);
 
-/* Reads librdkafka's statistics (JSON); what is not understood leaves the statistics as they were. */
+/* Reads librdkafka's statistics (JSON); what is not JSON leaves the statistics as they were. */
 void statistics_take(
-    struct kafka_statistics *statistics, const struct json_pointers *pointers, struct slice json);
+    struct kafka_statistics *statistics, const struct statistics_pointers *pointers, struct slice json);
 
 #endif

@@ -9,8 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define TROUBLE_LASTS \
-    (60 * CLOCK_SECOND) /* then a lesser trouble may replace it; librdkafka repeats itself every 30 s */
+#define TROUBLE_LASTS (120 * CLOCK_SECOND) /* librdkafka repeats what lasts within a minute */
 #define CREATE_TIMEOUT_MS 30000
 #define MILLISECOND INT64_C(1000)
 
@@ -116,7 +115,7 @@ void kafka_producer_close(struct kafka_producer **producer)
         rd_kafka_destroy_flags(closed->handle, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
     while (closed->creations)
         forget_creation(closed, closed->creations);
-    json_pointers_free(&closed->pointers);
+    statistics_free(&closed->pointers);
     free(closed);
 }
 
@@ -176,6 +175,7 @@ int kafka_producer_create_topic(struct kafka_producer *producer, const char *nam
 
     if (check_topic_name(name, error) != 0)
         return -1;
+    assert(partitions >= 1 && partitions <= INT32_MAX && replication <= INT16_MAX);
     /* One request per topic: a request that fails as a whole does not say for which topics. */
     struct creation *creation = calloc(1, sizeof *creation);
     if (!creation)
@@ -280,7 +280,7 @@ static void note_contact(struct kafka_producer *producer)
 
 static void note_trouble(struct kafka_producer *producer, rd_kafka_resp_err_t code, const char *text)
 {
-    enum trouble_rank rank = report_trouble(code);
+    enum trouble_rank rank = report_trouble(code, text);
     int64_t now = clock_monotonic(&clock_system);
 
     if (rank == TROUBLE_NONE)
@@ -388,7 +388,7 @@ static size_t take(
         break;
     case RD_KAFKA_EVENT_STATS: {
         const char *json = rd_kafka_event_stats(event);
-        statistics_take(&producer->statistics, producer->pointers, slice_of(json));
+        statistics_take(&producer->statistics, &producer->pointers, slice_of(json));
         break;
     }
     case RD_KAFKA_EVENT_CREATETOPICS_RESULT:
@@ -429,7 +429,11 @@ const char *kafka_producer_broken(const struct kafka_producer *producer)
 
 const char *kafka_producer_trouble(const struct kafka_producer *producer)
 {
-    return producer->trouble_rank == TROUBLE_NONE ? NULL : producer->trouble;
+    /* Without traffic no confirmation clears it. */
+    if (producer->trouble_rank == TROUBLE_NONE ||
+        clock_monotonic(&clock_system) - producer->trouble_time >= TROUBLE_LASTS)
+        return NULL;
+    return producer->trouble;
 }
 
 const struct kafka_statistics *kafka_producer_statistics(const struct kafka_producer *producer)

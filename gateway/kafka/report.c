@@ -61,7 +61,7 @@ enum kafka_sent report_sent(rd_kafka_resp_err_t code)
     }
 }
 
-enum trouble_rank report_trouble(rd_kafka_resp_err_t code)
+enum trouble_rank report_trouble(rd_kafka_resp_err_t code, const char *text)
 {
     switch (code) {
     case RD_KAFKA_RESP_ERR__AUTHENTICATION:
@@ -72,10 +72,13 @@ enum trouble_rank report_trouble(rd_kafka_resp_err_t code)
         return TROUBLE_REFUSED;
     case RD_KAFKA_RESP_ERR__RESOLVE:
         return TROUBLE_ADDRESS;
-    case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN:
     case RD_KAFKA_RESP_ERR__TRANSPORT:
     case RD_KAFKA_RESP_ERR__TIMED_OUT:
-        return TROUBLE_DOWN;
+        /* A broker that does not expect TLS, or expects it or a login, only closes the connection; librdkafka guesses why. */
+        return strstr(text, "SSL handshake") || strstr(text, "security.protocol") ? TROUBLE_REFUSED
+                                                                                  : TROUBLE_DOWN;
+    case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN:
+        return TROUBLE_ALL_DOWN;
     default:
         return TROUBLE_NONE;
     }

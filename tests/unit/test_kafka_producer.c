@@ -1,148 +1,304 @@
-/* test_kafka_producer: a producer against librdkafka's mock cluster: reports, refusals, what breaks it, how it ends */
-#include "kafka/kafka.h"
+/* test_kafka_producer: what a producer sends, what it takes, topics, statistics, logs, and how it ends */
+#include "kafka_harness.h"
 
 #include <criterion/criterion.h>
-#include <librdkafka/rdkafka.h>
-#include <librdkafka/rdkafka_mock.h>
 
 #include <stdio.h>
+#include <stdlib.h>
 
-#include "base/clock.h"
+TestSuite(kafka_producer, .init = kafka_harness_enter, .fini = kafka_harness_leave);
 
-#define PRODUCE 0 /* the request's number in Kafka's protocol */
-#define PATIENCE \
-    (INT64_C(30) * 1000 * 1000) /* of the tests: microseconds until what they wait for must be there */
-#define REPORTS_MAX 1024
-
-/* ---- a cluster, a producer, and what it reported ------------------------------------------------------------- */
-
-static rd_kafka_t *cluster_handle;
-static rd_kafka_mock_cluster_t *cluster;
-static struct config *config;
-static struct kafka_client *client;
-static struct kafka_producer *producer;
-
-static struct {
-    struct kafka_report items[REPORTS_MAX];
-    size_t count;
-    size_t outcomes[KAFKA_TOPIC_NOT_CREATED + 1];
-    char reason[256]; /* of the last one that was not delivered */
-} reports;
-
-static void note_report(void *context, const struct kafka_report *report)
-{
-    cr_assert_eq(context, &reports);
-    cr_assert_lt(reports.count, REPORTS_MAX);
-    reports.items[reports.count++] = *report;
-    reports.outcomes[report->outcome]++;
-    if (report->outcome != KAFKA_DELIVERED)
-        snprintf(reports.reason, sizeof reports.reason, "%s", report->reason);
-}
-
-/* The mock's addresses and a quick retry; `more` on top. */
-static void open_client(const struct config_pair *more, size_t count)
-{
-    static char servers[512];
-    static struct config_pair pairs[8];
-    struct error error;
-
-    snprintf(servers, sizeof servers, "%s", rd_kafka_mock_cluster_bootstraps(cluster));
-    pairs[0] = (struct config_pair){"bootstrap.servers", servers};
-    pairs[1] = (struct config_pair){"retry.backoff.ms", "50"};
-    for (size_t i = 0; i < count; i++)
-        pairs[2 + i] = more[i];
-    cr_assert_eq(config_load(&config, NULL, NULL, 0), 0);
-    config->kafka.properties = (struct config_map){pairs, 2 + count};
-    cr_assert_eq(kafka_client_new(&client, config, &error), 0, "%s", error.text);
-}
-
-static void open_producer(enum kafka_role role, int64_t patience)
-{
-    struct error error;
-
-    cr_assert_eq(kafka_producer_open(&producer, client, role, patience, &error), 0, "%s", error.text);
-}
-
-static void enter(void)
-{
-    rd_kafka_conf_t *conf = rd_kafka_conf_new();
-    char reason[256];
-
-    rd_kafka_conf_set(conf, "log_level", "0", reason, sizeof reason);
-    cluster_handle = rd_kafka_new(RD_KAFKA_PRODUCER, conf, reason, sizeof reason);
-    cr_assert(cluster_handle, "%s", reason);
-    cluster = rd_kafka_mock_cluster_new(cluster_handle, 3);
-    cr_assert(cluster);
-    cr_assert_eq(rd_kafka_mock_topic_create(cluster, "t", 1, 3), 0);
-    open_client(NULL, 0);
-    open_producer(KAFKA_ROLE_MAIN, 0);
-    memset(&reports, 0, sizeof reports);
-}
-
-static void leave(void)
-{
-    kafka_producer_close(&producer);
-    cr_assert_null(producer);
-    kafka_client_free(&client);
-    cr_assert_null(client);
-    config_free(&config);
-    rd_kafka_mock_cluster_destroy(cluster);
-    rd_kafka_destroy(cluster_handle);
-}
-
-TestSuite(kafka_producer, .init = enter, .fini = leave);
-
-static struct kafka_topic *topic_of(const char *name)
-{
-    struct kafka_topic *topic;
-    struct error error;
-
-    cr_assert_eq(kafka_producer_topic(producer, name, &topic, &error), 0, "%s", error.text);
-    return topic;
-}
-
-static enum kafka_sent send_to(const char *name, uint64_t tag, struct error *error)
-{
-    struct kafka_header header = {slice_of("penstock-id"), slice_of("g.1.1")};
-    struct kafka_message message = {
-        .key = slice_of("k"),
-        .value = slice_of("value"),
-        .time = INT64_C(1700000000000000),
-        .headers = &header,
-        .headers_count = 1,
-        .tag = tag,
-    };
-
-    return kafka_producer_send(producer, topic_of(name), &message, error);
-}
-
-static void send_all(const char *name, size_t count)
-{
-    struct error error;
-
-    for (size_t i = 0; i < count; i++)
-        cr_assert_eq(send_to(name, i, &error), KAFKA_SENT, "%s", error.text);
-}
-
-static void poll_until(size_t count)
-{
-    int64_t end = clock_monotonic(&clock_system) + PATIENCE;
-
-    while (reports.count < count) {
-        cr_assert_lt(clock_monotonic(&clock_system), end, "%zu of %zu reports came", reports.count, count);
-        kafka_producer_poll(producer, 100000, 100, note_report, &reports);
-    }
-}
+/* ---- messages ---------------------------------------------------------------------------------------------- */
 
 Test(kafka_producer, delivers_and_reports_each_message_once_in_order)
 {
+    open_main(NULL, 0);
     send_all("t", 200);
     poll_until(200);
     cr_assert_eq(reports.outcomes[KAFKA_DELIVERED], 200);
-    for (size_t i = 0; i < 200; i++) {
+    for (size_t i = 0; i < 200; i++)
         cr_assert_eq(reports.items[i].tag, i);
-        cr_assert_str_empty(reports.items[i].reason);
-    }
+    cr_assert_str_eq(reports.topic, "t");
     cr_assert_null(kafka_producer_broken(producer));
     cr_assert_null(kafka_producer_trouble(producer));
+}
+
+Test(kafka_producer, gives_at_most_so_many_reports_at_once)
+{
+    open_main(NULL, 0);
+    send_all("t", 100);
+    while (reports.count < 100) {
+        size_t before = reports.count;
+        size_t taken = kafka_producer_poll(producer, CLOCK_SECOND, 7, note_report, &reports);
+        cr_assert_leq(taken, 7);
+        cr_assert_leq(reports.count - before, taken);
+    }
+    cr_assert_eq(kafka_producer_poll(producer, 0, 7, note_report, &reports), 0);
+}
+
+/* Reads partition 0 of t until `count` messages came; each is given to look. */
+static void consume(size_t count, void (*look)(const rd_kafka_message_t *message, size_t number))
+{
+    char reason[256];
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+
+    rd_kafka_conf_set(
+        conf, "bootstrap.servers", rd_kafka_mock_cluster_bootstraps(cluster), reason, sizeof reason);
+    rd_kafka_conf_set(conf, "group.id", "reader", reason, sizeof reason);
+    rd_kafka_t *consumer = rd_kafka_new(RD_KAFKA_CONSUMER, conf, reason, sizeof reason);
+    cr_assert(consumer, "%s", reason);
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_list_add(list, "t", 0)->offset = RD_KAFKA_OFFSET_BEGINNING;
+    cr_assert_eq(rd_kafka_assign(consumer, list), 0);
+    rd_kafka_topic_partition_list_destroy(list);
+    for (size_t i = 0; i < count; i++) {
+        rd_kafka_message_t *message = rd_kafka_consumer_poll(consumer, 30000);
+        cr_assert(message, "message %zu did not come", i);
+        cr_assert_eq(message->err, 0, "%s", rd_kafka_err2str(message->err));
+        look(message, i);
+        rd_kafka_message_destroy(message);
+    }
+    rd_kafka_destroy(consumer);
+}
+
+static void look_at_parts(const rd_kafka_message_t *message, size_t number)
+{
+    rd_kafka_headers_t *headers;
+    rd_kafka_timestamp_type_t type;
+    const char *name;
+    const void *value;
+    size_t size;
+
+    cr_assert_eq(rd_kafka_message_timestamp(message, &type), number == 0 ? INT64_C(1700000000123) : 1);
+    if (number == 0) {
+        cr_assert(message->key_len == 3 && memcmp(message->key, "\xc3\xa4\n", 3) == 0);
+        cr_assert(message->len == 3 && memcmp(message->payload, "a\0b", 3) == 0);
+        cr_assert_eq(rd_kafka_message_headers(message, &headers), 0);
+        cr_assert_eq(rd_kafka_header_cnt(headers), 2);
+        cr_assert_eq(rd_kafka_header_get_all(headers, 0, &name, &value, &size), 0);
+        cr_assert(strcmp(name, "one") == 0 && size == 2 && memcmp(value, "\0x", 2) == 0);
+        cr_assert_eq(rd_kafka_header_get_all(headers, 1, &name, &value, &size), 0);
+        cr_assert(strcmp(name, "two") == 0 && size == 0 && value != NULL);
+    } else {
+        cr_assert_null(message->key);
+        cr_assert(message->payload && message->len == 0, "an empty value is no tombstone");
+        cr_assert_neq(rd_kafka_message_headers(message, &headers), 0);
+    }
+}
+
+Test(kafka_producer, key_value_headers_and_time_arrive_as_they_were)
+{
+    const struct kafka_header headers[] = {{{"one!", 3}, {"\0x", 2}}, {{"two", 3}, {NULL, 0}}};
+    struct kafka_message full = {.key = {"\xc3\xa4\n", 3},
+        .value = {"a\0b", 3},
+        .time = INT64_C(1700000000123999),
+        .headers = headers,
+        .headers_count = 2};
+    struct kafka_message empty = {.time = 0};
+    struct error error;
+
+    open_main(NULL, 0);
+    cr_assert_eq(kafka_producer_send(producer, topic_of("t"), &full, &error), KAFKA_SENT);
+    cr_assert_eq(kafka_producer_send(producer, topic_of("t"), &empty, &error), KAFKA_SENT);
+    poll_until(2);
+    consume(2, look_at_parts);
+}
+
+Test(kafka_producer, every_bit_of_a_tag_comes_back)
+{
+    const uint64_t tags[] = {0, 1, UINT64_MAX, UINT64_C(0x8000000000000001)};
+    struct error error;
+
+    open_main(NULL, 0);
+    for (size_t i = 0; i < COUNT(tags); i++)
+        cr_assert_eq(send_to("t", tags[i], &error), KAFKA_SENT);
+    poll_until(COUNT(tags));
+    for (size_t i = 0; i < COUNT(tags); i++)
+        cr_assert_eq(reports.items[i].tag, tags[i]);
+}
+
+Test(kafka_producer, a_full_queue_takes_again_when_reports_were_polled)
+{
+    const struct config_pair few[] = {{"queue.buffering.max.messages", "10"}};
+    struct error error;
+
+    open_main(few, 1);
+    send_all("t", 10);
+    cr_assert_eq(send_to("t", 10, &error), KAFKA_FULL);
+    cr_assert_eq(error.kind, ERROR_RETRY);
+    cr_assert_str_eq(error.text, "kafka: topic t: Local: Queue full");
+    poll_until(10);
+    cr_assert_eq(send_to("t", 11, &error), KAFKA_SENT);
+    poll_until(11);
+    cr_assert_eq(reports.outcomes[KAFKA_DELIVERED], 11);
+}
+
+/* ---- sizes ------------------------------------------------------------------------------------------------- */
+
+/* A message of this size, spread over key, value and as many headers as there may be. */
+static enum kafka_sent send_size(uint64_t size, size_t headers_count, struct error *error)
+{
+    static char space[1 << 20];
+    struct kafka_header headers[KAFKA_HEADERS_MAX];
+    struct kafka_message message = {.time = CLOCK_SECOND, .headers = headers, .headers_count = headers_count};
+
+    memset(space, 'x', sizeof space);
+    for (size_t i = 0; i < headers_count; i++)
+        headers[i] = (struct kafka_header){{space, 1000}, {space, 2000}};
+    message.key = (struct slice){space, 256};
+    message.value = (struct slice){space, size - 256 - headers_count * 3000};
+    return kafka_producer_send(producer, topic_of("t"), &message, error);
+}
+
+Test(kafka_producer, what_the_client_calls_the_largest_message_is_taken_and_delivered)
+{
+    struct error error;
+
+    open_main(NULL, 0);
+    cr_assert_eq(kafka_client_max_message(client), 999703);
+    cr_assert_eq(
+        send_size(kafka_client_max_message(client), KAFKA_HEADERS_MAX, &error), KAFKA_SENT, "%s", error.text);
+    cr_assert_eq(send_size(kafka_client_max_message(client), 0, &error), KAFKA_SENT, "%s", error.text);
+    cr_assert_eq(send_size(1000000 - 36, 0, &error), KAFKA_SENT);
+    cr_assert_eq(send_size(1000001 - 36, 0, &error), KAFKA_TOO_LARGE);
+    cr_assert_eq(error.kind, ERROR_REJECT);
+    cr_assert_str_eq(error.text, "kafka: topic t: Broker: Message size too large");
+    poll_until(3);
+    cr_assert_eq(reports.outcomes[KAFKA_DELIVERED], 3);
+    cr_assert_null(kafka_producer_broken(producer));
+}
+
+/* ---- topics ------------------------------------------------------------------------------------------------ */
+
+Test(kafka_producer, a_topic_has_one_handle_and_an_allowed_name)
+{
+    char longest[251];
+    const char *refused[] = {"", ".", "..", "a b", "a/b", "\xc3\xa4", "a:b", longest};
+    struct kafka_topic *topic;
+    struct error error;
+
+    open_main(NULL, 0);
+    memset(longest, 'a', sizeof longest - 1);
+    longest[249] = '\0';
+    cr_assert_eq(topic_of(longest), topic_of(longest));
+    cr_assert_eq(topic_of("SENSOR_ID_1.x-y"), topic_of("SENSOR_ID_1.x-y"));
+    cr_assert_neq(topic_of("t"), topic_of("u"));
+    longest[249] = 'a';
+    longest[250] = '\0';
+    for (size_t i = 0; i < COUNT(refused); i++) {
+        cr_assert_eq(kafka_producer_topic(producer, refused[i], &topic, &error), -1, "%s", refused[i]);
+        cr_assert_eq(error.kind, ERROR_REJECT);
+        cr_assert_eq(kafka_producer_create_topic(producer, refused[i], 1, 1, &error), -1);
+        cr_assert_eq(error.kind, ERROR_REJECT);
+    }
+}
+
+/* The mock knows no CreateTopics: the request as a whole fails. Success is tested on a real broker. */
+Test(kafka_producer, a_topic_that_cannot_be_created_is_reported_by_name)
+{
+    struct error error;
+
+    open_main(NULL, 0);
+    cr_assert_eq(kafka_producer_create_topic(producer, "new", 3, 0, &error), 0);
+    poll_until(1);
+    cr_assert_eq(reports.outcomes[KAFKA_TOPIC_NOT_CREATED], 1);
+    cr_assert_str_eq(reports.topic, "new");
+    cr_assert_null(kafka_producer_broken(producer));
+}
+
+/* ---- statistics and logs ----------------------------------------------------------------------------------- */
+
+static bool all_are_up(void)
+{
+    const struct kafka_statistics *statistics = kafka_producer_statistics(producer);
+    size_t up = 0;
+
+    for (size_t i = 0; i < statistics->brokers_count; i++)
+        up += statistics->brokers[i].up && strstr(statistics->brokers[i].name, "/bootstrap") == NULL;
+    return up == 3 && statistics->brokers_count == 3;
+}
+
+Test(kafka_producer, statistics_know_the_brokers_and_the_queue)
+{
+    const struct config_pair often[] = {
+        {"statistics.interval.ms", "50"}, {"enable.sparse.connections", "false"}, {"linger.ms", "1000"}};
+    const struct kafka_statistics *statistics;
+
+    open_main(often, COUNT(often));
+    statistics = kafka_producer_statistics(producer);
+    cr_assert_eq(statistics->version, 0);
+    wait_for(all_are_up());
+    uint64_t version = statistics->version;
+    send_all("t", 20);
+    wait_for(statistics->queue_messages == 20 && statistics->queue_bytes == 20 * strlen("value"));
+    cr_assert_gt(statistics->version, version);
+    set_brokers(false);
+    wait_for(statistics->brokers_count == 3 && !statistics->brokers[0].up && !statistics->brokers[1].up);
+    set_brokers(true);
+    wait_for(reports.count == 20 && statistics->queue_messages == 0);
+}
+
+static size_t lines;
+static bool has_warned;
+
+static void note_line(void *context, int level, const char *facility, const char *text)
+{
+    cr_assert_eq(context, &lines);
+    cr_assert(level >= 0 && level <= 7);
+    cr_assert_str_not_empty(facility);
+    has_warned |= strstr(text, "gapless") != NULL;
+    lines++;
+}
+
+Test(kafka_producer, librdkafkas_lines_come_by_poll_without_what_we_chose_ourselves)
+{
+    open_client(NULL, 0);
+    kafka_client_set_log(client, note_line, &lines);
+    set_brokers(false);
+    open_producer(KAFKA_ROLE_MAIN, 0);
+    topic_of("t");
+    wait_for(lines > 0);
+    cr_assert_not(has_warned);
+}
+
+/* ---- the end ----------------------------------------------------------------------------------------------- */
+
+static int64_t close_time(void)
+{
+    int64_t start = clock_monotonic(&clock_system);
+
+    kafka_producer_close(&producer);
+    return clock_monotonic(&clock_system) - start;
+}
+
+Test(kafka_producer, closing_gives_up_a_full_queue_at_once)
+{
+    struct error error;
+
+    open_main(NULL, 0);
+    set_brokers(false);
+    cr_assert_eq(kafka_producer_create_topic(producer, "new", 1, 1, &error), 0);
+    for (uint64_t i = 0; send_to("t", i, &error) == KAFKA_SENT; i++)
+        ;
+    cr_assert_lt(close_time(), CLOCK_SECOND);
+}
+
+Test(kafka_producer, closing_gives_up_what_slow_brokers_have)
+{
+    open_main(NULL, 0);
+    send_all("t", 1);
+    poll_until(1);
+    for (int32_t broker = 1; broker <= 3; broker++)
+        rd_kafka_mock_broker_set_rtt(cluster, broker, 20000);
+    send_all("t", 1000);
+    kafka_producer_poll(producer, CLOCK_SECOND / 10, 1, note_report, &reports);
+    cr_assert_lt(close_time(), CLOCK_SECOND);
+}
+
+Test(kafka_producer, closing_in_the_midst_of_a_batch_of_reports_loses_no_memory)
+{
+    open_main(NULL, 0);
+    send_all("t", 100);
+    wait_for(kafka_producer_poll(producer, CLOCK_SECOND, 1, note_report, &reports) > 0 && reports.count > 0);
+    cr_assert_lt(close_time(), CLOCK_SECOND);
 }
