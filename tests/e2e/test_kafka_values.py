@@ -140,16 +140,16 @@ def test_keys_that_no_topic_can_carry(kafka, gateway):
 
 def test_headers_from_labels(kafka, gateway):
     topic = kafka.create(kafka.name("headers"))
-    stream = {"labels": {"kind": "/kind", "site": "query:site", "unused": "/n"}, "headers": {"Kind of it": "kind", "site": "site"},
+    stream = {"labels": {"kind": "/kind", "site": "query:site", "unused": "/n"}, "headers": {"Kind": "kind", "site": "site"},
               "topics": [topic]}
     one = gateway(config=kafka.config({"data": stream})).start()
     for kind in ("sword", "ä🎵", "", "x" * 256):
         assert one.post("/data?site=north", json.dumps({"kind": kind, "n": 1}, ensure_ascii=False)).status == 200
     one.stop_cleanly()
     messages = kafka.consume(topic)
-    assert [message.headers["Kind of it"].decode() for message in messages if "Kind of it" in message.headers and message.headers["Kind of it"]] \
+    assert [message.headers["Kind"].decode() for message in messages if "Kind" in message.headers and message.headers["Kind"]] \
         == ["sword", "ä🎵", "x" * 256]
-    assert all(message.headers["site"] == b"north" and set(message.headers) <= {"penstock-id", "Kind of it", "site"} for message in messages)
+    assert all(message.headers["site"] == b"north" and set(message.headers) <= {"penstock-id", "Kind", "site"} for message in messages)
 
 
 # ---- sizes ----
@@ -204,7 +204,7 @@ def check(folder, text):
 
 @pytest.mark.parametrize("line, words", {
     "  properties: {bootstrap.servers: 'x:1', linger.mss: 5}": ("linger.mss", "linger.ms"),
-    "  properties: {bootstrap.servers: 'x:1', linger.ms: soon}": ("linger.ms", "soon"),
+    "  properties: {bootstrap.servers: 'x:1', linger.ms: soon}": ("linger.ms",),
     "  properties: {bootstrap.servers: 'x:1', linger.ms: -1}": ("linger.ms",),
     "  properties: {bootstrap.servers: 'x:1', acks: 1}": ("acks",),
     "  properties: {bootstrap.servers: 'x:1', enable.idempotence: false}": ("enable.idempotence",),
@@ -212,7 +212,7 @@ def check(folder, text):
     "  properties: {bootstrap.servers: 'x:1', transactional.id: t}": ("transactional.id",),
     "  properties: {bootstrap.servers: 'x:1', group.id: g}": ("group.id",),
     "  properties: {linger.ms: 5}": ("bootstrap.servers",),
-    "  properties: {bootstrap.servers: 'x:1', ssl.ca.location: nowhere.crt, security.protocol: ssl}": ("nowhere.crt",),
+    "  properties: {bootstrap.servers: 'x:1', ssl.ca.location: nowhere.crt, security.protocol: ssl}": ("ssl.ca.location",),
     "  files: {sasl.password: nowhere.txt}": ("nowhere.txt",),
     "  max_topics: 0": ("max_topics",),
 }.items(), ids=lambda value: value.split("x:1'")[-1].strip(" ,}") if isinstance(value, str) else "")

@@ -21,9 +21,10 @@ from fetch import fetch
 
 CLUSTER_ID = "UGVuc3RvY2tUZXN0czEyMw"  # 16 bytes in base64, as Kafka wants it
 HEAP = "128m"
+NOISY = ("kafka.server.KafkaConfig", "org.apache.kafka.common.config.AbstractConfig", "state.change.logger", "kafka.log",
+         "kafka.server.ReplicaFetcherManager", "org.apache.kafka.controller.ReplicationControlManager", "kafka.cluster.Partition")
 JVM = [f"-Xmx{HEAP}", "-Xms64m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Dorg.slf4j.simpleLogger.showDateTime=true",
-       "-Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS", "-Dorg.slf4j.simpleLogger.log.kafka.server.KafkaConfig=warn",
-       "-Dorg.slf4j.simpleLogger.log.org.apache.kafka.common.config.AbstractConfig=warn"]
+       "-Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS", *(f"-Dorg.slf4j.simpleLogger.log.{name}=warn" for name in NOISY)]
 START_PATIENCE = 120  # seconds; a start takes 4 to 8 s of a machine that has nothing else to do
 
 # Who may log in. alice and the client certificate may do everything; bob, and carol through SCRAM, what an ACL says.
@@ -173,8 +174,8 @@ class Broker:
     def resume(self):
         self.process.send_signal(signal.SIGCONT)
 
-    def tail(self, lines=30):
-        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+    def tail(self, lines=20):
+        return "\n".join(line[:240] for line in self.log.read_text(errors="replace").splitlines()[-lines:])
 
 
 class Cluster:
