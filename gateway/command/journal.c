@@ -59,7 +59,8 @@ static int journal_forget(
     };
     int result = journal_open(&journal, &options, &report, error);
     /* What recovery found is told now or never: the next start finds everything in order. */
-    fwrite(report.notes.data, 1, report.notes.length, stderr);
+    if (report.notes.length)
+        fwrite(report.notes.data, 1, report.notes.length, stderr);
     if (!result)
         journal_print(&report, outlet);
     journal_close(&journal);

@@ -1,0 +1,115 @@
+"""`penstock journal forget`: on a stopped gateway, with the right gateway.id, for an outlet that the journal knows."""
+
+import re
+
+import pytest
+
+from penstock import lake_rows, run_command, wait_until
+
+FORGOT = re.compile(r"^forgot outlet (?P<outlet>\S+): position (?P<position>\d+), (?P<queued>\d+) records queued, (?P<held>\d+) held, "
+                    r"(?P<marks>\d+) marks\n$")
+
+
+@pytest.fixture
+def stopped(gateway):
+    """A stopped gateway with five delivered records."""
+    one = gateway("lake.roll.every=100ms", "gateway.id=site-7").start()
+    for number in range(5):
+        one.send({"sensor_id": "S", "n": number})
+    wait_until("the lake has all", lambda: len(lake_rows(one.lake)) == 5)
+    one.stop_cleanly()
+    return one
+
+
+def forget(gateway, outlet, *more, sets=("gateway.id=site-7",)):
+    arguments = [argument for one in sets for argument in ("--set", one)]
+    return run_command("journal", "forget", outlet, *arguments, *more, cwd=gateway.directory)
+
+
+def test_says_what_is_gone_and_the_gateway_starts_again(stopped):
+    done = forget(stopped, "lake")
+    assert done.returncode == 0, done.stderr
+    said = FORGOT.match(done.stdout)
+    assert said, done.stdout
+    assert said["outlet"] == "lake" and said["held"] == said["marks"] == "0"
+    assert int(said["position"]) + int(said["queued"]) == 5
+    assert done.stderr == ""
+
+    again = forget(stopped, "lake")
+    assert again.returncode == 1
+    assert "keeps nothing for outlet lake" in again.stderr
+
+    # The lake is new to the journal and finds what its files have already: nothing is there twice.
+    stopped.start()
+    stopped.send({"sensor_id": "S", "n": 5})
+    wait_until("the lake has the sixth", lambda: len(lake_rows(stopped.lake)) == 6)
+    assert len(set(lake_rows(stopped.lake))) == 6
+
+
+def test_an_outlet_that_is_not_there_is_told_the_known(stopped):
+    before = stopped.journal_files()
+    done = forget(stopped, "kafak")
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert "keeps nothing for outlet kafak" in done.stderr and re.search(r"keeps records for .*\blake\b", done.stderr)
+    assert stopped.journal_files() == before
+
+
+def test_a_configuration_file_says_where(stopped):
+    (stopped.directory / "c.yaml").write_text("gateway: {id: site-7, data: penstock-data}\n")
+    done = forget(stopped, "lake", "-c", "c.yaml", sets=())
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_running_gateway_keeps_its_journal(gateway):
+    running = gateway("gateway.id=site-7").start()
+    done = forget(running, "lake")
+    assert done.returncode == 1
+    assert "another penstock is running" in done.stderr
+    running.send({"sensor_id": "S", "n": 1})
+
+
+def test_another_gateway_is_refused(stopped):
+    before = stopped.journal_files()
+    done = forget(stopped, "lake", sets=("gateway.id=site-8",))
+    assert done.returncode == 1
+    assert "belongs to gateway.id site-7, not site-8" in done.stderr
+    assert stopped.journal_files() == before
+
+
+def test_no_directory_comes_into_being(tmp_path):
+    done = run_command("journal", "forget", "lake", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "penstock-data/journal" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_errors_of_the_configuration_are_told(tmp_path):
+    done = run_command("journal", "forget", "lake", "--set", "journal.max_siz=1GiB", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "max_size" in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [[], ["verify"], ["forget"], ["forget", "--set", "gateway.id=x"], ["--set", "gateway.id=x"],
+                                       ["lake", "forget"]], ids=" ".join)
+def test_usage(arguments, tmp_path):
+    done = run_command("journal", *arguments, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "penstock journal forget OUTLET" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("arguments", [["forget", "lake", "--nothing"], ["forget", "lake", "kafka"], ["forget", "lake", "--set"]],
+                         ids=" ".join)
+def test_strange_arguments(arguments, tmp_path):
+    done = run_command("journal", *arguments, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "penstock journal: found" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_help(tmp_path):
+    for arguments in (["--help"], ["forget", "--help"], ["forget", "lake", "-h"]):
+        done = run_command("journal", *arguments, cwd=tmp_path)
+        assert done.returncode == 0
+        assert "journal forget OUTLET" in done.stdout
