@@ -92,6 +92,7 @@ target_sources(test_outlet_lake PRIVATE tests/unit/journal_harness.c)
 penstock_lake_test(outlet outlet)
 target_sources(test_outlet PRIVATE tests/unit/journal_harness.c)
 penstock_test(kafka_client kafka)
+penstock_test(kafka_statistics kafka)
 
 # These Kafka tests share a harness.
 foreach(name kafka_producer kafka_errors)

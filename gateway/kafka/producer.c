@@ -10,7 +10,7 @@
 #include <stdlib.h>
 
 #define TROUBLE_LASTS (120 * CLOCK_SECOND) /* librdkafka repeats what lasts within a minute */
-#define CREATE_TIMEOUT_MS 30000
+#define CREATE_TIMEOUT_MS 10000
 #define MILLISECOND INT64_C(1000)
 
 _Static_assert(sizeof(void *) >= sizeof(uint64_t), "a tag travels in a message's opaque pointer");

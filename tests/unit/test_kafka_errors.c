@@ -241,6 +241,34 @@ Test(kafka_errors, a_probe_gives_up_after_its_patience)
     cr_assert_str_eq(reports.reason, "Local: Message timed out");
 }
 
+/* ---- troubles ---------------------------------------------------------------------------------------------- */
+
+Test(kafka_errors, troubles_are_ranked_by_what_they_tell)
+{
+    const struct {
+        rd_kafka_resp_err_t code;
+        const char *text;
+        enum trouble_rank rank;
+    } rows[] = {
+        {RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN, "3/3 brokers are down", TROUBLE_ALL_DOWN},
+        {RD_KAFKA_RESP_ERR__TRANSPORT, "Connect to ipv4#127.0.0.1:1 failed: Connection refused",
+            TROUBLE_DOWN},
+        {RD_KAFKA_RESP_ERR__TIMED_OUT, "1 request(s) timed out: disconnect", TROUBLE_DOWN},
+        {RD_KAFKA_RESP_ERR__RESOLVE, "Failed to resolve 'x:9092'", TROUBLE_ADDRESS},
+        {RD_KAFKA_RESP_ERR__TRANSPORT, "SSL handshake failed: Disconnected", TROUBLE_REFUSED},
+        {RD_KAFKA_RESP_ERR__TRANSPORT, "Disconnected: verify that security.protocol is correctly configured",
+            TROUBLE_REFUSED},
+        {RD_KAFKA_RESP_ERR__SSL, "certificate verify failed", TROUBLE_REFUSED},
+        {RD_KAFKA_RESP_ERR__AUTHENTICATION, "Invalid username or password", TROUBLE_REFUSED},
+        {RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED, "", TROUBLE_REFUSED},
+        {RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED, "", TROUBLE_REFUSED},
+        {RD_KAFKA_RESP_ERR__STATE, "", TROUBLE_NONE},
+    };
+
+    for (size_t i = 0; i < COUNT(rows); i++)
+        cr_assert_eq(report_trouble(rows[i].code, rows[i].text), rows[i].rank, "%s", rows[i].text);
+}
+
 /* ---- the table --------------------------------------------------------------------------------------------- */
 
 Test(kafka_errors, only_what_speaks_of_the_record_alone_makes_a_dead_letter)
