@@ -2,6 +2,7 @@
  * member is checked and every limit of a record kept. */
 #include "dead_letter/dead_letter.h"
 
+#include <errno.h>
 #include <jansson.h>
 #include <stdlib.h>
 
@@ -128,8 +129,9 @@ static int letter_number(const char *text, int base, size_t digits, uint64_t *re
     if (!*text || strspn(text, allowed) != strlen(text) || (digits && strlen(text) != digits) ||
         strlen(text) > 20)
         return -1;
+    errno = 0;
     *ret_number = strtoull(text, &end, base);
-    return *end ? -1 : 0;
+    return errno || *end ? -1 : 0;
 }
 
 /* "site-7/3f9a1c22/42" */
