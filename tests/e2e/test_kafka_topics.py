@@ -129,6 +129,7 @@ def bob(kafka, folder):
     """What bob logs in with; he may do what an ACL says."""
     secret = folder / "password"
     secret.write_text(PASSWORDS["bob"])
+    secret.chmod(0o600)
     return {"properties": {"bootstrap.servers": kafka.cluster.servers("sasl"), "security.protocol": "sasl_ssl",
                            "ssl.ca.location": str(kafka.cluster.authority.certificate), "sasl.mechanism": "PLAIN",
                            "sasl.username": "bob"}, "files": {"sasl.password": str(secret)}}
