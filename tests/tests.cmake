@@ -92,6 +92,7 @@ target_sources(test_outlet_lake PRIVATE tests/unit/journal_harness.c)
 penstock_lake_test(outlet outlet)
 target_sources(test_outlet PRIVATE tests/unit/journal_harness.c)
 penstock_test(kafka_client kafka)
+target_sources(test_kafka_client PRIVATE tests/unit/config_harness.c)
 penstock_test(kafka_statistics kafka)
 
 # These Kafka tests share a harness.
@@ -105,3 +106,15 @@ penstock_test(kafka_pump outlet)
 target_sources(test_kafka_pump PRIVATE tests/unit/pump_harness.c tests/unit/journal_harness.c)
 
 penstock_test(dead_letter dead_letter)
+
+# The tests of the dead letters' files share a harness.
+function(penstock_letters_test name)
+    penstock_test(${name} ${ARGN})
+    target_sources(test_${name} PRIVATE tests/unit/dead_letter_harness.c)
+endfunction()
+penstock_letters_test(dead_letter_store dead_letter)
+penstock_letters_test(dead_letter_desk dead_letter)
+penstock_letters_test(dead_letter_fault dead_letter)
+foreach(call fsync ftruncate openat pwrite renameat unlinkat)
+    target_link_options(test_dead_letter_fault PRIVATE -Wl,--wrap=${call})
+endforeach()
