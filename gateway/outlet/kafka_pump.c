@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #define PUMP_REPORTS 20000 /* per step */
+#define PUMP_LAST_WORDS CLOCK_SECOND /* for the reports of a producer that is to be replaced */
 
 /* ---- opening and closing ----------------------------------------------------------------------------------- */
 
@@ -75,8 +76,10 @@ void kafka_pump_close(struct kafka_pump **pump)
 
 void pump_ask_replay(struct kafka_pump *pump, const char *reason)
 {
-    if (!pump->replay)
+    if (!pump->replay) {
         snprintf(pump->reason, sizeof pump->reason, "%s", reason);
+        pump->replace_at = clock_monotonic(pump->options.clock) + PUMP_LAST_WORDS;
+    }
     pump->replay = true;
 }
 
@@ -99,7 +102,7 @@ void pump_drop_producer(struct kafka_pump *pump)
     if (pump->draining)
         lane_rewind(&pump->drain);
     pump->burst = 0;
-    pump->replay = false;
+    pump->replay = pump->refused = false;
     pump->replays++;
     pump->failures = pump->progress ? 0 : pump->failures + 1;
     pump->progress = false;
@@ -147,12 +150,13 @@ static void pump_record_refused(struct kafka_pump *pump, struct lane *lane, uint
 {
     struct error error;
 
-    /* Behind the first refused one of a batch `replay` is set: only what was under way alone is buried. */
-    if (pump->limit == 1 && !pump->replay &&
+    /* Only what was under way alone is buried, not the rest of the batch that lowered the limit just now. */
+    if (pump->limit == 1 && !pump->refused &&
         pump_bury(pump, lane, position, topic, report->topic, report->reason, &error))
         pump_ask_replay(pump, error.text);
     pump_ask_replay(pump, report->reason);
     pump->limit = 1;
+    pump->refused = true;
     pump->progress = true;
     if (pump->careful_main < pump->main.window.read)
         pump->careful_main = pump->main.window.read;
@@ -222,6 +226,18 @@ static size_t pump_poll(struct kafka_pump *pump, int64_t timeout)
 
 /* ---- the role ---------------------------------------------------------------------------------------------- */
 
+/* A producer that is to be replaced still says what became of its messages: which of them was refused, and which need not be
+ * sent again. True: it has to be waited for. */
+static bool pump_hears_last_words(struct kafka_pump *pump)
+{
+    if (!pump->replay)
+        return false;
+    if (pump_in_flight(pump) && clock_monotonic(pump->options.clock) < pump->replace_at)
+        return true;
+    pump_drop_producer(pump);
+    return false;
+}
+
 /* 1: there is a producer that works, 0: not yet. */
 static int pump_have_producer(struct kafka_pump *pump, struct error *error)
 {
@@ -229,8 +245,8 @@ static int pump_have_producer(struct kafka_pump *pump, struct error *error)
 
     if (broken)
         pump_ask_replay(pump, broken);
-    if (pump->replay)
-        pump_drop_producer(pump);
+    if (pump_hears_last_words(pump))
+        return 0;
     if (clock_monotonic(pump->options.clock) < pump->retry_at)
         return 0;
     if (!pump->producer &&
@@ -252,9 +268,6 @@ static int pump_work(struct kafka_pump *pump, struct error *error)
         int drained = pump_read_drain(pump, error);
         more = drained < 0 ? -1 : more | drained;
     }
-    /* What was refused while sending: no watermark may move before it is read again. */
-    if (pump->replay)
-        pump_drop_producer(pump);
     return more;
 }
 
@@ -265,7 +278,8 @@ int kafka_pump_step(struct kafka_pump *pump, struct error *error)
     if (!pump->replay && pump->limit == PUMP_UNLIMITED && (pump->progress || kafka_pump_is_done(pump)))
         pump->reason[0] = '\0';
     int worked = pump_work(pump, error);
-    if (worked >= 0 && (pump_store(pump, error) || pump_work_on_held(pump, error)))
+    /* Behind a topic that was just refused no watermark may move before its records are read again. */
+    if (worked >= 0 && !pump->replay && (pump_store(pump, error) || pump_work_on_held(pump, error)))
         worked = -1;
     pump_widen(pump);
     if (worked < 0)

@@ -22,7 +22,8 @@ struct kafka_pump {
 
     struct kafka_producer *producer; /* NULL: to be opened at retry_at */
     int64_t retry_at; /* monotonic; no producer, no sending before */
-    bool replay; /* something came back: a new producer, from the watermark */
+    bool replay; /* something came back: a new producer, from the watermark, */
+    int64_t replace_at; /* at the latest then (monotonic) */
     bool progress; /* this producer has delivered something, or shown what cannot be delivered */
     uint64_t failures; /* producers in a row that delivered nothing */
     uint64_t replays;
@@ -43,6 +44,7 @@ struct kafka_pump {
     struct kafka_producer *prober; /* NULL: nothing to probe */
 
     /* While a refused message is looked for: */
+    bool refused; /* this producer has had a message refused */
     uint64_t limit; /* most messages under way; PUMP_UNLIMITED */
     uint64_t burst; /* sent since nothing was under way */
     uint64_t careful_main, careful_drain; /* until the lanes' watermarks are here */

@@ -200,10 +200,10 @@ void kafka_run_until(bool (*condition)(void))
         step(&seen);
         if (clock_monotonic(&clock_system) > deadline) {
             struct kafka_pump_status status = kafka_status();
-            cr_assert_fail("still at %llu of %llu, in flight %llu, held %llu, topics %llu (%s), trouble: %s",
+            cr_assert_fail("still at %llu of %llu, replays %llu, in flight %llu, held %llu, topics %llu (%s), trouble: %s",
                 (unsigned long long)status.cursor.position,
                 (unsigned long long)journal_durable(kafka.journal.journal),
-                (unsigned long long)status.in_flight, (unsigned long long)status.cursor.held,
+                (unsigned long long)status.replays, (unsigned long long)status.in_flight, (unsigned long long)status.cursor.held,
                 (unsigned long long)status.topics_held, status.held_reason ? status.held_reason : "",
                 status.trouble);
         }
