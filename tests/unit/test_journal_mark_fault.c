@@ -280,8 +280,33 @@ Test(mark_fault, a_copied_tail_brings_its_move_along)
 
 /* ---- a large hand-over and many marks at once ---- */
 
+static int state_apply_none(
+    void *state, const void *body, size_t length, uint64_t sequence, struct error *error)
+{
+    (void)state, (void)body, (void)length, (void)sequence, (void)error;
+    return 0;
+}
+
+/* All that the state of other kinds may take. */
+static int state_dump_half(
+    void *state, uint64_t keep_from, state_emit_fn *emit, void *context, struct error *error)
+{
+    static const char body[(1 << 20) / JOURNAL_STATE_SHARE / 2 - 1024] = {1};
+
+    (void)state, (void)keep_from;
+    return emit(context, body, sizeof body, error);
+}
+
+static void mark_many(struct journal_mark all[JOURNAL_MARKS_UNWRITTEN], unsigned first, uint64_t position)
+{
+    for (unsigned i = 0; i < JOURNAL_MARKS_UNWRITTEN; i++)
+        all[i] = mark_long(first + i, position);
+}
+
+/* The snapshot is as large as it may be, the hand-over too, and the group holds as many marks as it may. */
 Test(mark_fault, marks_that_fit_no_segment_beside_a_hand_over_go_first)
 {
+    const struct state_kind kind = {STATE_RENDERING, "half", state_apply_none, state_dump_half, NULL};
     static struct handover first, large;
     static char payload[1 << 20];
     struct journal_mark all[JOURNAL_MARKS_UNWRITTEN];
@@ -290,24 +315,39 @@ Test(mark_fault, marks_that_fit_no_segment_beside_a_hand_over_go_first)
     directory_delete(fx.directory);
     fx.options.segment_size = 1 << 20;
     fx.options.max_size = 8 << 20;
+    fx.options.kinds = &kind;
+    fx.options.kinds_count = 1;
     cr_assert_eq(fixture_open(&fx), 0, "%s", fx.error.text);
     const size_t most = (1 << 20) - 4096 - (1 << 20) / 8 - 2 * 2048 - 24;
-    fixture_put(&fx, 1, 5, 40);
+    fixture_put(&fx, 1, 10, 40);
+    for (unsigned batch = 0; batch < 3; batch++) {
+        mark_many(all, batch * JOURNAL_MARKS_UNWRITTEN, 1);
+        fixture_mark(&fx, "one", batch + 3, 1, all, JOURNAL_MARKS_UNWRITTEN);
+    }
+    fixture_reopen(&fx);
     fixture_settle(&fx);
     gate_set(true);
     hand_over(&first, payload, 1, 20);
     gate_await_committer();
     hand_over(&large, payload, 1, most);
-    for (unsigned i = 0; i < JOURNAL_MARKS_UNWRITTEN; i++)
-        all[i] = mark_long(i, 3);
-    cr_assert_eq(fixture_move_marked(&fx, "one", 4, 1, all, JOURNAL_MARKS_UNWRITTEN), 0);
+    mark_many(all, 0, 3);
+    cr_assert_eq(fixture_move_marked(&fx, "one", 7, 2, all, JOURNAL_MARKS_UNWRITTEN), 0);
     gate_set(false);
-    fixture_await(&fx, "one", 4, 1);
+    fixture_await(&fx, "one", 7, 2);
+    for (int tries = 0; tries < 10000 && journal_durable(fx.journal) < 12; tries++)
+        usleep(1000);
+    fixture_settle(&fx);
+    for (int i = 0; i < (int)directory_files(fx.directory, ".segment"); i++) {
+        char path[256];
+        directory_name(fx.directory, ".segment", i, path);
+        cr_assert_leq(file_size(path), fx.options.segment_size, "%s grew", path);
+    }
     fixture_reopen(&fx);
-    cr_assert_eq(fx.report.last_sequence, 7);
+    cr_assert_eq(fx.report.last_sequence, 12);
     cr_assert_null(large.context, "it was completed");
     fixture_marks(&fx, "one", &marks);
-    cr_assert_eq(marks.count, JOURNAL_MARKS_UNWRITTEN);
+    cr_assert_eq(marks.count, 3 * JOURNAL_MARKS_UNWRITTEN);
+    cr_assert_eq(marks_position(&marks, mark_long(5, 0).name), 3);
     handover_free(&first);
     handover_free(&large);
 }
