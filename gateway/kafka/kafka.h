@@ -59,7 +59,8 @@ struct kafka_topic; /* of one producer, ends with it */
 /* Starts librdkafka's threads; connects in the background. patience (microseconds) is for KAFKA_ROLE_PROBE only. */
 int kafka_producer_open(struct kafka_producer **ret_producer, const struct kafka_client *client,
     enum kafka_role role, int64_t patience, struct error *error);
-/* What is queued or under way is given up (it may be delivered all the same); its reports never come. Bounded time. */
+/* What is queued or under way is given up (it may be delivered all the same); its reports never come. Takes milliseconds; after
+ * half a second (a name server that does not answer) a thread of its own ends the rest. */
 void kafka_producer_close(struct kafka_producer **producer);
 
 /* The handle of a topic; made once, kept. ERROR_REJECT: no topic's name. */
@@ -90,10 +91,13 @@ enum kafka_sent {
     KAFKA_BROKEN, /* the producer can do no more: close it and open another one; error says why */
 };
 
+/* A refused topic takes messages again by itself, about a second after it is there or allowed: who wants its order stops sending to it
+ * at the first KAFKA_TOPIC_REFUSED, and polls before it sends. */
 enum kafka_sent kafka_producer_send(struct kafka_producer *producer, struct kafka_topic *topic,
     const struct kafka_message *message, struct error *error);
 
-/* Asks for the topic to be made; the answer comes by poll. partitions >= 1; replication 0: the broker's default. */
+/* Asks for the topic to be made; the answer comes by poll, within 10 seconds. partitions >= 1; replication 0: the broker's default.
+ * Where config->kafka.create_topics asks for it, brokers do not create topics on their own when a producer looks for them. */
 int kafka_producer_create_topic(struct kafka_producer *producer, const char *name, uint64_t partitions,
     uint64_t replication, struct error *error);
 

@@ -6,11 +6,14 @@
 #include "kafka/internal.h"
 
 #include <assert.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #define TROUBLE_LASTS (120 * CLOCK_SECOND) /* librdkafka repeats what lasts within a minute */
 #define CREATE_TIMEOUT_MS 10000
+#define CLOSE_PATIENCE_MS 500
 #define MILLISECOND INT64_C(1000)
 
 _Static_assert(sizeof(void *) >= sizeof(uint64_t), "a tag travels in a message's opaque pointer");
@@ -91,6 +94,31 @@ static void forget_creation(struct kafka_producer *producer, struct creation *cr
     free(creation);
 }
 
+static void *destroy(void *handle)
+{
+    rd_kafka_destroy_flags(handle, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+    return NULL;
+}
+
+/* It takes some milliseconds. But when a name server does not answer, a thread of librdkafka's stands in the resolver, for ten seconds
+ * and more, and librdkafka waits for it: then it may do so alone. */
+static void destroy_soon(rd_kafka_t *handle)
+{
+    struct timespec until;
+    pthread_t thread;
+
+    if (pthread_create(&thread, NULL, destroy, handle) != 0) {
+        destroy(handle);
+        return;
+    }
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += CLOSE_PATIENCE_MS * 1000000;
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    if (pthread_clockjoin_np(thread, NULL, CLOCK_MONOTONIC, &until) != 0)
+        pthread_detach(thread);
+}
+
 void kafka_producer_close(struct kafka_producer **producer)
 {
     struct kafka_producer *closed = *producer;
@@ -112,7 +140,7 @@ void kafka_producer_close(struct kafka_producer **producer)
     if (closed->queue)
         rd_kafka_queue_destroy(closed->queue);
     if (closed->handle)
-        rd_kafka_destroy_flags(closed->handle, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+        destroy_soon(closed->handle);
     while (closed->creations)
         forget_creation(closed, closed->creations);
     statistics_free(&closed->pointers);

@@ -3,8 +3,10 @@
 
 #include <criterion/criterion.h>
 
+#include <dlfcn.h>
+#include <netdb.h>
+#include <semaphore.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 TestSuite(kafka_producer, .init = kafka_harness_enter, .fini = kafka_harness_leave);
 
@@ -302,4 +304,36 @@ Test(kafka_producer, closing_in_the_midst_of_a_batch_of_reports_loses_no_memory)
     while (reports.count == 0)
         kafka_producer_poll(producer, CLOCK_SECOND, 1, note_report, &reports);
     cr_assert_lt(close_time(), CLOCK_SECOND);
+}
+
+static sem_t asked, answered;
+
+/* In the place of the C library's, for librdkafka, too: a name server that does not answer. */
+int getaddrinfo(const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **result)
+{
+    typedef int getaddrinfo_fn(
+        const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **result);
+    getaddrinfo_fn *next = (getaddrinfo_fn *)dlsym(RTLD_NEXT, "getaddrinfo");
+
+    if (!node || strcmp(node, "slow.test") != 0)
+        return next(node, service, hints, result);
+    sem_post(&asked);
+    while (sem_wait(&answered) != 0)
+        ;
+    return EAI_AGAIN;
+}
+
+Test(kafka_producer, closing_does_not_wait_for_a_name_server)
+{
+    const struct config_pair slow[] = {{"bootstrap.servers", "slow.test:9092"}};
+
+    sem_init(&asked, 0, 0);
+    sem_init(&answered, 0, 0);
+    open_main(slow, 1);
+    topic_of("t");
+    while (sem_wait(&asked) != 0)
+        ;
+    cr_assert_lt(close_time(), CLOCK_SECOND);
+    for (int i = 0; i < 100; i++)
+        sem_post(&answered);
 }
