@@ -121,3 +121,8 @@ penstock_letters_test(dead_letter_fault dead_letter)
 foreach(call fsync ftruncate openat pwrite renameat unlinkat)
     target_link_options(test_dead_letter_fault PRIVATE -Wl,--wrap=${call})
 endforeach()
+foreach(name dead_letter_outlet dead_letter_replay)
+    penstock_letters_test(${name} outlet)
+    target_sources(test_${name} PRIVATE tests/unit/dead_letter_outlet_harness.c tests/unit/journal_harness.c
+        tests/unit/lake_harness.c)
+endforeach()

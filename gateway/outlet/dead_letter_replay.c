@@ -275,6 +275,7 @@ static int replay_refused(
     return 0;
 }
 
+/* 1: not in one piece; again, one by one. */
 static int replay_hand_over(struct dead_letter_replay *replay, size_t end, struct error *error)
 {
     struct error why;
@@ -284,8 +285,12 @@ static int replay_hand_over(struct dead_letter_replay *replay, size_t end, struc
         return 0;
     if (why.kind == ERROR_REJECT && replay->handover.records == 1)
         return replay_refused(replay, end, &why, error);
-    replay->one_by_one = why.kind == ERROR_REJECT;
-    return error_set(error, ERROR_RETRY, "%s", why.text);
+    if (why.kind == ERROR_REJECT) {
+        replay->one_by_one = true;
+        return 1;
+    }
+    *error = why;
+    return -1;
 }
 
 static int replay_batch(struct dead_letter_replay *replay, struct error *error)
@@ -296,8 +301,9 @@ static int replay_batch(struct dead_letter_replay *replay, struct error *error)
         return -1;
     if (replay->letters && dead_letters_sync(replay->options.dead_letters, error))
         return -1;
-    if (replay->handover.records && replay_hand_over(replay, end, error))
-        return -1;
+    int handed = replay->handover.records ? replay_hand_over(replay, end, error) : 0;
+    if (handed)
+        return handed < 0 ? -1 : 0;
     replay->records += replay->handover.records;
     replay->returned += replay->letters;
     replay->done = end;
