@@ -16,6 +16,8 @@
     (CLOCK_SECOND /   \
         50) /* what comes within it is taken in one step: it wakes seldom and costs the others little */
 
+#define OUTLET_CONDITION "dead-letters.outlet" /* that of used up quotas is the pipeline's */
+
 struct outlet_metrics {
     struct metric_series *delivered, *dead_lettered, *errors, *lag_records, *lag_seconds, *damaged, *bytes;
 };
@@ -108,11 +110,11 @@ static void outlet_tell(struct outlet *outlet, const struct error *error)
     outlet_tell_metrics(outlet, &status);
     if (error) {
         metric_add(outlet->metrics.errors, 1);
-        health_set(DEAD_LETTER_PUMP_NAME, HEALTH_DEGRADED, error->text);
+        health_set(OUTLET_CONDITION, HEALTH_DEGRADED, error->text);
         log_event(LOG_WARN, "outlet.failed", log_text("outlet", DEAD_LETTER_PUMP_NAME),
             log_text("reason", error->text), log_number("failures", (int64_t)status.failures));
     } else if (outlet->told.failures && !status.failures) {
-        health_set(DEAD_LETTER_PUMP_NAME, HEALTH_OK, NULL);
+        health_set(OUTLET_CONDITION, HEALTH_OK, NULL);
         log_event(LOG_INFO, "outlet.recovered", log_text("outlet", DEAD_LETTER_PUMP_NAME),
             log_number("failures", (int64_t)outlet->told.failures));
     }
