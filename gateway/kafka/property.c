@@ -172,7 +172,8 @@ static int read_file(const char *name, bool secret, struct bytes *text, struct e
         return error_set_errno(error, ERROR_FATAL, "%s", name);
     if (!S_ISREG(about.st_mode))
         return error_set(error, ERROR_FATAL, "%s: not a regular file", name);
-    if (secret && (about.st_mode & 077) != 0)
+    /* A group may read it: that is how a Kubernetes secret reaches a process that is not root. */
+    if (secret && (about.st_mode & 007) != 0)
         return error_set(error, ERROR_FATAL, "%s holds a secret, but its mode is %04o: chmod 600 it", name,
             (unsigned)about.st_mode & 07777);
     if (bytes_reserve_exact(text, FILE_MAX + 2, error) != 0)

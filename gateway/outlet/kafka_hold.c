@@ -58,7 +58,8 @@ static void hold_try_later(struct kafka_pump *pump, struct topic *topic, const c
         snprintf(topic->reason, sizeof topic->reason, "%s", reason);
 }
 
-/* The probe's record is delivered to this topic; if it waits for no other one, it is delivered. */
+/* The probe's record is delivered to this topic: it is delivered if it waits for no other one. If it waits for one that is
+ * being drained, the drain counts it, though it may have found it waiting for this one. */
 static int hold_count_probed(
     struct kafka_pump *pump, struct topic *topic, uint64_t position, struct error *error)
 {
@@ -70,10 +71,15 @@ static int hold_count_probed(
     if (pump_look_up(pump, position, &reader, &entry, &record, error) ||
         kafka_render_topics(pump->renderer, &record, &topics, error))
         return -1;
+    topic->done = position;
+    topic->unwritten = true;
     if (!pump_waits_for_other(pump, &topics, position, topic)) {
         assert(pump->cursor.held > 0);
         pump->cursor.held--;
         pump->cursor.delivered++;
+    } else if (pump->draining && position > pump->drain.window.done && position <= pump->drain.window.read &&
+               !pump_waits_for_other(pump, &topics, position, NULL)) {
+        window_unhold(&pump->drain.window, position);
     }
     return 0;
 }
@@ -102,8 +108,6 @@ void pump_probed(void *context, const struct kafka_report *report)
         hold_try_later(pump, topic, error.text); /* tried once more then, and sent twice */
     } else {
         topic_set(&pump->topics, topic, TOPIC_READY);
-        topic->done = report->tag;
-        topic->unwritten = true;
     }
 }
 
@@ -272,11 +276,7 @@ static void hold_end_drain(struct kafka_pump *pump)
     }
     lane_start(&pump->drain, pump->main.window.done);
     pump->draining = false;
-    /* What was held and cannot be read any more was counted as held all the same. */
-    if (hold_count(pump, TOPIC_HELD) + hold_count(pump, TOPIC_READY) == 0) {
-        pump->cursor.damaged += pump->cursor.held;
-        pump->cursor.held = 0;
-    }
+    pump_write_off(pump);
 }
 
 bool pump_is_closing(struct kafka_pump *pump)

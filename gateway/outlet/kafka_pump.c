@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/log.h"
+
 #define PUMP_REPORTS 20000 /* per step */
 #define PUMP_LAST_WORDS CLOCK_SECOND /* for the reports of a producer that is to be replaced */
 
@@ -24,6 +26,20 @@ static void pump_restore_mark(void *context, const struct journal_mark *mark)
         restore->result = -1;
 }
 
+void pump_write_off(struct kafka_pump *pump)
+{
+    size_t waiting = 0;
+
+    for (size_t i = 0; i < pump->topics.count; i++)
+        waiting += topic_is_waiting(pump->topics.items[i]);
+    if (waiting || pump->cursor.held == 0)
+        return;
+    log_event_always(LOG_ERROR, "outlet.held_lost", log_text("outlet", KAFKA_PUMP_NAME),
+        log_number("records", (int64_t)pump->cursor.held));
+    pump->cursor.damaged += pump->cursor.held;
+    pump->cursor.held = 0;
+}
+
 static int pump_restore(struct kafka_pump *pump, struct error *error)
 {
     const struct kafka_pump_options *options = &pump->options;
@@ -38,6 +54,7 @@ static int pump_restore(struct kafka_pump *pump, struct error *error)
     pump->told = pump->cursor;
     lane_start(&pump->main, pump->cursor.position);
     journal_marks(options->journal, KAFKA_PUMP_NAME, pump_restore_mark, &restore);
+    pump_write_off(pump);
     return restore.result;
 }
 
@@ -123,6 +140,8 @@ void pump_refuse_topic(struct kafka_pump *pump, struct topic *topic, uint64_t do
 
     snprintf(text, sizeof text, "%.120s%s%.70s", reason, *creation ? "; " : "", creation);
     if (topic_is_waiting(topic)) {
+        pump_settle_drain(
+            pump); /* its mark moves up to the drain's watermark: the totals have to come along */
         state = TOPIC_HELD;
         done = done > topic->done ? done : topic->done;
     }

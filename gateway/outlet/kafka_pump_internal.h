@@ -70,6 +70,9 @@ static inline uint64_t pump_in_flight(const struct kafka_pump *pump)
 /* A new producer is needed; the words are for people. */
 void pump_ask_replay(struct kafka_pump *pump, const char *reason);
 
+/* What is held and behind no mark was taken by damage to the journal, the records or the mark. */
+void pump_write_off(struct kafka_pump *pump);
+
 /* The present producer ends; what it did not confirm is sent again by the next one. */
 void pump_drop_producer(struct kafka_pump *pump);
 

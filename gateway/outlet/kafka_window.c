@@ -97,6 +97,14 @@ void window_mark(struct window *window, uint64_t position, enum window_outcome o
         slot->outcome = (uint8_t)outcome;
 }
 
+void window_unhold(struct window *window, uint64_t position)
+{
+    struct window_slot *slot = window_slot(window, position);
+
+    if (slot->outcome == WINDOW_HELD)
+        slot->outcome = WINDOW_DELIVERED;
+}
+
 void window_advance(struct window *window, uint64_t counts[WINDOW_OUTCOMES])
 {
     while (window->done < window->read) {

@@ -70,6 +70,9 @@ void window_finish(struct window *window, uint64_t position, unsigned topic, enu
 /* The position as a whole counts as this, or as something stronger. */
 void window_mark(struct window *window, uint64_t position, enum window_outcome outcome);
 
+/* What had been marked as held waits for nothing but its own bits any more. */
+void window_unhold(struct window *window, uint64_t position);
+
 /* Moves the watermark as far as it goes and adds what became of the positions to counts. */
 void window_advance(struct window *window, uint64_t counts[WINDOW_OUTCOMES]);
 

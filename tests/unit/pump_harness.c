@@ -200,12 +200,13 @@ void kafka_run_until(bool (*condition)(void))
         step(&seen);
         if (clock_monotonic(&clock_system) > deadline) {
             struct kafka_pump_status status = kafka_status();
-            cr_assert_fail("still at %llu of %llu, replays %llu, in flight %llu, held %llu, topics %llu (%s), trouble: %s",
+            cr_assert_fail(
+                "still at %llu of %llu, replays %llu, in flight %llu, held %llu, topics %llu (%s), trouble: %s",
                 (unsigned long long)status.cursor.position,
                 (unsigned long long)journal_durable(kafka.journal.journal),
-                (unsigned long long)status.replays, (unsigned long long)status.in_flight, (unsigned long long)status.cursor.held,
-                (unsigned long long)status.topics_held, status.held_reason ? status.held_reason : "",
-                status.trouble);
+                (unsigned long long)status.replays, (unsigned long long)status.in_flight,
+                (unsigned long long)status.cursor.held, (unsigned long long)status.topics_held,
+                status.held_reason ? status.held_reason : "", status.trouble);
         }
     }
 }
@@ -328,26 +329,42 @@ struct letters {
     size_t count;
     char *reason;
     size_t size;
+    const char *topic;
+    bool *rows;
 };
 
 static int count_letter(
     void *context, struct slice line, const struct dead_letter_parsed *parsed, struct error *error)
 {
     struct letters *letters = context;
+    unsigned long long row;
 
     (void)line;
     (void)error;
     cr_assert(parsed);
+    const struct dead_letter *letter = dead_letter_parsed_letter(parsed);
     letters->count++;
     if (letters->size)
-        snprintf(letters->reason, letters->size, "%s", dead_letter_parsed_letter(parsed)->reason);
+        snprintf(letters->reason, letters->size, "%s", letter->reason);
+    if (letters->rows && strcmp(letter->topic, letters->topic) == 0) {
+        cr_assert_eq(sscanf(letter->record->payload.data, "{\"n\":%llu}", &row), 1);
+        letters->rows[row] = true;
+    }
     return 0;
 }
 
 size_t kafka_letters(char *reason, size_t size)
 {
-    struct letters letters = {0, reason, size};
+    struct letters letters = {.reason = reason, .size = size};
 
     cr_assert_eq(dead_letters_visit(kafka.letters_directory, NULL, count_letter, &letters, &kafka.error), 0);
     return letters.count;
+}
+
+void kafka_buried(const char *topic, bool rows[KAFKA_ROWS_MAX])
+{
+    struct letters letters = {.topic = topic, .rows = rows};
+
+    memset(rows, 0, KAFKA_ROWS_MAX * sizeof *rows);
+    cr_assert_eq(dead_letters_visit(kafka.letters_directory, NULL, count_letter, &letters, &kafka.error), 0);
 }

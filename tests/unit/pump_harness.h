@@ -59,5 +59,7 @@ void kafka_consume(const char *topic, struct kafka_found *ret_found);
 /* Rows first..last are in found; at most `extra` messages are copies; order per key holds. */
 void kafka_assert_rows(const struct kafka_found *found, uint64_t first, uint64_t last, uint64_t extra);
 size_t kafka_letters(char *reason, size_t size); /* how many there are; the reason of the last */
+void kafka_buried(
+    const char *topic, bool rows[KAFKA_ROWS_MAX]); /* marks the rows with a letter about this topic */
 
 #endif

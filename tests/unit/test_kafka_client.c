@@ -229,7 +229,7 @@ Test(kafka_client, a_file_gives_the_value_without_its_last_newline)
     struct config *config;
     struct kafka_client *client;
 
-    write_file("password", SECRET "\n\n", strlen(SECRET) + 2, 0600);
+    write_file("password", SECRET "\n\n", strlen(SECRET) + 2, 0640);
     write_file("servers", "a:1", 3, 0644);
     config = config_harness_load("kafka: {files: {sasl.password: password, bootstrap.servers: servers}}\n");
     client = make(config);
@@ -246,7 +246,7 @@ Test(kafka_client, files_that_are_not_right_are_reported_at_their_place)
     static char large[(64 << 10) + 1];
 
     memset(large, 'x', sizeof large);
-    write_file("open", SECRET, strlen(SECRET), 0640);
+    write_file("open", SECRET, strlen(SECRET), 0644);
     write_file("empty", "\n", 1, 0600);
     write_file("zero", "a\0b", 3, 0600);
     write_file("large", large, sizeof large, 0600);
@@ -261,7 +261,7 @@ Test(kafka_client, files_that_are_not_right_are_reported_at_their_place)
                                        "    ssl.key.location: /dev/null\n"
                                        "    client.id: open\n"
                                        "    sasl.pasword: open\n"),
-        "p.yaml:4:20: kafka.files.sasl.password: open holds a secret, but its mode is 0640: chmod 600 it\n"
+        "p.yaml:4:20: kafka.files.sasl.password: open holds a secret, but its mode is 0644: chmod 600 it\n"
         "p.yaml:5:20: kafka.files.sasl.username: empty: empty\n"
         "p.yaml:6:18: kafka.files.client.rack: zero: holds a zero byte\n"
         "p.yaml:7:17: kafka.files.ssl.ca.pem: large: more than 64 KiB\n"

@@ -2,6 +2,7 @@
 #include "pump_harness.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 static struct kafka_found found;
 
@@ -286,4 +287,77 @@ Test(kafka_pump, a_forbidden_topic_makes_dead_letters_when_asked_to)
     kafka_put_some(5, 100);
     kafka_run_until(kafka_all_done);
     cr_assert_eq(kafka_status().cursor.delivered, 100);
+}
+
+/* ---- everything at once ------------------------------------------------------------------------------------ */
+
+static unsigned long chaos_state;
+
+static unsigned chaos(unsigned below)
+{
+    chaos_state = chaos_state * 6364136223846793005UL + 1442695040888963407UL;
+    return (unsigned)(chaos_state >> 33) % below;
+}
+
+static void chaos_round(uint8_t renderings[KAFKA_ROWS_MAX])
+{
+    static const rd_kafka_resp_err_t errors[] = {RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED,
+        RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION,
+        RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH, RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER,
+        RD_KAFKA_RESP_ERR_INVALID_RECORD, RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS};
+    static const uint32_t used[] = {1, 2, 5, 3};
+    uint32_t rendering = used[chaos(4)];
+    uint64_t before = kafka.rows;
+
+    kafka_put_some(rendering, 1 + chaos(300));
+    memset(renderings + before + 1, (int)rendering, kafka.rows - before);
+    if (chaos(3) == 0)
+        push_errors(errors[chaos(sizeof errors / sizeof *errors)], 1 + (int)chaos(3));
+    kafka_steps(chaos(60) * 1000);
+    if (chaos(8) == 0)
+        kafka_restart();
+}
+
+static void assert_topic(const char *topic, const uint8_t *renderings, uint8_t one, uint8_t other)
+{
+    static bool buried[KAFKA_ROWS_MAX];
+
+    kafka_consume(topic, &found);
+    kafka_buried(topic, buried);
+    for (uint64_t row = 1; row <= kafka.rows; row++) {
+        if (renderings[row] == one || renderings[row] == other)
+            cr_assert(found.seen[row] || buried[row], "seed %lu: row %llu is not in %s", chaos_state,
+                (unsigned long long)row, topic);
+        else
+            cr_assert_not(found.seen[row]);
+    }
+    cr_assert_eq(found.disordered, 0, "%s", topic);
+}
+
+static void run_chaos(unsigned long seed)
+{
+    static uint8_t renderings[KAFKA_ROWS_MAX];
+
+    chaos_state = seed;
+    kafka_open_pump();
+    for (int round = 0; round < 60; round++)
+        chaos_round(renderings);
+    rd_kafka_mock_clear_request_errors(kafka.cluster, KAFKA_PRODUCE);
+    kafka_run_until(kafka_nothing_held);
+    cr_assert_eq(kafka_status().cursor.damaged, 0);
+    assert_topic("t", renderings, 1, 2);
+    assert_topic("u", renderings, 2, 2);
+    assert_topic("x", renderings, 5, 5);
+}
+
+Test(kafka_pump, errors_and_restarts_at_random)
+{
+    const char *seed = getenv("SEED");
+
+    run_chaos(seed ? strtoul(seed, NULL, 10) : 1);
+}
+
+Test(kafka_pump, errors_and_restarts_at_random_again)
+{
+    run_chaos(2);
 }
