@@ -24,7 +24,7 @@ PREFIXES = itertools.count(1)
 # The protocol's numbers: org.apache.kafka.common.acl.AclOperation and AclPermissionType, resource.ResourceType and PatternType.
 TOPIC, LITERAL, ALLOW = 2, 3, 3
 WRITE, DESCRIBE = 4, 8
-DESCRIBE_ACLS, CREATE_ACLS, DELETE_ACLS, INCREMENTAL_ALTER_CONFIGS = 29, 30, 31, 44
+LIST_OFFSETS, DESCRIBE_ACLS, CREATE_ACLS, DELETE_ACLS, INCREMENTAL_ALTER_CONFIGS = 2, 29, 30, 31, 44
 
 
 def murmur2(data):
@@ -85,7 +85,8 @@ def ask(address, call, version, body):
     with socket.create_connection((host, int(port)), 20) as connection, connection.makefile("rb") as answers:
         connection.sendall(struct.pack(">i", len(head) + len(body)) + head + body)
         size = answers.read(4)
-        assert len(size) == 4, f"Kafka hung up on request {call}"
+        if len(size) < 4:
+            raise ConnectionError(f"Kafka hung up on request {call}")
         reader = Reader(answers.read(struct.unpack(">i", size)[0]))
     assert reader.take(">i") == 1
     reader.take(">i")
@@ -104,6 +105,10 @@ def check(reader):
     return reader
 
 
+class NotLeader(Exception):
+    """Who was asked does not lead the partition any more, or nobody does."""
+
+
 class Kafka:
     """A cluster in the hands of one test: names of topics get the test's prefix, so that tests can share the brokers."""
 
@@ -111,10 +116,6 @@ class Kafka:
         self.cluster = cluster
         self.prefix = prefix
         self.admin = AdminClient({"bootstrap.servers": cluster.servers(), **CALM})
-        self.counter = self._consumer()
-
-    def close(self):
-        self.counter.close()
 
     @property
     def address(self):
@@ -190,14 +191,36 @@ class Kafka:
 
     def ends(self, topic):
         """{partition: end offset}"""
-        return {one: wait_until(f"the end of {topic}, partition {one}", lambda: self._end(topic, one), PATIENCE)[1]
-                for one in range(self.topics()[topic])}
+        return wait_until(f"a leader for each partition of {topic}", lambda: self._ends(topic), PATIENCE)
 
-    def _end(self, topic, partition):
+    def _ends(self, topic):
+        """Asks the leaders themselves: librdkafka's query has no time limit where a leader has just gone."""
+        found = {}
         try:
-            return self.counter.get_watermark_offsets(TopicPartition(topic, partition), timeout=5)
-        except KafkaException:
-            return None  # the leader is about to change or to come back
+            partitions = self.admin.list_topics(timeout=20).topics[topic].partitions
+            for leader in {one.leader for one in partitions.values()}:
+                mine = [one for one, told in partitions.items() if told.leader == leader]
+                found.update(self._ends_of(leader, topic, mine))
+        except (OSError, KafkaException, KeyError, NotLeader):
+            return None
+        return found
+
+    def _ends_of(self, leader, topic, partitions):
+        broker = next((one for one in self.cluster.brokers if one.number == leader), None)
+        if not broker:
+            raise NotLeader()
+        body = struct.pack(">ibi", -1, 0, 1) + text(topic) + struct.pack(">i", len(partitions)) \
+            + b"".join(struct.pack(">iq", one, -1) for one in partitions)
+        reader = ask(broker.address, LIST_OFFSETS, 2, body)
+        reader.take(">i")
+        reader.text()
+        found = {}
+        for _ in range(reader.take(">i")):
+            partition, code, _, offset = (reader.take(form) for form in (">i", ">h", ">q", ">q"))
+            if code:
+                raise NotLeader()
+            found[partition] = offset
+        return found
 
     def count(self, topic):
         return sum(self.ends(topic).values())
@@ -247,9 +270,7 @@ class Kafka:
 def in_hands_of(request, cluster):
     """The body of a fixture: the cluster with a prefix for this test; the ends of its logs are shown when the test fails."""
     request.node.kafka_cluster = cluster
-    one = Kafka(cluster, f"t{next(PREFIXES)}-")
-    yield one
-    one.close()
+    yield Kafka(cluster, f"t{next(PREFIXES)}-")
 
 
 def message_of(raw):
