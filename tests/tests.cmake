@@ -126,3 +126,7 @@ foreach(name dead_letter_outlet dead_letter_replay)
     target_sources(test_${name} PRIVATE tests/unit/dead_letter_outlet_harness.c tests/unit/journal_harness.c
         tests/unit/lake_harness.c)
 endforeach()
+foreach(name outlet_lake_letters dead_letter_outlet)
+    target_sources(test_${name} PRIVATE tests/unit/letters_fsync.c)
+    target_link_options(test_${name} PRIVATE -Wl,--wrap=fsync)
+endforeach()

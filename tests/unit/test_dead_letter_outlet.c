@@ -6,8 +6,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/health.h"
 #include "base/metric.h"
 #include "dead_letter_outlet_harness.h"
+#include "letters_fsync.h"
 
 TestSuite(dead_letter_outlet, .init = set_up, .fini = tear_down, .timeout = 120);
 
@@ -108,6 +110,44 @@ Test(dead_letter_outlet, waits_while_letters_cannot_be_written)
     letters_assert(directory, "readings", 6, 7);
 }
 
+/* What a failed fsync may have lost is read and written again before the cursor passes it. */
+Test(dead_letter_outlet, the_cursor_waits_for_letters_to_be_durable)
+{
+    static struct letters_found found;
+
+    put(1, 1, 3, 0);
+    put(1, 4, 5, RECORD_UNDECODABLE);
+    put(1, 6, 6, 0);
+    open_pump();
+    letters_fsync_failures = 2;
+    for (int i = 0; i < 2; i++) {
+        cr_assert_eq(dead_letter_pump_step(pump, &error), -1);
+        cr_assert_not_null(strstr(error.text, "fsync"), "%s", error.text);
+        cr_assert_eq(cursor().position, 0);
+        cr_assert_eq(cursor().dead_lettered, 0);
+        now.now += DEAD_LETTER_PUMP_BACKOFF_MOST;
+    }
+    pump_all();
+    cr_assert_eq(cursor().position, 6);
+    cr_assert_eq(cursor().dead_lettered, 2);
+    cr_assert_eq(cursor().not_for_outlet, 4);
+    letters_read(directory, "readings", &found);
+    cr_assert_eq(found.count, 6, "three files of two letters each");
+    cr_assert_eq(letters_files(directory, "*.jsonl"), 3);
+}
+
+/* Many letters in one stretch: they are made durable in portions. */
+Test(dead_letter_outlet, letters_are_settled_in_portions)
+{
+    put(1, 1, DEAD_LETTER_PUMP_LETTERS, RECORD_UNDECODABLE);
+    put(1, DEAD_LETTER_PUMP_LETTERS + 1, DEAD_LETTER_PUMP_LETTERS + 10, RECORD_UNDECODABLE);
+    open_pump();
+    cr_assert_eq(dead_letter_pump_step(pump, &error), 1);
+    cr_assert_eq(cursor().position, DEAD_LETTER_PUMP_LETTERS);
+    cr_assert_eq(dead_letter_pump_step(pump, &error), 0);
+    cr_assert_eq(cursor().position, DEAD_LETTER_PUMP_LETTERS + 10);
+}
+
 /* ---- the outlet -------------------------------------------------------------------------------------------- */
 
 static uint64_t dead_lettered(void)
@@ -157,4 +197,57 @@ Test(dead_letter_outlet, its_thread_keeps_and_gives_back)
     cr_assert_eq(dead_lettered(), 3, "it is stopped");
     outlet_dead_letter.close(&outlet);
     cr_assert_null(outlet);
+}
+
+static uint64_t degraded(void)
+{
+    struct health_condition list[HEALTH_CONDITIONS_MAX];
+    enum health_level worst;
+
+    return health_list(list, HEALTH_CONDITIONS_MAX, &worst) == 1 &&
+           strcmp(list[0].name, "dead-letters.outlet") == 0 && worst == HEALTH_DEGRADED;
+}
+
+Test(dead_letter_outlet, its_thread_says_when_letters_cannot_be_written)
+{
+    struct outlet *outlet;
+    const struct outlet_context context = {.config = config,
+        .gateway_id = "test-1",
+        .journal = fixture.journal,
+        .renderings = renderings,
+        .streams = streams,
+        .dead_letters = options.dead_letters,
+        .clock = &clock_system};
+    cleanup_bytes struct bytes text;
+
+    cr_assert_eq(outlet_dead_letter.open(&outlet, &context, &error), 0, "%s", error.text);
+    bytes_init(&text, 100);
+    cr_assert_eq(outlet_dead_letter.describe(outlet, &text, &error), 0);
+    cr_assert_eq(text.length, 0);
+    block_directory();
+    cr_assert_eq(outlet_dead_letter.run(outlet, &error), 0, "%s", error.text);
+    put(1, 1, 2, RECORD_UNDECODABLE);
+    wait_for_count(degraded, 1, "the outlet to say that it fails");
+    cr_assert_eq(dead_lettered(), 0);
+    unlink(directory);
+    wait_for_count(dead_lettered, 2, "two letters");
+    wait_for_count(degraded, 0, "the outlet to say that it works again");
+    outlet_dead_letter.close(&outlet);
+    letters_assert(directory, "readings", 1, 2);
+}
+
+Test(dead_letter_outlet, without_its_cursor_it_does_not_run)
+{
+    static const char *const others[] = {"other"};
+    struct outlet *outlet;
+
+    fixture_end(&fixture);
+    fixture_start(&fixture);
+    fixture.options.outlets = others;
+    cr_assert_eq(fixture_open(&fixture), 0, "%s", fixture.error.text);
+    const struct outlet_context context = {.journal = fixture.journal, .clock = &clock_system};
+    cr_assert_eq(outlet_dead_letter.open(&outlet, &context, &error), 0);
+    cr_assert_eq(outlet_dead_letter.run(outlet, &error), -1);
+    cr_assert_eq(error.kind, ERROR_FATAL);
+    outlet_dead_letter.close(&outlet);
 }
