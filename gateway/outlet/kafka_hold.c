@@ -120,7 +120,7 @@ static int hold_send_probe(
     struct kafka_message message;
     struct kafka_topic *handle;
 
-    if (record_decode(entry->body.data, entry->body.length, &record, error) ||
+    if (record_decode(entry->body.data, entry->body.length, &record, error) || !pump_is_for_kafka(&record) ||
         kafka_render_topics(pump->renderer, &record, &topics, error) || !hold_is_of(&topics, topic))
         return 0;
     topic->done = entry->sequence - 1;

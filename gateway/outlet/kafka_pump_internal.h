@@ -88,6 +88,9 @@ void pump_refuse_topic(struct kafka_pump *pump, struct topic *topic, uint64_t do
 int pump_read_main(struct kafka_pump *pump, struct error *error);
 int pump_read_drain(struct kafka_pump *pump, struct error *error);
 
+/* Not for the dead letters only, and not given back for another outlet. */
+bool pump_is_for_kafka(const struct record *record);
+
 /* The record at this position, once more. entry's body lasts until the reader is closed. */
 int pump_look_up(struct kafka_pump *pump, uint64_t position, struct journal_reader **ret_reader,
     struct journal_entry *ret_entry, struct record *ret_record, struct error *error);

@@ -159,7 +159,7 @@ static void send_hold(struct send *send, unsigned index, struct topic *topic)
         topic->fresh = false;
         topic->unwritten = true;
     }
-    window_finish(window, position, index, WINDOW_HELD);
+    window_hold(window, position, index);
 }
 
 /* One topic of the record. */
@@ -189,7 +189,7 @@ static enum sent send_main_topic(struct send *send, unsigned index, bool unsent,
     return send_message(send, index, topic, error);
 }
 
-static bool send_is_for_kafka(const struct record *record)
+bool pump_is_for_kafka(const struct record *record)
 {
     static const struct slice own = {KAFKA_PUMP_NAME " ", sizeof KAFKA_PUMP_NAME};
 
@@ -231,7 +231,7 @@ static enum sent send_main_record(
         pump->sample = entry->sequence;
         pump->received = send.record.received;
     }
-    if (send_is_for_kafka(&send.record) &&
+    if (pump_is_for_kafka(&send.record) &&
         kafka_render_topics(pump->renderer, &send.record, &send.topics, error)) {
         if (error->kind != ERROR_REJECT)
             return SENT_FAILED;
@@ -264,8 +264,8 @@ static void send_damage(struct lane *lane, bool told)
 
 /* ---- the drain lane ---------------------------------------------------------------------------------------- */
 
-/* The topics of the record that are being drained, as bits; *ret_others: it waits for one that is not. */
-static uint16_t send_drained_topics(struct send *send, bool *ret_others)
+/* The topics of the record that are being drained and not done with it, as bits. */
+static uint16_t send_drained_topics(const struct send *send)
 {
     uint16_t bits = 0;
 
@@ -274,24 +274,25 @@ static uint16_t send_drained_topics(struct send *send, bool *ret_others)
         if (topic && topic->state == TOPIC_DRAINING && topic->done < send->entry->sequence)
             bits |= (uint16_t)(1U << index);
     }
-    *ret_others = pump_waits_for_other(send->pump, &send->topics, send->entry->sequence, NULL);
     return bits;
 }
 
-static enum sent send_drain_topics(struct send *send, uint16_t bits, struct error *error)
+/* To those that are being drained it is sent. It goes on waiting for others, also for one that was refused meanwhile. */
+static enum sent send_drain_topics(struct send *send, struct error *error)
 {
     struct window *window = &send->lane->window;
     const uint64_t position = send->entry->sequence;
 
     for (unsigned index = 0; index < send->topics.count; index++) {
         struct topic *topic = topics_find(&send->pump->topics, send->topics.names[index]);
-        if (!(window_unsent(window, position) & 1U << index))
-            continue;
-        if (!(bits & 1U << index)) { /* refused since it was taken first */
-            send_hold(send, index, topic);
-            continue;
-        }
-        enum sent sent = send_message(send, index, topic, error);
+        bool unsent = window_unsent(window, position) & 1U << index;
+        enum sent sent = SENT_DONE;
+        if (topic && topic_is_waiting(topic) && topic->state != TOPIC_DRAINING && topic->done < position)
+            window_hold(window, position, index);
+        else if (unsent && topic && topic->state == TOPIC_DRAINING)
+            sent = send_message(send, index, topic, error);
+        else if (unsent)
+            window_finish(window, position, index, WINDOW_DELIVERED);
         if (sent != SENT_DONE)
             return sent;
     }
@@ -303,19 +304,17 @@ static enum sent send_drain_record(
 {
     struct send send = {.pump = pump, .lane = &pump->drain, .drain = true, .entry = entry};
     struct window *window = &pump->drain.window;
-    uint16_t bits = 0;
-    bool others = false;
 
     /* What cannot be decoded or rendered was never held. */
-    if (record_decode(entry->body.data, entry->body.length, &send.record, error) == 0 &&
-        send_is_for_kafka(&send.record) &&
-        kafka_render_topics(pump->renderer, &send.record, &send.topics, error) == 0)
-        bits = send_drained_topics(&send, &others);
-    if (window->read < entry->sequence)
+    if (record_decode(entry->body.data, entry->body.length, &send.record, error) ||
+        !pump_is_for_kafka(&send.record) ||
+        kafka_render_topics(pump->renderer, &send.record, &send.topics, error))
+        send.topics.count = 0;
+    if (window->read < entry->sequence) {
+        uint16_t bits = send_drained_topics(&send);
         window_take(window, bits, bits ? WINDOW_DELIVERED : WINDOW_NOT_FOR_OUTLET);
-    if (others)
-        window_mark(window, entry->sequence, WINDOW_HELD);
-    return send_drain_topics(&send, bits, error);
+    }
+    return send_drain_topics(&send, error);
 }
 
 /* ---- batches ----------------------------------------------------------------------------------------------- */

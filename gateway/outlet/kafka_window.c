@@ -46,9 +46,13 @@ void window_take(struct window *window, uint16_t topics, enum window_outcome out
 
     struct window_slot *slot = window_slot(window, window->read);
     slot->sent = 0;
-    if (window->read <= window->known)
+    if (window->read <= window->known) {
+        slot->pending |= slot->held;
+        slot->held = 0;
         return;
+    }
     slot->pending = topics;
+    slot->held = 0;
     slot->outcome = (uint8_t)outcome;
     window->known = window->read;
 }
@@ -86,23 +90,22 @@ void window_finish(struct window *window, uint64_t position, unsigned topic, enu
 
     assert(!(slot->sent & 1U << topic));
     slot->pending &= (uint16_t) ~(1U << topic);
-    window_mark(window, position, outcome);
-}
-
-void window_mark(struct window *window, uint64_t position, enum window_outcome outcome)
-{
-    struct window_slot *slot = window_slot(window, position);
-
     if (slot->outcome < outcome)
         slot->outcome = (uint8_t)outcome;
 }
 
-void window_unhold(struct window *window, uint64_t position)
+void window_hold(struct window *window, uint64_t position, unsigned topic)
 {
     struct window_slot *slot = window_slot(window, position);
 
-    if (slot->outcome == WINDOW_HELD)
-        slot->outcome = WINDOW_DELIVERED;
+    assert(!(slot->sent & 1U << topic));
+    slot->pending &= (uint16_t) ~(1U << topic);
+    slot->held |= (uint16_t)(1U << topic);
+}
+
+void window_unhold(struct window *window, uint64_t position)
+{
+    window_slot(window, position)->held = 0;
 }
 
 void window_advance(struct window *window, uint64_t counts[WINDOW_OUTCOMES])
@@ -111,7 +114,7 @@ void window_advance(struct window *window, uint64_t counts[WINDOW_OUTCOMES])
         const struct window_slot *slot = window_slot(window, window->done + 1);
         if (slot->pending)
             return;
-        counts[slot->outcome]++;
+        counts[slot->held ? WINDOW_HELD : slot->outcome]++;
         window->done++;
     }
 }

@@ -2,7 +2,7 @@
  *
  * A record goes to several topics; its bits say which of them are not done, and which of these are under way. The watermark
  * passes a position when none is left. Behind a rewind the same positions are taken again, and what was done stays done, so
- * that only what was never confirmed is sent once more. Room-internal, pure. @thread the outlet's
+ * that only what was never confirmed is sent once more; what was held is looked at anew, for its topic may be open by then. Room-internal, pure. @thread the outlet's
  */
 #ifndef PENSTOCK_OUTLET_KAFKA_WINDOW_H
 #define PENSTOCK_OUTLET_KAFKA_WINDOW_H
@@ -15,7 +15,7 @@
 
 #define WINDOW_POSITIONS (UINT64_C(1) << 17)
 
-/* What became of a position; of several the last in this list counts. */
+/* What became of a position; of several the last in this list counts. WINDOW_HELD: as long as a topic of it is held. */
 enum window_outcome {
     WINDOW_DELIVERED,
     WINDOW_NOT_FOR_OUTLET,
@@ -28,6 +28,7 @@ enum window_outcome {
 struct window_slot {
     uint16_t pending; /* topics, by index, that are not done */
     uint16_t sent; /* of these, under way */
+    uint16_t held; /* topics that it waits for behind a mark */
     uint8_t outcome;
 };
 
@@ -64,13 +65,13 @@ void window_sent(struct window *window, uint64_t position, unsigned topic);
 /* A report for what was sent. */
 void window_reported(struct window *window, uint64_t position, unsigned topic, bool delivered);
 
-/* This topic of the position is done without being delivered. Not while it is under way (assert). */
+/* This topic of the position is done without being delivered now. Not while it is under way (assert). */
 void window_finish(struct window *window, uint64_t position, unsigned topic, enum window_outcome outcome);
 
-/* The position as a whole counts as this, or as something stronger. */
-void window_mark(struct window *window, uint64_t position, enum window_outcome outcome);
+/* The watermark passes it without this topic, which waits behind a mark. Not while it is under way (assert). */
+void window_hold(struct window *window, uint64_t position, unsigned topic);
 
-/* What had been marked as held waits for nothing but its own bits any more. */
+/* It waits behind no mark any more. */
 void window_unhold(struct window *window, uint64_t position);
 
 /* Moves the watermark as far as it goes and adds what became of the positions to counts. */

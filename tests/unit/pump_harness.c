@@ -113,10 +113,15 @@ void kafka_open_pump(void)
 
 void kafka_restart(void)
 {
+    const struct journal_cursor told = kafka_status().cursor;
+
     kafka_pump_close(&kafka.pump);
     fixture_close(&kafka.journal);
     open_journal();
     kafka_open_pump();
+    /* The journal was closed in good order: what it was told is what it has. */
+    const struct journal_cursor stored = kafka_status().cursor;
+    cr_assert_eq(memcmp(&told, &stored, sizeof told), 0);
 }
 
 /* ---- records ---------------------------------------------------------------------------------------------- */

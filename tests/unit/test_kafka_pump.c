@@ -344,7 +344,7 @@ static void run_chaos(unsigned long seed)
         chaos_round(renderings);
     rd_kafka_mock_clear_request_errors(kafka.cluster, KAFKA_PRODUCE);
     kafka_run_until(kafka_nothing_held);
-    cr_assert_eq(kafka_status().cursor.damaged, 0);
+    cr_assert_eq(kafka_status().cursor.damaged, 0, "%lld", (long long)kafka_status().cursor.damaged);
     assert_topic("t", renderings, 1, 2);
     assert_topic("u", renderings, 2, 2);
     assert_topic("x", renderings, 5, 5);
