@@ -124,7 +124,8 @@ def test_full_journal_while_the_broker_is_down(weak, gateway):
 
 
 def test_three_brokers_and_leaders_that_leave(three, gateway):
-    """Under load the leader of a partition is killed and comes back; then its successor is stopped and comes back."""
+    """Under load the leader of a partition is killed and comes back; then its successor is stopped and comes back; then two of
+    three are killed, which leaves no quorum."""
     topic = three.create(three.name("replicated"), 3, 3)
     one = gateway(config=readings(three, topic)).start()
     senders = senders_of(one, 6)
@@ -136,6 +137,12 @@ def test_three_brokers_and_leaders_that_leave(three, gateway):
         arrived(one, three, topic, three.count(topic) + 300, 60)
         leader.start()
         wait_until("all copies in step", lambda: three.in_step(topic, 3), 60)
+    before = accepted(senders)
+    for broker in three.cluster.brokers[:2]:
+        broker.kill()
+    wait_until("the door to stay open", lambda: accepted(senders) > before + 500)
+    three.cluster.start_again()
+    wait_until("all copies in step", lambda: three.in_step(topic, 3), 60)
     finish_all(senders)
     drained(one, 60)
     one.stop_cleanly()

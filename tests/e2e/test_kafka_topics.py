@@ -7,6 +7,7 @@ import pytest
 
 from broker import PASSWORDS
 from kafka import arrived, by_key, complaint, content, dead_letters, drained, once_each
+from penstock import run_command
 
 # Answers about a missing topic within a second, instead of librdkafka's half a minute.
 SOON = {"topic.metadata.propagation.max.ms": "1000", "topic.metadata.refresh.interval.ms": "1000"}
@@ -86,6 +87,72 @@ def test_held_topic_over_a_kill(kafka, gateway):
     one.stop_cleanly()
     assert values(kafka, pair.bad) == bad
     assert values(kafka, pair.good) == pair.sent
+
+
+def test_many_held_topics(kafka, gateway):
+    """Each comes back by itself, over a kill, too."""
+    keys = [f"k{number}" for number in range(5)]
+    topics = {key: kafka.name(f"many-{key}") for key in keys}
+    config = kafka.config({"data": {"key": "/key", "topics": [kafka.name("many-{key}")]}}, properties=SOON, hold_retry="300ms")
+    one = gateway(config=config).start()
+    sent = {key: [] for key in keys}
+    for half in range(2):
+        for number in range(10):
+            for key in keys:
+                sent[key] += send(one, "data", numbered("data", half * 10 + number, half * 10 + number + 1, key))
+        complaint(one, "many-")
+        for key in keys[half::2]:
+            kafka.create(topics[key])
+            arrived(one, kafka, topics[key], len(sent[key]))
+        if half == 0:
+            one.kill()
+            one.start()
+    drained(one)
+    content(one)
+    one.stop_cleanly()
+    assert {key: values(kafka, topic) for key, topic in topics.items()} == sent
+
+
+def test_full_journal_because_of_a_held_topic(kafka, gateway):
+    """What is held keeps its segments. When the journal is full of them the door closes, until the topic is there."""
+    pair = Pair(kafka, gateway, max_topics=50)
+    pair.gateway.sets += ["journal.segment_size=1MiB", "journal.max_size=8MiB", "http.max_body=256KiB", "http.max_record=256KiB"]
+    one = pair.gateway.start()
+    bad, answer = [], None
+    for number in range(0, 2000, 20):
+        bodies = numbered("bad", number, number + 20, pad="x" * 9000)
+        answer = one.post("/bad", b"\n".join(bodies), "application/x-ndjson")
+        if answer.status != 200:
+            break
+        bad += bodies
+    assert answer.status == 503 and len(bad) > 200, answer
+    complaint(one, pair.bad)
+    complaint(one, '"refusing"', "journal")
+    kafka.create(pair.bad)
+    drained(one, 60)
+    content(one)
+    pair.go_on()
+    one.stop_cleanly()
+    assert values(kafka, pair.bad) == bad
+    pair.check_good()
+
+
+def test_record_goes_where_it_was_accepted_for(kafka, gateway):
+    """The topics of a stream change while its records are held: those accepted before still go to the old one."""
+    pair = Pair(kafka, gateway)
+    one = pair.gateway.start()
+    before = send(one, "bad", numbered("bad", 0, 20))
+    complaint(one, pair.bad)
+    one.kill()
+    other = kafka.create(kafka.name("other"))
+    one.config = one.config.replace(f'"{pair.bad}"', f'"{other}"')
+    one.start()
+    after = send(one, "bad", numbered("bad", 20, 40))
+    arrived(one, kafka, other, 20)
+    kafka.create(pair.bad)
+    drained(one)
+    one.stop_cleanly()
+    assert (values(kafka, pair.bad), values(kafka, other)) == (before, after)
 
 
 def test_one_of_two_topics_is_missing(kafka, gateway):
@@ -176,9 +243,10 @@ def test_unwritable_topic_as_dead_letters_by_option(kafka, gateway, tmp_path):
 
 # ---- a record that the broker refuses ----
 
-@pytest.mark.parametrize("keys", [1, 3])
-def test_record_above_the_topics_own_limit(kafka, gateway, keys):
-    """Kafka refuses the whole batch. Only the record that fails alone is a dead letter, all others arrive in order."""
+@pytest.mark.parametrize("keys, kill", [(1, False), (3, False), (3, True)], ids=["one key", "three keys", "three keys and a kill"])
+def test_record_above_the_topics_own_limit(kafka, gateway, keys, kill):
+    """Kafka refuses the whole batch. Only the record that fails alone is a dead letter, all others arrive in order. Dead letters that
+    are given back arrive, too, once Kafka takes them."""
     topic, other = kafka.create(kafka.name("small"), 2), kafka.create(kafka.name("other"))
     streams = {"data": {"key": "/key", "topics": [topic]}, "other": {"topics": [other]}}
     one = gateway(config=kafka.config(streams, properties={"compression.type": "none"})).start()
@@ -194,17 +262,31 @@ def test_record_above_the_topics_own_limit(kafka, gateway, keys):
     send(one, "data", bodies[:150])
     send(one, "other", aside)
     send(one, "data", bodies[150:])
+    if kill:
+        arrived(one, kafka, topic, 60)
+        one.kill()
+        one.start()
     drained(one, 60)
     letters = dead_letters(one, "data")
-    assert [letter["payload"].encode() for letter in letters] == refused
-    assert all(letter["topic"] == topic and letter["outlet"] == "kafka" and "arge" in letter["reason"] for letter in letters), letters
-    assert one.metric("penstock_outlet_dead_lettered_total", 'outlet="kafka"') == len(refused)
+    payloads = [letter["payload"].encode() for letter in letters]
+    if kill:
+        assert set(payloads) == set(refused)
+    else:
+        assert payloads == refused
+        assert one.metric("penstock_outlet_dead_lettered_total", 'outlet="kafka"') == len(refused)
+    assert all(letter["topic"] == topic and letter["outlet"] == "kafka" and "too large" in letter["reason"] for letter in letters), letters
     content(one)
-    kafka.alter(topic, "max.message.bytes", 1000000)
-    last = send(one, "data", numbered("data", 1000, 1020))
-    one.stop_cleanly()
     expected = {}
-    for body in first + [body for body in bodies if body not in refused] + last:
+    for body in first + [body for body in bodies if body not in refused]:
         expected.setdefault(json.loads(body)["key"].encode(), []).append(body)
-    assert by_key(once_each(kafka.consume(topic)).once) == expected
+    found = once_each(kafka.consume(topic)).once
+    assert by_key(found) == expected
     assert values(kafka, other) == aside
+    kafka.alter(topic, "max.message.bytes", 1000000)
+    done = run_command("dead-letters", "replay", "data", "-c", "penstock.yaml", cwd=one.directory)
+    assert done.returncode == 0, done.stderr
+    arrived(one, kafka, topic, kafka.count(topic) + len(letters))
+    one.stop_cleanly()
+    again = [message.value for message in once_each(kafka.consume(topic)).once if message.value in refused]
+    assert sorted(again) == sorted(payloads)
+    assert dead_letters(one, "data") == []

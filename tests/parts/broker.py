@@ -208,6 +208,12 @@ class Cluster:
             raise
         return self
 
+    def start_again(self):
+        """Those that do not run, all at once."""
+        gone = [broker.spawn() for broker in self.brokers if not broker.process]
+        for broker in gone:
+            broker.wait()
+
     def close(self):
         for broker in self.brokers:
             if broker.process:
