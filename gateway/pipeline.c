@@ -54,9 +54,27 @@ static int pipeline_compile(struct pipeline *pipeline, struct error *error)
     return streams_compile(&pipeline->streams, pipeline->config, error);
 }
 
+/* Half of what it takes to write to Kafka is most likely a slip. */
+static void pipeline_warn_of_topics(const struct pipeline *pipeline)
+{
+    const bool kafka = outlet_kafka.wanted(pipeline->config);
+    size_t with_topics = 0;
+
+    for (size_t i = 0; i < pipeline->streams->count; i++) {
+        const struct stream *stream = &pipeline->streams->items[i];
+        with_topics += stream->topics_count > 0;
+        if (stream->topics_count && !kafka)
+            log_event_always(LOG_WARN, "stream.topics_unused", log_text("stream", stream->name),
+                log_text("reason", "kafka.properties has no bootstrap.servers"));
+    }
+    if (kafka && with_topics == 0)
+        log_event_always(LOG_WARN, "kafka.unused", log_text("reason", "no stream has topics"));
+}
+
 static int pipeline_choose_outlets(struct pipeline *pipeline, struct error *error)
 {
     (void)error;
+    pipeline_warn_of_topics(pipeline);
     for (size_t i = 0; i < OUTLETS; i++) {
         if (!pipeline_outlets[i]->wanted(pipeline->config))
             continue;
@@ -125,7 +143,7 @@ static int pipeline_open_dead_letters(struct pipeline *pipeline, struct error *e
 {
     const struct config *config = pipeline->config;
 
-    if (asprintf(&pipeline->dead_letters_directory, "%s/dead-letters", config->gateway.data) < 0) {
+    if (asprintf(&pipeline->dead_letters_directory, "%s/" DEAD_LETTER_DIRECTORY, config->gateway.data) < 0) {
         pipeline->dead_letters_directory = NULL;
         return error_set(error, ERROR_RETRY, "dead letters: out of memory");
     }

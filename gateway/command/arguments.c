@@ -121,9 +121,12 @@ static int arguments_refuse(const char *command, const char *text, struct error 
         bytes_print(&allowed, &ignored, "%s%s", count ? ", " : "", argument_table[i].name);
         names[count++] = slice_of(argument_table[i].name);
     }
-    struct slice nearest = option_nearest((struct slice){text, strcspn(text, "=")}, names, count);
-    error_set(error, ERROR_REJECT, "found \"%.*s\"; allowed: %.*s", OPTION_QUOTED_MAX, text,
-        (int)allowed.length, allowed.data);
+    /* What stands behind the = sign may be a secret. */
+    const struct slice shown = {text, strcspn(text, "=")};
+    struct slice nearest = option_nearest(shown, names, count);
+    error_set(error, ERROR_REJECT, "found \"%.*s\"; allowed: %.*s",
+        shown.length < OPTION_QUOTED_MAX ? (int)shown.length : OPTION_QUOTED_MAX, text, (int)allowed.length,
+        allowed.data);
     if (nearest.length) {
         size_t used = strlen(error->text);
         snprintf(error->text + used, sizeof error->text - used, "; did you mean \"%.*s\"?",

@@ -11,7 +11,7 @@
 static int help_print_commands(struct bytes *text, struct error *error)
 {
     if (bytes_print(text, error,
-            "penstock %s takes records by HTTP and loses none that it acknowledged.\n\n"
+            "penstock %s takes records by HTTP, brings them to Kafka and a lake, and loses none that it acknowledged.\n\n"
             "Usage: penstock COMMAND [ARGUMENT]...\n\nCommands:\n",
             PENSTOCK_VERSION))
         return -1;
@@ -23,7 +23,7 @@ static int help_print_commands(struct bytes *text, struct error *error)
 
 static int help_print(struct bytes *text, struct error *error)
 {
-    if (help_print_commands(text, error) || bytes_add_text(text, "\nArguments of run and check:\n", error) ||
+    if (help_print_commands(text, error) || bytes_add_text(text, "\nArguments:\n", error) ||
         arguments_print_help(text, error) ||
         bytes_add_text(text,
             "\nOptions, in the YAML file one name below the other (`*` is the name of a stream):\n", error) ||
