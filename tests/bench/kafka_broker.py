@@ -23,7 +23,9 @@ class Kafka:
     that how fast they came is read from the broker's own log afterwards, to the millisecond, and the same way for whoever wrote."""
 
     def __init__(self, bench):
-        self.cluster = parts.Cluster(bench.directory("kafka") / "cluster")
+        # A node that was stopped for a while would first have to be let in again by itself.
+        patient = {"broker.session.timeout.ms": 3_600_000}
+        self.cluster = parts.Cluster(bench.directory("kafka") / "cluster", more=patient)
         self.broker = self.cluster.brokers[0]
         self.topics = 0
 
