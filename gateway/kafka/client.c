@@ -35,6 +35,8 @@ static const struct config_pair house_defaults[] = {
     {"queue.buffering.max.kbytes", "16384"},
     {"statistics.interval.ms", "5000"},
     {"log.queue", "true"},
+    /* A topic that is missing is held and looked at again: there is no need to wait the usual 30 s before. */
+    {"topic.metadata.propagation.max.ms", "5000"},
 };
 
 static void build_free(struct property_build *build)

@@ -27,8 +27,9 @@ bool kafka_is_configured(const struct config *config);
  * value of a secret is ever in a message. Needs bootstrap.servers. Contacts nobody. House defaults: enable.idempotence,
  * enable.gapless.guarantee (true unless idempotence was turned off, which is refused), acks=all, compression.type=lz4,
  * linger.ms=20, message.timeout.ms=0, partitioner=murmur2_random, queue.buffering.max.messages=50000,
- * queue.buffering.max.kbytes=16384, statistics.interval.ms=5000, client.id=penstock. Refused with the reason: properties that
- * would break the promise (acks, enable.idempotence=false, message.timeout.ms other than 0, ...), callbacks, and the consumer's.
+ * queue.buffering.max.kbytes=16384, statistics.interval.ms=5000, topic.metadata.propagation.max.ms=5000, client.id=penstock.
+ * Refused with the reason: properties that would break the promise (acks, enable.idempotence=false, message.timeout.ms other than
+ * 0, ...), callbacks, and the consumer's.
  * @thread main */
 int kafka_client_new(struct kafka_client **ret_client, struct config *config, struct error *error);
 void kafka_client_free(struct kafka_client **client);

@@ -287,7 +287,7 @@ enum kafka_sent kafka_producer_send(struct kafka_producer *producer, struct kafk
     if (sent == KAFKA_SENT)
         return sent;
     error_set(error, sent == KAFKA_TOO_LARGE ? ERROR_REJECT : ERROR_RETRY, "kafka: topic %s: %s", topic->name,
-        rd_kafka_err2str(code));
+        report_reason(code));
     if (sent == KAFKA_BROKEN) {
         note_broken(producer);
         if (!producer->is_broken) {
@@ -342,7 +342,7 @@ static size_t give_reports(
         if (told.outcome == KAFKA_DELIVERED) {
             note_contact(producer);
         } else {
-            told.reason = rd_kafka_err2str(message->err);
+            told.reason = report_reason(message->err);
             /* The reports of a fatal error may come before its event. */
             note_broken(producer);
         }

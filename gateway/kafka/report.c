@@ -46,6 +46,14 @@ enum kafka_outcome report_outcome(rd_kafka_resp_err_t code)
     return KAFKA_RETURNED;
 }
 
+const char *report_reason(rd_kafka_resp_err_t code)
+{
+    if (code == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC || code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)
+        return "the topic does not exist: make it, or let kafka.create_topics or the broker's auto.create.topics.enable "
+               "do so";
+    return rd_kafka_err2str(code);
+}
+
 enum kafka_sent report_sent(rd_kafka_resp_err_t code)
 {
     switch (code) {
