@@ -220,7 +220,7 @@ static int rendering_member(
 static int rendering_read_names(const json_t *json, struct rendering *rendering, struct error *error)
 {
     const json_t *id, *stream, *format;
-    size_t index;
+    size_t index = 0; /* gcc does not see that it is set */
 
     if (rendering_member(json, "id", JSON_INTEGER, &id, error) ||
         rendering_member(json, "stream", JSON_STRING, &stream, error) ||

@@ -241,7 +241,7 @@ Test(mark_fault, a_frame_of_a_move_that_is_torn_takes_the_move_and_no_record)
         directory_delete(fx.directory);
         directory_copy(saved, fx.directory);
         directory_name(fx.directory, ".segment", -1, path);
-        truncate(path, (off_t)frames.end);
+        cr_assert_eq(truncate(path, (off_t)frames.end), 0);
         file_flip(path, frames.offset[i] + FRAME_HEADER_SIZE + 1, 0x20);
         cr_assert_eq(fixture_open(&fx), 0, "%s", fx.error.text);
         cr_assert_eq(agreed("frame", (long)i), 1);
@@ -266,7 +266,7 @@ Test(mark_fault, a_copied_tail_brings_its_move_along)
     directory_copy(saved, fx.directory);
     char path[256];
     directory_name(fx.directory, ".segment", -1, path);
-    truncate(path, (off_t)frames.end);
+    cr_assert_eq(truncate(path, (off_t)frames.end), 0);
     disk_arm(&fx.disk, 1u << DISK_SYNC, 1, false, EIO);
     cr_assert_eq(fixture_open(&fx), 0, "%s", fx.error.text);
     bytes_add(&fx.report.notes, "", 1, &fx.error);
