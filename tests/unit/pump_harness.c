@@ -305,6 +305,7 @@ static void take_message(const rd_kafka_message_t *message, struct kafka_found *
         return;
     found->distinct++;
     found->disordered += row < *last;
+    found->late[row] = row < *last;
     *last = row > *last ? row : *last;
 }
 

@@ -31,7 +31,8 @@ struct kafka_fixture {
 struct kafka_found {
     unsigned seen[KAFKA_ROWS_MAX]; /* by row */
     uint64_t messages, distinct;
-    uint64_t disordered; /* first copies behind a higher row of their key */
+    uint64_t disordered; /* first copies behind a higher row of their key, */
+    bool late[KAFKA_ROWS_MAX]; /* and which rows */
 };
 
 /* Topics t, u (4 partitions) and x (1) are there; renderings: 1 to t, 2 to t and u, 3 nowhere, 4 to "SENSOR_{key}", 5 to x. */

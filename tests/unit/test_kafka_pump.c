@@ -330,8 +330,10 @@ static void assert_topic(const char *topic, const uint8_t *renderings, uint8_t o
                 (unsigned long long)row, topic);
         else
             cr_assert_not(found.seen[row]);
+        /* What became a dead letter just before a restart may be tried again, and delivered then. */
+        cr_assert(!found.late[row] || buried[row], "seed %lu: row %llu is late in %s", chaos_state,
+            (unsigned long long)row, topic);
     }
-    cr_assert_eq(found.disordered, 0, "%s", topic);
 }
 
 static void run_chaos(unsigned long seed)
