@@ -317,7 +317,8 @@ void pipeline_stop(struct pipeline *pipeline, int64_t deadline)
             pipeline_sources[i]->stop(pipeline->sources[i], deadline);
         pipeline->sources_run[i] = false;
     }
-    for (size_t i = pipeline->wanted_count; i-- > 0;) {
+    /* In the order of the table: what is local and quick first. */
+    for (size_t i = 0; i < pipeline->wanted_count; i++) {
         if (pipeline->outlets_run[i])
             pipeline->wanted[i]->stop(pipeline->outlets[i], deadline);
         pipeline->outlets_run[i] = false;

@@ -15,6 +15,7 @@
 
 #define OUTLET_WAIT_MOST CLOCK_SECOND /* between two looks at the metrics */
 #define OUTLET_POLL (CLOCK_SECOND / 200) /* between two looks at the journal while messages are under way */
+#define OUTLET_DRAIN_PATIENCE (2 * CLOCK_SECOND) /* at the end, while nothing is confirmed */
 #define OUTLET_TELL (CLOCK_SECOND / 5) /* between two looks at the metrics under load */
 #define OUTLET_HELD_CONDITION "kafka.topics" /* in /readyz */
 
@@ -212,14 +213,21 @@ static void outlet_tell(struct outlet *outlet, const struct error *error, bool n
 
 /* ---- thread ----------------------------------------------------------------------------------------------- */
 
+/* Until everything is delivered, the deadline, or nothing has moved for a while: a broker that is away shall not hold up the stop. */
 static void outlet_drain(struct outlet *outlet, unsigned *seen)
 {
+    const struct clock *clock = outlet->options.clock;
     const int64_t deadline = atomic_load(&outlet->deadline);
+    int64_t moved = clock_monotonic(clock);
     struct error error;
 
-    while (!kafka_pump_is_done(outlet->pump) && clock_monotonic(outlet->options.clock) < deadline) {
+    while (!kafka_pump_is_done(outlet->pump) && clock_monotonic(clock) < deadline &&
+           clock_monotonic(clock) - moved < OUTLET_DRAIN_PATIENCE) {
+        const uint64_t position = outlet->told.cursor.position;
         int worked = kafka_pump_step(outlet->pump, &error);
-        outlet_tell(outlet, worked < 0 ? &error : NULL, false);
+        outlet_tell(outlet, worked < 0 ? &error : NULL, true);
+        if (outlet->told.cursor.position != position)
+            moved = clock_monotonic(clock);
         if (worked <= 0)
             kafka_pump_wait(outlet->pump, OUTLET_POLL, seen);
     }
