@@ -28,7 +28,8 @@ static const struct config_pair house_defaults[] = {
     {"enable.gapless.guarantee", "true"},
     {"acks", "all"},
     {"message.timeout.ms", "0"},
-    {"partitioner", "murmur2_random"},
+    {"partitioner", PARTITION_HOUSE}, /* as far as there is a key: partition.c */
+    {"sticky.partitioning.linger.ms", "0"}, /* it would choose for messages without a key instead */
     {"compression.type", "lz4"},
     {"linger.ms", "20"},
     {"queue.buffering.max.messages", "50000"},

@@ -19,6 +19,12 @@ struct kafka_client {
     void *log_context;
 };
 
+/* The name of our own way to choose a partition: that of librdkafka's that it agrees with where there is a key. */
+#define PARTITION_HOUSE "murmur2_random"
+
+/* The configuration of a producer's topic; owned by whoever asks, until rd_kafka_topic_new() takes it. */
+rd_kafka_topic_conf_t *partition_topic_conf(const struct kafka_client *client, rd_kafka_t *handle);
+
 struct kafka_topic {
     struct kafka_topic *next;
     rd_kafka_topic_t *handle;

@@ -81,8 +81,12 @@ struct kafka_message {
     int64_t time; /* microseconds since 1970 */
     const struct kafka_header *headers;
     size_t headers_count;
-    uint64_t tag; /* comes back with the report */
+    uint64_t
+        tag; /* comes back with the report; without a key the partition follows from tag >> KAFKA_TAG_STRETCH, so that a
+                   * message that is sent again goes where it went */
 };
+
+#define KAFKA_TAG_STRETCH 15
 
 enum kafka_sent {
     KAFKA_SENT, /* copied and queued: exactly one report will come, unless the producer is closed */

@@ -184,7 +184,8 @@ int kafka_producer_topic(
         return error_set(error, ERROR_RETRY, "kafka: topic %s: out of memory", name);
     memcpy(topic->name, name, strlen(name) + 1);
     /* This asks for the topic's partitions at once: a first message that finds them unknown may wait a second. */
-    topic->handle = rd_kafka_topic_new(producer->handle, name, NULL);
+    topic->handle =
+        rd_kafka_topic_new(producer->handle, name, partition_topic_conf(producer->client, producer->handle));
     if (!topic->handle) {
         error_set(error, ERROR_RETRY, "kafka: topic %s: %s", name, rd_kafka_err2str(rd_kafka_last_error()));
         free(topic);

@@ -301,6 +301,7 @@ static void take_message(const rd_kafka_message_t *message, struct kafka_found *
     uint64_t *last =
         &highest[message->key_len ? ((const char *)message->key)[message->key_len - 1] & 127 : 0];
     found->messages++;
+    found->partition[row] = message->partition;
     if (found->seen[row]++)
         return;
     found->distinct++;

@@ -32,6 +32,7 @@ struct kafka_found {
     unsigned seen[KAFKA_ROWS_MAX]; /* by row */
     uint64_t messages, distinct;
     uint64_t disordered; /* first copies behind a higher row of their key, */
+    int32_t partition[KAFKA_ROWS_MAX]; /* by row, of the last copy */
     bool late[KAFKA_ROWS_MAX]; /* and which rows */
 };
 

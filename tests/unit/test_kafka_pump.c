@@ -34,6 +34,27 @@ Test(kafka_pump, delivers_in_order_to_all_topics_once)
     kafka_assert_rows(&found, 501, 1000, 0);
 }
 
+/* The partition follows from the position: sent again, the record goes where it went. */
+Test(kafka_pump, records_without_a_key_keep_their_partition)
+{
+    static struct kafka_found before;
+
+    for (int i = 0; i < 30; i++)
+        kafka_put(1, "", 0, 0);
+    kafka_put_some(3, 3000);
+    for (int i = 0; i < 30; i++)
+        kafka_put(1, "", 0, 0);
+    kafka_open_pump();
+    kafka_run_until(kafka_all_done);
+    kafka_consume("t", &before);
+    for (uint64_t row = 1; row <= 3060; row++) {
+        if (before.seen[row])
+            cr_assert_eq(before.partition[row], (int32_t)((row >> 10) % 4), "row %llu went to %d",
+                (unsigned long long)row, before.partition[row]);
+    }
+    cr_assert_eq(before.distinct, 60);
+}
+
 Test(kafka_pump, goes_on_where_the_cursor_stands)
 {
     kafka_put_some(1, 300);
