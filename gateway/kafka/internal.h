@@ -92,6 +92,8 @@ void property_set_from_file(struct property_build *build, const struct config_pa
 enum kafka_outcome report_outcome(rd_kafka_resp_err_t code);
 
 /* What an error code of produce() means. */
+/* No broker, or not the right one, has answered. */
+bool report_is_silence(rd_kafka_resp_err_t code);
 /* In words that say what to do. */
 const char *report_reason(rd_kafka_resp_err_t code);
 enum kafka_sent report_sent(rd_kafka_resp_err_t code);

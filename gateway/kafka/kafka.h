@@ -112,7 +112,8 @@ enum kafka_outcome {
     KAFKA_RECORD_REFUSED, /* this message or one of its batch will never be taken */
     KAFKA_RETURNED, /* not confirmed, may be delivered or not: purged, behind a refused one, the producer broke */
     KAFKA_TOPIC_CREATED, /* or was there already */
-    KAFKA_TOPIC_NOT_CREATED,
+    KAFKA_TOPIC_NOT_CREATED, /* refused */
+    KAFKA_TOPIC_UNANSWERED, /* nobody could be asked: ask again */
 };
 
 struct kafka_report {

@@ -395,6 +395,8 @@ static void take_topic(
             note_contact(producer);
         }
     }
+    if (report_is_silence(code))
+        told.outcome = KAFKA_TOPIC_UNANSWERED;
     if (!told.reason)
         told.reason = rd_kafka_err2str(code);
     report(context, &told);

@@ -92,8 +92,8 @@ void pump_probed(void *context, const struct kafka_report *report)
 
     if (!topic)
         return;
-    if (report->outcome == KAFKA_TOPIC_CREATED || report->outcome == KAFKA_TOPIC_NOT_CREATED) {
-        pump_topic_answered(topic, report);
+    if (report->outcome >= KAFKA_TOPIC_CREATED) {
+        pump_topic_answered(pump, topic, report);
         return;
     }
     topic->probing = false;

@@ -183,10 +183,12 @@ static void pump_record_refused(struct kafka_pump *pump, struct lane *lane, uint
         pump->careful_drain = pump->drain.window.read;
 }
 
-void pump_topic_answered(struct topic *topic, const struct kafka_report *report)
+void pump_topic_answered(
+    const struct kafka_pump *pump, struct topic *topic, const struct kafka_report *report)
 {
     topic->asked = false;
-    topic->made = true;
+    /* Asked again while nothing works anyway; it must not stop what does. */
+    topic->made = report->outcome != KAFKA_TOPIC_UNANSWERED || pump->progress;
     /* It may be there all the same. When it is not, this belongs to the reason. */
     snprintf(topic->reason, sizeof topic->reason, "%s",
         report->outcome == KAFKA_TOPIC_CREATED ? "" : report->reason);
@@ -199,16 +201,15 @@ static void pump_reported(void *context, const struct kafka_report *report)
     const uint64_t position = report->tag >> 5;
     const unsigned topic = report->tag >> 1 & 15;
 
-    if (report->outcome == KAFKA_TOPIC_CREATED || report->outcome == KAFKA_TOPIC_NOT_CREATED) {
+    if (report->outcome >= KAFKA_TOPIC_CREATED) {
         struct topic *made = topics_find(&pump->topics, slice_of(report->topic));
         if (made)
-            pump_topic_answered(made, report);
+            pump_topic_answered(pump, made, report);
         return;
     }
     window_reported(&lane->window, position, topic, report->outcome == KAFKA_DELIVERED);
     if (report->outcome == KAFKA_DELIVERED) {
-        pump->progress = true;
-        pump->confirmed_at = clock_monotonic(pump->options.clock);
+        pump->progress = pump->heard = true;
     } else if (report->outcome == KAFKA_TOPIC_REFUSED) {
         pump_topic_refused(pump, lane, report);
     } else if (report->outcome == KAFKA_RECORD_REFUSED) {
@@ -238,8 +239,9 @@ static size_t pump_poll(struct kafka_pump *pump, int64_t timeout)
         taken += kafka_producer_poll(pump->prober, 0, PUMP_REPORTS, pump_probed, pump);
     if (pump->producer)
         taken += kafka_producer_poll(pump->producer, timeout, PUMP_REPORTS, pump_reported, pump);
-    if (pump_in_flight(pump) == 0)
+    if (pump->heard || pump_in_flight(pump) == 0)
         pump->confirmed_at = clock_monotonic(pump->options.clock);
+    pump->heard = false;
     return taken;
 }
 

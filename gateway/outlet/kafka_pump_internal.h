@@ -28,6 +28,7 @@ struct kafka_pump {
     uint64_t failures; /* producers in a row that delivered nothing */
     uint64_t replays;
     uint64_t retries; /* of producers that are closed */
+    bool heard; /* a confirmation came since the last look at the clock */
     int64_t confirmed_at; /* monotonic: the last confirmation, or that nothing was under way */
     char reason[ERROR_TEXT_SIZE]; /* of the last replay or failure; "" when a confirmation came since */
 
@@ -77,7 +78,8 @@ void pump_write_off(struct kafka_pump *pump);
 void pump_drop_producer(struct kafka_pump *pump);
 
 /* Whether a topic was made. */
-void pump_topic_answered(struct topic *topic, const struct kafka_report *report);
+void pump_topic_answered(
+    const struct kafka_pump *pump, struct topic *topic, const struct kafka_report *report);
 
 /* This topic takes nothing at the moment; `done`: all of it up to there is done. */
 void pump_refuse_topic(struct kafka_pump *pump, struct topic *topic, uint64_t done, const char *reason);

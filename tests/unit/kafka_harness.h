@@ -9,7 +9,7 @@
 #include "kafka/kafka.h"
 
 #define REPORTS_MAX 2048
-#define OUTCOMES (KAFKA_TOPIC_NOT_CREATED + 1)
+#define OUTCOMES (KAFKA_TOPIC_UNANSWERED + 1)
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
 /* Numbers of requests in Kafka's protocol. */
