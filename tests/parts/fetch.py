@@ -53,7 +53,8 @@ def download(part, target):
         finally:
             shutil.rmtree(half, ignore_errors=True)
         print(f"fetch {part} {VERSIONS[part]}: try {count + 1} of {TRIES} failed\n{complaint[-3000:]}", file=sys.stderr)
-        time.sleep(5 * count)  # a network that is away comes back; nothing here can be waited for
+        if count + 1 < TRIES:
+            time.sleep(5 * (count + 1))  # a network that is away comes back; nothing here can be waited for
     sys.exit(f"fetch: {part} {VERSIONS[part]} cannot be downloaded; `mvn -f {HERE / part / 'pom.xml'} dependency:tree` says more")
 
 
