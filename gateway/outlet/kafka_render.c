@@ -19,6 +19,7 @@ struct kafka_renderer {
     const char *gateway_id;
     struct render_templates cache[RENDER_CACHE];
     struct bytes names; /* of the topics of one record */
+    struct error first, later; /* why topics could not be rendered */
     struct bytes value; /* an envelope */
     struct kafka_header headers[KAFKA_HEADERS_MAX];
     char id[RECORD_ID_MAX + 1];
@@ -98,7 +99,6 @@ int kafka_render_topics(struct kafka_renderer *renderer, const struct record *re
 {
     const struct rendering *rendering = rendering_find(renderer->renderings, record->rendering);
     const struct render_templates *templates;
-    bool failed = false;
 
     if (!rendering)
         return error_set(
@@ -107,16 +107,15 @@ int kafka_render_topics(struct kafka_renderer *renderer, const struct record *re
         return -1;
     ret_topics->rendering = rendering;
     ret_topics->count = 0;
+    ret_topics->reason = NULL;
     bytes_clear(&renderer->names);
     for (size_t i = 0; i < templates->count; i++) {
         size_t start = renderer->names.length;
-        struct error reason;
+        struct error *reason = ret_topics->reason ? &renderer->later : &renderer->first;
         if (template_render_topic(
-                templates->topics[i], rendering->stream, record, &renderer->names, &reason)) {
+                templates->topics[i], rendering->stream, record, &renderer->names, reason)) {
             renderer->names.length = start;
-            if (!failed)
-                ret_topics->reason = reason;
-            failed = true;
+            ret_topics->reason = renderer->first.text;
         }
         render_add_topic(renderer, ret_topics, start);
     }

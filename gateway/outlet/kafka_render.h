@@ -24,7 +24,7 @@ struct kafka_topics {
     const struct rendering *rendering;
     struct slice names[RECORD_TOPICS_MAX]; /* until the next call */
     size_t count;
-    struct error reason;
+    const char *reason; /* until the next call */
 };
 
 /* ERROR_REJECT: the rendering is lost. */

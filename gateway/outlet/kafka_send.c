@@ -170,7 +170,7 @@ static enum sent send_main_topic(struct send *send, unsigned index, bool unsent,
     char text[160];
 
     if (name.length == 0)
-        return unsent ? send_bury(send, index, "", send->topics.reason.text, error) : SENT_DONE;
+        return unsent ? send_bury(send, index, "", send->topics.reason, error) : SENT_DONE;
     struct topic *topic = send_find_topic(pump, name);
     if (topic && topic_is_waiting(topic)) {
         send_hold(send, index, topic);
@@ -236,7 +236,7 @@ static enum sent send_main_record(
         if (error->kind != ERROR_REJECT)
             return SENT_FAILED;
         lost = true;
-        send.topics = (struct kafka_topics){.count = 1, .names = {{"", 0}}, .reason = *error};
+        send.topics = (struct kafka_topics){.count = 1, .names = {{"", 0}}, .reason = error->text};
     }
     send_take(&send, lost);
     for (unsigned index = 0; index < send.topics.count; index++) {
