@@ -47,6 +47,19 @@ struct pipeline {
     bool refusing; /* as last logged */
 };
 
+void pipeline_check(struct config *config)
+{
+    struct streams *streams = NULL;
+    struct error reported;
+
+    streams_compile(&streams, config, &reported);
+    streams_free(&streams);
+    for (size_t i = 0; i < OUTLETS; i++) {
+        if (pipeline_outlets[i]->wanted(config) && pipeline_outlets[i]->check)
+            pipeline_outlets[i]->check(config);
+    }
+}
+
 /* ---- the steps of the start ---------------------------------------------------------------------------------- */
 
 static int pipeline_compile(struct pipeline *pipeline, struct error *error)

@@ -27,6 +27,9 @@ void pipeline_stop(struct pipeline *pipeline, int64_t deadline);
 /* Takes down what stands: admin, sources, outlets, journal. */
 void pipeline_close(struct pipeline **pipeline);
 
+/* Reports everything that is wrong in streams and outlets to the config; opens nothing. */
+void pipeline_check(struct config *config);
+
 struct pipeline_state {
     bool accepting;
     int64_t busy; /* microseconds that the journal has been at its present group; 0: idle */

@@ -7,8 +7,7 @@
 #include "base/metric.h"
 #include "base/option.h"
 #include "command/command.h"
-#include "kafka/kafka.h"
-#include "route/route.h"
+#include "pipeline.h"
 
 #define ARGUMENTS_TEXT_MAX (16 * 1024 * 1024)
 #define ARGUMENTS_MAX 16
@@ -212,20 +211,13 @@ bool arguments_take(struct arguments *ret_arguments, int argc, char **argv, int 
 struct config *arguments_load(const struct arguments *arguments)
 {
     struct config *config;
-    struct streams *streams = NULL;
-    struct kafka_client *client = NULL;
     struct error error;
     cleanup_bytes struct bytes text;
 
     bytes_init(&text, ARGUMENTS_TEXT_MAX);
     /* What a file lacks that could not be read at all is no news. */
-    if (config_load(&config, arguments->file, arguments->sets, arguments->sets_count) == 0) {
-        streams_compile(&streams, config, &error);
-        if (kafka_is_configured(config))
-            kafka_client_new(&client, config, &error);
-    }
-    streams_free(&streams);
-    kafka_client_free(&client);
+    if (config_load(&config, arguments->file, arguments->sets, arguments->sets_count) == 0)
+        pipeline_check(config);
     if (config_errors(config) == 0)
         return config;
     if (config_print_errors(config, &text, &error))

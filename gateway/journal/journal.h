@@ -190,7 +190,7 @@ int journal_cursor_move_marked(struct journal *journal, const char *outlet,
     const struct journal_cursor *cursor, const struct journal_mark *marks, size_t count, struct error *error);
 
 /* How many marks all outlets together may have, so that a snapshot of all state fits into its share of a segment. @thread any */
-size_t journal_marks_max(const struct journal *journal);
+size_t journal_marks_max(uint64_t segment_size);
 
 /* Calls visit for each stored mark of the outlet, which is among the options. @thread main, before the outlet runs */
 typedef void journal_mark_fn(void *context, const struct journal_mark *mark);

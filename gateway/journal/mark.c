@@ -176,9 +176,9 @@ int mark_dump(struct journal *journal, state_emit_fn *emit, void *context, struc
 
 /* ---- what outlets call --------------------------------------------------------------------------------------- */
 
-size_t journal_marks_max(const struct journal *journal)
+size_t journal_marks_max(uint64_t segment_size)
 {
-    return (size_t)(journal->options.segment_size / JOURNAL_STATE_SHARE / 2 / frame_size(MARK_BODY_MAX));
+    return (size_t)(segment_size / JOURNAL_STATE_SHARE / 2 / frame_size(MARK_BODY_MAX));
 }
 
 void journal_marks(struct journal *journal, const char *outlet, journal_mark_fn *visit, void *context)
@@ -210,10 +210,11 @@ static int mark_reserve(struct journal *journal, struct cursor *cursor, const st
         all += !mark;
         unwritten += !mark || !mark->waiting;
     }
-    if (all > journal_marks_max(journal))
+    if (all > journal_marks_max(journal->options.segment_size))
         return error_set(error, ERROR_REJECT,
             "journal: outlet %s wants more than %zu names (journal.segment_size %llu): raise it, or use fewer",
-            cursor->outlet, journal_marks_max(journal), (unsigned long long)journal->options.segment_size);
+            cursor->outlet, journal_marks_max(journal->options.segment_size),
+            (unsigned long long)journal->options.segment_size);
     if (unwritten > JOURNAL_MARKS_UNWRITTEN)
         return error_set(error, ERROR_RETRY, "journal: outlet %s: %d marks wait for their group",
             cursor->outlet, JOURNAL_MARKS_UNWRITTEN);

@@ -5,10 +5,13 @@
  */
 #include "kafka/internal.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "base/option.h"
@@ -144,6 +147,16 @@ static bool keeps_promise(
     return true;
 }
 
+/* librdkafka names neither the file nor the reason when it cannot read one. ssl.ca.location may also be a directory, or "probe". */
+static bool names_no_file(const char *name, const char *value)
+{
+    static const char suffix[] = ".location";
+    const size_t length = strlen(name);
+
+    return length > strlen(suffix) && strcmp(name + length - strlen(suffix), suffix) == 0 && *value &&
+           strcmp(value, "probe") != 0 && access(value, R_OK) != 0;
+}
+
 void property_set(struct property_build *build, const char *name, const char *value, const void *place)
 {
     char reason[KAFKA_REASON_SIZE];
@@ -156,6 +169,8 @@ void property_set(struct property_build *build, const char *name, const char *va
         config_report(build->config, place, "is a consumer's property, the gateway only produces");
     else if (result != RD_KAFKA_CONF_OK)
         report_value(build, name, place, reason);
+    else if (names_no_file(name, value))
+        config_report(build->config, place, "%s: %s", value, strerror(errno));
     else if (keeps_promise(build, scratch, name, place))
         rd_kafka_conf_set(build->conf, name, value, reason, sizeof reason);
     rd_kafka_conf_destroy(scratch);

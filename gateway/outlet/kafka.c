@@ -61,17 +61,18 @@ static bool outlet_kafka_wanted(const struct config *config)
     return kafka_is_configured(config);
 }
 
-static int outlet_check_topics(const struct outlet_context *context, struct error *error)
+static void outlet_kafka_check(struct config *config)
 {
-    struct config *config = context->config;
-    const size_t most = journal_marks_max(context->journal);
+    struct kafka_client *client = NULL;
+    struct error reported;
+    const size_t most = journal_marks_max(config->journal.segment_size);
 
-    if (config->kafka.max_topics <= most)
-        return 0;
-    config_report(config, &config->kafka.max_topics,
-        "found %" PRIu64 "; allowed with this journal.segment_size: at most %zu", config->kafka.max_topics,
-        most);
-    return error_set(error, ERROR_FATAL, "kafka.max_topics: more than the journal can keep");
+    kafka_client_new(&client, config, &reported);
+    kafka_client_free(&client);
+    if (config->kafka.max_topics > most)
+        config_report(config, &config->kafka.max_topics,
+            "found %" PRIu64 "; allowed with this journal.segment_size: at most %zu",
+            config->kafka.max_topics, most);
 }
 
 /* librdkafka's own words, on the outlet's thread. */
@@ -94,7 +95,7 @@ static int outlet_kafka_open(
 
     if (!outlet)
         return error_set(error, ERROR_RETRY, "kafka outlet: out of memory");
-    if (kafka_client_new(&outlet->client, config, error) || outlet_check_topics(context, error))
+    if (kafka_client_new(&outlet->client, config, error))
         return -1;
     kafka_client_set_log(outlet->client, outlet_log, NULL);
     outlet->options = (struct kafka_pump_options){
@@ -306,6 +307,7 @@ static void outlet_kafka_close(struct outlet **outlet)
 const struct outlet_kind outlet_kafka = {
     .name = KAFKA_PUMP_NAME,
     .wanted = outlet_kafka_wanted,
+    .check = outlet_kafka_check,
     .open = outlet_kafka_open,
     .run = outlet_kafka_run,
     .stop = outlet_kafka_stop,

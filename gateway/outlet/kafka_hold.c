@@ -3,7 +3,6 @@
  * The ledger stays exact because a position counts as held as long as one topic of it waits, and leaves that state once: with
  * the last of its topics.
  */
-#include <assert.h>
 #include <stdio.h>
 
 #include "outlet/kafka_pump_internal.h"
@@ -72,11 +71,11 @@ static int hold_count_probed(
         kafka_render_topics(pump->renderer, &record, &topics, error))
         return -1;
     topic->done = position;
-    topic->unwritten = true;
+    topic->unwritten = topic->counted = true;
     if (!pump_waits_for_other(pump, &topics, position, topic)) {
-        assert(pump->cursor.held > 0);
-        pump->cursor.held--;
-        pump->cursor.delivered++;
+        /* None are counted where a mark was lost in a damaged journal. */
+        pump->cursor.delivered += pump->cursor.held > 0;
+        pump->cursor.held -= pump->cursor.held > 0;
     } else if (pump->draining && position > pump->drain.window.done && position <= pump->drain.window.read &&
                !pump_waits_for_other(pump, &topics, position, NULL)) {
         window_unhold(&pump->drain.window, position);
@@ -104,6 +103,9 @@ void pump_probed(void *context, const struct kafka_report *report)
         topic_set(&pump->topics, topic, TOPIC_READY);
     } else if (report->outcome != KAFKA_DELIVERED) {
         hold_try_later(pump, topic, report->reason);
+    } else if (!topic->counted && pump_counted(pump) >= PUMP_MARKS) {
+        topic_set(
+            &pump->topics, topic, TOPIC_READY); /* too much to write at once: the drain sends it again */
     } else if (hold_count_probed(pump, topic, report->tag, &error)) {
         hold_try_later(pump, topic, error.text); /* tried once more then, and sent twice */
     } else {
@@ -247,18 +249,22 @@ static size_t hold_count(const struct kafka_pump *pump, enum topic_state state)
 static int hold_begin_drain(struct kafka_pump *pump, struct error *error)
 {
     uint64_t start = pump->main.window.done;
+    size_t room = PUMP_MARKS - pump_counted(pump);
     size_t chosen = 0;
 
     if (!pump->drain.window.slots && lane_open(&pump->drain, pump->options.journal, error))
         return -1;
     for (size_t i = 0; i < pump->topics.count && chosen < HOLD_DRAINED; i++) {
         struct topic *topic = pump->topics.items[i];
-        if (topic->state != TOPIC_READY)
+        if (topic->state != TOPIC_READY || (!topic->counted && room == 0))
             continue;
+        room -= !topic->counted;
         topic_set(&pump->topics, topic, TOPIC_DRAINING);
         start = topic->done < start ? topic->done : start;
         chosen++;
     }
+    if (chosen == 0) /* the marks of the last ones have to be written before */
+        return 0;
     lane_start(&pump->drain, start);
     pump->draining = true;
     return 0;
@@ -272,6 +278,7 @@ static void hold_end_drain(struct kafka_pump *pump)
         if (topic->state != TOPIC_DRAINING)
             continue;
         topic_set(&pump->topics, topic, TOPIC_OPEN);
+        topic->counted = true;
         topic->reason[0] = '\0';
     }
     lane_start(&pump->drain, pump->main.window.done);

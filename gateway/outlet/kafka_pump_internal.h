@@ -14,6 +14,7 @@
 #include "outlet/kafka_topics.h"
 
 #define PUMP_UNLIMITED UINT64_MAX
+#define PUMP_MARKS 48 /* per move of the cursor */
 
 struct kafka_pump {
     struct kafka_pump_options options;
@@ -119,6 +120,8 @@ int64_t pump_hold_due(const struct kafka_pump *pump);
 
 /* Letters are synced, watermarks advance, cursor and marks go to the journal. */
 int pump_store(struct kafka_pump *pump, struct error *error);
+/* Topics whose marks the next move of the cursor has to bring, or may have to: never more than PUMP_MARKS. */
+size_t pump_counted(const struct kafka_pump *pump);
 /* What the drain has brought goes into the totals. */
 void pump_settle_drain(struct kafka_pump *pump);
 

@@ -1,31 +1,46 @@
 /* kafka_store: cursor and marks into the journal; see kafka_pump_internal.h
  *
  * What must hold after any crash: when the stored cursor has passed a record that waits, the mark of its topic is stored too;
- * and a mark that has moved is stored together with the totals that moved with it.
+ * and a mark that has moved is stored together with the totals that moved with it. Of these there are never more than fit
+ * into one move: probes and drains begin only as long as there is room.
  */
+#include <assert.h>
 #include <string.h>
 
 #include "outlet/kafka_pump_internal.h"
 
-#define STORE_MARKS 48 /* per move */
 #define STORE_SETTLE (CLOCK_SECOND / 10) /* between two moves of a drain's marks */
 
-_Static_assert(STORE_MARKS <= JOURNAL_MARKS_UNWRITTEN, "a move has to fit");
+_Static_assert(PUMP_MARKS <= JOURNAL_MARKS_UNWRITTEN, "a move has to fit");
+
+size_t pump_counted(const struct kafka_pump *pump)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < pump->topics.count; i++)
+        count += pump->topics.items[i]->counted || pump->topics.items[i]->state == TOPIC_DRAINING;
+    return count;
+}
+
+/* Where a mark was lost in a damaged journal, an older one counts again, and more waits than the totals say. */
+static void store_release(struct kafka_pump *pump, uint64_t count, uint64_t *total)
+{
+    count = count < pump->cursor.held ? count : pump->cursor.held;
+    pump->cursor.held -= count;
+    *total += count;
+}
 
 void pump_settle_drain(struct kafka_pump *pump)
 {
-    const uint64_t left = pump->drained[WINDOW_DELIVERED] + pump->drained[WINDOW_DEAD_LETTERED];
-
-    pump->cursor.held -= left;
-    pump->cursor.delivered += pump->drained[WINDOW_DELIVERED];
-    pump->cursor.dead_lettered += pump->drained[WINDOW_DEAD_LETTERED];
+    store_release(pump, pump->drained[WINDOW_DELIVERED], &pump->cursor.delivered);
+    store_release(pump, pump->drained[WINDOW_DEAD_LETTERED], &pump->cursor.dead_lettered);
     memset(pump->drained, 0, sizeof pump->drained);
     for (size_t i = 0; i < pump->topics.count; i++) {
         struct topic *topic = pump->topics.items[i];
         if (topic->state != TOPIC_DRAINING || topic->done >= pump->drain.window.done)
             continue;
         topic->done = pump->drain.window.done;
-        topic->unwritten = true;
+        topic->unwritten = topic->counted = true;
     }
     pump->settle_at = clock_monotonic(pump->options.clock) + STORE_SETTLE;
 }
@@ -53,16 +68,24 @@ static uint64_t store_position(const struct topic *topic)
     return topic_is_waiting(topic) ? topic->done : JOURNAL_MARK_FREE;
 }
 
-/* Changed marks of topics that wait (or of the others), as many as fit; counts on from `count`. *ret_all: these were all. */
-static size_t store_collect(
-    struct kafka_pump *pump, struct topic *changed[STORE_MARKS], size_t count, bool waiting, bool *ret_all)
+/* In the order in which they have to be written. */
+enum store_kind { STORE_COUNTED, STORE_WAITING, STORE_FREE };
+
+static enum store_kind store_kind(const struct topic *topic)
+{
+    return topic->counted ? STORE_COUNTED : topic_is_waiting(topic) ? STORE_WAITING : STORE_FREE;
+}
+
+/* Changed marks of one kind, as many as fit; counts on from `count`. *ret_all: these were all. */
+static size_t store_collect(struct kafka_pump *pump, struct topic *changed[PUMP_MARKS], size_t count,
+    enum store_kind kind, bool *ret_all)
 {
     *ret_all = true;
     for (size_t i = 0; i < pump->topics.count; i++) {
         struct topic *topic = pump->topics.items[i];
-        if (!topic->unwritten || topic_is_waiting(topic) != waiting)
+        if (!topic->unwritten || store_kind(topic) != kind)
             continue;
-        if (count == STORE_MARKS) {
+        if (count == PUMP_MARKS) {
             *ret_all = false;
             break;
         }
@@ -75,7 +98,7 @@ static size_t store_collect(
 static int store_move(struct kafka_pump *pump, const struct journal_cursor *cursor,
     struct topic *const *changed, size_t count, struct error *error)
 {
-    struct journal_mark marks[STORE_MARKS] = {0};
+    struct journal_mark marks[PUMP_MARKS] = {0};
 
     for (size_t i = 0; i < count; i++) {
         memcpy(marks[i].name, changed[i]->name, sizeof marks[i].name);
@@ -84,21 +107,25 @@ static int store_move(struct kafka_pump *pump, const struct journal_cursor *curs
     if (journal_cursor_move_marked(pump->options.journal, KAFKA_PUMP_NAME, cursor, marks, count, error))
         return error->kind == ERROR_RETRY ? 0 : -1;
     for (size_t i = 0; i < count; i++)
-        changed[i]->unwritten = false;
+        changed[i]->unwritten = changed[i]->counted = false;
     pump->told = *cursor;
     return 1;
 }
 
 static int store_write(struct kafka_pump *pump, struct error *error)
 {
-    struct topic *changed[STORE_MARKS];
+    struct topic *changed[PUMP_MARKS];
     bool all;
-    size_t count = store_collect(pump, changed, 0, true, &all);
+    size_t count = store_collect(pump, changed, 0, STORE_COUNTED, &all);
 
-    /* Too many for one move: marks first, the cursor has to wait. */
-    if (!all)
+    assert(all);
+    count = store_collect(pump, changed, count, STORE_WAITING, &all);
+    if (!all) {
+        /* Too many for one move: first those that moved without the totals, the cursor has to wait. */
+        count = store_collect(pump, changed, 0, STORE_WAITING, &all);
         return store_move(pump, &pump->told, changed, count, error) < 0 ? -1 : 0;
-    count = store_collect(pump, changed, count, false, &all);
+    }
+    count = store_collect(pump, changed, count, STORE_FREE, &all);
     if (count == 0 && memcmp(&pump->cursor, &pump->told, sizeof pump->cursor) == 0)
         return 0;
     return store_move(pump, &pump->cursor, changed, count, error) < 0 ? -1 : 0;

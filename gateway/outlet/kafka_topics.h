@@ -30,7 +30,8 @@ struct topic {
     char name[JOURNAL_MARK_NAME_MAX + 1];
     enum topic_state state;
     uint64_t done; /* not OPEN or SHUT: all of it up to this position is done */
-    bool unwritten; /* its mark in the journal is not this */
+    bool unwritten; /* its mark in the journal is not this, */
+    bool counted; /* and the totals have moved with it: they are written together */
     bool fresh; /* HELD: no record of it waits yet; `done` moves up to the first that will */
     bool probing; /* a message of it is under way in the prober */
     bool asked; /* its creation was asked for and not answered */

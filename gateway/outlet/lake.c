@@ -45,18 +45,27 @@ static bool outlet_has_scheme(const char *url)
     return strstr(url, "://") || strncmp(url, "file:", 5) == 0;
 }
 
-static int outlet_set_root(struct outlet *outlet, struct config *config, struct error *error)
+static bool outlet_is_file(const char *url)
+{
+    return strncmp(url, "file:///", 8) == 0;
+}
+
+static void outlet_lake_check(struct config *config)
 {
     const char *url = config->lake.url;
-    bool file = strncmp(url, "file:///", 8) == 0;
 
-    if (file ? strchr(url, '%') != NULL : outlet_has_scheme(url)) {
+    if (outlet_is_file(url) ? strchr(url, '%') != NULL : outlet_has_scheme(url))
         config_report(config, &config->lake.url,
-            file ? "\"%s\": write a directory with %% in its name as a plain path"
-                 : "\"%s\" is not built yet; allowed: file:///DIRECTORY or a path",
+            outlet_is_file(url) ? "\"%s\": write a directory with %% in its name as a plain path"
+                                : "\"%s\" is not built yet; allowed: file:///DIRECTORY or a path",
             url);
-        return error_set(error, ERROR_FATAL, "lake.url: \"%s\" cannot be used", url);
-    }
+}
+
+static int outlet_set_root(struct outlet *outlet, const struct config *config, struct error *error)
+{
+    const char *url = config->lake.url;
+    bool file = outlet_is_file(url);
+
     if (url[0] == '\0' ? bytes_print(&outlet->root, error, "%s/lake", config->gateway.data)
                        : bytes_add_text(&outlet->root, file ? url + 7 : url, error))
         return error_wrap(error, "lake.url");
@@ -251,6 +260,7 @@ static void outlet_lake_close(struct outlet **outlet)
 const struct outlet_kind outlet_lake = {
     .name = LAKE_PUMP_NAME,
     .wanted = outlet_lake_wanted,
+    .check = outlet_lake_check,
     .open = outlet_lake_open,
     .run = outlet_lake_run,
     .stop = outlet_lake_stop,

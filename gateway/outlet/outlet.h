@@ -26,8 +26,8 @@ struct outlet_context {
 
 struct outlet;
 
-/* Checks the configuration (what is wrong is reported to it) and takes what it needs; touches neither journal nor store, so
- * that the gateway starts, and `check` works, while the store is away. The context's parts outlive the outlet. @thread main */
+/* Takes what it needs of a configuration that its check has found right; touches no store, so that the gateway starts while
+ * the store is away. The context's parts outlive the outlet. @thread main */
 typedef int outlet_open_fn(
     struct outlet **ret_outlet, const struct outlet_context *context, struct error *error);
 /* Starts the thread. @thread main */
@@ -40,14 +40,17 @@ typedef void outlet_close_fn(struct outlet **outlet);
 /* Appends one line for the banner: "Lake   DIRECTORY". */
 typedef int outlet_describe_fn(const struct outlet *outlet, struct bytes *text, struct error *error);
 
-/* Whether the configuration asks for this outlet. Only those are opened and have a cursor. @thread main */
+/* Whether the configuration asks for this outlet. Only those are checked and opened and have a cursor. @thread main */
 typedef bool outlet_wanted_fn(const struct config *config);
+/* Reports what is wrong in its part of the configuration to the config, for `check` too; contacts nobody. @thread main */
+typedef void outlet_check_fn(struct config *config);
 /* The largest message that the outlet takes of streams with topics; 0: no limit. @thread main, after open */
 typedef uint64_t outlet_max_message_fn(const struct outlet *outlet);
 
 struct outlet_kind {
     const char *name; /* also the cursor's */
     outlet_wanted_fn *wanted;
+    outlet_check_fn *check; /* NULL: nothing can be wrong */
     outlet_open_fn *open;
     outlet_run_fn *run;
     outlet_stop_fn *stop;

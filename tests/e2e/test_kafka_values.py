@@ -212,16 +212,18 @@ def check(folder, text):
     "  properties: {bootstrap.servers: 'x:1', transactional.id: t}": ("transactional.id",),
     "  properties: {bootstrap.servers: 'x:1', group.id: g}": ("group.id",),
     "  properties: {linger.ms: 5}": ("bootstrap.servers",),
-    "  properties: {bootstrap.servers: 'x:1', ssl.ca.location: nowhere.crt, security.protocol: ssl}": ("ssl.ca.location",),
+    "  properties: {bootstrap.servers: 'x:1', ssl.ca.location: nowhere.crt, security.protocol: ssl}": ("nowhere.crt: No such file",),
     "  files: {sasl.password: nowhere.txt}": ("nowhere.txt",),
     "  max_topics: 0": ("max_topics",),
+    "  properties: {bootstrap.servers: 'x:1'}\njournal: {segment_size: 1MiB}\nhttp: {max_body: 256KiB, max_record: 64KiB}":
+        ("kafka.max_topics", "at most 210"),
 }.items(), ids=lambda value: value.split("x:1'")[-1].strip(" ,}") if isinstance(value, str) else "")
 def test_check_refuses_with_the_place(tmp_path, line, words):
     done = check(tmp_path, f"kafka:\n{line}\nstreams:\n  readings: {{topics: [A]}}\n")
     said = done.stdout + done.stderr
     assert done.returncode != 0, said
     assert all(word in said for word in words), said
-    assert "penstock.yaml:2" in said or "bootstrap.servers" in words or "properties" not in line, said
+    assert "penstock.yaml:2" in said or "default of" in said or "bootstrap.servers" in words or "properties" not in line, said
 
 
 @pytest.mark.parametrize("stream, words", {

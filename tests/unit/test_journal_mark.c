@@ -221,7 +221,7 @@ Test(mark, so_many_fit_and_all_of_them_come_back)
     uint64_t position = 1;
 
     start_with_segments(8 << 20, 8);
-    const size_t most = journal_marks_max(fx.journal);
+    const size_t most = journal_marks_max(fx.options.segment_size);
     cr_assert_eq(most, (8 << 20) / 8 / 2 / 312);
     fixture_put(&fx, 1, 100, 100);
     for (unsigned made = 0; made < most;) {
@@ -257,7 +257,7 @@ Test(mark, above_the_unwritten_ones_it_asks_to_wait_and_changes_nothing)
     struct journal_mark other[] = {mark_of("other", 4)};
 
     start_with_segments(1 << 20, 8);
-    cr_assert_eq(journal_marks_max(fx.journal), 210);
+    cr_assert_eq(journal_marks_max(fx.options.segment_size), 210);
     fixture_put(&fx, 1, 100, 100);
     fixture_settle(&fx);
     disk_arm(&fx.disk, 1u << DISK_WRITE, 1, true, EIO);
