@@ -50,6 +50,7 @@ void kafka_client_set_log(struct kafka_client *client, kafka_log_fn *log, void *
 
 enum kafka_role {
     KAFKA_ROLE_MAIN, /* gapless: behind a refused batch nothing is delivered, the producer is broken then */
+    KAFKA_ROLE_CAREFUL, /* as main, but sends at once: for a few messages at a time */
     KAFKA_ROLE_PROBE, /* tries single messages to topics that did not work: no gapless guarantee, small queue, gives up after
                        * `patience` */
 };

@@ -54,7 +54,8 @@ static int start(struct kafka_producer *producer, enum kafka_role role, int64_t 
 
     rd_kafka_conf_set_events(
         conf, RD_KAFKA_EVENT_DR | RD_KAFKA_EVENT_ERROR | RD_KAFKA_EVENT_STATS | RD_KAFKA_EVENT_LOG);
-    if (role == KAFKA_ROLE_PROBE && configure_probe(conf, patience, error) != 0) {
+    if ((role == KAFKA_ROLE_PROBE && configure_probe(conf, patience, error) != 0) ||
+        (role == KAFKA_ROLE_CAREFUL && set(conf, "linger.ms", "0", error) != 0)) {
         rd_kafka_conf_destroy(conf);
         return -1;
     }

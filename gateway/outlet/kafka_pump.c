@@ -120,7 +120,6 @@ void pump_drop_producer(struct kafka_pump *pump)
         lane_rewind(&pump->drain);
     pump->burst = 0;
     pump->replay = pump->refused = false;
-    pump->replays++;
     pump->failures = pump->progress ? 0 : pump->failures + 1;
     pump->progress = false;
     pump->retry_at = clock_monotonic(pump->options.clock);
@@ -170,8 +169,7 @@ static void pump_record_refused(struct kafka_pump *pump, struct lane *lane, uint
     struct error error;
 
     /* Only what was under way alone is buried, not the rest of the batch that lowered the limit just now. */
-    if (pump->limit == 1 && !pump->refused &&
-        pump_bury(pump, lane, position, topic, report->topic, report->reason, &error))
+    if (pump->limit == 1 && !pump->refused && pump_bury(pump, lane, position, topic, report, &error))
         pump_ask_replay(pump, error.text);
     pump_ask_replay(pump, report->reason);
     pump->limit = 1;
@@ -226,9 +224,12 @@ static void pump_widen(struct kafka_pump *pump)
         return;
     pump->burst = 0;
     pump->limit *= 2;
-    if (pump->main.window.done >= pump->careful_main &&
-        (!pump->draining || pump->drain.window.done >= pump->careful_drain))
-        pump->limit = PUMP_UNLIMITED;
+    if (pump->main.window.done < pump->careful_main ||
+        (pump->draining && pump->drain.window.done < pump->careful_drain))
+        return;
+    pump->limit = PUMP_UNLIMITED;
+    if (pump->careful)
+        pump_drop_producer(pump);
 }
 
 static size_t pump_poll(struct kafka_pump *pump, int64_t timeout)
@@ -256,6 +257,7 @@ static bool pump_hears_last_words(struct kafka_pump *pump)
     if (pump_in_flight(pump) && clock_monotonic(pump->options.clock) < pump->replace_at)
         return true;
     pump_drop_producer(pump);
+    pump->replays++;
     return false;
 }
 
@@ -270,8 +272,9 @@ static int pump_have_producer(struct kafka_pump *pump, struct error *error)
         return 0;
     if (clock_monotonic(pump->options.clock) < pump->retry_at)
         return 0;
-    if (!pump->producer &&
-        kafka_producer_open(&pump->producer, pump->options.client, KAFKA_ROLE_MAIN, 0, error)) {
+    pump->careful = pump->producer ? pump->careful : pump->limit != PUMP_UNLIMITED;
+    if (!pump->producer && kafka_producer_open(&pump->producer, pump->options.client,
+                               pump->careful ? KAFKA_ROLE_CAREFUL : KAFKA_ROLE_MAIN, 0, error)) {
         pump->retry_at = clock_monotonic(pump->options.clock) + pump_pause(++pump->failures);
         return -1;
     }

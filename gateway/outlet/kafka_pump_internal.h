@@ -23,6 +23,7 @@ struct kafka_pump {
 
     struct kafka_producer *producer; /* NULL: to be opened at retry_at */
     int64_t retry_at; /* monotonic; no producer, no sending before */
+    bool careful; /* it was opened while `limit` was set */
     bool replay; /* something came back: a new producer, from the watermark, */
     int64_t replace_at; /* at the latest then (monotonic) */
     bool progress; /* this producer has delivered something, or shown what cannot be delivered */
@@ -100,7 +101,7 @@ int pump_look_up(struct kafka_pump *pump, uint64_t position, struct journal_read
 
 /* A message that is refused alone: its record becomes a dead letter for this topic. */
 int pump_bury(struct kafka_pump *pump, struct lane *lane, uint64_t position, unsigned topic,
-    const char *topic_name, const char *reason, struct error *error);
+    const struct kafka_report *report, struct error *error);
 
 /* ---- kafka_hold.c ------------------------------------------------------------------------------------------- */
 

@@ -65,7 +65,7 @@ int pump_look_up(struct kafka_pump *pump, uint64_t position, struct journal_read
 }
 
 int pump_bury(struct kafka_pump *pump, struct lane *lane, uint64_t position, unsigned topic,
-    const char *topic_name, const char *reason, struct error *error)
+    const struct kafka_report *report, struct error *error)
 {
     __attribute__((cleanup(journal_reader_close))) struct journal_reader *reader = NULL;
     struct journal_entry entry;
@@ -74,7 +74,7 @@ int pump_bury(struct kafka_pump *pump, struct lane *lane, uint64_t position, uns
     if (pump_look_up(pump, position, &reader, &entry, &send.record, error))
         return -1;
     send.topics.rendering = rendering_find(pump->options.renderings, send.record.rendering);
-    return send_letter(&send, topic, topic_name, reason, error);
+    return send_letter(&send, topic, report->topic, report->reason, error);
 }
 
 /* ---- one message ------------------------------------------------------------------------------------------- */
