@@ -13,7 +13,9 @@
 #define HOLD_NEAR \
     16384 /* positions between the drain and the cursor at which the main lane waits for the drain, */
 #define HOLD_PAUSE (CLOCK_SECOND / 2) /* at most this long, */
-#define HOLD_PAUSE_EVERY (3 * CLOCK_SECOND) /* at most this often */
+#define HOLD_PAUSE_MOST \
+    (8 * CLOCK_SECOND) /* or twice as long as the last one, which was not enough, up to this, */
+#define HOLD_PAUSE_SHARE 6 /* in at most this part of the time */
 #define HOLD_LOOK (CLOCK_SECOND / 50) /* while something is under way */
 
 /* ---- what waits -------------------------------------------------------------------------------------------- */
@@ -222,10 +224,14 @@ static int hold_probe_all(struct kafka_pump *pump, struct error *error)
         if (topic->state != TOPIC_HELD)
             continue;
         held++;
-        /* A position that the cursor has not passed is the main lane's. */
-        if (topic->probing || topic->retry_at > now || begun == HOLD_PROBES ||
-            topic->done >= pump->main.window.done)
+        if (topic->probing || topic->retry_at > now || begun == HOLD_PROBES)
             continue;
+        /* A position that the cursor has not passed is the main lane's. */
+        if (topic->done >= pump->main.window.done) {
+            if (topic->done == journal_durable(pump->options.journal))
+                topic_set(&pump->topics, topic, TOPIC_READY); /* nothing waits */
+            continue;
+        }
         begun++;
         if (hold_probe_due(pump, topic, error))
             return -1;
@@ -283,6 +289,7 @@ static void hold_end_drain(struct kafka_pump *pump)
     }
     lane_start(&pump->drain, pump->main.window.done);
     pump->draining = false;
+    pump->pause = 0;
     pump_write_off(pump);
 }
 
@@ -293,8 +300,11 @@ bool pump_is_closing(struct kafka_pump *pump)
     if (!pump->draining || pump->main.window.done - pump->drain.window.done > HOLD_NEAR)
         return false;
     if (now >= pump->pause_again) {
-        pump->pause_until = now + HOLD_PAUSE;
-        pump->pause_again = now + HOLD_PAUSE_EVERY;
+        pump->pause = pump->pause ? 2 * pump->pause : HOLD_PAUSE;
+        if (pump->pause > HOLD_PAUSE_MOST)
+            pump->pause = HOLD_PAUSE_MOST;
+        pump->pause_until = now + pump->pause;
+        pump->pause_again = now + HOLD_PAUSE_SHARE * pump->pause;
     }
     return now < pump->pause_until;
 }

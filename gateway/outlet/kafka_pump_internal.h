@@ -42,6 +42,7 @@ struct kafka_pump {
     bool draining;
     uint64_t drained[WINDOW_OUTCOMES]; /* by the drain, not yet in `cursor` */
     int64_t pause_until, pause_again; /* monotonic: of the main lane, so that the drain can end */
+    int64_t pause; /* how long the last one was; 0: none of this drain's */
     int64_t settle_at; /* monotonic: when the drain's marks are written next */
 
     struct kafka_producer *prober; /* NULL: nothing to probe */
