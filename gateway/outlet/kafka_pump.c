@@ -167,14 +167,17 @@ static void pump_record_refused(struct kafka_pump *pump, struct lane *lane, uint
     const struct kafka_report *report)
 {
     struct error error;
+    bool stuck = false;
 
     /* Only what was under way alone is buried, not the rest of the batch that lowered the limit just now. */
-    if (pump->limit == 1 && !pump->refused && pump_bury(pump, lane, position, topic, report, &error))
+    if (pump->limit == 1 && !pump->refused && pump_bury(pump, lane, position, topic, report, &error)) {
         pump_ask_replay(pump, error.text);
+        stuck = true; /* the next producer gets no further: not without a pause */
+    }
     pump_ask_replay(pump, report->reason);
     pump->limit = 1;
     pump->refused = true;
-    pump->progress = true;
+    pump->progress |= !stuck;
     if (pump->careful_main < pump->main.window.read)
         pump->careful_main = pump->main.window.read;
     if (pump->draining && pump->careful_drain < pump->drain.window.read)
@@ -220,10 +223,12 @@ static void pump_reported(void *context, const struct kafka_report *report)
 /* A burst that is confirmed as a whole may be twice as large, until what was refused is behind. */
 static void pump_widen(struct kafka_pump *pump)
 {
-    if (pump->limit == PUMP_UNLIMITED || pump_in_flight(pump) || pump->burst == 0)
+    if (pump->limit == PUMP_UNLIMITED || pump_in_flight(pump) || pump->replay)
         return;
+    if (pump->burst && pump->limit < WINDOW_POSITIONS)
+        pump->limit *= 2;
     pump->burst = 0;
-    pump->limit *= 2;
+    /* Also when what was refused is the last there was, and nothing is sent behind it. */
     if (pump->main.window.done < pump->careful_main ||
         (pump->draining && pump->drain.window.done < pump->careful_drain))
         return;
@@ -295,11 +300,21 @@ static int pump_work(struct kafka_pump *pump, struct error *error)
     return more;
 }
 
+/* It is tried again after a pause; the reason stands until then. */
+static void pump_fail(struct kafka_pump *pump, const struct error *error)
+{
+    const int64_t least = clock_monotonic(pump->options.clock) + KAFKA_PUMP_BACKOFF_LEAST;
+
+    pump->retry_at = pump->retry_at > least ? pump->retry_at : least;
+    snprintf(pump->reason, sizeof pump->reason, "%s", error->text);
+}
+
 int kafka_pump_step(struct kafka_pump *pump, struct error *error)
 {
     bool polled = pump_poll(pump, 0) > 0;
 
-    if (!pump->replay && pump->limit == PUMP_UNLIMITED && (pump->progress || kafka_pump_is_done(pump)))
+    if (!pump->replay && pump->limit == PUMP_UNLIMITED && (pump->progress || kafka_pump_is_done(pump)) &&
+        clock_monotonic(pump->options.clock) >= pump->retry_at)
         pump->reason[0] = '\0';
     int worked = pump_work(pump, error);
     /* Behind a topic that was just refused no watermark may move before its records are read again. */
@@ -307,7 +322,7 @@ int kafka_pump_step(struct kafka_pump *pump, struct error *error)
         worked = -1;
     pump_widen(pump);
     if (worked < 0)
-        pump->retry_at = clock_monotonic(pump->options.clock) + KAFKA_PUMP_BACKOFF_LEAST;
+        pump_fail(pump, error);
     return worked < 0 ? -1 : worked > 0 || polled;
 }
 

@@ -1,5 +1,20 @@
-/* test_kafka_hold: how a held topic of the Kafka outlet comes back when that is not easy */
+/* test_kafka_hold: how the Kafka outlet comes back from what holds it up: held topics, refused records, dead letters' disks */
 #include "pump_harness.h"
+
+/* ld --wrap: the dead letters' disk is full. */
+static bool full_letters;
+
+int __real_dead_letters_add(
+    struct dead_letters *letters, const struct dead_letter *letter, struct error *error);
+int __wrap_dead_letters_add(
+    struct dead_letters *letters, const struct dead_letter *letter, struct error *error);
+
+int __wrap_dead_letters_add(
+    struct dead_letters *letters, const struct dead_letter *letter, struct error *error)
+{
+    return full_letters ? error_set(error, ERROR_RETRY, "No space left on device")
+                        : __real_dead_letters_add(letters, letter, error);
+}
 
 TestSuite(kafka_hold, .init = kafka_set_up, .fini = kafka_tear_down, .timeout = 180);
 
@@ -44,4 +59,57 @@ Test(kafka_hold, a_topic_with_nothing_left_opens_without_a_record)
     kafka_open_pump();
     cr_assert_eq(kafka_status().topics_held, 1);
     kafka_run_until(kafka_nothing_held);
+}
+
+static void refuse(int count)
+{
+    while (count--)
+        rd_kafka_mock_push_request_errors(
+            kafka.cluster, KAFKA_PRODUCE, 1, RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE);
+}
+
+Test(kafka_hold, trouble_ends_with_the_last_record_that_was_refused)
+{
+    kafka_put_some(5, 1);
+    kafka_open_pump();
+    refuse(2);
+    kafka_run_until(kafka_all_done);
+    kafka_steps(CLOCK_SECOND / 5);
+    cr_assert_eq(kafka_letters(NULL, 0), 1);
+    cr_assert_str_eq(kafka_status().trouble, "");
+}
+
+/* One producer after the other without a pause would be two hundred a second. */
+Test(kafka_hold, a_refused_record_that_finds_no_room_is_not_hurried)
+{
+    kafka_put_some(5, 3);
+    kafka_open_pump();
+    full_letters = true;
+    refuse(2000);
+    kafka_steps(4 * CLOCK_SECOND);
+    cr_assert_leq(kafka_status().replays, 20, "%llu", (unsigned long long)kafka_status().replays);
+    full_letters = false;
+    rd_kafka_mock_clear_request_errors(kafka.cluster, KAFKA_PRODUCE);
+    kafka_run_until(kafka_all_done);
+}
+
+Test(kafka_hold, what_fails_stays_told_until_it_works)
+{
+    unsigned seen = 0;
+
+    kafka_put(4, "a:b", 0, 0);
+    kafka_open_pump();
+    full_letters = true;
+    while (kafka_pump_step(kafka.pump, &kafka.error) >= 0)
+        kafka_pump_wait(kafka.pump, CLOCK_SECOND / 200, &seen);
+    for (const int64_t until = clock_monotonic(&clock_system) + CLOCK_SECOND;
+         clock_monotonic(&clock_system) < until;) {
+        if (kafka_pump_step(kafka.pump, &kafka.error) >= 0)
+            cr_assert(strstr(kafka_status().trouble, "No space left"), "%s", kafka_status().trouble);
+        kafka_pump_wait(kafka.pump, CLOCK_SECOND / 200, &seen);
+    }
+    full_letters = false;
+    kafka_run_until(kafka_all_done);
+    kafka_steps(CLOCK_SECOND / 5);
+    cr_assert_str_eq(kafka_status().trouble, "");
 }
