@@ -20,7 +20,8 @@
 #define OUTLET_HELD_CONDITION "kafka.topics" /* in /readyz */
 
 struct outlet_metrics {
-    struct metric_series *delivered, *dead_lettered, *held, *errors, *lag_records, *lag_seconds;
+    struct metric_series *delivered, *dead_lettered, *not_for_outlet, *held, *errors, *lag_records,
+        *lag_seconds;
     struct metric_series *queue_messages, *queue_bytes, *in_flight, *retries, *topics_held;
 };
 
@@ -45,6 +46,7 @@ static void outlet_find_metrics(struct outlet_metrics *metrics)
 {
     metrics->delivered = metric_series(METRIC_OUTLET_DELIVERED, KAFKA_PUMP_NAME, NULL, NULL);
     metrics->dead_lettered = metric_series(METRIC_OUTLET_DEAD_LETTERED, KAFKA_PUMP_NAME, NULL, NULL);
+    metrics->not_for_outlet = metric_series(METRIC_OUTLET_NOT_FOR_OUTLET, KAFKA_PUMP_NAME, NULL, NULL);
     metrics->held = metric_series(METRIC_OUTLET_HELD, KAFKA_PUMP_NAME, NULL, NULL);
     metrics->errors = metric_series(METRIC_OUTLET_ERRORS, KAFKA_PUMP_NAME, NULL, NULL);
     metrics->lag_records = metric_series(METRIC_OUTLET_LAG_RECORDS, KAFKA_PUMP_NAME, NULL, NULL);
@@ -149,6 +151,7 @@ static void outlet_tell_metrics(struct outlet *outlet, const struct kafka_pump_s
 
     metric_add(metrics->delivered, cursor->delivered - told->delivered);
     metric_add(metrics->dead_lettered, cursor->dead_lettered - told->dead_lettered);
+    metric_add(metrics->not_for_outlet, cursor->not_for_outlet - told->not_for_outlet);
     metric_add(
         metric_series(METRIC_JOURNAL_RECORDS_DAMAGED, NULL, NULL, NULL), cursor->damaged - told->damaged);
     metric_add(metrics->errors, status->replays - outlet->told.replays);

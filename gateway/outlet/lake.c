@@ -18,7 +18,8 @@
     (CLOCK_SECOND / 50) /* what comes within it is taken in one step, not a record at a time */
 
 struct outlet_metrics {
-    struct metric_series *delivered, *files, *errors, *lag_records, *lag_seconds, *open_files, *dead_lettered;
+    struct metric_series *delivered, *files, *errors, *lag_records, *lag_seconds, *open_files, *dead_lettered,
+        *not_for_outlet;
 };
 
 struct outlet {
@@ -80,6 +81,7 @@ static void outlet_find_metrics(struct outlet_metrics *metrics)
     metrics->lag_records = metric_series(METRIC_OUTLET_LAG_RECORDS, LAKE_PUMP_NAME, NULL, NULL);
     metrics->lag_seconds = metric_series(METRIC_OUTLET_LAG_SECONDS, LAKE_PUMP_NAME, NULL, NULL);
     metrics->dead_lettered = metric_series(METRIC_OUTLET_DEAD_LETTERED, LAKE_PUMP_NAME, NULL, NULL);
+    metrics->not_for_outlet = metric_series(METRIC_OUTLET_NOT_FOR_OUTLET, LAKE_PUMP_NAME, NULL, NULL);
     metrics->open_files = metric_series(METRIC_OUTLET_OPEN_FILES, LAKE_PUMP_NAME, NULL, NULL);
 }
 
@@ -147,6 +149,7 @@ static void outlet_tell_metrics(struct outlet *outlet, const struct lake_pump_st
 
     metric_add(metrics->delivered, status->cursor.delivered - outlet->told.cursor.delivered);
     metric_add(metrics->dead_lettered, status->cursor.dead_lettered - outlet->told.cursor.dead_lettered);
+    metric_add(metrics->not_for_outlet, status->cursor.not_for_outlet - outlet->told.cursor.not_for_outlet);
     metric_add(metrics->files, status->files - outlet->told.files);
     metric_set(metrics->open_files, (double)status->open_files);
     metric_set(metrics->lag_records, (double)(durable - status->cursor.position));
