@@ -43,7 +43,8 @@
     X(OUTLET_LAG_SECONDS, GAUGE, "penstock_outlet_lag_seconds", "outlet", "Age of the oldest durable record not delivered.") \
     X(OUTLET_OPEN_FILES, GAUGE, "penstock_outlet_open_files", "outlet", "Files open in the outlet.") \
     X(OUTLET_HELD, GAUGE, "penstock_outlet_held_records", "outlet", "Records that the cursor has passed and that wait for a held topic.") \
-    X(KAFKA_TOPICS_HELD, GAUGE, "penstock_kafka_topics_held", "", "Topics that are missing or forbidden; /readyz and the log name them.") \
+    X(KAFKA_TOPICS, GAUGE, "penstock_kafka_topics", "", "Topics known, of kafka.max_topics.") \
+    X(KAFKA_TOPICS_HELD, GAUGE, "penstock_kafka_topics_held", "", "Topics that are missing or forbidden; the log names them all.") \
     X(KAFKA_IN_FLIGHT, GAUGE, "penstock_kafka_in_flight", "", "Messages handed to librdkafka and not yet confirmed.") \
     X(KAFKA_QUEUE_MESSAGES, GAUGE, "penstock_kafka_queue_messages", "", "Messages in librdkafka's queues.") \
     X(KAFKA_QUEUE_BYTES, GAUGE, "penstock_kafka_queue_bytes", "", "Bytes in librdkafka's queues.") \

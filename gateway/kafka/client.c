@@ -36,6 +36,7 @@ static const struct config_pair house_defaults[] = {
     {"queue.buffering.max.kbytes", "16384"},
     {"statistics.interval.ms", "5000"},
     {"log.queue", "true"},
+    {"reconnect.backoff.max.ms", "2000"}, /* a broker that is back is noticed soon */
     /* A topic that is missing is held and looked at again: there is no need to wait the usual 30 s before. */
     {"topic.metadata.propagation.max.ms", "5000"},
 };

@@ -319,7 +319,10 @@ static void note_trouble(struct kafka_producer *producer, rd_kafka_resp_err_t co
         return;
     producer->trouble_rank = rank;
     producer->trouble_time = now;
-    snprintf(producer->trouble, sizeof producer->trouble, "%s", text);
+    /* "(after 0ms in state CONNECT, 16 identical error(s) suppressed)" changes each time and says nothing. */
+    const char *tail = strstr(text, " (after ");
+    snprintf(producer->trouble, sizeof producer->trouble, "%.*s",
+        (int)(tail ? (size_t)(tail - text) : strlen(text)), text);
 }
 
 /* Gives out reports of the batch at hand; returns how many. */

@@ -45,6 +45,7 @@ static const struct fixed fixed_properties[] = {
     {"delivery.report.only.error", 0, "false", "or nothing would ever count as delivered"},
     {"log.queue", 0, "true", OWN},
     {"enabled_events", 0, NULL, OWN},
+    {"plugin.library.paths", 0, NULL, "the gateway loads no foreign code"},
     {"transactional.id", 0, NULL, "exactly-once delivery is not built"},
 };
 

@@ -125,12 +125,13 @@ static int replay_add(
 {
     const struct dead_letter *letter = dead_letter_parsed_letter(parsed);
     struct record record = *letter->record;
-    char id[RECORD_ID_MAX + 1], origin[JOURNAL_OUTLET_NAME_MAX + 1 + RECORD_ID_MAX + 1];
+    char id[RECORD_ID_MAX + 1], origin[RECORD_ORIGIN_MAX];
 
     if (replay_check(replay, letter, error))
         return -1;
     record_id_print(&letter->id, id);
-    snprintf(origin, sizeof origin, "%s %s", letter->outlet, id);
+    snprintf(
+        origin, sizeof origin, "%s %s%s%s", letter->outlet, id, *letter->topic ? " " : "", letter->topic);
     record.rendering = replay->rendering;
     record.flags |= RECORD_REPLAYED;
     record.origin = slice_of(origin);

@@ -18,11 +18,12 @@
 #define OUTLET_DRAIN_PATIENCE (2 * CLOCK_SECOND) /* at the end, while nothing is confirmed */
 #define OUTLET_TELL (CLOCK_SECOND / 5) /* between two looks at the metrics under load */
 #define OUTLET_HELD_CONDITION "kafka.topics" /* in /readyz */
+#define OUTLET_FULL_CONDITION "kafka.max_topics"
 
 struct outlet_metrics {
     struct metric_series *delivered, *dead_lettered, *not_for_outlet, *held, *errors, *lag_records,
         *lag_seconds;
-    struct metric_series *queue_messages, *queue_bytes, *in_flight, *retries, *topics_held;
+    struct metric_series *queue_messages, *queue_bytes, *in_flight, *retries, *topics, *topics_held;
 };
 
 struct outlet {
@@ -35,7 +36,6 @@ struct outlet {
     _Atomic int64_t deadline;
     struct outlet_metrics metrics;
     struct kafka_pump_status told; /* what metrics and health say */
-    char held_topic[JOURNAL_MARK_NAME_MAX + 1];
     uint64_t statistics; /* version told */
     int64_t tell_at;
 };
@@ -55,6 +55,7 @@ static void outlet_find_metrics(struct outlet_metrics *metrics)
     metrics->queue_bytes = metric_series(METRIC_KAFKA_QUEUE_BYTES, NULL, NULL, NULL);
     metrics->in_flight = metric_series(METRIC_KAFKA_IN_FLIGHT, NULL, NULL, NULL);
     metrics->retries = metric_series(METRIC_KAFKA_RETRIES, NULL, NULL, NULL);
+    metrics->topics = metric_series(METRIC_KAFKA_TOPICS, NULL, NULL, NULL);
     metrics->topics_held = metric_series(METRIC_KAFKA_TOPICS_HELD, NULL, NULL, NULL);
 }
 
@@ -108,6 +109,7 @@ static int outlet_kafka_open(
         .gateway_id = context->gateway_id,
         .clock = context->clock,
         .max_topics = config->kafka.max_topics,
+        .max_marks = journal_marks_max(config->journal.segment_size),
         .shut_unwritable = strcmp(config->kafka.unwritable_topic, "dead-letter") == 0,
         .hold_retry = config->kafka.hold_retry,
         .create_partitions = config->kafka.create_topics.partitions,
@@ -157,6 +159,7 @@ static void outlet_tell_metrics(struct outlet *outlet, const struct kafka_pump_s
     metric_add(metrics->errors, status->replays - outlet->told.replays);
     metric_add(metrics->retries, status->retries - outlet->told.retries);
     metric_set(metrics->held, (double)cursor->held);
+    metric_set(metrics->topics, (double)status->topics);
     metric_set(metrics->topics_held, (double)status->topics_held);
     metric_set(metrics->in_flight, (double)status->in_flight);
     metric_set(metrics->lag_records, (double)(durable - cursor->position));
@@ -177,24 +180,24 @@ static void outlet_tell_trouble(struct outlet *outlet, const struct kafka_pump_s
         log_event(LOG_INFO, "outlet.recovered", log_text("outlet", KAFKA_PUMP_NAME));
 }
 
-static void outlet_tell_held(struct outlet *outlet, const struct kafka_pump_status *status)
+static void outlet_tell_topics(struct outlet *outlet, const struct kafka_pump_status *status)
 {
-    char text[2 * ERROR_TEXT_SIZE];
-    const char *topic = status->topics_held ? status->held_topic : "";
+    char text[ERROR_TEXT_SIZE + 64];
 
-    if (status->topics_held == outlet->told.topics_held && strcmp(topic, outlet->held_topic) == 0)
-        return;
-    snprintf(outlet->held_topic, sizeof outlet->held_topic, "%s", topic);
-    if (status->topics_held == 0) {
-        health_set(OUTLET_HELD_CONDITION, HEALTH_OK, NULL);
-        log_event(LOG_INFO, "outlet.topics_resumed", log_text("outlet", KAFKA_PUMP_NAME));
-        return;
+    if (strcmp(status->held, outlet->told.held) != 0) {
+        snprintf(text, sizeof text, "%s %s",
+            outlet->options.shut_unwritable ? "dead letters for" : "held:", status->held);
+        health_set(OUTLET_HELD_CONDITION, *status->held ? HEALTH_DEGRADED : HEALTH_OK, text);
     }
-    snprintf(text, sizeof text, "topic %s: %s (%" PRIu64 " topics take nothing)", topic, status->held_reason,
-        status->topics_held);
-    health_set(OUTLET_HELD_CONDITION, HEALTH_DEGRADED, text);
-    log_event(LOG_WARN, "outlet.topic_held", log_text("outlet", KAFKA_PUMP_NAME), log_text("topic", topic),
-        log_text("reason", status->held_reason), log_number("topics", (int64_t)status->topics_held));
+    if (status->topics_full != outlet->told.topics_full) {
+        snprintf(text, sizeof text,
+            "there are %" PRIu64 " topics (kafka.max_topics): records for further ones become dead letters",
+            status->topics);
+        health_set(OUTLET_FULL_CONDITION, status->topics_full ? HEALTH_DEGRADED : HEALTH_OK, text);
+        if (status->topics_full)
+            log_event(LOG_WARN, "outlet.topics_full", log_text("outlet", KAFKA_PUMP_NAME),
+                log_number("topics", (int64_t)status->topics));
+    }
 }
 
 /* error is the step's when it failed, else NULL. */
@@ -211,7 +214,7 @@ static void outlet_tell(struct outlet *outlet, const struct error *error, bool n
         snprintf(status.trouble, sizeof status.trouble, "%s", error->text);
     outlet_tell_metrics(outlet, &status);
     outlet_tell_trouble(outlet, &status);
-    outlet_tell_held(outlet, &status);
+    outlet_tell_topics(outlet, &status);
     outlet->told = status;
 }
 

@@ -5,6 +5,8 @@
  */
 #include <stdio.h>
 
+#include "base/log.h"
+
 #include "outlet/kafka_pump_internal.h"
 
 #define HOLD_PROBES 16 /* begun per step */
@@ -59,6 +61,16 @@ static void hold_try_later(struct kafka_pump *pump, struct topic *topic, const c
         snprintf(topic->reason, sizeof topic->reason, "%s", reason);
 }
 
+/* The topic is still missing or forbidden. */
+static void hold_refused(struct kafka_pump *pump, struct topic *topic, const char *reason)
+{
+    hold_try_later(pump, topic, reason);
+    if (!pump->options.shut_unwritable)
+        return;
+    topic->bury = true;
+    topic_set(&pump->topics, topic, TOPIC_READY);
+}
+
 /* The probe's record is delivered to this topic: it is delivered if it waits for no other one. If it waits for one that is
  * being drained, the drain counts it, though it may have found it waiting for this one. */
 static int hold_count_probed(
@@ -103,6 +115,8 @@ void pump_probed(void *context, const struct kafka_report *report)
     if (report->outcome ==
         KAFKA_RECORD_REFUSED) { /* the topic works; what to do with the record the drain knows */
         topic_set(&pump->topics, topic, TOPIC_READY);
+    } else if (report->outcome == KAFKA_TOPIC_REFUSED) {
+        hold_refused(pump, topic, report->reason);
     } else if (report->outcome != KAFKA_DELIVERED) {
         hold_try_later(pump, topic, report->reason);
     } else if (!topic->counted && pump_counted(pump) >= PUMP_MARKS) {
@@ -141,6 +155,9 @@ static int hold_send_probe(
         break;
     case KAFKA_TOO_LARGE:
         topic_set(&pump->topics, topic, TOPIC_READY);
+        break;
+    case KAFKA_NO_TOPIC:
+        hold_refused(pump, topic, error->text);
         break;
     default:
         hold_try_later(pump, topic, error->text);
@@ -224,7 +241,7 @@ static int hold_probe_all(struct kafka_pump *pump, struct error *error)
         if (topic->state != TOPIC_HELD)
             continue;
         held++;
-        if (topic->probing || topic->retry_at > now || begun == HOLD_PROBES)
+        if (topic->probing || topic->asked || topic->retry_at > now || begun == HOLD_PROBES)
             continue;
         /* A position that the cursor has not passed is the main lane's. */
         if (topic->done >= pump->main.window.done) {
@@ -283,8 +300,12 @@ static void hold_end_drain(struct kafka_pump *pump)
         struct topic *topic = pump->topics.items[i];
         if (topic->state != TOPIC_DRAINING)
             continue;
+        if (!topic->bury)
+            log_event(LOG_INFO, "outlet.topic_resumed", log_text("outlet", KAFKA_PUMP_NAME),
+                log_text("topic", topic->name));
         topic_set(&pump->topics, topic, TOPIC_OPEN);
         topic->counted = true;
+        topic->bury = false;
         topic->reason[0] = '\0';
     }
     lane_start(&pump->drain, pump->main.window.done);

@@ -8,7 +8,8 @@
 #include "base/log.h"
 
 #define PUMP_REPORTS 20000 /* per step */
-#define PUMP_LAST_WORDS CLOCK_SECOND /* for the reports of a producer that is to be replaced */
+#define PUMP_NAMED 3 /* held topics that /readyz names */
+#define PUMP_LAST_WORDS (CLOCK_SECOND / 2) /* for the reports of a producer that is to be replaced */
 
 /* ---- opening and closing ----------------------------------------------------------------------------------- */
 
@@ -46,7 +47,7 @@ static int pump_restore(struct kafka_pump *pump, struct error *error)
     struct pump_restore restore = {pump, error, 0};
 
     if (journal_cursor(options->journal, KAFKA_PUMP_NAME, &pump->cursor, error) ||
-        topics_open(&pump->topics, options->max_topics, error) ||
+        topics_open(&pump->topics, options->max_topics, options->max_marks, error) ||
         lane_open(&pump->main, options->journal, error) ||
         kafka_renderer_open(&pump->renderer, options->renderings, options->gateway_id,
             kafka_client_max_message(options->client), error))
@@ -137,7 +138,8 @@ void pump_refuse_topic(struct kafka_pump *pump, struct topic *topic, uint64_t do
     const char *creation = open ? topic->reason : "";
     char text[TOPIC_REASON_MAX];
 
-    snprintf(text, sizeof text, "%.120s%s%.70s", reason, *creation ? "; " : "", creation);
+    snprintf(text, sizeof text, "%s%.*s", *creation ? "it could not be created: " : "", TOPIC_REASON_MAX - 32,
+        *creation ? creation : reason);
     if (topic_is_waiting(topic)) {
         pump_settle_drain(
             pump); /* its mark moves up to the drain's watermark: the totals have to come along */
@@ -147,6 +149,8 @@ void pump_refuse_topic(struct kafka_pump *pump, struct topic *topic, uint64_t do
     topic_refuse(&pump->topics, topic, state, done,
         clock_monotonic(pump->options.clock) + pump->options.hold_retry, text);
     topic->fresh = open && state == TOPIC_HELD;
+    log_event(LOG_WARN, state == TOPIC_SHUT ? "outlet.topic_shut" : "outlet.topic_held",
+        log_text("outlet", KAFKA_PUMP_NAME), log_text("topic", topic->name), log_text("reason", text));
     pump->progress = true;
 }
 
@@ -290,12 +294,17 @@ static int pump_work(struct kafka_pump *pump, struct error *error)
 {
     int ready = pump_have_producer(pump, error);
 
+    pump->blocked = false;
     if (ready <= 0)
         return ready;
-    int more = pump_read_main(pump, error);
+    /* By turns, so that neither takes all the room in the queue; while messages are sent a few at a time the drain has to get
+     * through first, for it may hold the one that is refused. */
+    const bool drain_first = pump->draining && (pump->limit != PUMP_UNLIMITED || pump->drain_turn);
+    int more = drain_first ? pump_read_drain(pump, error) : pump_read_main(pump, error);
+    pump->drain_turn = !pump->drain_turn;
     if (more >= 0 && pump->draining && !pump->replay) {
-        int drained = pump_read_drain(pump, error);
-        more = drained < 0 ? -1 : more | drained;
+        int other = drain_first ? pump_read_main(pump, error) : pump_read_drain(pump, error);
+        more = other < 0 ? -1 : more | other;
     }
     return more;
 }
@@ -346,7 +355,7 @@ void kafka_pump_wait(struct kafka_pump *pump, int64_t timeout, unsigned *seen)
 bool kafka_pump_is_done(const struct kafka_pump *pump)
 {
     return pump->main.window.done == journal_durable(pump->options.journal) && pump_in_flight(pump) == 0 &&
-           !pump->draining;
+           !pump->draining && pump->told.position == pump->main.window.done;
 }
 
 static void pump_find_trouble(const struct kafka_pump *pump, char text[ERROR_TEXT_SIZE])
@@ -366,6 +375,29 @@ static void pump_find_trouble(const struct kafka_pump *pump, char text[ERROR_TEX
         snprintf(text, ERROR_TEXT_SIZE, "%s", pump->reason);
 }
 
+/* "X1, X2, X3 and 29 more: the topic does not exist: ..." */
+static void pump_describe_held(const struct kafka_pump *pump, struct kafka_pump_status *status)
+{
+    const char *reason = "";
+    size_t length = 0;
+
+    for (size_t i = 0; i < pump->topics.count; i++) {
+        const struct topic *topic = pump->topics.items[i];
+        if (topic->state == TOPIC_OPEN)
+            continue;
+        if (status->topics_held++ == 0)
+            reason = topic->reason;
+        if (status->topics_held > PUMP_NAMED)
+            continue;
+        length += (size_t)snprintf(
+            status->held + length, sizeof status->held - length, "%s%.40s", length ? ", " : "", topic->name);
+    }
+    if (status->topics_held > PUMP_NAMED)
+        length += (size_t)snprintf(status->held + length, sizeof status->held - length,
+            " and %" PRIu64 " more", status->topics_held - PUMP_NAMED);
+    snprintf(status->held + length, sizeof status->held - length, ": %.160s", reason);
+}
+
 void kafka_pump_status(const struct kafka_pump *pump, struct kafka_pump_status *ret_status)
 {
     *ret_status = (struct kafka_pump_status){
@@ -373,18 +405,13 @@ void kafka_pump_status(const struct kafka_pump *pump, struct kafka_pump_status *
         .in_flight = pump_in_flight(pump),
         .replays = pump->replays,
         .retries = pump->retries,
+        .topics = pump->topics.count,
+        .topics_full = pump->topics.count >= pump->topics.most,
     };
     if (pump->told.position < journal_durable(pump->options.journal))
         ret_status->lag_since = pump->sample ? pump->received : clock_wall(pump->options.clock);
-    for (size_t i = 0; i < pump->topics.count && pump->topics.closed; i++) {
-        const struct topic *topic = pump->topics.items[i];
-        if (topic->state == TOPIC_OPEN)
-            continue;
-        if (ret_status->topics_held++ == 0) {
-            ret_status->held_topic = topic->name;
-            ret_status->held_reason = topic->reason;
-        }
-    }
+    if (pump->topics.closed)
+        pump_describe_held(pump, ret_status);
     if (pump->producer) {
         ret_status->statistics = kafka_producer_statistics(pump->producer);
         ret_status->retries += ret_status->statistics->retries;

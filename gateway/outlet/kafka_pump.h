@@ -40,6 +40,7 @@ struct kafka_pump_options {
     const char *gateway_id;
     const struct clock *clock;
     uint64_t max_topics;
+    uint64_t max_marks; /* that the journal can keep: at least max_topics */
     bool shut_unwritable; /* dead letters instead of holding */
     int64_t hold_retry;
     uint64_t create_partitions; /* 0: topics are not created */
@@ -69,8 +70,9 @@ struct kafka_pump_status {
     uint64_t replays; /* producers replaced, since open */
     int64_t lag_since; /* wall clock: when the oldest record not delivered was received, nearly; 0: none */
     uint64_t topics_held;
-    const char *held_topic; /* the first of them; NULL: none */
-    const char *held_reason;
+    char held[ERROR_TEXT_SIZE]; /* the first few by name, and why the first is held; "": none */
+    uint64_t topics; /* known */
+    bool topics_full; /* further ones make dead letters */
     uint64_t retries; /* requests that librdkafka sent again, since open */
     char trouble[ERROR_TEXT_SIZE]; /* why nothing gets through at the moment; "" when it does */
     const struct kafka_statistics *statistics; /* NULL: there is no producer; until the next step */

@@ -39,7 +39,7 @@ struct kafka_pump {
     int64_t received; /* and when its record was received: how far the outlet lags, nearly */
     bool blocked; /* it has a record in hand that needs an answer of the broker's first */
     struct lane drain; /* its window is there only while `draining` */
-    bool draining;
+    bool draining, drain_turn;
     uint64_t drained[WINDOW_OUTCOMES]; /* by the drain, not yet in `cursor` */
     int64_t pause_until, pause_again; /* monotonic: of the main lane, so that the drain can end */
     int64_t pause; /* how long the last one was; 0: none of this drain's */

@@ -83,7 +83,8 @@ static int render_templates(struct kafka_renderer *renderer, const struct render
 }
 
 /* Adds the name that stands behind `start` in names, unless it is there already. */
-static void render_add_topic(struct kafka_renderer *renderer, struct kafka_topics *topics, size_t start)
+static void render_add_topic(
+    struct kafka_renderer *renderer, struct kafka_topics *topics, size_t start, bool literal)
 {
     const struct slice name = {renderer->names.data + start, renderer->names.length - start};
 
@@ -91,7 +92,26 @@ static void render_add_topic(struct kafka_renderer *renderer, struct kafka_topic
         if (slice_equal(topics->names[i], name))
             return;
     }
+    topics->literal |= (uint16_t)(literal << topics->count);
     topics->names[topics->count++] = name;
+}
+
+/* A dead letter that is given back goes to the topic that its origin names ("kafka ID TOPIC") if that is still one of its own: the
+ * others have had it. */
+static void render_keep_replayed(const struct record *record, struct kafka_topics *topics)
+{
+    const char *blank =
+        record->origin.length ? memrchr(record->origin.data, ' ', record->origin.length) : NULL;
+    const struct slice wanted = {blank ? blank + 1 : "",
+        blank ? (size_t)(record->origin.data + record->origin.length - blank - 1) : 0};
+
+    for (size_t i = 0; i < topics->count; i++) {
+        if (!slice_equal(topics->names[i], wanted))
+            continue;
+        topics->names[0] = topics->names[i];
+        topics->literal = topics->literal >> i & 1;
+        topics->count = 1;
+    }
 }
 
 int kafka_render_topics(struct kafka_renderer *renderer, const struct record *record,
@@ -107,6 +127,7 @@ int kafka_render_topics(struct kafka_renderer *renderer, const struct record *re
         return -1;
     ret_topics->rendering = rendering;
     ret_topics->count = 0;
+    ret_topics->literal = 0;
     ret_topics->reason = NULL;
     bytes_clear(&renderer->names);
     for (size_t i = 0; i < templates->count; i++) {
@@ -117,8 +138,10 @@ int kafka_render_topics(struct kafka_renderer *renderer, const struct record *re
             renderer->names.length = start;
             ret_topics->reason = renderer->first.text;
         }
-        render_add_topic(renderer, ret_topics, start);
+        render_add_topic(renderer, ret_topics, start, template_is_constant(templates->topics[i]));
     }
+    if (record->flags & RECORD_REPLAYED)
+        render_keep_replayed(record, ret_topics);
     return 0;
 }
 

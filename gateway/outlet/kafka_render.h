@@ -24,6 +24,7 @@ struct kafka_topics {
     const struct rendering *rendering;
     struct slice names[RECORD_TOPICS_MAX]; /* until the next call */
     size_t count;
+    uint16_t literal; /* bits of those that the configuration names as they are */
     const char *reason; /* until the next call */
 };
 

@@ -137,11 +137,12 @@ static enum sent send_message(struct send *send, unsigned index, struct topic *t
 /* ---- the main lane ----------------------------------------------------------------------------------------- */
 
 /* NULL: there are too many. */
-static struct topic *send_find_topic(struct kafka_pump *pump, struct slice name)
+static struct topic *send_find_topic(struct send *send, unsigned index)
 {
-    struct topic *topic = topics_find(&pump->topics, name);
+    struct topics *topics = &send->pump->topics;
+    struct topic *topic = topics_find(topics, send->topics.names[index]);
 
-    return topic ? topic : topics_add(&pump->topics, name);
+    return topic ? topic : topics_add(topics, send->topics.names[index], send->topics.literal >> index & 1);
 }
 
 /* The topic's records wait. What is not under way of this one waits with them. */
@@ -171,7 +172,7 @@ static enum sent send_main_topic(struct send *send, unsigned index, bool unsent,
 
     if (name.length == 0)
         return unsent ? send_bury(send, index, "", send->topics.reason, error) : SENT_DONE;
-    struct topic *topic = send_find_topic(pump, name);
+    struct topic *topic = send_find_topic(send, index);
     if (topic && topic_is_waiting(topic)) {
         send_hold(send, index, topic);
         return SENT_DONE;
@@ -290,7 +291,8 @@ static enum sent send_drain_topics(struct send *send, struct error *error)
         if (topic && topic_is_waiting(topic) && topic->state != TOPIC_DRAINING && topic->done < position)
             window_hold(window, position, index);
         else if (unsent && topic && topic->state == TOPIC_DRAINING)
-            sent = send_message(send, index, topic, error);
+            sent = topic->bury ? send_bury(send, index, topic->name, topic->reason, error)
+                               : send_message(send, index, topic, error);
         else if (unsent)
             window_finish(window, position, index, WINDOW_DELIVERED);
         if (sent != SENT_DONE)
@@ -350,7 +352,6 @@ static int send_batch(
 
 int pump_read_main(struct kafka_pump *pump, struct error *error)
 {
-    pump->blocked = false;
     if (pump_is_closing(pump)) {
         pump->blocked = true;
         return 0;

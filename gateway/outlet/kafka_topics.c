@@ -15,9 +15,9 @@ static uint64_t topics_hash(struct slice name)
     return hash ^ hash >> 32;
 }
 
-int topics_open(struct topics *topics, size_t most, struct error *error)
+int topics_open(struct topics *topics, size_t most, size_t most_literal, struct error *error)
 {
-    *topics = (struct topics){.most = most, .places_count = 64};
+    *topics = (struct topics){.most = most, .most_literal = most_literal, .places_count = 64};
     topics->places = calloc(topics->places_count, sizeof *topics->places);
     return topics->places ? 0 : error_set(error, ERROR_RETRY, "kafka outlet: out of memory");
 }
@@ -85,9 +85,10 @@ static struct topic *topics_insert(struct topics *topics, struct slice name)
     return topic;
 }
 
-struct topic *topics_add(struct topics *topics, struct slice name)
+struct topic *topics_add(struct topics *topics, struct slice name, bool literal)
 {
-    struct topic *topic = topics->count < topics->most ? topics_insert(topics, name) : NULL;
+    const size_t most = literal && topics->most < topics->most_literal ? topics->most_literal : topics->most;
+    struct topic *topic = topics->count < most ? topics_insert(topics, name) : NULL;
 
     if (topic)
         topic->unwritten = true;

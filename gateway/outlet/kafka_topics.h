@@ -8,6 +8,9 @@
  *       │                ▲                                                         │
  *       └──refused──► SHUT (unwritable_topic: dead-letter) ──retry──► OPEN         └──refused──► HELD
  *
+ * With unwritable_topic: dead-letter a held topic (of a start before that was configured) is READY, too, when its probe was
+ * refused: its drain makes dead letters.
+ *
  * Room-internal. @thread the outlet's
  */
 #ifndef PENSTOCK_OUTLET_KAFKA_TOPICS_H
@@ -22,7 +25,7 @@
 #include "journal/journal.h"
 #include "kafka/kafka.h"
 
-#define TOPIC_REASON_MAX 200
+#define TOPIC_REASON_MAX 320
 
 enum topic_state { TOPIC_OPEN, TOPIC_HELD, TOPIC_READY, TOPIC_DRAINING, TOPIC_SHUT };
 
@@ -33,6 +36,7 @@ struct topic {
     bool unwritten; /* its mark in the journal is not this, */
     bool counted; /* and the totals have moved with it: they are written together */
     bool fresh; /* HELD: no record of it waits yet; `done` moves up to the first that will */
+    bool bury; /* READY, DRAINING: what waits becomes dead letters */
     bool probing; /* a message of it is under way in the prober */
     bool asked; /* its creation was asked for and not answered */
     bool made; /* there is no need to ask again */
@@ -44,19 +48,20 @@ struct topic {
 struct topics {
     struct topic **items; /* in the order of coming */
     size_t count;
-    size_t most;
+    size_t most; /* that follow from values of records; */
+    size_t most_literal; /* those that the configuration names may be more */
     size_t *places; /* open addressing: 1 + index of an item, 0 for none */
     size_t places_count; /* a power of two */
     size_t closed; /* that are not OPEN */
 };
 
-int topics_open(struct topics *topics, size_t most, struct error *error);
+int topics_open(struct topics *topics, size_t most, size_t most_literal, struct error *error);
 void topics_close(struct topics *topics);
 
 /* NULL: not known. */
 struct topic *topics_find(const struct topics *topics, struct slice name);
-/* NULL when there are `most` already, or memory is gone. Its mark is to be written. */
-struct topic *topics_add(struct topics *topics, struct slice name);
+/* NULL when there are too many already, or memory is gone. Its mark is to be written. */
+struct topic *topics_add(struct topics *topics, struct slice name, bool literal);
 /* As the journal has it; more than `most` are taken, for they are there. */
 int topics_restore(struct topics *topics, const struct journal_mark *mark, struct error *error);
 

@@ -46,7 +46,7 @@ void window_take(struct window *window, uint16_t topics, enum window_outcome out
 
     struct window_slot *slot = window_slot(window, window->read);
     slot->sent = 0;
-    if (window->read <= window->known) {
+    if (window->read <= window->known && outcome != WINDOW_DAMAGED) {
         slot->pending |= slot->held;
         slot->held = 0;
         return;
@@ -54,7 +54,8 @@ void window_take(struct window *window, uint16_t topics, enum window_outcome out
     slot->pending = topics;
     slot->held = 0;
     slot->outcome = (uint8_t)outcome;
-    window->known = window->read;
+    if (window->known < window->read)
+        window->known = window->read;
 }
 
 uint16_t window_unsent(const struct window *window, uint64_t position)

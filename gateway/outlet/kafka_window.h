@@ -54,7 +54,8 @@ void window_rewind(struct window *window);
 /* How many positions may be taken. */
 uint64_t window_room(const struct window *window);
 
-/* Takes the next position (read + 1, assert), with one bit for each topic. Taken again, it keeps what was done. */
+/* Takes the next position (read + 1, assert), with one bit for each topic. Taken again, it keeps what was done, unless it is
+ * damaged now: then nothing of it is out any more. */
 void window_take(struct window *window, uint16_t topics, enum window_outcome outcome);
 
 /* The topics of a taken position that have to be sent. */

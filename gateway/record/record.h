@@ -36,7 +36,7 @@ enum record_flag {
     RECORD_ENVELOPED =
         8, /* the payload came in the envelope: passed on unchanged where the envelope is wanted */
     RECORD_REPLAYED =
-        16, /* a dead letter given back: only for the outlet that origin names, "OUTLET GATEWAY/EPOCH/SEQUENCE" */
+        16, /* a dead letter given back: only for the outlet that origin names, "OUTLET GATEWAY/EPOCH/SEQUENCE[ TOPIC]" */
 };
 
 struct record {

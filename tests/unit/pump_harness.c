@@ -69,6 +69,7 @@ void kafka_set_up(void)
 {
     log_configure(LOG_ERROR, LOG_FORMAT_TEXT, open("/dev/null", O_WRONLY | O_CLOEXEC), &clock_system);
     kafka = (struct kafka_fixture){0};
+    kafka_set_origin("");
     fixture_start(&kafka.journal);
     kafka.journal.options.segment_size = UINT64_C(1) << 20;
     kafka.journal.options.max_size = UINT64_C(64) << 20;
@@ -90,6 +91,7 @@ void kafka_set_up(void)
         .gateway_id = "test-1",
         .clock = &clock_system,
         .max_topics = 100,
+        .max_marks = 200,
         .hold_retry = CLOCK_SECOND / 5,
     };
     open_journal();
@@ -128,6 +130,13 @@ void kafka_restart(void)
 
 /* ---- records ---------------------------------------------------------------------------------------------- */
 
+static const char *record_origin = "";
+
+void kafka_set_origin(const char *origin)
+{
+    record_origin = origin;
+}
+
 static void add_record(struct handover *handover, uint32_t rendering, const char *key, struct slice payload,
     size_t offset, uint8_t flags)
 {
@@ -136,6 +145,7 @@ static void add_record(struct handover *handover, uint32_t rendering, const char
         .flags = flags,
         .received = clock_wall(&clock_system),
         .key = slice_of(key),
+        .origin = slice_of(record_origin),
         .payload = payload};
 
     bytes_init(&head, RECORD_HEAD_MAX);
@@ -212,8 +222,8 @@ void kafka_run_until(bool (*condition)(void))
                 (unsigned long long)status.cursor.position,
                 (unsigned long long)journal_durable(kafka.journal.journal),
                 (unsigned long long)status.replays, (unsigned long long)status.in_flight,
-                (unsigned long long)status.cursor.held, (unsigned long long)status.topics_held,
-                status.held_reason ? status.held_reason : "", status.trouble);
+                (unsigned long long)status.cursor.held, (unsigned long long)status.topics_held, status.held,
+                status.trouble);
         }
     }
 }

@@ -45,6 +45,8 @@ void kafka_open_pump(void);
 /* As a crash does: what is under way is lost, the journal keeps what it has stored. */
 void kafka_restart(void);
 
+/* The origin of the records that are put from now on. */
+void kafka_set_origin(const char *origin);
 /* One record {"n":ROW} of at least `size` bytes. */
 void kafka_put(uint32_t rendering, const char *key, size_t size, uint8_t flags);
 /* Many, with keys k0..k6. */
