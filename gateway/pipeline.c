@@ -47,6 +47,15 @@ struct pipeline {
     bool refusing; /* as last logged */
 };
 
+bool pipeline_wants(const struct config *config, const char *outlet)
+{
+    for (size_t i = 0; i < OUTLETS; i++) {
+        if (strcmp(pipeline_outlets[i]->name, outlet) == 0)
+            return pipeline_outlets[i]->wanted(config);
+    }
+    return false;
+}
+
 void pipeline_check(struct config *config)
 {
     struct streams *streams = NULL;
@@ -54,6 +63,7 @@ void pipeline_check(struct config *config)
 
     streams_compile(&streams, config, &reported);
     streams_free(&streams);
+    destination_check(config);
     for (size_t i = 0; i < OUTLETS; i++) {
         if (pipeline_outlets[i]->wanted(config) && pipeline_outlets[i]->check)
             pipeline_outlets[i]->check(config);
@@ -62,32 +72,42 @@ void pipeline_check(struct config *config)
 
 /* ---- the steps of the start ---------------------------------------------------------------------------------- */
 
+/* The check let only built-in streams pass without a destination: nobody who posts to them shall hear "accepted". */
+static void pipeline_drop_streams(struct pipeline *pipeline)
+{
+    for (size_t i = pipeline->streams->count; i-- > 0;) {
+        const struct config_stream *stream = &pipeline->config->streams[i];
+        if (destination_exists(pipeline->config, stream))
+            continue;
+        streams_drop(pipeline->streams, i);
+        log_event(LOG_INFO, "stream.dropped", log_text("stream", stream->name),
+            log_text("reason", "no outlet takes it: it has no topics, and lake.enabled is false"));
+    }
+}
+
 static int pipeline_compile(struct pipeline *pipeline, struct error *error)
 {
-    return streams_compile(&pipeline->streams, pipeline->config, error);
+    if (streams_compile(&pipeline->streams, pipeline->config, error))
+        return -1;
+    pipeline_drop_streams(pipeline);
+    return 0;
 }
 
 /* Half of what it takes to write to Kafka is most likely a slip. */
-static void pipeline_warn_of_topics(const struct pipeline *pipeline)
+static void pipeline_warn_of_kafka(const struct pipeline *pipeline)
 {
-    const bool kafka = outlet_kafka.wanted(pipeline->config);
     size_t with_topics = 0;
 
-    for (size_t i = 0; i < pipeline->streams->count; i++) {
-        const struct stream *stream = &pipeline->streams->items[i];
-        with_topics += stream->topics_count > 0;
-        if (stream->topics_count && !kafka)
-            log_event_always(LOG_WARN, "stream.topics_unused", log_text("stream", stream->name),
-                log_text("reason", "kafka.properties has no bootstrap.servers"));
-    }
-    if (kafka && with_topics == 0)
+    for (size_t i = 0; i < pipeline->streams->count; i++)
+        with_topics += pipeline->streams->items[i].topics_count > 0;
+    if (outlet_kafka.wanted(pipeline->config) && with_topics == 0)
         log_event_always(LOG_WARN, "kafka.unused", log_text("reason", "no stream has topics"));
 }
 
 static int pipeline_choose_outlets(struct pipeline *pipeline, struct error *error)
 {
     (void)error;
-    pipeline_warn_of_topics(pipeline);
+    pipeline_warn_of_kafka(pipeline);
     for (size_t i = 0; i < OUTLETS; i++) {
         if (!pipeline_outlets[i]->wanted(pipeline->config))
             continue;

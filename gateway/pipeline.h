@@ -27,8 +27,12 @@ void pipeline_stop(struct pipeline *pipeline, int64_t deadline);
 /* Takes down what stands: admin, sources, outlets, journal. */
 void pipeline_close(struct pipeline **pipeline);
 
-/* Reports everything that is wrong in streams and outlets to the config; opens nothing. */
+/* Reports everything that is wrong in streams and outlets to the config, also a stream whose records no outlet would take;
+ * opens nothing. */
 void pipeline_check(struct config *config);
+
+/* Whether the configuration asks for the outlet of that name. */
+bool pipeline_wants(const struct config *config, const char *outlet);
 
 struct pipeline_state {
     bool accepting;

@@ -63,4 +63,13 @@ extern const struct outlet_kind outlet_lake;
 extern const struct outlet_kind outlet_kafka;
 extern const struct outlet_kind outlet_dead_letter;
 
+/* ---- destinations ------------------------------------------------------------------------------------------- */
+
+/* Nothing is accepted that has nowhere to go. The lake takes every stream, Kafka those with topics. A stream without a
+ * destination is an error, or not there when it is one of those that exist by default. @thread main */
+bool destination_exists(const struct config *config, const struct config_stream *stream);
+
+/* Reports topics without Kafka, streams without a destination, and that there is no destination at all, to the config. */
+void destination_check(struct config *config);
+
 #endif

@@ -73,6 +73,9 @@ struct streams {
 int streams_compile(struct streams **ret_streams, struct config *config, struct error *error);
 void streams_free(struct streams **streams);
 
+/* Takes one away, before anything knows the others by their place. @thread main */
+void streams_drop(struct streams *streams, size_t index);
+
 /* NULL when there is none of that name. */
 struct stream *streams_find(const struct streams *streams, struct slice name);
 

@@ -40,6 +40,16 @@ void streams_free(struct streams **streams)
     *streams = NULL;
 }
 
+void streams_drop(struct streams *streams, size_t index)
+{
+    struct stream *dropped = &streams->items[index];
+
+    assert(index < streams->count);
+    stream_clear(dropped);
+    streams->count--;
+    memmove(dropped, dropped + 1, (streams->count - index) * sizeof *dropped);
+}
+
 /* ---- compiling -------------------------------------------------------------------------------------------- */
 
 /* Compiling happens once, before anything is accepted: without these few bytes the start ends here. */

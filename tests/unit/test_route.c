@@ -175,6 +175,27 @@ Test(streams, each_pointer_is_kept_once)
     config_free(&config);
 }
 
+Test(streams, one_is_taken_away_and_the_others_stay)
+{
+    struct config *config = load(full, COUNT(full));
+    struct streams *streams = compile(config);
+
+    cr_assert_eq(streams->count, 3);
+    streams_drop(streams, 0); /* readings: the others move up */
+    cr_assert_eq(streams->count, 2);
+    cr_assert_null(streams_find(streams, slice_of("readings")));
+    cr_assert_eq(streams_find(streams, slice_of("unorganized"))->format, RECORD_FORMAT_TEXT);
+    cr_assert_str_eq(streams_find(streams, slice_of("game"))->label_names[2], "who");
+    streams_drop(streams, 1); /* the last one */
+    cr_assert_eq(streams->count, 1);
+    cr_assert_null(streams_find(streams, slice_of("game")));
+    streams_drop(streams, 0); /* the only one */
+    cr_assert_eq(streams->count, 0);
+    cr_assert_null(streams_find(streams, slice_of("unorganized")));
+    streams_free(&streams);
+    config_free(&config);
+}
+
 Test(streams, rendering_is_what_will_be_stored)
 {
     struct config *config = load(full, COUNT(full));

@@ -1,0 +1,57 @@
+/* destination: whether there is an outlet for the records of each stream, judged by the configuration alone; see outlet.h */
+#include "outlet/outlet.h"
+
+#include <string.h>
+
+#include "base/option.h"
+
+bool destination_exists(const struct config *config, const struct config_stream *stream)
+{
+    return outlet_lake.wanted(config) || (stream->topics.count && outlet_kafka.wanted(config));
+}
+
+/* These streams exist although nobody may have asked for them. */
+static bool destination_is_built_in(const struct config_stream *stream)
+{
+    for (size_t i = 0; i < option_stream_defaults_count; i++) {
+        if (strcmp(option_stream_defaults[i].stream, stream->name) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void destination_check_topics(struct config *config)
+{
+    for (size_t i = 0; i < config->streams_count; i++) {
+        if (config->streams[i].topics.count && !outlet_kafka.wanted(config))
+            config_report(config, &config->streams[i].topics.items[0],
+                "topics, but kafka.properties has no bootstrap.servers");
+    }
+}
+
+/* What is accepted has to go somewhere. */
+static void destination_check_streams(struct config *config)
+{
+    size_t taken = 0;
+
+    for (size_t i = 0; i < config->streams_count; i++)
+        taken += destination_exists(config, &config->streams[i]);
+    if (taken == 0)
+        config_report(config, &config->lake.enabled,
+            "nothing takes the records: set it to true, or set bootstrap.servers in kafka.properties and give a "
+            "stream topics");
+    for (size_t i = 0; taken && i < config->streams_count; i++) {
+        const struct config_stream *stream = &config->streams[i];
+        if (!destination_exists(config, stream) && !destination_is_built_in(stream))
+            config_report(config, &stream->topics,
+                "stream %s goes nowhere, it has no topics and there is no lake: give it topics, or set "
+                "lake.enabled: true",
+                stream->name);
+    }
+}
+
+void destination_check(struct config *config)
+{
+    destination_check_topics(config);
+    destination_check_streams(config);
+}
