@@ -1,7 +1,7 @@
 /* journal: `penstock journal forget OUTLET`, gives up what the journal keeps for an outlet that will not come back.
  *
- * The gateway must be stopped; the journal's lock says so. Exit status 0: the outlet's cursor and marks are gone durably, and standard
- * output says what that was; 1: nothing was forgotten; 2: usage.
+ * The gateway must be stopped; the journal's lock says so. The configuration must not ask for the outlet any more. Exit status 0: the
+ * outlet's cursor and marks are gone durably, and standard output says what that was; 1: nothing was forgotten; 2: usage.
  */
 #include "command/command.h"
 
@@ -12,6 +12,8 @@
 
 #include "command/arguments.h"
 #include "journal/journal.h"
+#include "outlet/outlet.h"
+#include "pipeline.h"
 #include "record/record.h"
 
 static int journal_usage(void)
@@ -31,6 +33,20 @@ static void journal_print(const struct journal_report *report, const char *outle
     printf("forgot outlet %s: position %" PRIu64 ", %" PRIu64 " records queued, %" PRIu64 " held, %" PRIu64
            " marks\n",
         outlet, cursor->position, queued, cursor->held, report->forgotten_marks);
+}
+
+/* What a configured outlet has still to deliver is not given up: the next start would take up its work behind all of it. */
+static int journal_check_unwanted(const struct config *config, const char *outlet, struct error *error)
+{
+    if (strcmp(outlet, outlet_dead_letter.name) == 0)
+        return error_set(
+            error, ERROR_REJECT, "outlet %s belongs to every gateway and cannot be forgotten", outlet);
+    if (pipeline_wants(config, outlet))
+        return error_set(error, ERROR_REJECT,
+            "the configuration still asks for outlet %s: take it out first (lake: lake.enabled: false; kafka: no "
+            "kafka.properties, no kafka.files), and name that configuration with -c FILE",
+            outlet);
+    return 0;
 }
 
 /* All kinds of state that the gateway has: their snapshot is written anew here. */
@@ -77,8 +93,8 @@ static int journal_forget_configured(const struct arguments *arguments, const ch
 
     if (!config)
         return COMMAND_FAILED; /* told already */
-    int result = 0;
-    if (asprintf(&directory, "%s/journal", config->gateway.data) < 0) {
+    int result = journal_check_unwanted(config, outlet, &error);
+    if (!result && asprintf(&directory, "%s/journal", config->gateway.data) < 0) {
         directory = NULL;
         result = error_set(&error, ERROR_RETRY, "out of memory");
     }
