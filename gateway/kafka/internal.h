@@ -92,11 +92,13 @@ void property_set_from_file(struct property_build *build, const struct config_pa
 enum kafka_outcome report_outcome(rd_kafka_resp_err_t code);
 
 /* What an error code of produce() means. */
+enum kafka_sent report_sent(rd_kafka_resp_err_t code);
+
 /* No broker, or not the right one, has answered. */
 bool report_is_silence(rd_kafka_resp_err_t code);
+
 /* In words that say what to do. */
 const char *report_reason(rd_kafka_resp_err_t code);
-enum kafka_sent report_sent(rd_kafka_resp_err_t code);
 
 /* How much an error event says about why brokers are out of reach; TROUBLE_NONE: it says nothing about that. */
 enum trouble_rank report_trouble(rd_kafka_resp_err_t code, const char *text);

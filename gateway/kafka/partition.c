@@ -2,8 +2,8 @@
  *
  * With a key: murmur2, as Java clients, Kafka Streams and ksqlDB compute it. Without one librdkafka's choice is a random
  * partition, another one each time, so that a message that is sent again could stand behind newer ones of a partition that never
- * had it, where a reader that drops ids below the highest seen would drop it. Ours follows from the tag: stretches of tags share a partition,
- * which makes whole batches, and a message that is sent again goes where it went.
+ * had it, where a reader that drops ids below the highest seen would drop it. Ours follows from the tag: stretches of tags
+ * share a partition, which makes whole batches, and a message that is sent again goes where it went.
  */
 #include "kafka/internal.h"
 

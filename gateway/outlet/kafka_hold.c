@@ -30,8 +30,8 @@ static uint64_t hold_done(const struct kafka_pump *pump, const struct topic *top
     return topic->state == TOPIC_DRAINING && drained > topic->done ? drained : topic->done;
 }
 
-bool pump_waits_for_other(const struct kafka_pump *pump, const struct kafka_topics *topics, uint64_t position,
-    const struct topic *but)
+bool pump_waits_for_other(const struct kafka_pump *pump, const struct rendered_topics *topics,
+    uint64_t position, const struct topic *but)
 {
     for (size_t i = 0; i < topics->count; i++) {
         const struct topic *topic = topics_find(&pump->topics, topics->names[i]);
@@ -42,7 +42,7 @@ bool pump_waits_for_other(const struct kafka_pump *pump, const struct kafka_topi
     return false;
 }
 
-static bool hold_is_of(const struct kafka_topics *topics, const struct topic *topic)
+static bool hold_is_of(const struct rendered_topics *topics, const struct topic *topic)
 {
     for (size_t i = 0; i < topics->count; i++) {
         if (slice_is(topics->names[i], topic->name))
@@ -79,7 +79,7 @@ static int hold_count_probed(
     __attribute__((cleanup(journal_reader_close))) struct journal_reader *reader = NULL;
     struct journal_entry entry;
     struct record record;
-    struct kafka_topics topics;
+    struct rendered_topics topics;
 
     if (pump_look_up(pump, position, &reader, &entry, &record, error) ||
         kafka_render_topics(pump->renderer, &record, &topics, error))
@@ -134,7 +134,7 @@ static int hold_send_probe(
     struct kafka_pump *pump, struct topic *topic, const struct journal_entry *entry, struct error *error)
 {
     struct record record;
-    struct kafka_topics topics;
+    struct rendered_topics topics;
     struct kafka_message message;
     struct kafka_topic *handle;
 

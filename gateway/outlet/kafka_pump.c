@@ -202,9 +202,9 @@ void pump_topic_answered(
 static void pump_reported(void *context, const struct kafka_report *report)
 {
     struct kafka_pump *pump = context;
-    struct lane *lane = report->tag & 1 ? &pump->drain : &pump->main;
-    const uint64_t position = report->tag >> 5;
-    const unsigned topic = report->tag >> 1 & 15;
+    struct lane *lane = pump_tag_drain(report->tag) ? &pump->drain : &pump->main;
+    const uint64_t position = pump_tag_position(report->tag);
+    const unsigned topic = pump_tag_topic(report->tag);
 
     if (report->outcome >= KAFKA_TOPIC_CREATED) {
         struct topic *made = topics_find(&pump->topics, slice_of(report->topic));

@@ -58,10 +58,31 @@ struct kafka_pump {
     struct journal_cursor told; /* as the journal has it */
 };
 
-/* A tag names a message: position, topic's index, lane. */
+/* A tag of the main producer's names a message: position, topic's index, lane. Stretches of 1,024 positions share a partition where
+ * there is no key (KAFKA_TAG_STRETCH). */
+#define PUMP_TAG_BITS 5
+
+_Static_assert(RECORD_TOPICS_MAX <= 1 << (PUMP_TAG_BITS - 1), "an index has to fit");
+_Static_assert(KAFKA_TAG_STRETCH == PUMP_TAG_BITS + 10, "as said above");
+
 static inline uint64_t pump_tag(uint64_t position, unsigned topic, bool drain)
 {
-    return position << 5 | topic << 1 | drain;
+    return position << PUMP_TAG_BITS | topic << 1 | drain;
+}
+
+static inline uint64_t pump_tag_position(uint64_t tag)
+{
+    return tag >> PUMP_TAG_BITS;
+}
+
+static inline unsigned pump_tag_topic(uint64_t tag)
+{
+    return tag >> 1 & (RECORD_TOPICS_MAX - 1);
+}
+
+static inline bool pump_tag_drain(uint64_t tag)
+{
+    return tag & 1;
 }
 
 static inline uint64_t pump_in_flight(const struct kafka_pump *pump)
@@ -113,8 +134,8 @@ void pump_probed(void *context, const struct kafka_report *report);
 /* The main lane waits, so that the drain can catch up with it. */
 bool pump_is_closing(struct kafka_pump *pump);
 /* Whether the position waits for another topic than this one (NULL: than those that are being drained). */
-bool pump_waits_for_other(const struct kafka_pump *pump, const struct kafka_topics *topics, uint64_t position,
-    const struct topic *but);
+bool pump_waits_for_other(const struct kafka_pump *pump, const struct rendered_topics *topics,
+    uint64_t position, const struct topic *but);
 /* When a held topic is to be looked at next (monotonic); INT64_MAX: none is. */
 int64_t pump_hold_due(const struct kafka_pump *pump);
 

@@ -84,7 +84,7 @@ static int render_templates(struct kafka_renderer *renderer, const struct render
 
 /* Adds the name that stands behind `start` in names, unless it is there already. */
 static void render_add_topic(
-    struct kafka_renderer *renderer, struct kafka_topics *topics, size_t start, bool literal)
+    struct kafka_renderer *renderer, struct rendered_topics *topics, size_t start, bool literal)
 {
     const struct slice name = {renderer->names.data + start, renderer->names.length - start};
 
@@ -98,7 +98,7 @@ static void render_add_topic(
 
 /* A dead letter that is given back goes to the topic that its origin names ("kafka ID TOPIC") if that is still one of its own: the
  * others have had it. */
-static void render_keep_replayed(const struct record *record, struct kafka_topics *topics)
+static void render_keep_replayed(const struct record *record, struct rendered_topics *topics)
 {
     const char *blank =
         record->origin.length ? memrchr(record->origin.data, ' ', record->origin.length) : NULL;
@@ -115,7 +115,7 @@ static void render_keep_replayed(const struct record *record, struct kafka_topic
 }
 
 int kafka_render_topics(struct kafka_renderer *renderer, const struct record *record,
-    struct kafka_topics *ret_topics, struct error *error)
+    struct rendered_topics *ret_topics, struct error *error)
 {
     const struct rendering *rendering = rendering_find(renderer->renderings, record->rendering);
     const struct render_templates *templates;

@@ -20,7 +20,7 @@ int kafka_renderer_open(struct kafka_renderer **ret_renderer, struct rendering_t
 void kafka_renderer_close(struct kafka_renderer **renderer);
 
 /* The topics of one record, each once. Those that could not be rendered have an empty name; reason is the first one's. */
-struct kafka_topics {
+struct rendered_topics {
     const struct rendering *rendering;
     struct slice names[RECORD_TOPICS_MAX]; /* until the next call */
     size_t count;
@@ -30,7 +30,7 @@ struct kafka_topics {
 
 /* ERROR_REJECT: the rendering is lost. */
 int kafka_render_topics(struct kafka_renderer *renderer, const struct record *record,
-    struct kafka_topics *ret_topics, struct error *error);
+    struct rendered_topics *ret_topics, struct error *error);
 
 /* All but the tag; slices point into the record and the renderer, until the next call. ERROR_REJECT: it can never be one. */
 int kafka_render_message(struct kafka_renderer *renderer, const struct journal_entry *entry,

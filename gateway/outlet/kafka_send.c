@@ -12,7 +12,7 @@ struct send {
     bool drain;
     const struct journal_entry *entry;
     struct record record;
-    struct kafka_topics topics;
+    struct rendered_topics topics;
     struct kafka_message message;
     bool rendered; /* message is there */
 };
@@ -237,7 +237,7 @@ static enum sent send_main_record(
         if (error->kind != ERROR_REJECT)
             return SENT_FAILED;
         lost = true;
-        send.topics = (struct kafka_topics){.count = 1, .names = {{"", 0}}, .reason = error->text};
+        send.topics = (struct rendered_topics){.count = 1, .names = {{"", 0}}, .reason = error->text};
     }
     send_take(&send, lost);
     for (unsigned index = 0; index < send.topics.count; index++) {

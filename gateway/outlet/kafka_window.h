@@ -2,7 +2,8 @@
  *
  * A record goes to several topics; its bits say which of them are not done, and which of these are under way. The watermark
  * passes a position when none is left. Behind a rewind the same positions are taken again, and what was done stays done, so
- * that only what was never confirmed is sent once more; what was held is looked at anew, for its topic may be open by then. Room-internal, pure. @thread the outlet's
+ * that only what was never confirmed is sent once more; what was held is looked at anew, for its topic may be open by then.
+ * Room-internal, pure. @thread the outlet's
  */
 #ifndef PENSTOCK_OUTLET_KAFKA_WINDOW_H
 #define PENSTOCK_OUTLET_KAFKA_WINDOW_H

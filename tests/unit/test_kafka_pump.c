@@ -373,6 +373,11 @@ static unsigned chaos(unsigned below)
     return (unsigned)(chaos_state >> 33) % below;
 }
 
+static bool nothing_under_way(void)
+{
+    return kafka_status().in_flight == 0;
+}
+
 static void chaos_round(uint8_t renderings[KAFKA_ROWS_MAX])
 {
     static const rd_kafka_resp_err_t errors[] = {RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED,
@@ -388,8 +393,13 @@ static void chaos_round(uint8_t renderings[KAFKA_ROWS_MAX])
     if (chaos(3) == 0)
         push_errors(errors[chaos(sizeof errors / sizeof *errors)], 1 + (int)chaos(3));
     kafka_steps(chaos(60) * 1000);
-    if (chaos(8) == 0)
+    if (chaos(8) == 0) {
+        /* A batch that is to be sent again must not be given up here: a broker would refuse the one behind it for its sequence
+         * number, the mock knows none. */
+        rd_kafka_mock_clear_request_errors(kafka.cluster, KAFKA_PRODUCE);
+        kafka_run_until(nothing_under_way);
         kafka_restart();
+    }
 }
 
 static void assert_topic(const char *topic, const uint8_t *renderings, uint8_t one, uint8_t other)
