@@ -35,7 +35,7 @@
     X(JOURNAL_RECORDS_DAMAGED, COUNTER, "penstock_journal_records_damaged_total", "", "Records lost to damage, each named in the log.") \
     X(OUTLET_DELIVERED, COUNTER, "penstock_outlet_delivered_total", "outlet", "Records confirmed by the outlet's store.") \
     X(OUTLET_DEAD_LETTERED, COUNTER, "penstock_outlet_dead_lettered_total", "outlet", "Records that became dead letters.") \
-    X(OUTLET_NOT_FOR_OUTLET, COUNTER, "penstock_outlet_not_for_outlet_total", "outlet", "Records that were not meant for the outlet, among them the gateway's own.") \
+    X(OUTLET_NOT_FOR_OUTLET, COUNTER, "penstock_outlet_not_for_outlet_total", "outlet", "Records that were not meant for the outlet, as those of streams without topics are not meant for Kafka.") \
     X(DEAD_LETTER_BYTES, GAUGE, "penstock_dead_letter_bytes", "", "Bytes of all dead letters kept, those put aside not among them.") \
     X(OUTLET_FILES, COUNTER, "penstock_outlet_files_total", "outlet", "Files published.") \
     X(OUTLET_ERRORS, COUNTER, "penstock_outlet_errors_total", "outlet", "Deliveries that failed and are tried again.") \

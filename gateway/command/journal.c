@@ -35,7 +35,7 @@ static void journal_print(const struct journal_report *report, const char *outle
         outlet, cursor->position, queued, cursor->held, report->forgotten_marks);
 }
 
-/* What a configured outlet has still to deliver is not given up: the next start would take up its work behind all of it. */
+/* A configured outlet would be new at the next start: what it has still to deliver would be lost to it, or come twice. */
 static int journal_check_unwanted(const struct config *config, const char *outlet, struct error *error)
 {
     if (strcmp(outlet, outlet_dead_letter.name) == 0)

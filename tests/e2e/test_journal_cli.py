@@ -1,13 +1,18 @@
-"""`penstock journal forget`: on a stopped gateway, with the right gateway.id, for an outlet that the journal knows."""
+"""`penstock journal forget`: on a stopped gateway, with the right gateway.id, for an outlet that the journal knows and the
+configuration no longer asks for."""
 
 import re
 
 import pytest
 
-from penstock import lake_rows, run_command, wait_until
+from penstock import Gateway, lake_rows, run_command, wait_until
 
 FORGOT = re.compile(r"^forgot outlet (?P<outlet>\S+): position (?P<position>\d+), (?P<queued>\d+) records queued, (?P<held>\d+) held, "
                     r"(?P<marks>\d+) marks\n$")
+
+# Of the gateway that goes on without its lake. Nobody listens there.
+KAFKA = ("kafka.properties.bootstrap.servers=127.0.0.1:1", "streams.readings.topics=READINGS")
+NO_LAKE = ("lake.enabled=false", *KAFKA)
 
 
 @pytest.fixture
@@ -21,7 +26,7 @@ def stopped(gateway):
     return one
 
 
-def forget(gateway, outlet, *more, sets=("gateway.id=site-7",)):
+def forget(gateway, outlet, *more, sets=("gateway.id=site-7", *NO_LAKE)):
     arguments = [argument for one in sets for argument in ("--set", one)]
     return run_command("journal", "forget", outlet, *arguments, *more, cwd=gateway.directory)
 
@@ -56,9 +61,36 @@ def test_an_outlet_that_is_not_there_is_told_the_known(stopped):
 
 
 def test_a_configuration_file_says_where(stopped):
-    (stopped.directory / "c.yaml").write_text("gateway: {id: site-7, data: penstock-data}\n")
+    """The way out that the start names: the outlet leaves the configuration, then the journal."""
+    (stopped.directory / "c.yaml").write_text("""
+gateway: {id: site-7, data: penstock-data}
+http: {listen: "127.0.0.1:0"}
+admin: {listen: "127.0.0.1:0"}
+lake: {enabled: false}
+kafka: {properties: {bootstrap.servers: "127.0.0.1:1"}}
+streams: {readings: {topics: [READINGS]}}
+""")
+    refused = run_command("run", "-c", "c.yaml", cwd=stopped.directory)
+    assert refused.returncode == 1 and "penstock journal forget lake" in refused.stderr, refused.stderr
     done = forget(stopped, "lake", "-c", "c.yaml", sets=())
     assert done.returncode == 0, done.stderr
+    without = Gateway(stopped.directory, config=(stopped.directory / "c.yaml").read_text(), default_ports=True)
+    with without.start():
+        without.send({"sensor_id": "S", "n": 5})
+
+
+def test_an_outlet_that_is_configured_is_kept(stopped):
+    """What it has still to deliver would be gone without a word, and the default configuration has a lake."""
+    before = stopped.journal_files()
+    for outlet, sets in ("lake", ()), ("lake", KAFKA), ("kafka", KAFKA), ("kafka", NO_LAKE):
+        done = forget(stopped, outlet, sets=("gateway.id=site-7", *sets))
+        assert done.returncode == 1 and done.stdout == ""
+        assert f"still asks for outlet {outlet}" in done.stderr
+        assert "lake.enabled: false" in done.stderr and "kafka.properties" in done.stderr and "-c FILE" in done.stderr
+    done = forget(stopped, "dead-letters")
+    assert done.returncode == 1 and done.stdout == ""
+    assert "outlet dead-letters belongs to every gateway" in done.stderr
+    assert stopped.journal_files() == before
 
 
 def test_a_running_gateway_keeps_its_journal(gateway):
@@ -71,14 +103,14 @@ def test_a_running_gateway_keeps_its_journal(gateway):
 
 def test_another_gateway_is_refused(stopped):
     before = stopped.journal_files()
-    done = forget(stopped, "lake", sets=("gateway.id=site-8",))
+    done = forget(stopped, "lake", sets=("gateway.id=site-8", *NO_LAKE))
     assert done.returncode == 1
     assert "belongs to gateway.id site-7, not site-8" in done.stderr
     assert stopped.journal_files() == before
 
 
 def test_no_directory_comes_into_being(tmp_path):
-    done = run_command("journal", "forget", "lake", cwd=tmp_path)
+    done = run_command("journal", "forget", "kafka", cwd=tmp_path)
     assert done.returncode == 1
     assert "penstock-data/journal" in done.stderr
     assert list(tmp_path.iterdir()) == []
