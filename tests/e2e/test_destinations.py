@@ -96,3 +96,17 @@ def test_what_is_not_for_kafka_is_counted(gateway):
     assert one.metric("penstock_outlet_not_for_outlet_total", 'outlet="lake"') == 0
     one.stop_cleanly()
     assert len(lake_rows(one.lake)) == 6
+
+
+def test_what_is_not_for_the_lake_is_counted(gateway):
+    """A dead letter of Kafka's that is given back is Kafka's alone."""
+    one = gateway("lake.roll.every=100ms", config=KAFKA + "streams: {readings: {topics: [A]}}\n").start()
+    letter = {"id": "site-7/3f9a1c22/1", "outlet": "kafka", "stream": "readings", "topic": "A", "reason": "it was too large",
+              "time": "2026-01-02T03:04:05.000000Z", "received": "2026-01-02T03:04:05.000000Z", "key": "7", "labels": {},
+              "origin": "http", "payload": '{"sensor_id":7}'}
+    (one.data / "dead-letters" / "readings+0000000001.jsonl").write_text(json.dumps(letter) + "\n")
+    assert run_command("dead-letters", "replay", "readings", cwd=one.directory).returncode == 0
+    wait_until("the lake to pass over it", lambda: one.metric("penstock_outlet_not_for_outlet_total", 'outlet="lake"') == 1)
+    one.send({"sensor_id": 8})
+    wait_until("the lake to have the other", lambda: lake_rows(one.lake) == [b'{"sensor_id": 8}'])
+    assert one.metric("penstock_outlet_not_for_outlet_total", 'outlet="kafka"') == 0
