@@ -50,7 +50,8 @@ void kafka_client_set_log(struct kafka_client *client, kafka_log_fn *log, void *
 
 enum kafka_role {
     KAFKA_ROLE_MAIN, /* gapless: behind a refused batch nothing is delivered, the producer is broken then */
-    KAFKA_ROLE_CAREFUL, /* as main, but sends at once: for a few messages at a time */
+    KAFKA_ROLE_CAREFUL, /* as main, with one request under way and a linger that makes one batch per partition of what is sent
+                         * in one go */
     KAFKA_ROLE_PROBE, /* tries single messages to topics that did not work: no gapless guarantee, small queue, gives up after
                        * `patience` */
 };

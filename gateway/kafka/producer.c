@@ -47,6 +47,11 @@ static int configure_probe(rd_kafka_conf_t *conf, int64_t patience, struct error
                : -1;
 }
 
+static int configure_careful(rd_kafka_conf_t *conf, struct error *error)
+{
+    return set(conf, "linger.ms", "20", error) == 0 ? set(conf, "max.in.flight", "1", error) : -1;
+}
+
 static int start(struct kafka_producer *producer, enum kafka_role role, int64_t patience, struct error *error)
 {
     char reason[256];
@@ -55,7 +60,7 @@ static int start(struct kafka_producer *producer, enum kafka_role role, int64_t 
     rd_kafka_conf_set_events(
         conf, RD_KAFKA_EVENT_DR | RD_KAFKA_EVENT_ERROR | RD_KAFKA_EVENT_STATS | RD_KAFKA_EVENT_LOG);
     if ((role == KAFKA_ROLE_PROBE && configure_probe(conf, patience, error) != 0) ||
-        (role == KAFKA_ROLE_CAREFUL && set(conf, "linger.ms", "0", error) != 0)) {
+        (role == KAFKA_ROLE_CAREFUL && configure_careful(conf, error) != 0)) {
         rd_kafka_conf_destroy(conf);
         return -1;
     }

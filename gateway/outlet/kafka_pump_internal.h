@@ -24,6 +24,7 @@ struct kafka_pump {
     struct kafka_producer *producer; /* NULL: to be opened at retry_at */
     int64_t retry_at; /* monotonic; no producer, no sending before */
     bool careful; /* it was opened while `limit` was set */
+    bool started; /* its first messages are confirmed: brokers know its sequence numbers */
     bool replay; /* something came back: a new producer, from the watermark, */
     int64_t replace_at; /* at the latest then (monotonic) */
     bool progress; /* this producer has delivered something, or shown what cannot be delivered */

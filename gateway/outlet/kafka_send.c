@@ -79,9 +79,13 @@ int pump_bury(struct kafka_pump *pump, struct lane *lane, uint64_t position, uns
 
 /* ---- one message ------------------------------------------------------------------------------------------- */
 
+#define SEND_FIRST_BURST 1024 /* messages: handed to librdkafka well within its linger */
+
 static bool send_has_room(const struct kafka_pump *pump)
 {
-    return pump->limit == PUMP_UNLIMITED || pump->burst < pump->limit;
+    const uint64_t most = pump->limit < SEND_FIRST_BURST ? pump->limit : SEND_FIRST_BURST;
+
+    return pump->burst < most || (pump->started && pump->limit == PUMP_UNLIMITED);
 }
 
 /* Whether the topic may be sent to: made if it was to be, its handle there. */

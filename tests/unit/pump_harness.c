@@ -47,8 +47,7 @@ static void open_client(void)
     static char servers[512];
     /* The mock checks no sequence numbers: of two batches under way it would take the second though it refused the first. */
     static struct config_pair pairs[] = {{"max.in.flight", "1"}, {"bootstrap.servers", servers},
-        {"retry.backoff.ms", "50"}, {"reconnect.backoff.ms", "20"}, {"reconnect.backoff.max.ms", "100"},
-        {"linger.ms", "5"}};
+        {"retry.backoff.ms", "50"}, {"reconnect.backoff.ms", "20"}, {"reconnect.backoff.max.ms", "100"}};
 
     snprintf(servers, sizeof servers, "%s", rd_kafka_mock_cluster_bootstraps(kafka.cluster));
     cr_assert_eq(config_load(&kafka.config, NULL, NULL, 0), 0);
