@@ -63,7 +63,7 @@ Test(dead_letter_replay, gives_back_what_a_record_was)
     read_journal(0);
     cr_assert_eq(seen_count, 1);
     cr_assert_str_eq(seen[0].payload, "{\"a\":\"\xc3\xa9\"}");
-    cr_assert_str_eq(seen[0].origin, "lake test-1/0000001f/42");
+    cr_assert_str_eq(seen[0].origin, "lake test-1/0000001f/42 T");
     cr_assert_str_eq(seen[0].key, "SENSOR_1");
     cr_assert_str_eq(seen[0].site, "north", "labels are found by name");
     cr_assert_str_eq(seen[0].zone, "");
