@@ -110,15 +110,11 @@ static int journal_forget_configured(const struct arguments *arguments, const ch
 int command_journal(int argc, char **argv)
 {
     cleanup_arguments struct arguments arguments = {0};
-    int words = 0, status;
+    int status;
 
-    while (words < 2 && words + 1 < argc && argv[words + 1][0] != '-')
-        words++;
-    if (words && strcmp(argv[1], "forget"))
-        return journal_usage();
-    const char *outlet = words == 2 ? argv[2] : NULL;
-    argv[words] = argv[0]; /* what follows are the arguments of every command */
-    if (!arguments_take(&arguments, argc - words, argv + words, &status))
+    if (!arguments_take(&arguments, argc, argv, &status))
         return status;
-    return outlet ? journal_forget_configured(&arguments, outlet) : journal_usage();
+    if (arguments.words_count < 2 || strcmp(arguments.words[0], "forget"))
+        return journal_usage();
+    return journal_forget_configured(&arguments, arguments.words[1]);
 }
