@@ -32,7 +32,7 @@
     X(JOURNAL_FREE_BYTES, GAUGE, "penstock_journal_free_bytes", "", "Bytes that the journal may still take before it refuses.") \
     X(JOURNAL_SEQUENCE, GAUGE, "penstock_journal_sequence", "", "Sequence of the newest durable record.") \
     X(JOURNAL_SEGMENTS_RETIRED, COUNTER, "penstock_journal_segments_retired_total", "", "Segments given up after a write or fsync error.") \
-    X(JOURNAL_RECORDS_DAMAGED, COUNTER, "penstock_journal_records_damaged_total", "", "Records lost to damage, each named in the log.") \
+    X(JOURNAL_RECORDS_DAMAGED, COUNTER, "penstock_journal_records_damaged_total", "outlet", "Records that the outlet lost to damage of the journal, each named in the log.") \
     X(OUTLET_DELIVERED, COUNTER, "penstock_outlet_delivered_total", "outlet", "Records confirmed by the outlet's store.") \
     X(OUTLET_DEAD_LETTERED, COUNTER, "penstock_outlet_dead_lettered_total", "outlet", "Records that became dead letters.") \
     X(OUTLET_NOT_FOR_OUTLET, COUNTER, "penstock_outlet_not_for_outlet_total", "outlet", "Records that were not meant for the outlet, as those of streams without topics are not meant for Kafka.") \

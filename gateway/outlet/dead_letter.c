@@ -2,15 +2,12 @@
  * dead_letter_replay.h */
 #include "outlet/outlet.h"
 
-#include <assert.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "base/health.h"
 #include "base/log.h"
-#include "base/metric.h"
 #include "outlet/dead_letter_replay.h"
+#include "outlet/worker.h"
 
 #define OUTLET_GATHER \
     (CLOCK_SECOND /   \
@@ -18,20 +15,14 @@
 
 #define OUTLET_CONDITION "dead-letters.outlet" /* that of used up quotas is the pipeline's */
 
-struct outlet_metrics {
-    struct metric_series *delivered, *dead_lettered, *errors, *lag_records, *lag_seconds, *damaged, *bytes;
-};
-
 struct outlet {
     struct dead_letter_pump_options options;
     struct dead_letter_pump *pump;
     struct dead_letter_replay *replay;
     int64_t replay_at; /* monotonic */
-    pthread_t thread;
-    bool running;
-    atomic_bool stopping;
-    _Atomic int64_t deadline;
-    struct outlet_metrics metrics;
+    struct worker worker;
+    struct worker_totals totals;
+    struct metric_series *bytes;
     struct dead_letter_pump_status told; /* what metrics and health say */
 };
 
@@ -41,18 +32,6 @@ static bool outlet_dead_letter_wanted(const struct config *config)
 {
     (void)config;
     return true; /* any source may mark a record, any outlet give one up */
-}
-
-static void outlet_find_metrics(struct outlet_metrics *metrics)
-{
-    metrics->delivered = metric_series(METRIC_OUTLET_DELIVERED, DEAD_LETTER_PUMP_NAME, NULL, NULL);
-    metrics->dead_lettered = metric_series(METRIC_OUTLET_DEAD_LETTERED, DEAD_LETTER_PUMP_NAME, NULL, NULL);
-    metrics->errors = metric_series(METRIC_OUTLET_ERRORS, DEAD_LETTER_PUMP_NAME, NULL, NULL);
-    metrics->lag_records = metric_series(METRIC_OUTLET_LAG_RECORDS, DEAD_LETTER_PUMP_NAME, NULL, NULL);
-    metrics->lag_seconds = metric_series(METRIC_OUTLET_LAG_SECONDS, DEAD_LETTER_PUMP_NAME, NULL, NULL);
-    /* Counted here alone: this outlet is always there, and each of them finds the same damage. */
-    metrics->damaged = metric_series(METRIC_JOURNAL_RECORDS_DAMAGED, NULL, NULL, NULL);
-    metrics->bytes = metric_series(METRIC_DEAD_LETTER_BYTES, NULL, NULL, NULL);
 }
 
 static int outlet_dead_letter_open(
@@ -70,7 +49,8 @@ static int outlet_dead_letter_open(
         .dead_letters = context->dead_letters,
         .clock = context->clock,
     };
-    outlet_find_metrics(&outlet->metrics);
+    worker_find_totals(&outlet->totals, DEAD_LETTER_PUMP_NAME);
+    outlet->bytes = metric_series(METRIC_DEAD_LETTER_BYTES, NULL, NULL, NULL);
     *ret_outlet = outlet;
     return 0;
 }
@@ -86,19 +66,12 @@ static int outlet_dead_letter_describe(const struct outlet *outlet, struct bytes
 
 static void outlet_tell_metrics(struct outlet *outlet, const struct dead_letter_pump_status *status)
 {
-    const struct outlet_metrics *metrics = &outlet->metrics;
-    const struct journal_cursor *told = &outlet->told.cursor;
     struct dead_letters_status letters;
-    uint64_t durable = journal_durable(outlet->options.journal);
-    int64_t lag = status->lag_since ? clock_wall(outlet->options.clock) - status->lag_since : 0;
 
+    worker_tell_totals(&outlet->totals, outlet->options.journal, outlet->options.clock, &status->cursor,
+        &outlet->told.cursor, status->lag_since);
     dead_letters_status(outlet->options.dead_letters, &letters);
-    metric_add(metrics->delivered, status->cursor.delivered - told->delivered);
-    metric_add(metrics->dead_lettered, status->cursor.dead_lettered - told->dead_lettered);
-    metric_add(metrics->damaged, status->cursor.damaged - told->damaged);
-    metric_set(metrics->lag_records, (double)(durable - status->cursor.position));
-    metric_set(metrics->lag_seconds, lag > 0 ? (double)lag / (double)CLOCK_SECOND : 0);
-    metric_set(metrics->bytes, (double)letters.letters_bytes);
+    metric_set(outlet->bytes, (double)letters.letters_bytes);
 }
 
 /* What a step has changed, for metrics, /readyz and the log. error is the step's when it failed, else NULL. */
@@ -109,7 +82,7 @@ static void outlet_tell(struct outlet *outlet, const struct error *error)
     dead_letter_pump_status(outlet->pump, &status);
     outlet_tell_metrics(outlet, &status);
     if (error) {
-        metric_add(outlet->metrics.errors, 1);
+        metric_add(outlet->totals.errors, 1);
         health_set(OUTLET_CONDITION, HEALTH_DEGRADED, error->text);
         log_event(LOG_WARN, "outlet.failed", log_text("outlet", DEAD_LETTER_PUMP_NAME),
             log_text("reason", error->text), log_number("failures", (int64_t)status.failures));
@@ -147,7 +120,7 @@ static void outlet_wait(struct outlet *outlet, unsigned *seen)
     int64_t until;
 
     journal_wait(outlet->options.journal, UINT64_MAX, OUTLET_GATHER, seen);
-    if (atomic_load(&outlet->stopping))
+    if (worker_is_stopping(&outlet->worker))
         return;
     dead_letter_pump_wait(outlet->pump, &after, &until);
     until = until < outlet->replay_at ? until : outlet->replay_at;
@@ -164,14 +137,14 @@ static void *outlet_thread(void *argument)
 
     log_event(LOG_INFO, "outlet.started", log_text("outlet", DEAD_LETTER_PUMP_NAME),
         log_number("position", (int64_t)outlet->told.cursor.position));
-    while (!atomic_load(&outlet->stopping)) {
+    while (!worker_is_stopping(&outlet->worker)) {
         int worked = dead_letter_pump_step(outlet->pump, &error);
         outlet_tell(outlet, worked < 0 ? &error : NULL);
         bool more = outlet_replay(outlet);
         if (worked <= 0 && !more)
             outlet_wait(outlet, &seen);
     }
-    int drained = dead_letter_pump_drain(outlet->pump, atomic_load(&outlet->deadline), &error);
+    int drained = dead_letter_pump_drain(outlet->pump, atomic_load(&outlet->worker.deadline), &error);
     outlet_tell(outlet, drained ? &error : NULL);
     log_event(LOG_INFO, "outlet.stopped", log_text("outlet", DEAD_LETTER_PUMP_NAME),
         log_number("position", (int64_t)outlet->told.cursor.position),
@@ -188,7 +161,6 @@ static void outlet_close_parts(struct outlet *outlet)
 
 static int outlet_dead_letter_run(struct outlet *outlet, struct error *error)
 {
-    assert(!outlet->running);
     if (dead_letter_pump_open(&outlet->pump, &outlet->options, error) ||
         dead_letter_replay_open(&outlet->replay, &outlet->options, error)) {
         outlet_close_parts(outlet);
@@ -196,25 +168,18 @@ static int outlet_dead_letter_run(struct outlet *outlet, struct error *error)
     }
     dead_letter_pump_status(outlet->pump, &outlet->told);
     outlet_tell_metrics(outlet, &outlet->told); /* what is queued is told before the first step */
-    int failure = pthread_create(&outlet->thread, NULL, outlet_thread, outlet);
-    if (failure) {
+    if (worker_start(
+            &outlet->worker, DEAD_LETTER_PUMP_NAME, outlet->options.journal, outlet_thread, outlet, error)) {
         outlet_close_parts(outlet);
-        return error_set(error, ERROR_FATAL, "dead letters: thread: %s", strerror(failure));
+        return -1;
     }
-    pthread_setname_np(outlet->thread, DEAD_LETTER_PUMP_NAME);
-    outlet->running = true;
     return 0;
 }
 
 static void outlet_dead_letter_stop(struct outlet *outlet, int64_t deadline)
 {
-    if (!outlet->running)
+    if (!worker_stop(&outlet->worker, deadline))
         return;
-    atomic_store(&outlet->deadline, deadline);
-    atomic_store(&outlet->stopping, true);
-    journal_wake(outlet->options.journal);
-    pthread_join(outlet->thread, NULL);
-    outlet->running = false;
     outlet_close_parts(outlet); /* the journal may be closed next */
 }
 

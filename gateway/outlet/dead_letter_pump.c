@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "outlet/worker.h"
 
 #define PUMP_REASON "not decodable" /* a source keeps such a record as it came */
 
@@ -137,17 +138,13 @@ static int pump_settle(struct dead_letter_pump *pump, struct error *error)
 
 static int pump_fail(struct dead_letter_pump *pump)
 {
-    int64_t pause = DEAD_LETTER_PUMP_BACKOFF_LEAST;
     struct error ignored; /* of what failed already, the first reason is told */
 
-    for (uint64_t i = 0; i < pump->failures && pause < DEAD_LETTER_PUMP_BACKOFF_MOST; i++)
-        pause *= 2;
     /* Else every try would write again what went well before it. */
     pump_settle(pump, &ignored);
     journal_reader_close(&pump->reader);
     pump->failures++;
-    pump->retry_at = clock_monotonic(pump->options.clock) +
-                     (pause < DEAD_LETTER_PUMP_BACKOFF_MOST ? pause : DEAD_LETTER_PUMP_BACKOFF_MOST);
+    pump->retry_at = clock_monotonic(pump->options.clock) + worker_pause(pump->failures);
     if (pump->lag_since == 0)
         pump->lag_since = clock_wall(pump->options.clock);
     return -1;

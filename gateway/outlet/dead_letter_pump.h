@@ -22,8 +22,6 @@
 #define DEAD_LETTER_PUMP_SOURCE "source" /* the outlet that letters name which came undecodable */
 #define DEAD_LETTER_PUMP_BATCH 16384 /* records per step */
 #define DEAD_LETTER_PUMP_LETTERS 256 /* letters per step */
-#define DEAD_LETTER_PUMP_BACKOFF_LEAST (CLOCK_SECOND / 10)
-#define DEAD_LETTER_PUMP_BACKOFF_MOST (5 * CLOCK_SECOND)
 
 struct dead_letter_pump_options {
     const char *gateway_id;

@@ -1,17 +1,14 @@
 /* kafka: the Kafka outlet: its options, its thread, what it tells the outside; see outlet.h and kafka_pump.h */
 #include "outlet/outlet.h"
 
-#include <assert.h>
 #include <inttypes.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/health.h"
 #include "base/log.h"
-#include "base/metric.h"
 #include "outlet/kafka_pump.h"
+#include "outlet/worker.h"
 
 #define OUTLET_WAIT_MOST CLOCK_SECOND /* between two looks at the metrics */
 #define OUTLET_POLL (CLOCK_SECOND / 200) /* between two looks at the journal while messages are under way */
@@ -21,19 +18,15 @@
 #define OUTLET_FULL_CONDITION "kafka.max_topics"
 
 struct outlet_metrics {
-    struct metric_series *delivered, *dead_lettered, *not_for_outlet, *held, *errors, *lag_records,
-        *lag_seconds;
-    struct metric_series *queue_messages, *queue_bytes, *in_flight, *retries, *topics, *topics_held;
+    struct metric_series *held, *queue_messages, *queue_bytes, *in_flight, *retries, *topics, *topics_held;
 };
 
 struct outlet {
     struct kafka_client *client;
     struct kafka_pump_options options;
     struct kafka_pump *pump;
-    pthread_t thread;
-    bool running;
-    atomic_bool stopping;
-    _Atomic int64_t deadline;
+    struct worker worker;
+    struct worker_totals totals;
     struct outlet_metrics metrics;
     struct kafka_pump_status told; /* what metrics and health say */
     uint64_t statistics; /* version told */
@@ -44,13 +37,7 @@ struct outlet {
 
 static void outlet_find_metrics(struct outlet_metrics *metrics)
 {
-    metrics->delivered = metric_series(METRIC_OUTLET_DELIVERED, KAFKA_PUMP_NAME, NULL, NULL);
-    metrics->dead_lettered = metric_series(METRIC_OUTLET_DEAD_LETTERED, KAFKA_PUMP_NAME, NULL, NULL);
-    metrics->not_for_outlet = metric_series(METRIC_OUTLET_NOT_FOR_OUTLET, KAFKA_PUMP_NAME, NULL, NULL);
     metrics->held = metric_series(METRIC_OUTLET_HELD, KAFKA_PUMP_NAME, NULL, NULL);
-    metrics->errors = metric_series(METRIC_OUTLET_ERRORS, KAFKA_PUMP_NAME, NULL, NULL);
-    metrics->lag_records = metric_series(METRIC_OUTLET_LAG_RECORDS, KAFKA_PUMP_NAME, NULL, NULL);
-    metrics->lag_seconds = metric_series(METRIC_OUTLET_LAG_SECONDS, KAFKA_PUMP_NAME, NULL, NULL);
     metrics->queue_messages = metric_series(METRIC_KAFKA_QUEUE_MESSAGES, NULL, NULL, NULL);
     metrics->queue_bytes = metric_series(METRIC_KAFKA_QUEUE_BYTES, NULL, NULL, NULL);
     metrics->in_flight = metric_series(METRIC_KAFKA_IN_FLIGHT, NULL, NULL, NULL);
@@ -115,6 +102,7 @@ static int outlet_kafka_open(
         .create_partitions = config->kafka.create_topics.partitions,
         .create_replication = config->kafka.create_topics.replication,
     };
+    worker_find_totals(&outlet->totals, KAFKA_PUMP_NAME);
     outlet_find_metrics(&outlet->metrics);
     *ret_outlet = outlet;
     outlet = NULL;
@@ -147,23 +135,15 @@ static void outlet_tell_brokers(struct outlet *outlet, const struct kafka_statis
 static void outlet_tell_metrics(struct outlet *outlet, const struct kafka_pump_status *status)
 {
     const struct outlet_metrics *metrics = &outlet->metrics;
-    const struct journal_cursor *cursor = &status->cursor, *told = &outlet->told.cursor;
-    const uint64_t durable = journal_durable(outlet->options.journal);
-    const int64_t lag = status->lag_since ? clock_wall(outlet->options.clock) - status->lag_since : 0;
 
-    metric_add(metrics->delivered, cursor->delivered - told->delivered);
-    metric_add(metrics->dead_lettered, cursor->dead_lettered - told->dead_lettered);
-    metric_add(metrics->not_for_outlet, cursor->not_for_outlet - told->not_for_outlet);
-    metric_add(
-        metric_series(METRIC_JOURNAL_RECORDS_DAMAGED, NULL, NULL, NULL), cursor->damaged - told->damaged);
-    metric_add(metrics->errors, status->replays - outlet->told.replays);
+    worker_tell_totals(&outlet->totals, outlet->options.journal, outlet->options.clock, &status->cursor,
+        &outlet->told.cursor, status->lag_since);
+    metric_add(outlet->totals.errors, status->replays - outlet->told.replays);
     metric_add(metrics->retries, status->retries - outlet->told.retries);
-    metric_set(metrics->held, (double)cursor->held);
+    metric_set(metrics->held, (double)status->cursor.held);
     metric_set(metrics->topics, (double)status->topics);
     metric_set(metrics->topics_held, (double)status->topics_held);
     metric_set(metrics->in_flight, (double)status->in_flight);
-    metric_set(metrics->lag_records, (double)(durable - cursor->position));
-    metric_set(metrics->lag_seconds, lag > 0 ? (double)lag / (double)CLOCK_SECOND : 0);
     if (status->statistics && status->statistics->version != outlet->statistics)
         outlet_tell_brokers(outlet, status->statistics);
 }
@@ -224,7 +204,7 @@ static void outlet_tell(struct outlet *outlet, const struct error *error, bool n
 static void outlet_drain(struct outlet *outlet, unsigned *seen)
 {
     const struct clock *clock = outlet->options.clock;
-    const int64_t deadline = atomic_load(&outlet->deadline);
+    const int64_t deadline = atomic_load(&outlet->worker.deadline);
     int64_t moved = clock_monotonic(clock);
     struct error error;
 
@@ -255,10 +235,10 @@ static void *outlet_thread(void *argument)
     if (*kafka_client_warning(outlet->client))
         log_event_always(LOG_WARN, "outlet.warning", log_text("outlet", KAFKA_PUMP_NAME),
             log_text("text", kafka_client_warning(outlet->client)));
-    while (!atomic_load(&outlet->stopping)) {
+    while (!worker_is_stopping(&outlet->worker)) {
         int worked = kafka_pump_step(outlet->pump, &error);
         outlet_tell(outlet, worked < 0 ? &error : NULL, worked <= 0);
-        if (worked <= 0 && !atomic_load(&outlet->stopping))
+        if (worked <= 0 && !worker_is_stopping(&outlet->worker))
             kafka_pump_wait(
                 outlet->pump, kafka_pump_is_done(outlet->pump) ? OUTLET_WAIT_MOST : OUTLET_POLL, &seen);
     }
@@ -273,30 +253,22 @@ static void *outlet_thread(void *argument)
 
 static int outlet_kafka_run(struct outlet *outlet, struct error *error)
 {
-    assert(!outlet->running);
     if (kafka_pump_open(&outlet->pump, &outlet->options, error))
         return -1;
     kafka_pump_status(outlet->pump, &outlet->told);
     outlet_tell_metrics(outlet, &outlet->told); /* what is queued is told before the first step */
-    int failure = pthread_create(&outlet->thread, NULL, outlet_thread, outlet);
-    if (failure) {
+    if (worker_start(
+            &outlet->worker, KAFKA_PUMP_NAME, outlet->options.journal, outlet_thread, outlet, error)) {
         kafka_pump_close(&outlet->pump);
-        return error_set(error, ERROR_FATAL, "kafka outlet: thread: %s", strerror(failure));
+        return -1;
     }
-    pthread_setname_np(outlet->thread, KAFKA_PUMP_NAME);
-    outlet->running = true;
     return 0;
 }
 
 static void outlet_kafka_stop(struct outlet *outlet, int64_t deadline)
 {
-    if (!outlet->running)
+    if (!worker_stop(&outlet->worker, deadline))
         return;
-    atomic_store(&outlet->deadline, deadline);
-    atomic_store(&outlet->stopping, true);
-    journal_wake(outlet->options.journal);
-    pthread_join(outlet->thread, NULL);
-    outlet->running = false;
     kafka_pump_close(&outlet->pump);
 }
 

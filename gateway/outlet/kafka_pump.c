@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "outlet/worker.h"
 
 #define PUMP_REPORTS 20000 /* per step */
 #define PUMP_NAMED 3 /* held topics that /readyz names */
@@ -101,15 +102,6 @@ void pump_ask_replay(struct kafka_pump *pump, const char *reason)
     pump->replay = true;
 }
 
-static int64_t pump_pause(uint64_t failures)
-{
-    int64_t pause = KAFKA_PUMP_BACKOFF_LEAST;
-
-    for (uint64_t i = 1; i < failures && pause < KAFKA_PUMP_BACKOFF_MOST; i++)
-        pause *= 2;
-    return pause < KAFKA_PUMP_BACKOFF_MOST ? pause : KAFKA_PUMP_BACKOFF_MOST;
-}
-
 void pump_drop_producer(struct kafka_pump *pump)
 {
     if (pump->producer)
@@ -125,7 +117,7 @@ void pump_drop_producer(struct kafka_pump *pump)
     pump->progress = false;
     pump->retry_at = clock_monotonic(pump->options.clock);
     if (pump->failures)
-        pump->retry_at += pump_pause(pump->failures);
+        pump->retry_at += worker_pause(pump->failures);
 }
 
 /* ---- topics that take nothing ------------------------------------------------------------------------------ */
@@ -288,7 +280,7 @@ static int pump_have_producer(struct kafka_pump *pump, struct error *error)
     pump->careful = pump->producer ? pump->careful : pump->limit != PUMP_UNLIMITED;
     if (!pump->producer && kafka_producer_open(&pump->producer, pump->options.client,
                                pump->careful ? KAFKA_ROLE_CAREFUL : KAFKA_ROLE_MAIN, 0, error)) {
-        pump->retry_at = clock_monotonic(pump->options.clock) + pump_pause(++pump->failures);
+        pump->retry_at = clock_monotonic(pump->options.clock) + worker_pause(++pump->failures);
         return -1;
     }
     return 1;
@@ -316,7 +308,7 @@ static int pump_work(struct kafka_pump *pump, struct error *error)
 /* It is tried again after a pause; the reason stands until then. */
 static void pump_fail(struct kafka_pump *pump, const struct error *error)
 {
-    const int64_t least = clock_monotonic(pump->options.clock) + KAFKA_PUMP_BACKOFF_LEAST;
+    const int64_t least = clock_monotonic(pump->options.clock) + OUTLET_BACKOFF_LEAST;
 
     pump->retry_at = pump->retry_at > least ? pump->retry_at : least;
     snprintf(pump->reason, sizeof pump->reason, "%s", error->text);

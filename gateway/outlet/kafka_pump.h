@@ -30,8 +30,6 @@
 
 #define KAFKA_PUMP_NAME "kafka" /* of the cursor, too */
 #define KAFKA_PUMP_BATCH 4096 /* records per step and lane */
-#define KAFKA_PUMP_BACKOFF_LEAST (CLOCK_SECOND / 10)
-#define KAFKA_PUMP_BACKOFF_MOST (5 * CLOCK_SECOND)
 #define KAFKA_PUMP_SILENCE (10 * CLOCK_SECOND) /* without a confirmation that is worth a word in /readyz */
 #define KAFKA_PUMP_PROBE_PATIENCE (10 * CLOCK_SECOND)
 

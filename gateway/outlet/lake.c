@@ -1,16 +1,13 @@
 /* lake: the lake outlet: its options, its thread, what it tells the outside; see outlet.h and lake_pump.h */
 #include "outlet/outlet.h"
 
-#include <assert.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 
 #include "base/health.h"
 #include "base/log.h"
-#include "base/metric.h"
 #include "outlet/lake_pump.h"
+#include "outlet/worker.h"
 
 #define OUTLET_ROOT_MAX 4096
 #define OUTLET_WAIT_MOST CLOCK_SECOND /* between two looks at the clock and the metrics */
@@ -18,18 +15,15 @@
     (CLOCK_SECOND / 50) /* what comes within it is taken in one step, not a record at a time */
 
 struct outlet_metrics {
-    struct metric_series *delivered, *files, *errors, *lag_records, *lag_seconds, *open_files, *dead_lettered,
-        *not_for_outlet;
+    struct metric_series *files, *open_files;
 };
 
 struct outlet {
     struct lake_pump_options options;
     struct bytes root; /* terminated */
     struct lake_pump *pump;
-    pthread_t thread;
-    bool running;
-    atomic_bool stopping;
-    _Atomic int64_t deadline;
+    struct worker worker;
+    struct worker_totals totals;
     struct outlet_metrics metrics;
     struct lake_pump_status told; /* what metrics and health say */
 };
@@ -75,13 +69,7 @@ static int outlet_set_root(struct outlet *outlet, const struct config *config, s
 
 static void outlet_find_metrics(struct outlet_metrics *metrics)
 {
-    metrics->delivered = metric_series(METRIC_OUTLET_DELIVERED, LAKE_PUMP_NAME, NULL, NULL);
     metrics->files = metric_series(METRIC_OUTLET_FILES, LAKE_PUMP_NAME, NULL, NULL);
-    metrics->errors = metric_series(METRIC_OUTLET_ERRORS, LAKE_PUMP_NAME, NULL, NULL);
-    metrics->lag_records = metric_series(METRIC_OUTLET_LAG_RECORDS, LAKE_PUMP_NAME, NULL, NULL);
-    metrics->lag_seconds = metric_series(METRIC_OUTLET_LAG_SECONDS, LAKE_PUMP_NAME, NULL, NULL);
-    metrics->dead_lettered = metric_series(METRIC_OUTLET_DEAD_LETTERED, LAKE_PUMP_NAME, NULL, NULL);
-    metrics->not_for_outlet = metric_series(METRIC_OUTLET_NOT_FOR_OUTLET, LAKE_PUMP_NAME, NULL, NULL);
     metrics->open_files = metric_series(METRIC_OUTLET_OPEN_FILES, LAKE_PUMP_NAME, NULL, NULL);
 }
 
@@ -127,6 +115,7 @@ static int outlet_lake_open(
                 .clock = context->clock,
             },
     };
+    worker_find_totals(&outlet->totals, LAKE_PUMP_NAME);
     outlet_find_metrics(&outlet->metrics);
     *ret_outlet = outlet;
     outlet = NULL;
@@ -143,17 +132,11 @@ static int outlet_lake_describe(const struct outlet *outlet, struct bytes *text,
 static void outlet_tell_metrics(struct outlet *outlet, const struct lake_pump_status *status)
 {
     const struct outlet_metrics *metrics = &outlet->metrics;
-    const struct clock *clock = outlet->options.clock;
-    uint64_t durable = journal_durable(outlet->options.journal);
-    int64_t lag = status->lag_since ? clock_wall(clock) - status->lag_since : 0;
 
-    metric_add(metrics->delivered, status->cursor.delivered - outlet->told.cursor.delivered);
-    metric_add(metrics->dead_lettered, status->cursor.dead_lettered - outlet->told.cursor.dead_lettered);
-    metric_add(metrics->not_for_outlet, status->cursor.not_for_outlet - outlet->told.cursor.not_for_outlet);
+    worker_tell_totals(&outlet->totals, outlet->options.journal, outlet->options.clock, &status->cursor,
+        &outlet->told.cursor, status->lag_since);
     metric_add(metrics->files, status->files - outlet->told.files);
     metric_set(metrics->open_files, (double)status->open_files);
-    metric_set(metrics->lag_records, (double)(durable - status->cursor.position));
-    metric_set(metrics->lag_seconds, lag > 0 ? (double)lag / (double)CLOCK_SECOND : 0);
 }
 
 /* What a step has changed, for metrics, /readyz and the log. error is the step's when it failed, else NULL. */
@@ -164,7 +147,7 @@ static void outlet_tell(struct outlet *outlet, const struct error *error)
     lake_pump_status(outlet->pump, &status);
     outlet_tell_metrics(outlet, &status);
     if (error) {
-        metric_add(outlet->metrics.errors, 1);
+        metric_add(outlet->totals.errors, 1);
         health_set(LAKE_PUMP_NAME, HEALTH_DEGRADED, error->text);
         log_event(LOG_WARN, "outlet.failed", log_text("outlet", LAKE_PUMP_NAME),
             log_text("reason", error->text), log_number("failures", (int64_t)status.failures));
@@ -186,7 +169,7 @@ static void outlet_wait(struct outlet *outlet, unsigned *seen)
     int64_t until;
 
     journal_wait(outlet->options.journal, UINT64_MAX, OUTLET_GATHER, seen);
-    if (atomic_load(&outlet->stopping))
+    if (worker_is_stopping(&outlet->worker))
         return;
     lake_pump_wait(outlet->pump, &after, &until);
     int64_t now = clock_monotonic(outlet->options.clock);
@@ -204,13 +187,13 @@ static void *outlet_thread(void *argument)
 
     log_event(LOG_INFO, "outlet.started", log_text("outlet", LAKE_PUMP_NAME),
         log_text("root", outlet->root.data), log_number("position", (int64_t)outlet->told.cursor.position));
-    while (!atomic_load(&outlet->stopping)) {
+    while (!worker_is_stopping(&outlet->worker)) {
         int worked = lake_pump_step(outlet->pump, &error);
         outlet_tell(outlet, worked < 0 ? &error : NULL);
         if (worked <= 0)
             outlet_wait(outlet, &seen);
     }
-    int drained = lake_pump_drain(outlet->pump, atomic_load(&outlet->deadline), &error);
+    int drained = lake_pump_drain(outlet->pump, atomic_load(&outlet->worker.deadline), &error);
     outlet_tell(outlet, drained ? &error : NULL);
     log_event(LOG_INFO, "outlet.stopped", log_text("outlet", LAKE_PUMP_NAME),
         log_number("position", (int64_t)outlet->told.cursor.position),
@@ -221,31 +204,23 @@ static void *outlet_thread(void *argument)
 
 static int outlet_lake_run(struct outlet *outlet, struct error *error)
 {
-    assert(!outlet->running);
     outlet_raise_descriptors(outlet->options.lake.max_open_files);
     if (lake_pump_open(&outlet->pump, &outlet->options, error))
         return -1;
     lake_pump_status(outlet->pump, &outlet->told);
     outlet_tell_metrics(outlet, &outlet->told); /* what is queued is told before the first step */
-    int failure = pthread_create(&outlet->thread, NULL, outlet_thread, outlet);
-    if (failure) {
+    if (worker_start(
+            &outlet->worker, LAKE_PUMP_NAME, outlet->options.journal, outlet_thread, outlet, error)) {
         lake_pump_close(&outlet->pump);
-        return error_set(error, ERROR_FATAL, "lake outlet: thread: %s", strerror(failure));
+        return -1;
     }
-    pthread_setname_np(outlet->thread, LAKE_PUMP_NAME);
-    outlet->running = true;
     return 0;
 }
 
 static void outlet_lake_stop(struct outlet *outlet, int64_t deadline)
 {
-    if (!outlet->running)
+    if (!worker_stop(&outlet->worker, deadline))
         return;
-    atomic_store(&outlet->deadline, deadline);
-    atomic_store(&outlet->stopping, true);
-    journal_wake(outlet->options.journal);
-    pthread_join(outlet->thread, NULL);
-    outlet->running = false;
     /* The lake's lock and temporary files go with it; the journal may be closed next. */
     lake_pump_close(&outlet->pump);
 }

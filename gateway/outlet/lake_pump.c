@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "outlet/ledger.h"
+#include "outlet/worker.h"
 #include "route/route.h"
 
 #define PUMP_TEMPLATES 64 /* compiled ones, by rendering id */
@@ -103,16 +104,12 @@ static int pump_sync_letters(struct lake_pump *pump, struct error *error)
 
 static int pump_fail(struct lake_pump *pump)
 {
-    int64_t pause = LAKE_PUMP_BACKOFF_LEAST;
     struct error ignored; /* of what failed already, the first reason is told */
 
     pump_sync_letters(pump, &ignored);
-    for (uint64_t i = 0; i < pump->failures && pause < LAKE_PUMP_BACKOFF_MOST; i++)
-        pause *= 2;
     pump_close_lake(pump);
     pump->failures++;
-    pump->retry_at = clock_monotonic(pump->options.clock) +
-                     (pause < LAKE_PUMP_BACKOFF_MOST ? pause : LAKE_PUMP_BACKOFF_MOST);
+    pump->retry_at = clock_monotonic(pump->options.clock) + worker_pause(pump->failures);
     if (pump->lag_since == 0)
         pump->lag_since = clock_wall(pump->options.clock);
     return -1;

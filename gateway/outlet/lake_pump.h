@@ -21,8 +21,6 @@
 
 #define LAKE_PUMP_NAME "lake" /* of the cursor, too */
 #define LAKE_PUMP_BATCH 1024 /* records per step */
-#define LAKE_PUMP_BACKOFF_LEAST (CLOCK_SECOND / 10)
-#define LAKE_PUMP_BACKOFF_MOST (5 * CLOCK_SECOND)
 
 struct lake_pump_options {
     struct journal *journal;

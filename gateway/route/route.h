@@ -59,7 +59,7 @@ struct stream {
         max_message; /* largest message that its outlet takes, key and headers included; 0: no limit. Set by the
                            * pipeline before the sources run, constant afterwards */
     _Atomic bool
-        suspended; /* its dead letters have used up their quota: sources take nothing more of it for now */
+        suspended; /* its dead letters have used up their quota: until letters are taken away its sources are refused */
     uint32_t rendering; /* id; set by the pipeline once the rendering is durable, constant afterwards */
 };
 

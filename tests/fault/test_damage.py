@@ -83,6 +83,21 @@ def test_flipped_byte_costs_one_record_and_names_it(kept):
     assert victim + 1 in numbers_named(said), said
 
 
+def test_each_outlet_counts_the_damage_that_it_met(kept):
+    one, records = kept
+    file = segments(one)[0]
+    overwrite(file, file.read_bytes().index(b'"id": "record-137"') + 100, b"#")
+    one.sets += ["kafka.properties.bootstrap.servers=127.0.0.1:1", "kafka.max_topics=10",
+                 "streams.unorganized.topics=nowhere", "lake.roll.every=200ms"]
+    one.sets.remove("lake.roll.every=1h")
+    one.start()
+    wait_until("all outlets have read everything", lambda: one.metric("penstock_outlet_lag_records") == 0)
+    for outlet in ("lake", "kafka"):
+        assert one.metric("penstock_journal_records_damaged_total", f'outlet="{outlet}"') == 1
+    one.stop_cleanly()
+    assert len(lake_rows(one.lake)) == len(records) - 1
+
+
 def test_each_of_many_damaged_records_is_named(kept):
     """More of them than the log's limit on repetitions."""
     one, records = kept

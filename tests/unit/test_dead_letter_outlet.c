@@ -10,6 +10,7 @@
 #include "base/metric.h"
 #include "dead_letter_outlet_harness.h"
 #include "letters_fsync.h"
+#include "outlet/worker.h"
 
 TestSuite(dead_letter_outlet, .init = set_up, .fini = tear_down, .timeout = 120);
 
@@ -125,7 +126,7 @@ Test(dead_letter_outlet, the_cursor_waits_for_letters_to_be_durable)
         cr_assert_not_null(strstr(error.text, "fsync"), "%s", error.text);
         cr_assert_eq(cursor().position, 0);
         cr_assert_eq(cursor().dead_lettered, 0);
-        now.now += DEAD_LETTER_PUMP_BACKOFF_MOST;
+        now.now += OUTLET_BACKOFF_MOST;
     }
     pump_all();
     cr_assert_eq(cursor().position, 6);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "outlet_lake_harness.h"
+#include "outlet/worker.h"
 
 TestSuite(outlet_lake, .init = set_up, .fini = tear_down, .timeout = 120);
 
@@ -153,7 +154,7 @@ Test(outlet_lake, recovers_from_a_publish_that_fails)
     for (int i = 0; i < 5; i++) {
         cr_assert_eq(lake_pump_step(pump, &error), -1);
         cr_assert(strstr(error.text, "notes"), "%s", error.text);
-        now.now += LAKE_PUMP_BACKOFF_MOST;
+        now.now += OUTLET_BACKOFF_MOST;
         cursor();
     }
     unlink(path);

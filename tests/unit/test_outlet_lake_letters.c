@@ -8,6 +8,7 @@
 
 #include "letters_fsync.h"
 #include "outlet_lake_harness.h"
+#include "outlet/worker.h"
 
 #define UNKNOWN_RENDERING 99
 
@@ -153,11 +154,11 @@ Test(outlet_lake_letters, a_lake_that_starts_over_writes_no_letter_twice)
     close(fd);
     for (int i = 0; i < 5; i++) {
         put(4, "a", 0, 0);
-        now.now += LAKE_PUMP_BACKOFF_MOST;
+        now.now += OUTLET_BACKOFF_MOST;
         cr_assert_eq(lake_pump_step(pump, &error), -1);
     }
     harness_remove(root);
-    now.now += LAKE_PUMP_BACKOFF_MOST;
+    now.now += OUTLET_BACKOFF_MOST;
     pump_all();
     drain();
     cr_assert_eq(cursor().position, 7);
@@ -179,11 +180,11 @@ Test(outlet_lake_letters, letters_that_cannot_be_written_hold_the_cursor)
     open_pump();
     cr_assert_eq(lake_pump_step(pump, &error), -1);
     cr_assert_not_null(strstr(error.text, "dead letters"), "%s", error.text);
-    now.now += LAKE_PUMP_BACKOFF_MOST;
+    now.now += OUTLET_BACKOFF_MOST;
     cr_assert_eq(lake_pump_step(pump, &error), -1);
     cr_assert_eq(cursor().position, 0);
     cr_assert_eq(unlink(letters_directory), 0);
-    now.now += LAKE_PUMP_BACKOFF_MOST;
+    now.now += OUTLET_BACKOFF_MOST;
     pump_all();
     drain();
     cr_assert_eq(cursor().delivered, 2);
@@ -206,7 +207,7 @@ Test(outlet_lake_letters, the_cursor_waits_for_letters_to_be_durable)
         cr_assert_eq(lake_pump_step(pump, &error), -1);
         cr_assert_not_null(strstr(error.text, "fsync"), "%s", error.text);
         cr_assert_eq(cursor().position, 0);
-        now.now += LAKE_PUMP_BACKOFF_MOST;
+        now.now += OUTLET_BACKOFF_MOST;
     }
     pump_all();
     drain();
