@@ -3,6 +3,8 @@
 
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -307,23 +309,42 @@ Test(journal, threads_share_groups_and_each_hand_over_stays_together)
         cr_assert_eq(found.sequence[i], i + 1);
 }
 
+static _Thread_local bool waits;
+static atomic_int
+    asked; /* how often the waiting thread asked for the time: the second time it holds the journal's lock */
+
+static int64_t waiter_monotonic(const struct clock *clock)
+{
+    (void)clock;
+    if (waits)
+        atomic_fetch_add(&asked, 1);
+    return clock_monotonic(&clock_system);
+}
+
 static void *wait_for_five(void *context)
 {
     unsigned seen = 0;
 
     (void)context;
+    waits = true;
     journal_wait(fx.journal, 4, 20 * CLOCK_SECOND, &seen);
     return (void *)(uintptr_t)journal_durable(fx.journal);
 }
 
 Test(journal, waiting_ends_with_a_record_a_wake_or_time)
 {
+    static struct clock clock;
     pthread_t thread;
     void *durable;
     unsigned seen = 0;
 
+    clock = (struct clock){clock_system.wall, waiter_monotonic};
+    fx.options.clock = &clock;
+    fixture_reopen(&fx);
     fixture_put(&fx, 1, 4, 100);
     pthread_create(&thread, NULL, wait_for_five, NULL);
+    while (atomic_load(&asked) < 2)
+        sched_yield();
     fixture_put(&fx, 5, 1, 100);
     pthread_join(thread, &durable);
     cr_assert_eq((uintptr_t)durable, 5);
