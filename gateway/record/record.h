@@ -8,7 +8,8 @@
  * Body, version 1 (little endian):
  *   u8  version = 1          u8 flags           u16 labels count
  *   u32 rendering            i64 received       i64 event
- *   u16 key length, key      then per label u16 length, bytes      u16 origin length, origin      payload: the rest
+ *   u16 key length, key      then per label u16 length, bytes      u16 origin length, origin
+ *   with RECORD_UNDECODABLE: u16 reason length, reason             payload: the rest
  */
 #ifndef PENSTOCK_RECORD_RECORD_H
 #define PENSTOCK_RECORD_RECORD_H
@@ -24,10 +25,14 @@
 #define RECORD_LABELS_MAX 16 /* per stream */
 #define RECORD_TOPICS_MAX 16 /* per stream */
 #define RECORD_ORIGIN_MAX 4096
+#define RECORD_REASON_MAX 512
+#define RECORD_NO_RENDERING 0 /* an undecodable record that belongs to no stream */
+#define RECORD_NO_STREAM "unmapped" /* the stream's name in its dead letter */
 #define RECORD_STREAM_NAME_MAX 64
 /* The largest head that record_encode_head() can write. */
-#define RECORD_HEAD_MAX \
-    (24 + 2 + RECORD_KEY_MAX + RECORD_LABELS_MAX * (2 + RECORD_KEY_MAX) + 2 + RECORD_ORIGIN_MAX)
+#define RECORD_HEAD_MAX                                                                               \
+    (24 + 2 + RECORD_KEY_MAX + RECORD_LABELS_MAX * (2 + RECORD_KEY_MAX) + 2 + RECORD_ORIGIN_MAX + 2 + \
+        RECORD_REASON_MAX)
 
 enum record_flag {
     RECORD_EVENT_TIME = 1, /* event holds the time that the record itself names */
@@ -48,10 +53,11 @@ struct record {
     struct slice labels[RECORD_LABELS_MAX]; /* values in the order of the rendering's label names */
     size_t labels_count;
     struct slice origin;
+    struct slice reason; /* why it is RECORD_UNDECODABLE; of others empty */
     struct slice payload;
 };
 
-/* Appends the head to out. Key, labels and origin must keep their limits (assert). */
+/* Appends the head to out. Key, labels, origin and reason must keep their limits (assert). */
 int record_encode_head(const struct record *record, struct bytes *out, struct error *error);
 
 /* Slices into body. ERROR_REJECT names the field when body is not a record of a known version. */
@@ -98,7 +104,7 @@ int record_envelope_render(
 
 /* A rendering: how the records of one stream leave again. It is stored in the journal (a kind of state), so that a
  * record is rendered by the one it was accepted under even when the configuration has changed since. */
-enum record_format { RECORD_FORMAT_JSON, RECORD_FORMAT_TEXT };
+enum record_format { RECORD_FORMAT_JSON, RECORD_FORMAT_TEXT, RECORD_FORMAT_BYTES };
 enum record_value { RECORD_VALUE_PAYLOAD, RECORD_VALUE_ENVELOPE };
 
 /* A message header that gets a label's value. */

@@ -24,6 +24,8 @@ enum selector_source {
     SELECTOR_HEADER, /* "header:Host": a request header */
     SELECTOR_QUERY, /* "query:site": a parameter of the URL */
     SELECTOR_PATH, /* "path:key": the URL's second segment */
+    SELECTOR_TOPIC, /* "topic:site": a level of the MQTT topic that its pattern names */
+    SELECTOR_MQTT, /* "mqtt:client_id": what else is known of an MQTT message, see source/mqtt_facts.h */
 };
 
 struct selector {
@@ -66,6 +68,8 @@ struct stream {
 struct streams {
     struct stream *items;
     size_t count;
+    _Atomic bool
+        unmapped_suspended; /* as a stream's `suspended`, for what belongs to no stream (RECORD_NO_RENDERING) */
 };
 
 /* Compiles every stream; what is wrong is reported to the config at its place (all of it), and -1 returned. Names of
@@ -81,6 +85,39 @@ struct stream *streams_find(const struct streams *streams, struct slice name);
 
 /* The stream's rendering as it would be stored (id 0). */
 int stream_rendering(const struct stream *stream, struct rendering **ret_rendering, struct error *error);
+
+/* ---- topics of MQTT ------------------------------------------------------------------------------------------
+ * Which stream a message belongs to. A pattern is a topic filter (MQTT 5.0 section 4.7) whose levels may have names: "grid/{sensor_id}/+/#".
+ * {NAME} and + stand for one level, {NAME} not for an empty one; # at the end for all that follow, and for none.
+ * As in a filter, neither stands for a first level that begins with '$'. */
+
+#define TOPIC_CAPTURES_MAX 16
+#define TOPIC_LEVELS_MAX 32 /* of a pattern */
+#define TOPIC_LENGTH_MAX 65535
+
+struct topic_map;
+
+struct topic_match {
+    const struct stream *stream;
+    const char *pattern;
+    struct slice key; /* data NULL: the topic says none */
+    size_t captures_count;
+    struct {
+        const char *name; /* the map's */
+        struct slice value; /* in the topic */
+    } captures[TOPIC_CAPTURES_MAX];
+};
+
+/* Compiles mqtt.topics; an empty one means readings/{sensor_id} for the stream readings, if there is one. What is wrong is reported to the
+ * config at its place and -1 returned: a pattern that is none, two that match the same topics, a name twice, an unknown stream. The
+ * capture that is the key: the one called "key", else the one called like the last token of the stream's key pointer ("/sensor_id"). */
+int topic_map_compile(
+    struct topic_map **ret_map, struct config *config, const struct streams *streams, struct error *error);
+void topic_map_free(struct topic_map **map);
+
+/* The most specific pattern that matches: at the first level where two differ, text before {NAME} and +, these before #. topic is a
+ * topic name as MQTT allows it. false: none does. */
+bool topic_map_match(const struct topic_map *map, struct slice topic, struct topic_match *ret_match);
 
 /* ---- templates --------------------------------------------------------------------------------------------- */
 

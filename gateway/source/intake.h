@@ -37,6 +37,9 @@ struct intake_facts {
     struct slice key; /* from the URL; wins over the stream's own; data NULL when there is none */
     struct slice origin;
     int64_t received;
+    /* Not NULL: the sender gets no answer that could list rejected records, so each becomes a dead letter. Returns the origin that is to
+     * stand there, at most RECORD_ORIGIN_MAX bytes; `origin` is for the others. */
+    struct slice (*bury)(void *context);
 };
 
 struct intake_limits {
@@ -80,5 +83,21 @@ const char *intake_reason_name(enum intake_reason reason);
 int intake_take(struct intake *intake, const struct stream *stream, enum decode_form form, struct slice body,
     const struct intake_facts *facts, struct handover *handover, struct intake_result *ret_result,
     struct error *error);
+
+/* The same for one of several bodies of one hand-over: nothing is cleared, and the body stands within the hand-over's payloads. When it is
+ * refused as a whole, what was added of it is taken back, and of the others nothing.
+ * With facts->bury, a rejected record is added as RECORD_UNDECODABLE with its reason, and a body that is refused as a whole as one such
+ * record: the only errors are then those of the hand-over (ERROR_REJECT: it takes no more, or holds max_records of this body) and memory. */
+int intake_add(struct intake *intake, const struct stream *stream, enum decode_form form, struct slice body,
+    const struct intake_facts *facts, struct handover *handover, struct intake_result *ret_result,
+    struct error *error);
+
+/* The form that a message without a content type has in this stream: its format; but in a stream of JSON, several lines of which the first
+ * is a JSON document by itself are NDJSON. */
+enum decode_form intake_guess(struct intake *intake, const struct stream *stream, struct slice body);
+
+/* One undecodable record; stream NULL: it belongs to none (RECORD_NO_RENDERING). reason is cut at RECORD_REASON_MAX. */
+int intake_bury(struct intake *intake, const struct stream *stream, struct slice payload,
+    const struct intake_facts *facts, const char *reason, struct handover *handover, struct error *error);
 
 #endif

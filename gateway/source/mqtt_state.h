@@ -1,0 +1,68 @@
+/* mqtt_state: the sessions that outlive a connection, as the journal holds them.
+ *
+ * A session is a client id, when it ends, and the packet ids of QoS 2 messages that are stored and not yet released (4.1 of MQTT 5.0). The
+ * table here is the image of what is durable: the committer applies to it, a snapshot is dumped from it. The I/O threads work on their
+ * own copies (mqtt_session.h), which are ahead of it by what is under way.
+ *
+ * Stored forms (little endian; FORMAT.md lists the kinds):
+ *   STATE_SESSION  u8 version = 1, u8 flags (1: gone), u16 length of the client id, u32 expiry in seconds (UINT32_MAX: never), u64 number,
+ *                  i64 ended_at, client id. Replaces what was known of the session but for its packet ids.
+ *   STATE_PACKETS  u8 version = 1, u8 0, u16 0, u32 0, u64 number, then u32 each: packet id, + MQTT_PACKET_TAKEN when it was
+ *                  taken, else it was released. Of a session that is not there: nothing happens.
+ *
+ * All of it stays below MQTT_STATE_SHARE of a segment's share for state: whoever makes it grow reserves the bytes first.
+ */
+#ifndef PENSTOCK_SOURCE_MQTT_STATE_H
+#define PENSTOCK_SOURCE_MQTT_STATE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "base/error.h"
+#include "journal/state.h"
+
+#define MQTT_CLIENT_ID_MAX 256 /* bytes */
+#define MQTT_STATE_SHARE 4 /* of what JOURNAL_STATE_SHARE leaves */
+#define MQTT_PACKET_TAKEN UINT32_C(0x10000)
+#define MQTT_NEVER UINT32_MAX
+
+struct mqtt_state;
+
+struct mqtt_state_session {
+    uint64_t number; /* of this session, never used twice in this journal */
+    struct slice client_id;
+    uint32_t expiry; /* seconds from the end of its connection; MQTT_NEVER */
+    int64_t ended_at; /* wall clock; 0: its connection stands, or stood when the gateway ended */
+};
+
+/* segment_size: what the ceiling follows from. */
+int mqtt_state_new(struct mqtt_state **ret_state, uint64_t segment_size, struct error *error);
+void mqtt_state_free(struct mqtt_state **state);
+
+/* Rows of the journal's table (journal/state.h): STATE_SESSION and STATE_PACKETS share one state. Fills two. */
+void mqtt_state_kinds(struct mqtt_state *state, struct state_kind ret_kinds[2]);
+
+/* Bodies for handover_add(). */
+int mqtt_state_encode_session(
+    struct bytes *out, const struct mqtt_state_session *session, bool gone, struct error *error);
+int mqtt_state_encode_packets(
+    struct bytes *out, uint64_t number, const uint32_t *operations, size_t count, struct error *error);
+
+/* Reserves room for a session with this client id, or for packet ids; false: there is none. What goes away is given back.
+ * Recovered state is reserved already. @thread any */
+bool mqtt_state_reserve_session(struct mqtt_state *state, size_t client_id_length);
+void mqtt_state_give_session(struct mqtt_state *state, size_t client_id_length);
+bool mqtt_state_reserve_packets(struct mqtt_state *state, size_t count);
+void mqtt_state_give_packets(struct mqtt_state *state, size_t count);
+
+uint64_t mqtt_state_next_number(struct mqtt_state *state); /* @thread any */
+
+/* Calls visit for each session with its packet ids, between journal_open() and the first hand-over. @thread main */
+typedef int mqtt_state_visit_fn(void *context, const struct mqtt_state_session *session,
+    const uint16_t *packets, size_t packets_count, struct error *error);
+int mqtt_state_visit(
+    struct mqtt_state *state, mqtt_state_visit_fn *visit, void *context, struct error *error);
+
+#endif
