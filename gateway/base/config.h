@@ -79,6 +79,24 @@ struct config {
         int64_t commit_timeout; /* then 504, outcome unknown */
     } http;
     struct {
+        struct config_list listen;
+        bool anonymous; /* as http's */
+        uint64_t threads;
+        struct config_map topics; /* pattern: stream; none: readings/{sensor_id} */
+        char *unmapped; /* dead-letter, refuse */
+        uint64_t max_packet;
+        uint64_t max_records; /* per message */
+        uint64_t max_connections;
+        uint64_t max_in_flight; /* messages per connection; its Receive Maximum */
+        uint64_t max_unacknowledged; /* bytes, all connections together */
+        uint64_t max_topic_aliases; /* per connection */
+        int64_t max_keep_alive;
+        int64_t connect_timeout; /* until CONNECT is there */
+        int64_t packet_timeout; /* until a packet that has begun is there */
+        uint64_t max_sessions; /* that outlive their connection */
+        int64_t max_session_expiry;
+    } mqtt;
+    struct {
         struct config_map properties; /* librdkafka's; any entry here or in `files` turns the outlet on */
         struct config_map files; /* librdkafka's property: the file that holds its value */
         uint64_t max_topics;

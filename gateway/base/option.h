@@ -23,6 +23,7 @@
 #define OPTION_STREAM_NAME_ALLOWED "1 to 64 of the characters A-Z a-z 0-9 _ -"
 #define OPTION_MAP_MAX 16 /* entries of a map of labels or headers */
 #define OPTION_PROPERTIES_MAX 64 /* entries of a map of librdkafka's properties */
+#define OPTION_TOPICS_MAX 256 /* entries of a map of MQTT topics */
 #define OPTION_ENTRY_NAME_MAX 128 /* bytes of the name of an entry */
 #define OPTION_LIST_MAX 16 /* entries of a list */
 #define OPTION_CHILDREN_MAX 32 /* names in one section */
@@ -136,6 +137,7 @@ const char *option_nearest_elsewhere(struct slice text);
 /* ---- maps, and secrets in them ------------------------------------------------------------------------------ */
 
 extern const struct option_map option_labels;
+extern const struct option_map option_topics;
 extern const struct option_map option_headers;
 extern const struct option_map option_properties; /* librdkafka's */
 extern const struct option_map option_property_files;

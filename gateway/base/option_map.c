@@ -45,6 +45,15 @@ static bool option_is_header(struct slice name)
     return name.length && name.length <= OPTION_ENTRY_NAME_MAX;
 }
 
+/* Whether it is a pattern is seen when it is compiled. */
+static bool option_is_topic(struct slice name)
+{
+    for (size_t i = 0; i < name.length; i++)
+        if ((unsigned char)name.data[i] < ' ' || name.data[i] == 0x7f)
+            return false;
+    return name.length && name.length <= OPTION_ENTRY_NAME_MAX;
+}
+
 static bool option_is_property(struct slice name)
 {
     return name.length && name.length <= OPTION_ENTRY_NAME_MAX &&
@@ -67,6 +76,15 @@ const struct option_map option_headers = {
     .allows = option_is_header,
     .types = "\"string\"",
     .most = OPTION_MAP_MAX,
+};
+
+const struct option_map option_topics = {
+    .entry = "topic",
+    .names = "1 to 128 bytes of UTF-8 without control characters",
+    .pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]{1,128}$",
+    .allows = option_is_topic,
+    .types = "\"string\"",
+    .most = OPTION_TOPICS_MAX,
 };
 
 #define MAP_PROPERTY                                                          \

@@ -24,6 +24,8 @@ enum journal_kind {
     STATE_CURSOR = 16,
     STATE_RENDERING = 17,
     STATE_MARK = 18,
+    STATE_SESSION = 19,
+    STATE_PACKETS = 20,
 };
 
 /* Takes one state record that is durable now: from recovery (main thread) or behind a commit (committer). sequence is

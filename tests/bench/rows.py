@@ -34,6 +34,7 @@ def penstock(bench, data, *options):
     sets = [
         f"gateway.data={data}",
         f"http.listen=127.0.0.1:{port}",
+        "mqtt.listen=",
         f"admin.listen=127.0.0.1:{free_port()}",
         *options,
     ]

@@ -51,7 +51,7 @@ class Gateway:
     def __init__(self, directory, *sets, config=None, environment=None, default_ports=False):
         self.directory = pathlib.Path(directory)
         self.directory.mkdir(parents=True, exist_ok=True)
-        self.sets = list(sets) if default_ports else ["http.listen=127.0.0.1:0", "admin.listen=127.0.0.1:0", *sets]
+        self.sets = list(sets) if default_ports else ["http.listen=127.0.0.1:0", "mqtt.listen=127.0.0.1:0", "admin.listen=127.0.0.1:0", *sets]
         self.config = config
         self.environment = environment or {}
         self.process = None
