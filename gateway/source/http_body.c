@@ -167,6 +167,8 @@ static struct slice http_body_find(void *context, enum selector_source source, c
     case SELECTOR_PATH:
         return facts->request->target.key;
     case SELECTOR_NONE:
+    case SELECTOR_TOPIC:
+    case SELECTOR_MQTT:
     case SELECTOR_POINTER:
         break;
     }
