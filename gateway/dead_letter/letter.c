@@ -3,8 +3,8 @@
 
 #include <stdio.h>
 
+#include "base/base64.h"
 #include "base/utf8.h"
-#include "dead_letter/base64.h"
 #include "dead_letter/letter.h"
 
 /* ---- strings ------------------------------------------------------------------------------------------------ */

@@ -6,7 +6,7 @@
 #include <jansson.h>
 #include <stdlib.h>
 
-#include "dead_letter/base64.h"
+#include "base/base64.h"
 #include "dead_letter/letter.h"
 
 struct dead_letter_parsed {

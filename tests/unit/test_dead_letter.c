@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "dead_letter/base64.h"
+#include "base/base64.h"
 #include "dead_letter/dead_letter.h"
 
 #define LINE_MAX_BYTES (1 << 22)

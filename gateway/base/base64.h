@@ -1,6 +1,6 @@
-/* base64: bytes as printable text (RFC 4648 section 4), for payloads that are no text. Room-internal, pure. @thread any */
-#ifndef PENSTOCK_DEAD_LETTER_BASE64_H
-#define PENSTOCK_DEAD_LETTER_BASE64_H
+/* base64: bytes as printable text (RFC 4648 section 4), for what is no text. Pure. @thread any */
+#ifndef PENSTOCK_BASE_BASE64_H
+#define PENSTOCK_BASE_BASE64_H
 
 #include <stddef.h>
 

@@ -1,5 +1,5 @@
 /* base64: see base64.h */
-#include "dead_letter/base64.h"
+#include "base/base64.h"
 
 #include <stdint.h>
 
