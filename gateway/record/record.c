@@ -37,8 +37,11 @@ static size_t record_head_size(const struct record *record)
     assert(record->key.length <= RECORD_KEY_MAX);
     assert(record->labels_count <= RECORD_LABELS_MAX);
     assert(record->origin.length <= RECORD_ORIGIN_MAX);
+    assert(record->reason.length <= (record->flags & RECORD_UNDECODABLE ? RECORD_REASON_MAX : 0));
 
     size_t size = RECORD_FIXED_SIZE + 2 + record->key.length + 2 + record->origin.length;
+    if (record->flags & RECORD_UNDECODABLE)
+        size += 2 + record->reason.length;
     for (size_t i = 0; i < record->labels_count; i++) {
         assert(record->labels[i].length <= RECORD_KEY_MAX);
         size += 2 + record->labels[i].length;
@@ -59,6 +62,8 @@ int record_encode_head(const struct record *record, struct bytes *out, struct er
     for (size_t i = 0; i < record->labels_count; i++)
         to = record_put_slice(to, record->labels[i]);
     to = record_put_slice(to, record->origin);
+    if (record->flags & RECORD_UNDECODABLE)
+        to = record_put_slice(to, record->reason);
 
     out->length += size;
     assert(to == out->data + out->length);
@@ -125,6 +130,9 @@ int record_decode(const void *body, size_t length, struct record *ret_record, st
             return -1;
     }
     if (record_get_slice(&rest, RECORD_ORIGIN_MAX, "origin", &record.origin, error))
+        return -1;
+    if (record.flags & RECORD_UNDECODABLE &&
+        record_get_slice(&rest, RECORD_REASON_MAX, "reason", &record.reason, error))
         return -1;
     record.payload = rest;
     *ret_record = record;

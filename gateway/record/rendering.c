@@ -7,6 +7,7 @@
 static const char *const rendering_formats[] = {
     [RECORD_FORMAT_JSON] = "json",
     [RECORD_FORMAT_TEXT] = "text",
+    [RECORD_FORMAT_BYTES] = "bytes",
 };
 #define RENDERING_FORMATS (sizeof rendering_formats / sizeof *rendering_formats)
 

@@ -65,6 +65,51 @@ Test(record, decode_gives_back_what_was_encoded)
     cr_assert(slice_is(record.payload, "{}"));
 }
 
+/* The stored form of an undecodable record: a reason behind the origin. It may never change either. */
+static const unsigned char golden_undecodable[] = {
+    1, 4, 0, 0, 0, 0, 0, 0, /* version, flags, no labels, RECORD_NO_RENDERING */
+    0x40, 0xae, 0x5e, 0x02, 0x12, 0x44, 0x06, 0, /* received */
+    0, 0, 0, 0, 0, 0, 0, 0, /* event */
+    0, 0, /* key */
+    1, 0, 'o', /* origin */
+    3, 0, 'w', 'h', 'y', /* reason */
+    0xff, 0, /* payload */
+};
+
+Test(record, undecodable_body_is_as_documented)
+{
+    struct record record = {.rendering = RECORD_NO_RENDERING,
+        .flags = RECORD_UNDECODABLE,
+        .received = INT64_C(1763694000123456),
+        .origin = SLICE("o"),
+        .reason = SLICE("why")};
+    struct record again;
+    struct error error;
+    cleanup_bytes struct bytes body;
+
+    bytes_init(&body, 4096);
+    cr_assert_eq(record_encode_head(&record, &body, &error), 0);
+    cr_assert_eq(bytes_add(&body, "\xff", 2, &error), 0);
+    cr_assert(slice_equal(
+        bytes_slice(&body), (struct slice){(const char *)golden_undecodable, sizeof golden_undecodable}));
+    cr_assert_eq(record_decode(golden_undecodable, sizeof golden_undecodable, &again, &error), 0);
+    cr_assert_eq(again.rendering, RECORD_NO_RENDERING);
+    cr_assert_eq(again.flags, RECORD_UNDECODABLE);
+    cr_assert(slice_is(again.origin, "o"));
+    cr_assert(slice_is(again.reason, "why"));
+    cr_assert(slice_equal(again.payload, SLICE("\xff\0")));
+}
+
+/* Of a decodable one the reason is empty, whatever its payload begins with. */
+Test(record, only_undecodable_records_have_a_reason)
+{
+    struct record record;
+    struct error error;
+
+    cr_assert_eq(record_decode(golden, sizeof golden, &record, &error), 0);
+    cr_assert_eq(record.reason.length, 0);
+}
+
 Test(record, largest_head_and_empty_payload_survive)
 {
     static char text[RECORD_ORIGIN_MAX];
@@ -78,6 +123,7 @@ Test(record, largest_head_and_empty_payload_survive)
     for (size_t i = 0; i < RECORD_LABELS_MAX; i++)
         record.labels[record.labels_count++] = (struct slice){text, RECORD_KEY_MAX};
     record.origin = (struct slice){text, RECORD_ORIGIN_MAX};
+    record.reason = (struct slice){text, RECORD_REASON_MAX};
     bytes_init(&head, RECORD_HEAD_MAX);
     cr_assert_eq(record_encode_head(&record, &head, &error), 0);
     cr_assert_eq(head.length, RECORD_HEAD_MAX);
@@ -88,6 +134,7 @@ Test(record, largest_head_and_empty_payload_survive)
     cr_assert_eq(again.labels_count, RECORD_LABELS_MAX);
     cr_assert_eq(again.labels[RECORD_LABELS_MAX - 1].length, RECORD_KEY_MAX);
     cr_assert_eq(again.origin.length, RECORD_ORIGIN_MAX);
+    cr_assert_eq(again.reason.length, RECORD_REASON_MAX);
     cr_assert_eq(again.payload.length, 0);
 }
 
@@ -104,19 +151,25 @@ Test(record, encode_says_when_the_buffer_is_full)
     cr_assert_eq(head.length, 0);
 }
 
-Test(record, decode_refuses_every_shorter_head)
+static void refuse_shorter_heads(const unsigned char *body, size_t head)
 {
     struct record record;
     struct error error;
 
-    for (size_t length = 0; length < sizeof golden - 2; length++) {
+    for (size_t length = 0; length < head; length++) {
         void *copy = malloc(length ? length : 1); /* so that the sanitizer sees a read beyond it */
-        memcpy(copy, golden, length);
+        memcpy(copy, body, length);
         error.kind = ERROR_NONE;
         cr_assert_eq(record_decode(copy, length, &record, &error), -1, "%zu bytes", length);
         cr_assert_eq(error.kind, ERROR_REJECT);
         free(copy);
     }
+}
+
+Test(record, decode_refuses_every_shorter_head)
+{
+    refuse_shorter_heads(golden, sizeof golden - 2);
+    refuse_shorter_heads(golden_undecodable, sizeof golden_undecodable - 2);
 }
 
 /* One byte of the golden body changed, and the error that follows. */
@@ -127,13 +180,11 @@ static const struct {
 } spoiled[] = {
     {0, 0, "record: version 0 is not known, this program reads version 1"},
     {0, 200, "record: version 200 is not known, this program reads version 1"},
-    {1, 0x80, "record: flags 0x80 are not known"},
-    {1, 0x20, "record: flags 0x20 are not known"},
-    {2, 17, "record: 17 labels, at most 16"},
-    {25, 2, "record: key of 514 bytes, at most 256"},
+    {1, 0x80, "record: flags 0x80 are not known"}, {1, 0x20, "record: flags 0x20 are not known"},
+    {2, 17, "record: 17 labels, at most 16"}, {25, 2, "record: key of 514 bytes, at most 256"},
     {29, 2, "record: label of 513 bytes, at most 256"},
-    {34, 0x11, "record: origin of 4353 bytes, at most 4096"},
-    {33, 4, "record: origin is cut off"},
+    {34, 0x11, "record: origin of 4353 bytes, at most 4096"}, {33, 4, "record: origin is cut off"},
+    {1, 5, "record: reason of 32123 bytes, at most 512"}, /* the payload stands in its place */
 };
 
 Test(record, decode_names_the_field_that_is_wrong)

@@ -56,6 +56,27 @@ Test(rendering, decode_gives_back_what_was_encoded)
     rendering_free(&again);
 }
 
+Test(rendering, every_format_has_a_word_of_its_own)
+{
+    static const char *const stored[] = {
+        "\"format\":\"json\"", "\"format\":\"text\"", "\"format\":\"bytes\""};
+
+    for (int format = RECORD_FORMAT_JSON; format <= RECORD_FORMAT_BYTES; format++) {
+        struct rendering rendering = sample(1, "s", path_a);
+        struct rendering *again;
+        struct error error;
+        cleanup_bytes struct bytes body;
+
+        rendering.format = (enum record_format)format;
+        bytes_init(&body, 4096);
+        cr_assert_eq(rendering_encode(&rendering, &body, &error), 0);
+        cr_assert_not_null(memmem(body.data, body.length, stored[format], strlen(stored[format])));
+        cr_assert_eq(rendering_decode(body.data, body.length, &again, &error), 0);
+        cr_assert_eq((int)again->format, format);
+        rendering_free(&again);
+    }
+}
+
 Test(rendering, encode_leaves_the_buffer_alone_when_it_is_full)
 {
     struct rendering rendering = sample(7, "readings", path_a);
