@@ -95,7 +95,7 @@ const struct option option_table[] = {
         .help = "Most bytes of packets held in memory, all connections together."},
     {"mqtt.max_topic_aliases", COUNT("aliases", 0, 65535), .offset = IN_CONFIG(mqtt.max_topic_aliases), .initial = "32",
         .help = "Topic aliases that a connection may use (MQTT 5)."},
-    {"mqtt.max_keep_alive", TIME(SECOND, 18 * HOUR), .offset = IN_CONFIG(mqtt.max_keep_alive), .initial = "10m",
+    {"mqtt.max_keep_alive", TIME(SECOND, 18 * HOUR), .offset = IN_CONFIG(mqtt.max_keep_alive), .initial = "10min",
         .help = "Longest keep alive; MQTT 5 clients that ask for more, or none, are told this one."},
     {"mqtt.connect_timeout", TIME(MILLISECOND, HOUR), .offset = IN_CONFIG(mqtt.connect_timeout), .initial = "10s",
         .help = "How long a new connection may take to say CONNECT."},
