@@ -18,7 +18,12 @@
 #define MQTT_HEADER_MAX 5 /* type, flags, remaining length */
 #define MQTT_LENGTH_MAX 268435455 /* remaining length, four bytes of 7 bits */
 
-enum mqtt_version { MQTT_31 = 3, MQTT_311 = 4, MQTT_5 = 5 };
+enum mqtt_version {
+    MQTT_NONE = 0, /* no CONNECT has come yet */
+    MQTT_31 = 3,
+    MQTT_311 = 4,
+    MQTT_5 = 5,
+};
 
 enum mqtt_type {
     MQTT_CONNECT = 1,
@@ -42,6 +47,7 @@ enum mqtt_type {
 #define MQTT_REASON_TABLE(X)                                            \
     X(SUCCESS, 0x00, "success")                                         \
     X(WITH_WILL, 0x04, "disconnect_with_will")                          \
+    X(NO_SUBSCRIPTION, 0x11, "no_subscription_existed")                 \
     X(UNSPECIFIED, 0x80, "unspecified")                                 \
     X(MALFORMED, 0x81, "malformed_packet")                              \
     X(PROTOCOL_ERROR, 0x82, "protocol_error")                           \
@@ -52,14 +58,18 @@ enum mqtt_type {
     X(NOT_AUTHORIZED, 0x87, "not_authorized")                           \
     X(UNAVAILABLE, 0x88, "server_unavailable")                          \
     X(SHUTTING_DOWN, 0x8B, "server_shutting_down")                      \
+    X(AUTHENTICATION_METHOD, 0x8C, "bad_authentication_method")         \
     X(KEEP_ALIVE, 0x8D, "keep_alive_timeout")                           \
     X(TAKEN_OVER, 0x8E, "session_taken_over")                           \
+    X(TOPIC_FILTER, 0x8F, "topic_filter_invalid")                       \
     X(TOPIC_NAME, 0x90, "topic_name_invalid")                           \
     X(IDENTIFIER_UNKNOWN, 0x92, "packet_identifier_not_found")          \
     X(RECEIVE_MAXIMUM, 0x93, "receive_maximum_exceeded")                \
     X(TOPIC_ALIAS, 0x94, "topic_alias_invalid")                         \
     X(PACKET_TOO_LARGE, 0x95, "packet_too_large")                       \
+    X(MESSAGE_RATE, 0x96, "message_rate_too_high")                      \
     X(QUOTA, 0x97, "quota_exceeded")                                    \
+    X(ADMINISTRATIVE, 0x98, "administrative_action")                    \
     X(PAYLOAD_FORMAT, 0x99, "payload_format_invalid")                   \
     X(SHARED_SUBSCRIPTIONS, 0x9E, "shared_subscriptions_not_supported") \
     X(WILDCARD_SUBSCRIPTIONS, 0xA2, "wildcard_subscriptions_not_supported")
@@ -83,9 +93,11 @@ struct mqtt_header {
 };
 
 /* 1: there, 0: more bytes are needed, -1: malformed (remaining length of five bytes, type 0 or one that only servers send,
- * flags that the type does not have, a fixed length that is another); ret_reason says which. */
-int mqtt_packet_header(const char *data, size_t length, struct mqtt_header *ret_header,
-    enum mqtt_reason *ret_reason, struct error *error);
+ * flags that the type does not have, a length that the type cannot have); ret_reason says which. The version is the connection's: with
+ * MQTT_NONE the packet has to be a CONNECT, with another it cannot be one (3.1.0-1, 3.1.0-2). MQTT 3.1 sends PUBREL, SUBSCRIBE and
+ * UNSUBSCRIBE again with DUP, others never. */
+int mqtt_packet_header(enum mqtt_version version, const char *data, size_t length,
+    struct mqtt_header *ret_header, enum mqtt_reason *ret_reason, struct error *error);
 
 #define MQTT_USER_PROPERTIES_MAX \
     32 /* of one packet that can be found again; further ones are checked and passed over */
@@ -94,7 +106,8 @@ struct mqtt_pair {
     struct slice name, value;
 };
 
-/* What a PUBLISH, or a will, says besides its payload; data NULL for what is not there. */
+/* What a PUBLISH, or a will, says besides its payload; data NULL for what is not there. It is large: pairs beyond pairs_count are
+ * never written, so that nobody pays for them. */
 struct mqtt_properties {
     bool utf8; /* payload format indicator 1 */
     bool has_expiry;
@@ -131,7 +144,7 @@ struct mqtt_connect {
     bool has_user, has_password;
     struct slice user, password;
     bool has_will;
-    struct mqtt_publish will; /* without id; topic checked as that of a PUBLISH */
+    struct mqtt_publish will; /* written with has_will only; id 0; topic checked as that of a PUBLISH */
 };
 
 struct mqtt_disconnect {
@@ -145,19 +158,24 @@ struct mqtt_disconnect {
 struct mqtt_filters {
     uint16_t id;
     size_t count;
-    uint8_t
-        codes[MQTT_FILTERS_MAX]; /* 0x80; MQTT 5: 0x9E shared, 0xA2 wildcard, else 0x87. UNSUBSCRIBE: 0x11 */
+    /* As many as count: 0x80; MQTT 5: 0x9E shared, 0xA2 wildcard, else 0x87. UNSUBSCRIBE: 0x11. */
+    uint8_t codes[MQTT_FILTERS_MAX];
 };
 
 /* Each takes the body, what stands behind the header, whose type and flags fit. -1: *ret_reason is what the connection ends with,
  * the error's text says what is wrong and where. Results are set on success only. */
 
-/* Knows the versions by protocol name and level: MQIsdp 3, MQTT 4, MQTT 5. Others: MQTT_REASON_VERSION. */
+/* The version in whose form the CONNACK to this CONNECT is written when it is refused; MQTT_NONE: the client speaks something else, and
+ * is not answered. */
+enum mqtt_version mqtt_packet_version(struct slice body);
+
+/* Knows the versions by protocol name and level: MQIsdp 3, MQTT 4, MQTT 5. Others: MQTT_REASON_VERSION. What the client does not say
+ * is as the specification has it: receive_maximum UINT16_MAX, packet_maximum UINT32_MAX. */
 int mqtt_packet_connect(
     struct slice body, struct mqtt_connect *ret_connect, enum mqtt_reason *ret_reason, struct error *error);
 int mqtt_packet_publish(enum mqtt_version version, uint8_t flags, struct slice body,
     struct mqtt_publish *ret_publish, enum mqtt_reason *ret_reason, struct error *error);
-/* PUBREL, and PUBACK, PUBREC, PUBCOMP, which a publisher never sends us: their id. */
+/* PUBREL, and PUBACK, PUBREC, PUBCOMP, which a publisher never sends us: their id. Their reason may be one of any of the four. */
 int mqtt_packet_identifier(enum mqtt_version version, struct slice body, uint16_t *ret_id,
     enum mqtt_reason *ret_reason, struct error *error);
 int mqtt_packet_disconnect(enum mqtt_version version, struct slice body,
