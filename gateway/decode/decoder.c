@@ -59,7 +59,7 @@ static int next_whole(struct decoder *decoder, struct slice *ret_payload)
     if (decoder->position == decoder->body.length)
         return 0;
     decoder->position = decoder->body.length;
-    *ret_payload = trim(decoder->body.data, decoder->body.data + decoder->body.length);
+    *ret_payload = decoder->body;
     return 1;
 }
 
@@ -84,28 +84,53 @@ static int next_line(struct decoder *decoder, struct slice *ret_payload)
 
 int decoder_next(struct decoder *decoder, struct slice *ret_payload)
 {
-    if (decoder->form != DECODE_JSON)
-        return next_line(decoder, ret_payload);
-    return decoder->in_array ? next_element(decoder, ret_payload) : next_whole(decoder, ret_payload);
+    switch (decoder->form) {
+    case DECODE_JSON:
+        return decoder->in_array ? next_element(decoder, ret_payload) : next_whole(decoder, ret_payload);
+    case DECODE_BYTES:
+        return next_whole(decoder, ret_payload);
+    case DECODE_NDJSON:
+    case DECODE_TEXT:
+        break;
+    }
+    return next_line(decoder, ret_payload);
+}
+
+/* Whether the body is nothing but lines that are skipped. */
+static bool holds_no_line(const struct decoder *decoder)
+{
+    struct decoder look = *decoder;
+    struct slice first;
+
+    return !next_line(&look, &first);
+}
+
+/* An array is validated whole before its first element comes out. */
+static int start_json(struct decoder *decoder, struct error *error)
+{
+    struct slice body = decoder->body;
+
+    if (body.length)
+        decoder->body = trim(body.data, body.data + body.length);
+    if (decoder->body.length == 0 || decoder->body.data[0] != '[')
+        return 0;
+    if (json_scan_document(body, NULL, NULL, error))
+        return -1;
+    decoder->position = 1;
+    decoder->in_array = true;
+    return 0;
 }
 
 int decoder_start(struct decoder *decoder, enum decode_form form, struct slice body, struct error *error)
 {
-    struct decoder start = {.form = form, .body = body};
-    struct slice first;
-
-    if (form == DECODE_JSON && body.length)
-        start.body = trim(body.data, body.data + body.length);
-    struct decoder look = start;
-    if (!decoder_next(&look, &first))
+    decoder->form = form;
+    decoder->body = body;
+    decoder->position = 0;
+    decoder->in_array = false;
+    if (form == DECODE_JSON && start_json(decoder, error))
+        return -1;
+    if (decoder->body.length == 0 ||
+        ((form == DECODE_NDJSON || form == DECODE_TEXT) && holds_no_line(decoder)))
         return error_set(error, ERROR_REJECT, "the body is empty");
-
-    if (form == DECODE_JSON && start.body.data[0] == '[') {
-        if (json_scan_document(body, NULL, NULL, error))
-            return -1;
-        start.position = 1;
-        start.in_array = true;
-    }
-    *decoder = start;
     return 0;
 }

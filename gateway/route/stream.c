@@ -241,11 +241,18 @@ static void stream_place_pointers(struct stream *stream)
         stream_place_pointer(stream, &stream->labels[i]);
 }
 
+static enum record_format stream_format(const char *word)
+{
+    return strcmp(word, "text") == 0    ? RECORD_FORMAT_TEXT
+           : strcmp(word, "bytes") == 0 ? RECORD_FORMAT_BYTES
+                                        : RECORD_FORMAT_JSON;
+}
+
 static void stream_compile(
     struct stream_compiler *compiler, struct stream *stream, const struct config_stream *from)
 {
     snprintf(stream->name, sizeof stream->name, "%s", from->name);
-    stream->format = strcmp(from->format, "text") == 0 ? RECORD_FORMAT_TEXT : RECORD_FORMAT_JSON;
+    stream->format = stream_format(from->format);
     stream_compile_selector(compiler, &stream->key, &from->key);
     stream_compile_labels(compiler, stream, from);
     stream_compile_time(compiler, stream, from);

@@ -61,6 +61,10 @@ int http_type_form(struct slice type, enum record_format format, enum decode_for
 {
     const char *parameters = type.length ? memchr(type.data, ';', type.length) : NULL;
 
+    if (format == RECORD_FORMAT_BYTES) {
+        *ret_form = DECODE_BYTES;
+        return 0;
+    }
     if (parameters)
         type.length = (size_t)(parameters - type.data);
     type = http_type_trim(type);

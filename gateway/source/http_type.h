@@ -8,10 +8,11 @@
 
 enum http_coding { HTTP_IDENTITY, HTTP_GZIP, HTTP_ZSTD };
 
-/* An empty type means the stream's own form. -1: the type does not fit the format. Parameters are not looked at. */
+/* An empty type means the stream's own form; in a stream of bytes every type does. -1: the type does not fit the format. Parameters
+ * are not looked at. */
 int http_type_form(struct slice content_type, enum record_format format, enum decode_form *ret_form);
 
-/* The types that fit, for the answer that says so. */
+/* The types that fit, for the answer that says so; not of bytes, which take all. */
 const char *http_type_names(enum record_format format);
 
 /* -1: none that is understood. */

@@ -109,6 +109,21 @@ Test(decoder, text_may_hold_any_byte)
     cr_expect(decoder_next(&decoder, &payload) == 0);
 }
 
+Test(decoder, bytes_are_one_record_as_they_are)
+{
+    const struct slice bytes = {"\n[\0\xff \r\n", 7};
+    struct decoder decoder;
+    struct slice payload;
+
+    gives(DECODE_BYTES, " {\"a\":1}\n\n", RECORDS(" {\"a\":1}\n\n"));
+    gives(DECODE_BYTES, "\n", RECORDS("\n"));
+    cr_assert(decoder_start(&decoder, DECODE_BYTES, bytes, &error) == 0);
+    cr_assert(decoder_next(&decoder, &payload) == 1);
+    cr_expect(slice_equal(payload, bytes));
+    cr_expect(decoder_next(&decoder, &payload) == 0);
+    refuses(DECODE_BYTES, "", "the body is empty");
+}
+
 Test(decoder, a_body_without_a_record_is_refused)
 {
     static const enum decode_form forms[] = {DECODE_JSON, DECODE_NDJSON, DECODE_TEXT};

@@ -40,6 +40,7 @@ Test(http_type, forms)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         cr_assert_eq(form_of(rows[i].type, RECORD_FORMAT_JSON), rows[i].json, "%s", rows[i].type);
         cr_assert_eq(form_of(rows[i].type, RECORD_FORMAT_TEXT), rows[i].text, "%s", rows[i].type);
+        cr_assert_eq(form_of(rows[i].type, RECORD_FORMAT_BYTES), DECODE_BYTES, "%s", rows[i].type);
     }
 }
 

@@ -196,6 +196,20 @@ Test(streams, one_is_taken_away_and_the_others_stay)
     config_free(&config);
 }
 
+Test(streams, every_format_of_the_configuration_is_known)
+{
+    static const char *const sets[] = {
+        "streams.a.format=json", "streams.b.format=text", "streams.c.format=bytes"};
+    struct config *config = load(sets, COUNT(sets));
+    struct streams *streams = compile(config);
+
+    cr_assert_eq(streams_find(streams, slice_of("a"))->format, RECORD_FORMAT_JSON);
+    cr_assert_eq(streams_find(streams, slice_of("b"))->format, RECORD_FORMAT_TEXT);
+    cr_assert_eq(streams_find(streams, slice_of("c"))->format, RECORD_FORMAT_BYTES);
+    streams_free(&streams);
+    config_free(&config);
+}
+
 Test(streams, rendering_is_what_will_be_stored)
 {
     struct config *config = load(full, COUNT(full));
