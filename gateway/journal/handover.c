@@ -21,6 +21,21 @@ void handover_clear(struct handover *handover)
     handover->has_state = false;
 }
 
+struct handover_mark handover_mark(const struct handover *handover)
+{
+    return (struct handover_mark){
+        handover->parts.length, handover->records, handover->size, handover->has_state};
+}
+
+void handover_rewind(struct handover *handover, const struct handover_mark *mark)
+{
+    assert(mark->parts_length <= handover->parts.length);
+    handover->parts.length = mark->parts_length;
+    handover->records = mark->records;
+    handover->size = mark->size;
+    handover->has_state = mark->has_state;
+}
+
 void handover_free(struct handover *handover)
 {
     bytes_free(&handover->parts);

@@ -115,6 +115,17 @@ void handover_init(
 void handover_clear(struct handover *handover);
 void handover_free(struct handover *handover); /* the parts' memory only */
 
+/* Where a hand-over stands, so that what is added from here on can be taken back. */
+struct handover_mark {
+    size_t parts_length;
+    uint64_t records, size;
+    bool has_state;
+};
+
+struct handover_mark handover_mark(const struct handover *handover);
+/* To a mark of this hand-over that was set since it was cleared last. */
+void handover_rewind(struct handover *handover, const struct handover_mark *mark);
+
 /* Adds one record whose body is head followed by payload. head is copied; of the payload only its place is kept
  * (offset from handover->payloads), so that a request body is never in memory twice. kind is JOURNAL_KIND_DATA
  * or a STATE_ kind. */
