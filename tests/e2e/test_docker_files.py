@@ -180,8 +180,8 @@ def is_healthy(gateway):
 
 def test_health_check_tells_what_readyz_says(gateway, tmp_path):
     (tmp_path / "file").touch()
-    one = gateway(f"lake.url={tmp_path / 'file'}", "journal.segment_size=1MiB", "journal.max_size=5MiB", "http.max_body=256KiB",
-                  "http.max_record=256KiB").start()
+    one = gateway(f"lake.url={tmp_path / 'file'}", "journal.segment_size=1MiB", "journal.max_size=5MiB", "mqtt.max_packet=256KiB",
+                  "http.max_body=256KiB", "http.max_record=256KiB").start()
     assert is_healthy(one)
     wait_until("503 from a full journal", lambda: one.post("/readings", b'{"sensor_id":"A","x":"%s"}' % (b"x" * 200000)).status == 503)
     wait_until("503 from /readyz", lambda: one.ready()[0] == 503)

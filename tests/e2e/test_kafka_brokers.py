@@ -100,7 +100,8 @@ def test_full_journal_while_the_broker_is_down(weak, gateway):
     """503 with Retry-After at the door, and everything goes on when the broker is back."""
     topic = weak.create(weak.name("full"), 3)
     broker = weak.cluster.brokers[0]
-    one = gateway("journal.segment_size=1MiB", "journal.max_size=8MiB", "http.max_body=256KiB", "http.max_record=256KiB", "kafka.max_topics=100",
+    one = gateway("journal.segment_size=1MiB", "journal.max_size=8MiB", "mqtt.max_packet=256KiB",
+                  "http.max_body=256KiB", "http.max_record=256KiB", "kafka.max_topics=100",
                   config=readings(weak, topic)).start()
     senders = senders_of(one, 4, None, pad="x" * 2000)
     arrived(one, weak, topic, 100)

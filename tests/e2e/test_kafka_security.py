@@ -83,7 +83,8 @@ def assert_secret_is_nowhere(gateway, *secrets):
         assert [place for place, text in seen.items() if secret.encode() in text] == []
 
 
-SMALL = ("journal.segment_size=1MiB", "journal.max_size=16MiB", "http.max_body=256KiB", "http.max_record=256KiB", "kafka.max_topics=100")
+SMALL = ("journal.segment_size=1MiB", "journal.max_size=16MiB", "mqtt.max_packet=256KiB",
+         "http.max_body=256KiB", "http.max_record=256KiB", "kafka.max_topics=100")
 WAYS = ("tls", "mutual", "locked_key", "plain", "scram")
 
 

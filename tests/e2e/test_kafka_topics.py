@@ -116,7 +116,8 @@ def test_many_held_topics(kafka, gateway):
 def test_full_journal_because_of_a_held_topic(kafka, gateway):
     """What is held keeps its segments. When the journal is full of them the door closes, until the topic is there."""
     pair = Pair(kafka, gateway, max_topics=50)
-    pair.gateway.sets += ["journal.segment_size=1MiB", "journal.max_size=8MiB", "http.max_body=256KiB", "http.max_record=256KiB"]
+    pair.gateway.sets += ["journal.segment_size=1MiB", "journal.max_size=8MiB", "mqtt.max_packet=256KiB",
+                          "http.max_body=256KiB", "http.max_record=256KiB"]
     one = pair.gateway.start()
     bad = []
 

@@ -215,7 +215,7 @@ def check(folder, text):
     "  properties: {bootstrap.servers: 'x:1', ssl.ca.location: nowhere.crt, security.protocol: ssl}": ("nowhere.crt: No such file",),
     "  files: {sasl.password: nowhere.txt}": ("nowhere.txt",),
     "  max_topics: 0": ("max_topics",),
-    "  properties: {bootstrap.servers: 'x:1'}\njournal: {segment_size: 1MiB}\nhttp: {max_body: 256KiB, max_record: 64KiB}":
+    "  properties: {bootstrap.servers: 'x:1'}\njournal: {segment_size: 1MiB}\nmqtt: {max_packet: 256KiB}\nhttp: {max_body: 256KiB, max_record: 64KiB}":
         ("kafka.max_topics", "at most 210"),
 }.items(), ids=lambda value: value.split("x:1'")[-1].strip(" ,}") if isinstance(value, str) else "")
 def test_check_refuses_with_the_place(tmp_path, line, words):

@@ -15,7 +15,8 @@ from penstock import wait_until
 
 ROUNDS = int(os.environ.get("ROUNDS", "0"))
 CLIENTS = 16
-SMALL_SEGMENTS = ("journal.segment_size=1MiB", "journal.max_size=16MiB", "http.max_body=256KiB", "http.max_record=256KiB")
+SMALL_SEGMENTS = ("journal.segment_size=1MiB", "journal.max_size=16MiB", "mqtt.max_packet=256KiB",
+                  "http.max_body=256KiB", "http.max_record=256KiB")
 ROWS = []  # of the fault table: fault, rounds, accepted, lost, doubled, seed
 
 

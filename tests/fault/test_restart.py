@@ -19,7 +19,8 @@ def grow(before, after):
 @pytest.mark.parametrize("ending", ["kill -9", "SIGTERM"])
 def test_restarts_leave_no_more_segments_than_one(gateway, ending):
     """With the lake out of reach, so that a record waits all the while."""
-    one = gateway("journal.segment_size=1MiB", "journal.max_size=16MiB", "http.max_body=256KiB", "http.max_record=256KiB",
+    one = gateway("journal.segment_size=1MiB", "journal.max_size=16MiB", "mqtt.max_packet=256KiB",
+                  "http.max_body=256KiB", "http.max_record=256KiB",
                   "gateway.grace=0", "lake.url=blocked/lake")
     one.directory.joinpath("blocked").write_text("a file where a directory should be")
 
