@@ -1,0 +1,284 @@
+/* mqtt_internal: what the files of the MQTT listener share.
+ *
+ * Each I/O thread owns its connections, its sessions and two batches; nothing of it is looked at by another one. A client id belongs to
+ * one thread: a connection that CONNECTs on another is handed to it (`arrivals`, the only thing that has a lock).
+ *
+ * Everything that arrives is copied into the batch that is being filled: payloads, records, packet ids, and the answers that are due when it
+ * is durable. At most one batch of a thread is in the journal; when it comes back its answers leave and the other one goes.
+ * So answers leave in the order of the packets, and what a full journal refused is handed over again in front of what came later.
+ *
+ * A connection whose next packet cannot be taken is paused: its bytes stay where they are, in `rest` and in the kernel, and nothing more is
+ * read. It is tried again, in turn, whenever a batch has come back, and once a second. Memory is bounded by mqtt.max_unacknowledged:
+ * one half for batches, the other for what connections hold back; when that is used up, connections hold at most
+ * MQTT_INPUT_CROWDED bytes more each, and one of them at a time may complete its packet.
+ */
+#ifndef PENSTOCK_SOURCE_MQTT_INTERNAL_H
+#define PENSTOCK_SOURCE_MQTT_INTERNAL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "base/metric.h"
+#include "source/intake.h"
+#include "source/mqtt_facts.h"
+#include "source/mqtt_packet.h"
+#include "source/mqtt_session.h"
+#include "source/source.h"
+
+#define MQTT_SOURCE_NAME "mqtt"
+#define MQTT_LISTENERS_MAX 16
+#define MQTT_BACKLOG 4096
+#define MQTT_ACCEPTS 64 /* of one listener, between two looks at the connections */
+#define MQTT_EVENTS 256
+#define MQTT_INPUT (128 << 10) /* bytes that are read at once */
+#define MQTT_INPUT_CROWDED 512
+#define MQTT_OUTPUT_MAX (256 << 10) /* answers that a client does not read */
+#define MQTT_OUTPUT_PAUSE (16 << 10) /* above it nothing more of it is read */
+#define MQTT_ANSWERS_MAX (1 << 20) /* of one batch */
+#define MQTT_CONNECT_MAX (64 << 10) /* bytes of a CONNECT; its will is kept as long as the connection */
+#define MQTT_USER_MAX RECORD_KEY_MAX
+#define MQTT_ALIAS_TOPIC_MAX 4096
+#define MQTT_SWEEP_PERIOD CLOCK_SECOND
+#define MQTT_RETRY_PAUSE (CLOCK_SECOND / 10) /* between two tries at a journal that is full */
+#define MQTT_LINGER CLOCK_SECOND /* for a client to read why it is closed */
+#define MQTT_REFUSAL_PAUSE \
+    CLOCK_SECOND /* MQTT 3.1.1 cannot refuse a message: the connection is closed, not at once */
+
+struct mqtt_thread;
+
+enum mqtt_phase {
+    MQTT_PHASE_NEW, /* CONNECT has not come */
+    MQTT_PHASE_UP,
+    MQTT_PHASE_CONDEMNED, /* nothing is read; closed at `until` */
+    MQTT_PHASE_LINGERING, /* all is said; what still comes is thrown away until `until` */
+    MQTT_PHASE_CLOSED, /* no socket; here until its answers have come back */
+};
+
+struct mqtt_alias {
+    char *topic; /* owned; NULL: not set */
+    size_t length;
+};
+
+struct mqtt_connection {
+    struct mqtt_connection *previous, *next; /* all of the thread */
+    struct mqtt_connection *paused_next;
+    struct mqtt_connection *flush_next;
+    struct mqtt_connection *dead_next;
+    struct mqtt_thread *thread;
+    struct mqtt_session *session;
+    int fd;
+    enum mqtt_phase phase;
+    enum mqtt_version version;
+    bool paused, to_flush, dead;
+    uint32_t watched; /* what epoll watches */
+    size_t answers; /* in batches */
+    uint32_t quota; /* messages that count against its Receive Maximum */
+    uint16_t keep_alive; /* seconds; 0: none */
+    uint32_t packet_maximum; /* that the client takes */
+    bool problem_information;
+    int64_t heard; /* when the last bytes came; of a new one when it was accepted (monotonic) */
+    int64_t packet_since; /* when a packet began that is not whole; 0: none */
+    int64_t output_since; /* since when the client does not take what is written; 0: it does */
+    int64_t until; /* see the phases */
+    struct bytes rest; /* of what was read: begins with a packet that was not taken, or is not whole */
+    struct bytes output;
+    struct bytes will; /* the body of its CONNECT; empty: none is to be left */
+    struct mqtt_alias *aliases;
+    char *user; /* owned */
+    size_t user_length;
+};
+
+/* What is written to a connection once the batch is durable. */
+struct mqtt_answer {
+    struct mqtt_connection *connection;
+    uint16_t id;
+    uint8_t type; /* enum mqtt_type; MQTT_CONNACK: a session was cleared */
+    uint8_t reason;
+};
+
+enum mqtt_batch_state { MQTT_BATCH_IDLE, MQTT_BATCH_WAITING, MQTT_BATCH_IN_JOURNAL };
+
+struct mqtt_batch {
+    struct handover handover;
+    char *payloads;
+    size_t used;
+    struct mqtt_answer *answers;
+    size_t answers_count, answers_capacity;
+    uint64_t *accepted; /* records per stream */
+};
+
+/* A will that waits: for its delay, or for room. */
+struct mqtt_will {
+    struct mqtt_will *next;
+    int64_t due; /* monotonic */
+    char client_id[MQTT_CLIENT_ID_MAX];
+    size_t client_id_length;
+    struct bytes connect;
+};
+
+struct mqtt_thread {
+    struct source *source;
+    size_t index;
+    pthread_t thread;
+    bool running;
+    int epoll;
+    int wake; /* eventfd: a batch is back, somebody arrives, or `stopping` */
+
+    struct mqtt_batch batches[2];
+    struct mqtt_batch *filling, *sent;
+    enum mqtt_batch_state sent_state;
+    int64_t retry_at; /* of a waiting one */
+    bool full; /* the batch that is being filled took no more */
+    enum handover_result result; /* set before `back` */
+    atomic_bool back; /* @thread committer sets, the thread clears */
+
+    struct mqtt_sessions *sessions;
+    struct intake *intake;
+    struct intake_result taken; /* of the message at hand */
+    struct mqtt_facts facts; /* of the message at hand */
+    struct topic_match match;
+    struct mqtt_publish publish; /* the packet at hand; here because they are large */
+    struct mqtt_connect connect;
+    struct mqtt_filters filters;
+    char *input;
+
+    struct mqtt_connection *connections;
+    struct mqtt_connection *paused_first, *paused_last;
+    struct mqtt_connection *favoured; /* the one that may complete its packet although it is crowded */
+    struct mqtt_connection *flush;
+    struct mqtt_connection *dead;
+    size_t connections_count;
+    uint64_t held; /* bytes that connections hold back */
+
+    struct mqtt_will *wills;
+
+    pthread_mutex_t arrivals_lock;
+    struct mqtt_connection *arrivals; /* from other threads; newest first */
+
+    bool accepting; /* the listeners are watched */
+    bool draining; /* nothing new is taken */
+    int64_t now; /* monotonic, of this round */
+    int64_t wall; /* and as the record's time */
+    int64_t next_sweep;
+};
+
+struct mqtt_stream_series {
+    struct metric_series *accepted;
+    struct metric_series *rejected[INTAKE_REASONS];
+};
+
+struct source {
+    struct source_context context;
+    struct topic_map *map;
+    int listeners[MQTT_LISTENERS_MAX];
+    size_t listeners_count;
+    struct mqtt_thread *threads;
+    size_t threads_count;
+    size_t batch_capacity; /* bytes of payloads */
+    uint64_t handover_max; /* bytes in the journal */
+    uint64_t held_max; /* per thread */
+    bool refuse_unmapped;
+    atomic_size_t connections;
+    atomic_bool stopping;
+    int64_t stop_deadline; /* set before stopping */
+    struct mqtt_stream_series
+        *streams; /* in the order of context.streams, behind them what belongs to none */
+    struct metric_series *refused[256]; /* by reason code */
+    struct metric_series *payload_bytes;
+    struct metric_series *connections_gauge;
+    struct metric_series *in_flight_gauge;
+};
+
+/* ---- mqtt_loop.c: the I/O thread ---------------------------------------------------------------------------- */
+
+void *mqtt_loop_run(void *thread);
+void mqtt_loop_wake(struct mqtt_thread *thread); /* @thread any */
+
+/* ---- mqtt_connection.c: sockets, their bytes and deadlines --------------------------------------------------- */
+
+/* Takes the descriptor over; closes it when memory is gone. */
+void mqtt_connection_open(struct mqtt_thread *thread, int fd);
+void mqtt_connection_read(struct mqtt_connection *connection);
+/* Writes what is due, as far as the client takes it. */
+void mqtt_connection_flush(struct mqtt_connection *connection);
+/* It is flushed at the end of the round. */
+void mqtt_connection_flush_later(struct mqtt_connection *connection);
+/* Tries those that are paused, in turn, until the batch is full. */
+void mqtt_connection_resume_paused(struct mqtt_thread *thread);
+/* Looks at every deadline. */
+void mqtt_connection_sweep(struct mqtt_thread *thread);
+/* The end, for a reason that a MQTT 5 client is told. SUCCESS: nobody is told anything. Does the session's and the will's end. */
+void mqtt_connection_end(struct mqtt_connection *connection, enum mqtt_reason reason, const char *text);
+/* The end of one whose message was refused and that cannot be told (MQTT 3.1.1). */
+void mqtt_connection_condemn(struct mqtt_connection *connection, enum mqtt_reason reason);
+/* Takes it off this thread, bytes and all, or puts it on. */
+void mqtt_connection_leave(struct mqtt_connection *connection);
+void mqtt_connection_arrive(struct mqtt_thread *thread, struct mqtt_connection *connection);
+/* Frees those that are closed and have no answers left. */
+void mqtt_connection_bury_dead(struct mqtt_thread *thread);
+/* Only when nothing of it is in a batch. */
+void mqtt_connection_free_all(struct mqtt_thread *thread);
+/* An answer has left. */
+void mqtt_connection_answered(struct mqtt_connection *connection);
+
+/* ---- mqtt_dispatch.c: one packet ------------------------------------------------------------------------------ */
+
+enum mqtt_taken {
+    MQTT_TAKEN,
+    MQTT_LATER, /* there is no room: the packet stays, the connection is paused */
+    MQTT_GONE, /* the connection has ended, or is another thread's now */
+};
+
+/* body: what stands behind the header. */
+enum mqtt_taken mqtt_dispatch(
+    struct mqtt_connection *connection, const struct mqtt_header *header, struct slice body);
+
+/* ---- mqtt_connect.c -------------------------------------------------------------------------------------------- */
+
+enum mqtt_taken mqtt_connect_take(struct mqtt_connection *connection, struct slice body);
+/* Writes the CONNACK that had to wait. */
+void mqtt_connect_answer(struct mqtt_connection *connection, enum mqtt_reason reason);
+
+/* ---- mqtt_publish.c: messages ------------------------------------------------------------------------------------ */
+
+enum mqtt_taken mqtt_publish_take(struct mqtt_connection *connection, uint8_t flags, struct slice body);
+enum mqtt_taken mqtt_publish_release(struct mqtt_connection *connection, struct slice body);
+void mqtt_publish_free_aliases(struct mqtt_connection *connection);
+
+/* ---- mqtt_store.c: a message into the batch ------------------------------------------------------------------------ */
+
+enum mqtt_stored {
+    MQTT_STORED,
+    MQTT_NO_ROOM, /* at the moment: batch full, stream suspended */
+    MQTT_REFUSED, /* *ret_reason says why */
+    MQTT_FAILED, /* memory is gone */
+};
+
+/* thread->facts describes the message. */
+enum mqtt_stored mqtt_store(struct mqtt_thread *thread, enum mqtt_reason *ret_reason);
+
+/* ---- mqtt_batch.c: batches and their answers ------------------------------------------------------------------------ */
+
+int mqtt_batch_open(struct mqtt_thread *thread, struct error *error);
+void mqtt_batch_close(struct mqtt_thread *thread);
+/* false: the batch takes no more. */
+bool mqtt_batch_answer(
+    struct mqtt_connection *connection, enum mqtt_type type, uint16_t id, enum mqtt_reason reason);
+/* Sends the answers of a batch that is back. */
+void mqtt_batch_take_back(struct mqtt_thread *thread);
+/* Hands over what is there, if none is in the journal. */
+void mqtt_batch_submit(struct mqtt_thread *thread);
+bool mqtt_batch_is_empty(const struct mqtt_thread *thread); /* nothing filled, nothing in the journal */
+
+/* ---- mqtt_will.c ------------------------------------------------------------------------------------------------------ */
+
+/* Of a connection that ended abnormally. */
+void mqtt_will_leave(struct mqtt_connection *connection);
+/* The client is back before its delay was over. */
+void mqtt_will_forget(struct mqtt_thread *thread, struct slice client_id);
+/* Stores those that are due, as far as there is room. */
+void mqtt_will_store_due(struct mqtt_thread *thread);
+void mqtt_will_free_all(struct mqtt_thread *thread);
+
+#endif
