@@ -31,6 +31,18 @@ static int config_read(struct config *config, const char *file, struct slice *re
     return 0;
 }
 
+static bool config_allocate_collections(struct config *config)
+{
+    for (const struct option_collection *next = option_collections;
+         next < option_collections + option_collections_count; next++) {
+        void *elements = config_allocate(config->store, next->most * next->size);
+        if (!elements)
+            return false;
+        *(void **)((char *)config + next->elements) = elements;
+    }
+    return true;
+}
+
 /* Values that were not read because of a syntax error cannot be held against those that were. */
 static int config_fill(struct config *config, const char *file, const char *const *sets, size_t sets_count)
 {
@@ -38,12 +50,12 @@ static int config_fill(struct config *config, const char *file, const char *cons
     const struct config_place nowhere = {CONFIG_PLACE_DEFAULT, 0, 0};
     struct slice text;
 
-    config->streams = config_allocate(config->store, CONFIG_STREAMS_MAX * sizeof *config->streams);
-    if (!config->streams)
+    if (!config_allocate_collections(config))
         return -1;
-    config_set_defaults(config, NULL);
+    config_set_defaults(config, NULL, NULL);
     for (size_t i = 0; i < option_stream_defaults_count; i++)
-        config_add_stream(config, slice_of(option_stream_defaults[i].stream), nowhere);
+        config_add_element(config, option_collection_named(slice_of("streams")),
+            slice_of(option_stream_defaults[i].stream), nowhere);
     if (file) {
         if (config_read(config, file, &text))
             return -1;

@@ -140,8 +140,8 @@ int config_load(struct config **ret_config, const char *file, const char *const 
 
 void config_free(struct config **config);
 
-/* Adds an error about a value: field is the address of a member of this config (a string, number, list, one item of a list, or
- * one item's `value` of a map). The message gets "FILE:LINE:COLUMN: NAME: " or "--set NAME: " or "default of NAME: " in
+/* Adds an error about a value: field is the address of a member of this config (a string, number, list, one item of a list,
+ * one item's `value` of a map, or a whole stream). The message gets "FILE:LINE:COLUMN: NAME: " or "--set NAME: " or "default of NAME: " in
  * front. Of a value that was refused already, with the default or nothing in its place now, nothing more is reported. */
 void config_report(struct config *config, const void *field, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

@@ -49,32 +49,44 @@ static void config_report_section(
 
     bytes_init(&text, 1024);
     config_print_names(names, count, &text);
-    if (!strcmp(section, "streams"))
-        config_report_at(config, place, section, "found %s; allowed: a mapping from names of streams", found);
+    const struct option_collection *collection = option_collection_named(slice_of(section));
+    if (collection)
+        config_report_at(config, place, section, "found %s; allowed: a mapping from names of %ss%s", found,
+            collection->element, collection->list ? ", or a list of them" : "");
     else
         config_report_at(config, place, *section ? section : NULL, "found %s; allowed: a mapping with %.*s",
             found, (int)text.length, text.data);
 }
 
-static void config_report_stream_name(struct config *config, struct config_place place, const char *name)
+static void config_report_element_name(struct config *config, struct config_place place, const char *name,
+    const struct option_collection *collection)
 {
-    config_report_at(
-        config, place, name, "found a stream of this name; allowed: " OPTION_STREAM_NAME_ALLOWED);
+    config_report_at(config, place, name, "found a %s of this name; allowed: " OPTION_ELEMENT_NAME_ALLOWED,
+        collection->element);
 }
 
 /* ---- the tree of a file ------------------------------------------------------------------------------------ */
+
+/* Whether the value of a section may be walked through: a mapping, and where elements need no names a list. */
+static bool config_is_open(const struct config_node *node, const char *name)
+{
+    const struct option_collection *collection = option_collection_named(slice_of(name));
+
+    return node->kind == CONFIG_NODE_MAPPING ||
+           (node->kind == CONFIG_NODE_SEQUENCE && collection && collection->list);
+}
 
 /* What has options below it. Returns the index to go on at. */
 static size_t config_apply_section(
     struct config *config, struct config_tree *tree, size_t index, const char *name)
 {
     struct config_node *node = &tree->nodes[index];
+    struct slice element, rest;
+    const struct option_collection *collection = option_collection_at(slice_of(name), &element, &rest);
 
-    if (!strncmp(name, OPTION_STREAMS, strlen(OPTION_STREAMS)) &&
-        !strchr(name + strlen(OPTION_STREAMS), '.') &&
-        !config_add_stream(config, slice_of(name + strlen(OPTION_STREAMS)), node->place))
+    if (collection && rest.length == 0 && !config_add_element(config, collection, element, node->place))
         return node->end;
-    if (node->kind == CONFIG_NODE_MAPPING) {
+    if (config_is_open(node, name)) {
         node->name = name;
         return index + 1;
     }
@@ -98,8 +110,9 @@ static size_t config_apply_entry(struct config *config, struct config_tree *tree
 
     if (!name || config_is_repeated(config, tree, index, name))
         return next;
-    if (!strcmp(section, "streams") && !option_is_stream_name(key->text)) {
-        config_report_stream_name(config, key->place, name);
+    const struct option_collection *collection = option_collection_named(slice_of(section));
+    if (collection && !option_is_element_name(key->text)) {
+        config_report_element_name(config, key->place, name, collection);
         return next;
     }
     if (key->text.length && memchr(key->text.data, '.', key->text.length)) {
@@ -119,14 +132,34 @@ static size_t config_apply_entry(struct config *config, struct config_tree *tree
     return next;
 }
 
+/* One item of a list of elements: its name is its number. Returns as config_apply_entry(). */
+static size_t config_apply_item(struct config *config, struct config_tree *tree, size_t index)
+{
+    size_t list = tree->nodes[index].parent;
+    size_t number = 1;
+    char text[24];
+
+    for (size_t i = list + 1; i < index; i = tree->nodes[i].end)
+        number++;
+    snprintf(text, sizeof text, "%zu", number);
+    const char *name = config_join(config->store, tree->nodes[list].name, slice_of(text));
+    return name ? config_apply_section(config, tree, index, name) : tree->nodes[index].end;
+}
+
 void config_apply_tree(struct config *config, struct config_tree *tree)
 {
     if (tree->count == 0)
         return;
     size_t index = config_apply_section(config, tree, 0, "");
-    /* A name whose value a syntax error cut off is the last node. */
-    while (index < tree->count && tree->nodes[index].end < tree->count)
-        index = config_apply_entry(config, tree, index);
+    while (index < tree->count) {
+        const struct config_node *node = &tree->nodes[index];
+        if (tree->nodes[node->parent].kind == CONFIG_NODE_SEQUENCE)
+            index = config_apply_item(config, tree, index);
+        else if (node->end < tree->count)
+            index = config_apply_entry(config, tree, index);
+        else /* a name whose value a syntax error cut off */
+            return;
+    }
 }
 
 /* ---- --set ------------------------------------------------------------------------------------------------- */
@@ -152,16 +185,17 @@ static void config_apply_set_value(struct config *config, const struct option *o
 static bool config_apply_set_entry(
     struct config *config, const char *name, struct slice value, struct config_place place)
 {
-    struct slice entry;
+    struct slice entry, part, rest;
     const struct option *option = option_find_map(slice_of(name), &entry);
-    struct config_stream *stream = NULL;
+    void *element = NULL;
 
     if (!option)
         return false;
-    if (option_of_stream(option)) {
-        const char *part = name + strlen(OPTION_STREAMS);
-        stream = config_add_stream(config, (struct slice){part, strcspn(part, ".")}, place);
-        if (!stream)
+    const struct option_collection *collection = option_collection_of(option);
+    if (collection) {
+        option_collection_at(slice_of(name), &part, &rest);
+        element = config_add_element(config, collection, part, place);
+        if (!element)
             return true;
     }
     struct config_node nodes[] = {
@@ -171,7 +205,7 @@ static bool config_apply_set_entry(
     size_t behind = entry.length + (name[strlen(name) - entry.length - 1] == '.');
     const char *map = config_keep(config->store, (struct slice){name, strlen(name) - behind});
     if (map)
-        config_set_entry(config, option, map, config_member(option, config, stream), &nodes[0], &nodes[1]);
+        config_set_entry(config, option, map, config_member(option, config, element), &nodes[0], &nodes[1]);
     return true;
 }
 
@@ -209,10 +243,10 @@ void config_apply_set(struct config *config, size_t number, const char *set)
         config_report_at(config, place, name, "found no value; allowed: --set NAME=VALUE");
         return;
     }
-    bool stream = !strncmp(name, OPTION_STREAMS, strlen(OPTION_STREAMS));
-    const char *part = name + (stream ? strlen(OPTION_STREAMS) : 0);
-    if (stream && !option_is_stream_name((struct slice){part, strcspn(part, ".")})) {
-        config_report_stream_name(config, place, name);
+    struct slice element, rest;
+    const struct option_collection *collection = option_collection_at(slice_of(name), &element, &rest);
+    if (collection && !option_is_element_name(element)) {
+        config_report_element_name(config, place, name, collection);
         return;
     }
     const struct option *option = option_find(slice_of(name));

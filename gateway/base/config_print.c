@@ -170,16 +170,18 @@ static int config_print_map(struct config_printer *printer, const struct option 
     return 0;
 }
 
-static int config_print_option(
-    struct config_printer *printer, const struct option *option, const struct config_stream *stream)
+/* element is NULL for a row of struct config. */
+static int config_print_option(struct config_printer *printer, const struct option *option, void *element)
 {
-    const char *base = stream ? (const char *)stream : (const char *)printer->config;
+    const struct option_collection *collection = option_collection_of(option);
+    const char *base = element ? (const char *)element : (const char *)printer->config;
     char name[256];
     struct bytes joined = {name, 0, sizeof name, sizeof name};
 
-    if (stream ? bytes_print(&joined, printer->error, "streams.%s.%s", stream->name,
-                     option->name + strlen("streams.*."))
-               : bytes_add(&joined, option->name, strlen(option->name) + 1, printer->error))
+    if (collection
+            ? bytes_print(&joined, printer->error, "%s.%s.%s", collection->name,
+                  *config_element_name(element), option->name + strlen(collection->name) + strlen(".*."))
+            : bytes_add(&joined, option->name, strlen(option->name) + 1, printer->error))
         return -1;
     if (option->type == OPTION_MAP)
         return config_print_map(printer, option, (const void *)(base + option->offset), name);
@@ -192,16 +194,33 @@ static int config_print_option(
     return config_print_source(printer, base + option->offset, start);
 }
 
+/* All rows of each element. rows: how many the collection has, from its first one on. */
+static int config_print_elements(struct config_printer *printer, const struct option_collection *collection,
+    const struct option *first, size_t rows)
+{
+    size_t count = *config_elements_count(printer->config, collection);
+
+    for (size_t i = 0; i < count; i++)
+        for (size_t row = 0; row < rows; row++)
+            if (config_print_option(printer, first + row, config_element(printer->config, collection, i)))
+                return -1;
+    return 0;
+}
+
+/* Rows of a collection stand together. */
 int config_print(const struct config *config, struct bytes *text, struct error *error)
 {
     struct config_printer printer = {config, text, error, ""};
+    size_t rows;
 
-    for (const struct option *option = option_table; option < option_table + option_count; option++)
-        if (!option_of_stream(option) && config_print_option(&printer, option, NULL))
+    for (size_t first = 0; first < option_count; first += rows) {
+        const struct option_collection *collection = option_collection_of(&option_table[first]);
+        for (rows = 1; collection && first + rows < option_count &&
+                       option_collection_of(&option_table[first + rows]) == collection;)
+            rows++;
+        if (collection ? config_print_elements(&printer, collection, &option_table[first], rows)
+                       : config_print_option(&printer, &option_table[first], NULL))
             return -1;
-    for (size_t i = 0; i < config->streams_count; i++)
-        for (const struct option *option = option_table; option < option_table + option_count; option++)
-            if (option_of_stream(option) && config_print_option(&printer, option, &config->streams[i]))
-                return -1;
+    }
     return 0;
 }

@@ -169,30 +169,50 @@ static bool config_holds(
 
 /* streams.*.key -> streams.readings.key, and an entry's name behind it. */
 static const char *config_name_of(
-    struct config *config, const struct option *option, const struct config_stream *stream, const char *item)
+    struct config *config, const struct option *option, void *element, const char *item)
 {
     struct config_store *store = config->store;
+    const struct option_collection *collection = option_collection_of(option);
     const char *name = option->name;
+    struct slice star, rest;
 
-    if (option_of_stream(option)) {
-        name = config_join(store, "streams", slice_of(stream->name));
-        name = name ? config_join(store, name, slice_of(option->name + strlen("streams.*."))) : "";
+    if (collection) {
+        option_collection_at(slice_of(option->name), &star, &rest);
+        name = config_join(store, collection->name, slice_of(*config_element_name(element)));
+        name = name ? config_join(store, name, rest) : "";
     }
     if (item && name)
         name = config_join(store, name, slice_of(item));
     return name ? name : "";
 }
 
+/* The name of the element itself: "streams.readings"; NULL when field is none. */
+static const char *config_find_element(struct config *config, const void *field)
+{
+    for (const struct option_collection *next = option_collections;
+         next < option_collections + option_collections_count; next++)
+        for (size_t i = 0; i < *config_elements_count(config, next); i++) {
+            void *element = config_element(config, next, i);
+            if (element == field)
+                return config_join(config->store, next->name, slice_of(*config_element_name(element)));
+        }
+    return NULL;
+}
+
 const char *config_find_name(struct config *config, const void *field)
 {
     const char *item;
+    const char *name = config_find_element(config, field);
 
+    if (name)
+        return name;
     for (const struct option *option = option_table; option < option_table + option_count; option++) {
-        size_t bases = option_of_stream(option) ? config->streams_count : 1;
+        const struct option_collection *collection = option_collection_of(option);
+        size_t bases = collection ? *config_elements_count(config, collection) : 1;
         for (size_t i = 0; i < bases; i++) {
-            struct config_stream *stream = config->streams + i;
-            if (config_holds(option, config_member(option, config, stream), field, &item))
-                return config_name_of(config, option, stream, item);
+            void *element = collection ? config_element(config, collection, i) : NULL;
+            if (config_holds(option, config_member(option, config, element), field, &item))
+                return config_name_of(config, option, element, item);
         }
     }
     return "";

@@ -15,7 +15,6 @@
 #define CONFIG_MEMORY_MAX ((size_t)16 << 20)
 #define CONFIG_FILE_MAX ((size_t)1 << 20)
 #define CONFIG_NODES_MAX 32768
-#define CONFIG_STREAMS_MAX 1000
 
 /* ---- places ------------------------------------------------------------------------------------------------ */
 
@@ -111,11 +110,12 @@ void config_set_entry(struct config *config, const struct option *option, const 
 bool config_is_repeated(
     struct config *config, const struct config_tree *tree, size_t index, const char *name);
 
-/* Gives the stream of this name, a new one with the defaults if need be; NULL when there are too many (reported). */
-struct config_stream *config_add_stream(struct config *config, struct slice name, struct config_place place);
+/* Gives the element of this name, a new one with the defaults if need be; NULL when there are too many (reported). */
+void *config_add_element(struct config *config, const struct option_collection *collection, struct slice name,
+    struct config_place place);
 
-/* Fills the config (stream NULL) or a stream from the table. */
-void config_set_defaults(struct config *config, struct config_stream *stream);
+/* Fills the config (collection and element NULL) or an element from the table. */
+void config_set_defaults(struct config *config, const struct option_collection *collection, void *element);
 
 /* ---- config_check.c ---------------------------------------------------------------------------------------- */
 
@@ -142,11 +142,28 @@ const char *config_find_name(struct config *config, const void *field);
 /* PREFIX.NAME, or NAME alone when the prefix is empty. */
 const char *config_join(struct config_store *store, const char *prefix, struct slice name);
 
-/* A row's member in config, or in stream when it is a row of streams. */
-static inline void *config_member(
-    const struct option *option, struct config *config, struct config_stream *stream)
+/* A row's member in the element when it is a row of a collection, else in config, element NULL. */
+static inline void *config_member(const struct option *option, struct config *config, void *element)
 {
-    return (option_of_stream(option) ? (char *)stream : (char *)config) + option->offset;
+    return (element ? (char *)element : (char *)config) + option->offset;
+}
+
+static inline size_t *config_elements_count(
+    const struct config *config, const struct option_collection *collection)
+{
+    return (size_t *)((char *)config + collection->count);
+}
+
+static inline void *config_element(
+    const struct config *config, const struct option_collection *collection, size_t index)
+{
+    return *(char **)((char *)config + collection->elements) + index * collection->size;
+}
+
+/* The first member of every element's struct. */
+static inline char **config_element_name(void *element)
+{
+    return element;
 }
 
 /* For tests: as config_load(), with less memory. */

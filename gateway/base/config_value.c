@@ -222,27 +222,22 @@ static void config_set_map(struct config *config, const struct option *option, c
     }
 }
 
-/* ---- options and streams ----------------------------------------------------------------------------------- */
-
-/* The second part of "streams.NAME.key". */
-static struct slice config_stream_part(const char *name)
-{
-    const char *start = name + strlen(OPTION_STREAMS);
-
-    return (struct slice){start, strcspn(start, ".")};
-}
+/* ---- options and elements ---------------------------------------------------------------------------------- */
 
 void config_set_value(struct config *config, const struct option *option, const char *name,
     const struct config_tree *tree, size_t index)
 {
-    struct config_stream *stream = NULL;
+    const struct option_collection *collection = option_collection_of(option);
+    struct slice part, rest;
+    void *element = NULL;
 
-    if (option_of_stream(option)) {
-        stream = config_add_stream(config, config_stream_part(name), tree->nodes[index].place);
-        if (!stream)
+    if (collection) {
+        option_collection_at(slice_of(name), &part, &rest);
+        element = config_add_element(config, collection, part, tree->nodes[index].place);
+        if (!element)
             return;
     }
-    void *member = config_member(option, config, stream);
+    void *member = config_member(option, config, element);
     if (option_is_list(option))
         config_set_list(config, option, name, member, tree, index);
     else if (option->type == OPTION_MAP)
@@ -276,37 +271,42 @@ static void config_set_default(
     assert(result == 0);
 }
 
-void config_set_defaults(struct config *config, struct config_stream *stream)
+void config_set_defaults(struct config *config, const struct option_collection *collection, void *element)
 {
     for (const struct option *option = option_table; option < option_table + option_count; option++)
-        if (option_of_stream(option) == (stream != NULL))
-            config_set_default(config, option, config_member(option, config, stream), option->initial);
-    for (size_t i = 0; stream && i < option_stream_defaults_count; i++) {
+        if (option_collection_of(option) == collection)
+            config_set_default(config, option, config_member(option, config, element), option->initial);
+    for (size_t i = 0; element && i < option_stream_defaults_count; i++) {
         const struct option_stream_default *own = &option_stream_defaults[i];
         const struct option *option = option_find(slice_of(own->name));
-        if (!strcmp(own->stream, stream->name))
-            config_set_default(config, option, config_member(option, config, stream), own->initial);
+        if (option_collection_of(option) == collection && !strcmp(own->stream, *config_element_name(element)))
+            config_set_default(config, option, config_member(option, config, element), own->initial);
     }
 }
 
-struct config_stream *config_add_stream(struct config *config, struct slice name, struct config_place place)
+void *config_add_element(struct config *config, const struct option_collection *collection, struct slice name,
+    struct config_place place)
 {
-    for (size_t i = 0; i < config->streams_count; i++)
-        if (slice_is(name, config->streams[i].name))
-            return &config->streams[i];
+    size_t *count = config_elements_count(config, collection);
+
+    for (size_t i = 0; i < *count; i++)
+        if (slice_is(name, *config_element_name(config_element(config, collection, i))))
+            return config_element(config, collection, i);
     char *kept = config_keep(config->store, name);
     if (!kept)
         return NULL;
-    if (config->streams_count == CONFIG_STREAMS_MAX) {
-        config_report_at(config, place, config_join(config->store, "streams", name),
-            "found one stream more; allowed: %d", CONFIG_STREAMS_MAX);
+    if (*count == collection->most) {
+        config_report_at(config, place, config_join(config->store, collection->name, name),
+            "found one %s more; allowed: %zu", collection->element, collection->most);
         return NULL;
     }
-    struct config_stream *stream = &config->streams[config->streams_count];
-    stream->name = kept;
-    config_set_defaults(config, stream);
+    void *element = config_element(config, collection, *count);
+    *config_element_name(element) = kept;
+    config_set_defaults(config, collection, element);
+    if (place.kind != CONFIG_PLACE_DEFAULT)
+        config_note_origin(config, element, place);
     if (config->store->exhausted)
         return NULL;
-    config->streams_count++;
-    return stream;
+    ++*count;
+    return element;
 }

@@ -87,9 +87,43 @@ size_t option_children(struct slice section, struct slice *names)
     return count;
 }
 
-bool option_is_stream_name(struct slice name)
+/* ---- collections ------------------------------------------------------------------------------------------- */
+
+const struct option_collection *option_collection_at(
+    struct slice name, struct slice *ret_element, struct slice *ret_rest)
 {
-    if (name.length == 0 || name.length > OPTION_STREAM_NAME_MAX)
+    for (const struct option_collection *next = option_collections;
+         next < option_collections + option_collections_count; next++) {
+        size_t length = strlen(next->name);
+        if (name.length <= length || memcmp(name.data, next->name, length) || name.data[length] != '.')
+            continue;
+        *ret_rest = (struct slice){name.data + length + 1, name.length - length - 1};
+        *ret_element = option_next_part(ret_rest);
+        return next;
+    }
+    return NULL;
+}
+
+const struct option_collection *option_collection_of(const struct option *option)
+{
+    struct slice element, rest;
+    const struct option_collection *found = option_collection_at(slice_of(option->name), &element, &rest);
+
+    return found && slice_is(element, "*") ? found : NULL;
+}
+
+const struct option_collection *option_collection_named(struct slice name)
+{
+    for (const struct option_collection *next = option_collections;
+         next < option_collections + option_collections_count; next++)
+        if (slice_is(name, next->name))
+            return next;
+    return NULL;
+}
+
+bool option_is_element_name(struct slice name)
+{
+    if (name.length == 0 || name.length > OPTION_ELEMENT_NAME_MAX)
         return false;
     for (size_t i = 0; i < name.length; i++)
         if (!isalnum((unsigned char)name.data[i]) && name.data[i] != '_' && name.data[i] != '-')
@@ -97,10 +131,12 @@ bool option_is_stream_name(struct slice name)
     return true;
 }
 
-/* Levenshtein's distance, letter case ignored, one row at a time. Both are at most OPTION_STREAM_NAME_MAX long. */
+/* ---- what was meant ---------------------------------------------------------------------------------------- */
+
+/* Levenshtein's distance, letter case ignored, one row at a time. Both are at most OPTION_ELEMENT_NAME_MAX long. */
 static size_t option_distance(struct slice a, struct slice b)
 {
-    size_t row[OPTION_STREAM_NAME_MAX + 1];
+    size_t row[OPTION_ELEMENT_NAME_MAX + 1];
 
     for (size_t j = 0; j <= b.length; j++)
         row[j] = j;
@@ -126,7 +162,7 @@ struct slice option_nearest(struct slice text, const struct slice *names, size_t
     struct slice nearest = {NULL, 0};
     size_t least = SIZE_MAX;
 
-    if (text.length > OPTION_STREAM_NAME_MAX)
+    if (text.length > OPTION_ELEMENT_NAME_MAX)
         return nearest;
     for (size_t i = 0; i < count; i++) {
         size_t longer = text.length > names[i].length ? text.length : names[i].length;
@@ -145,7 +181,7 @@ const char *option_nearest_elsewhere(struct slice text)
     const char *nearest = NULL;
     size_t least = SIZE_MAX;
 
-    if (text.length < 3 || text.length > OPTION_STREAM_NAME_MAX)
+    if (text.length < 3 || text.length > OPTION_ELEMENT_NAME_MAX)
         return NULL;
     for (const struct option *option = option_table; option < option_table + option_count; option++) {
         size_t distance = option_distance(text, slice_of(strrchr(option->name, '.') + 1));

@@ -1,8 +1,9 @@
 /* option: everything a user can configure, one row each.
  *
  * The YAML parser, --set, `check`, --help, the JSON schema and the README's table all read option_table. A row's name
- * is its place in the YAML file; `*` stands for a name that the user chooses (a stream's). The functions here know
- * single values; base/config.h is the whole. All are pure, but option_expand() reads the environment.
+ * is its place in the YAML file; `*` stands for a name that the user chooses (a stream's), see struct option_collection.
+ * The functions here know single values; base/config.h is the whole. All are pure, but option_expand() reads the
+ * environment.
  * @thread any
  */
 #ifndef PENSTOCK_BASE_OPTION_H
@@ -17,10 +18,9 @@
 
 #define OPTION_TEXT_MAX 4096 /* bytes of one text, after ${NAME} is replaced */
 #define OPTION_LINES_MAX 65536 /* of one that may have several lines: a chain of certificates fits */
-#define OPTION_STREAMS \
-    "streams." /* rows that begin so are offsets into a struct config_stream, others into a struct config */
-#define OPTION_STREAM_NAME_MAX 64
-#define OPTION_STREAM_NAME_ALLOWED "1 to 64 of the characters A-Z a-z 0-9 _ -"
+#define OPTION_ELEMENT_NAME_MAX 64
+#define OPTION_ELEMENT_NAME_ALLOWED "1 to 64 of the characters A-Z a-z 0-9 _ -"
+#define OPTION_STREAMS_MAX 1000
 #define OPTION_MAP_MAX 16 /* entries of a map of labels or headers */
 #define OPTION_PROPERTIES_MAX 64 /* entries of a map of librdkafka's properties */
 #define OPTION_TOPICS_MAX 256 /* entries of a map of MQTT topics */
@@ -74,7 +74,7 @@ struct option_bound {
 struct option {
     const char *name;
     enum option_type type;
-    size_t offset; /* of the member, see OPTION_STREAMS */
+    size_t offset; /* of the member, in the struct of its collection's element or in struct config */
     const char *initial; /* the default, as a user would write it */
     const char *unit; /* of a number, in words: "a size", "a number of files"; NULL for others */
     uint64_t least; /* of a number, in bytes or microseconds; of a text, its length */
@@ -90,6 +90,20 @@ struct option {
 extern const struct option option_table[];
 extern const size_t option_count;
 
+/* A section whose elements the user names: the rows "NAME.*.REST" are those of one element. */
+struct option_collection {
+    const char *name; /* "streams" */
+    const char *element; /* what one is, in messages: "stream" */
+    size_t size; /* of an element's struct, whose first member is char *name */
+    size_t elements; /* offsets in struct config: of the pointer to the first element, */
+    size_t count; /* and of their number (size_t) */
+    size_t most;
+    bool list; /* the file may also have a list without names: its elements are called 1, 2, ... */
+};
+
+extern const struct option_collection option_collections[];
+extern const size_t option_collections_count;
+
 /* A default that only one of the streams that exist without a configuration has. */
 struct option_stream_default {
     const char *stream;
@@ -101,11 +115,6 @@ extern const struct option_stream_default option_stream_defaults[];
 extern const size_t option_stream_defaults_count;
 
 /* ---- names ------------------------------------------------------------------------------------------------- */
-
-static inline bool option_of_stream(const struct option *option)
-{
-    return strncmp(option->name, OPTION_STREAMS, strlen(OPTION_STREAMS)) == 0;
-}
 
 static inline bool option_is_list(const struct option *option)
 {
@@ -125,7 +134,18 @@ bool option_is_section(struct slice name);
 /* The names directly in a section, in the table's order, each once. At most OPTION_CHILDREN_MAX. */
 size_t option_children(struct slice section, struct slice *names);
 
-bool option_is_stream_name(struct slice name);
+/* The collection that a row belongs to; NULL for a row of struct config. */
+const struct option_collection *option_collection_of(const struct option *option);
+
+/* The one of exactly this name; NULL when there is none. */
+const struct option_collection *option_collection_named(struct slice name);
+
+/* The one that a full name lies in: "streams.readings.key" is key of the element readings. NULL when it lies in none. The
+ * element's name may be one that is not allowed; rest is empty for the element itself. */
+const struct option_collection *option_collection_at(
+    struct slice name, struct slice *ret_element, struct slice *ret_rest);
+
+bool option_is_element_name(struct slice name);
 
 /* The one of names that text was most likely meant to be (edit distance, letter case does not count), else an empty
  * slice. */

@@ -33,7 +33,7 @@ static bool option_is_label(struct slice name)
     for (size_t i = 0; i < sizeof taken / sizeof *taken; i++)
         if (slice_is(name, taken[i]))
             return false;
-    return name.length && name.length <= OPTION_STREAM_NAME_MAX &&
+    return name.length && name.length <= OPTION_ELEMENT_NAME_MAX &&
            option_consists_of(name, MAP_LETTERS MAP_DIGITS "_") && !memchr(MAP_DIGITS, name.data[0], 10);
 }
 

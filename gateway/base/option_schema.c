@@ -12,7 +12,8 @@
 #define SCHEMA_VARIABLE "{\"$ref\": \"#/$defs/variable\"}"
 #define SCHEMA_SIZE "^[0-9]+([KMGT]i?B)?$"
 #define SCHEMA_TIME "^(0|[0-9]+(us|ms|s|min|h|d))$"
-#define SCHEMA_STREAM "^[A-Za-z0-9_-]{1,64}$"
+#define SCHEMA_ELEMENT "^[A-Za-z0-9_-]{1,64}$"
+#define SCHEMA_ELEMENT_ESCAPED "%5E%5BA-Za-z0-9_-%5D%7B1,64%7D%24" /* the same in a URI's fragment */
 
 static int option_print_words_schema(const struct option *option, struct bytes *text, struct error *error)
 {
@@ -79,18 +80,37 @@ static int option_print_type_schema(const struct option *option, struct bytes *t
     }
 }
 
-/* Opens "NAME": { ... "properties": { for the part of a name. A `*` is a pattern. */
-static int option_open_schema(
-    struct slice part, size_t depth, bool first, struct bytes *text, struct error *error)
+/* The items of a collection's list are what its named elements are. */
+static int option_print_items_schema(const char *collection, struct bytes *text, struct error *error)
 {
-    bool stream = slice_is(part, "*");
+    if (bytes_add_text(text, "\"items\": {\"$ref\": \"#", error))
+        return -1;
+    for (const char *part = collection;; part = strchr(part, '.') + 1) {
+        size_t length = strcspn(part, ".");
+        if (bytes_print(text, error, "/properties/%.*s", (int)length, part))
+            return -1;
+        if (part[length] == '\0')
+            break;
+    }
+    return bytes_add_text(text, "/patternProperties/" SCHEMA_ELEMENT_ESCAPED "\"}, ", error);
+}
 
-    return bytes_print(text, error,
-        "%s%*s\"%.*s\": {\"type\": [\"object\", \"null\"], \"additionalProperties\": false, \"%s\": {\n",
-        first ? "" : ",\n", (int)depth * 2, "", stream ? (int)strlen(SCHEMA_STREAM) : (int)part.length,
-        stream ? SCHEMA_STREAM : part.data,
-        /* what is below "streams" are patterns */
-        slice_is(part, "streams") ? "patternProperties" : "properties");
+/* Opens "NAME": { ... "properties": { for the last part of a section's name. A `*` is a pattern. */
+static int option_open_schema(struct slice section, struct slice part, size_t depth, bool first,
+    struct bytes *text, struct error *error)
+{
+    const struct option_collection *collection = option_collection_named(section);
+    bool list = collection && collection->list;
+    bool element = slice_is(part, "*");
+
+    if (bytes_print(text, error, "%s%*s\"%.*s\": {\"type\": [\"object\", %s\"null\"], ", first ? "" : ",\n",
+            (int)depth * 2, "", element ? (int)strlen(SCHEMA_ELEMENT) : (int)part.length,
+            element ? SCHEMA_ELEMENT : part.data, list ? "\"array\", " : ""))
+        return -1;
+    if (list && option_print_items_schema(collection->name, text, error))
+        return -1;
+    return bytes_print(text, error, "\"additionalProperties\": false, \"%s\": {\n",
+        collection ? "patternProperties" : "properties");
 }
 
 static int option_close_schema(size_t depth, struct bytes *text, struct error *error)
@@ -149,7 +169,8 @@ int option_print_schema(struct bytes *text, struct error *error)
                 return -1;
         const char *part = option->name + same;
         for (const char *dot; (dot = strchr(part, '.')); part = dot + 1, first = true, depth++)
-            if (option_open_schema((struct slice){part, (size_t)(dot - part)}, depth + 1, first, text, error))
+            if (option_open_schema((struct slice){option->name, (size_t)(dot - option->name)},
+                    (struct slice){part, (size_t)(dot - part)}, depth + 1, first, text, error))
                 return -1;
         if (bytes_add_text(text, first ? "" : ",\n", error) ||
             option_print_row_schema(option, part, depth + 1, text, error))

@@ -17,6 +17,9 @@
 #define IN_CONFIG(member) offsetof(struct config, member)
 #define IN_STREAM(member) offsetof(struct config_stream, member)
 
+#define ELEMENTS(type, first, number) \
+    .size = sizeof(struct type), .elements = IN_CONFIG(first), .count = IN_CONFIG(number)
+
 #define TEXT(what) OPTION_TEXT, .allowed = what
 #define WORDS(words) OPTION_ENUM, .allowed = words
 #define SIZE(low, high) OPTION_SIZE, .unit = "a size", .least = low, .most = high
@@ -173,6 +176,12 @@ const struct option option_table[] = {
 /* clang-format on */
 
 const size_t option_count = sizeof option_table / sizeof *option_table;
+
+const struct option_collection option_collections[] = {
+    {"streams", "stream", ELEMENTS(config_stream, streams, streams_count), .most = OPTION_STREAMS_MAX},
+};
+
+const size_t option_collections_count = sizeof option_collections / sizeof *option_collections;
 
 const struct option_stream_default option_stream_defaults[] = {
     {"readings", "streams.*.key", "/sensor_id"},

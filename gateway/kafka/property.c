@@ -61,7 +61,7 @@ static void add_row(struct properties *properties, struct slice line)
     while (length < line.length && memchr(NAME_CHARACTERS, line.data[length], strlen(NAME_CHARACTERS)))
         length++;
     if (!bar || line.data + line.length - bar < 4 || length == 0 || line.data[length] != ' ' ||
-        length > OPTION_STREAM_NAME_MAX || properties->count == KAFKA_PROPERTIES_MAX)
+        length > OPTION_ELEMENT_NAME_MAX || properties->count == KAFKA_PROPERTIES_MAX)
         return;
     properties->names[properties->count] = (struct slice){line.data, length};
     properties->of_consumer[properties->count++] = bar[3] == 'C';

@@ -219,7 +219,7 @@ Test(config, so_many_streams)
 
     bytes_init(&text, CONFIG_FILE_MAX);
     cr_assert_eq(bytes_add_text(&text, "streams:\n", &error), 0);
-    for (int i = 0; i < CONFIG_STREAMS_MAX - 2; i++)
+    for (int i = 0; i < OPTION_STREAMS_MAX - 2; i++)
         cr_assert_eq(bytes_print(&text, &error, "  s%d: {}\n", i), 0);
     config_harness_write(text.data, text.length);
 
@@ -256,9 +256,9 @@ Test(config, memory_ends_anywhere)
     config_harness_write(everything, sizeof everything - 1);
     /* The two large blocks come first; what follows is small. */
     for (size_t memory = 0; memory < CONFIG_FILE_MAX + 262144 && !enough; memory += step) {
-        if (memory > 4096 && memory < CONFIG_STREAMS_MAX * sizeof(struct config_stream))
-            memory = CONFIG_STREAMS_MAX * sizeof(struct config_stream);
-        if (memory > CONFIG_STREAMS_MAX * sizeof(struct config_stream) + 8192 && memory < CONFIG_FILE_MAX)
+        if (memory > 4096 && memory < OPTION_STREAMS_MAX * sizeof(struct config_stream))
+            memory = OPTION_STREAMS_MAX * sizeof(struct config_stream);
+        if (memory > OPTION_STREAMS_MAX * sizeof(struct config_stream) + 8192 && memory < CONFIG_FILE_MAX)
             memory = CONFIG_FILE_MAX;
         if (config_load_within(&config, FILE_NAME, every_set, COUNT(every_set), memory) == 0)
             enough = memory;

@@ -13,12 +13,12 @@ struct wrong {
 #define HTTP_NAMES                                                                                         \
     "listen, anonymous, max_body, max_record, max_records, max_connections, max_in_flight, head_timeout, " \
     "idle_timeout, body_timeout, min_rate, commit_timeout"
-#define TOP_NAMES "gateway, journal, admin, http, kafka, lake, dead_letters, log, streams"
+#define TOP_NAMES "gateway, journal, admin, http, mqtt, kafka, lake, dead_letters, log, streams"
 #define STREAM_NAMES "format, key, labels, time, topics, value, headers, lake"
 #define LABEL                                                                                                       \
     "found a label of this name; allowed: 1 to 64 of the characters a-z 0-9 _, no digit in front, and not stream, " \
     "key, time, time_source\n"
-#define LABELS "up to 16 of NAME: a JSON pointer, header:NAME, query:NAME or path:key"
+#define LABELS "up to 16 of NAME: a JSON pointer, header:NAME, query:NAME, path:key, topic:NAME or mqtt:NAME"
 #define LIST "ADDRESS:PORT (127.0.0.1:8080, [::1]:8080, localhost:8080, *:8080), or a list of 1 to 16"
 #define STREAM "found a stream of this name; allowed: 1 to 64 of the characters A-Z a-z 0-9 _ -\n"
 
@@ -116,7 +116,7 @@ static const struct wrong wrong_together[] = {
         "p.yaml:1:21: journal.max_size: found 256MiB; allowed: at least 320MiB, because journal.segment_size is 64MiB\n"},
     {"http: {max_body: 64KiB, max_record: 65KiB}\n",
         "p.yaml:1:37: http.max_record: found 65KiB; allowed: at most 64KiB, because http.max_body is 64KiB\n"},
-    {"http: {max_body: 64KiX}\njournal: {segment_size: 1MiB}\n",
+    {"http: {max_body: 64KiX}\nmqtt: {max_packet: 256KiB}\njournal: {segment_size: 1MiB}\n",
         "p.yaml:1:18: http.max_body: found \"64KiX\", an unknown unit; allowed: KB, MB, GB, TB, KiB, MiB, GiB, TiB, "
         "none for bytes; did you mean \"KiB\"?\n"},
 };
@@ -240,12 +240,16 @@ Test(config_errors, later_stages_report_at_the_place)
     config_report(config, &events->lake.path, "f");
     config_report(config, &config->http.listen.items[0], "g");
     config_report(config, text, "h");
-    config_harness_expect_errors(config, "p.yaml:3:10: streams.events.key: e\n"
+    config_report(config, events, "i");
+    config_report(config, &config->streams[1], "j");
+    config_harness_expect_errors(config, "p.yaml:3:5: streams.events: i\n"
+                                         "p.yaml:3:10: streams.events.key: e\n"
                                          "p.yaml:4:13: streams.events.labels: d\n"
                                          "p.yaml:4:20: streams.events.labels.host: c 1\n"
                                          "--set streams.events.labels.kind: b\n"
                                          "default of http.max_body: a\n"
                                          "default of streams.events.lake.path: f\n"
                                          "default of http.listen: g\n"
-                                         "default of : h\n");
+                                         "default of : h\n"
+                                         "default of streams.unorganized: j\n");
 }

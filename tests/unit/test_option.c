@@ -45,7 +45,7 @@ Test(option, a_map_has_a_rule_and_room_below_the_ceiling)
     for (size_t i = 0; i < option_count; i++) {
         const struct option *option = &option_table[i];
         cr_assert_eq(option->map != NULL, option->type == OPTION_MAP, "%s", option->name);
-        cr_assert(!option->map || option->map->most <= OPTION_PROPERTIES_MAX, "%s", option->name);
+        cr_assert(!option->map || option->map->most <= OPTION_TOPICS_MAX, "%s", option->name);
     }
 }
 
@@ -81,17 +81,53 @@ Test(option, rows_of_a_section_stand_together)
             cr_assert(!slice_equal(names[i], names[j]));
 }
 
-Test(option, stream_names)
+Test(option, names_of_elements)
 {
-    char longest[OPTION_STREAM_NAME_MAX + 2];
+    char longest[OPTION_ELEMENT_NAME_MAX + 2];
 
     memset(longest, 'a', sizeof longest);
-    cr_assert(option_is_stream_name((struct slice){longest, OPTION_STREAM_NAME_MAX}));
-    cr_assert(!option_is_stream_name((struct slice){longest, OPTION_STREAM_NAME_MAX + 1}));
-    cr_assert(option_is_stream_name(slice_of("Grid_7-a")));
-    cr_assert(!option_is_stream_name(slice_of("")));
-    cr_assert(!option_is_stream_name(slice_of("a/b")));
-    cr_assert(!option_is_stream_name(slice_of("\xc3\xa4")));
+    cr_assert(option_is_element_name((struct slice){longest, OPTION_ELEMENT_NAME_MAX}));
+    cr_assert(!option_is_element_name((struct slice){longest, OPTION_ELEMENT_NAME_MAX + 1}));
+    cr_assert(option_is_element_name(slice_of("Grid_7-a")));
+    cr_assert(!option_is_element_name(slice_of("")));
+    cr_assert(!option_is_element_name(slice_of("a/b")));
+    cr_assert(!option_is_element_name(slice_of("\xc3\xa4")));
+}
+
+Test(option, rows_of_collections)
+{
+    struct slice element, rest;
+    const struct option_collection *streams = option_collection_named(slice_of("streams"));
+
+    cr_assert_not_null(streams);
+    cr_assert_null(option_collection_named(slice_of("stream")));
+    cr_assert_null(option_collection_named(slice_of("streams.readings")));
+    cr_assert_eq(option_collection_of(row("streams.any.time.past")), streams);
+    cr_assert_null(option_collection_of(row("lake.roll.size")));
+    cr_assert_eq(option_collection_at(slice_of("streams.readings.time.past"), &element, &rest), streams);
+    cr_assert(slice_is(element, "readings") && slice_is(rest, "time.past"));
+    cr_assert_eq(option_collection_at(slice_of("streams.readings"), &element, &rest), streams);
+    cr_assert(slice_is(element, "readings") && slice_is(rest, ""));
+    cr_assert_eq(option_collection_at(slice_of("streams."), &element, &rest), streams);
+    cr_assert(slice_is(element, "") && slice_is(rest, ""));
+    cr_assert_null(option_collection_at(slice_of("streams"), &element, &rest));
+    cr_assert_null(option_collection_at(slice_of("streamss.a.key"), &element, &rest));
+    cr_assert_null(option_collection_at(slice_of(""), &element, &rest));
+}
+
+/* The offsets are right, and config_print() prints each collection where its rows stand. */
+Test(option, rows_of_a_collection_stand_together)
+{
+    for (size_t i = 0; i < option_collections_count; i++) {
+        size_t changes = 0;
+        for (size_t row = 0; row < option_count; row++) {
+            bool own = option_collection_of(&option_table[row]) == &option_collections[i];
+            bool before = row && option_collection_of(&option_table[row - 1]) == &option_collections[i];
+            changes += own && !before;
+            cr_assert(!own || option_table[row].offset < option_collections[i].size);
+        }
+        cr_assert_eq(changes, 1, "%s", option_collections[i].name);
+    }
 }
 
 Test(option, nearest_name)
