@@ -45,6 +45,7 @@ penstock_lake_test(lake lake)
 penstock_lake_test(lake_replay lake)
 penstock_test(template route)
 penstock_test(route route)
+penstock_test(topic_map route)
 
 # The intake's tests share a harness.
 function(penstock_intake_test name)

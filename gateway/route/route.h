@@ -24,9 +24,24 @@ enum selector_source {
     SELECTOR_HEADER, /* "header:Host": a request header */
     SELECTOR_QUERY, /* "query:site": a parameter of the URL */
     SELECTOR_PATH, /* "path:key": the URL's second segment */
-    SELECTOR_TOPIC, /* "topic:site": a level of the MQTT topic that its pattern names */
+    SELECTOR_TOPIC, /* "topic:site": the level of the MQTT topic that its pattern calls {site} */
     SELECTOR_MQTT, /* "mqtt:client_id": what else is known of an MQTT message, see source/mqtt_facts.h */
 };
+
+/* All that may follow "mqtt:". */
+#define SELECTOR_MQTT_TABLE(X) \
+    X(client_id)               \
+    X(user)                    \
+    X(topic)                   \
+    X(qos)                     \
+    X(retain)                  \
+    X(dup)                     \
+    X(will)                    \
+    X(content_type)            \
+    X(response_topic)          \
+    X(correlation_data)        \
+    X(expiry)                  \
+    X(payload_format)
 
 struct selector {
     enum selector_source source;
@@ -109,14 +124,16 @@ struct topic_match {
 };
 
 /* Compiles mqtt.topics; an empty one means readings/{sensor_id} for the stream readings, if there is one. What is wrong is reported to the
- * config at its place and -1 returned: a pattern that is none, two that match the same topics, a name twice, an unknown stream. The
- * capture that is the key: the one called "key", else the one called like the last token of the stream's key pointer ("/sensor_id"). */
+ * config at its place and -1 returned: a pattern that is none, two that match the same topics, a name twice, an unknown stream; and a
+ * stream whose key is topic:NAME that a pattern leads to without such a level, or one of whose labels is and none of its patterns has it.
+ * The capture that is the key: the one called "key", else the one called like the last token of the stream's key pointer ("/sensor_id");
+ * none where the stream's key is topic:NAME and the pattern has that level. */
 int topic_map_compile(
     struct topic_map **ret_map, struct config *config, const struct streams *streams, struct error *error);
 void topic_map_free(struct topic_map **map);
 
-/* The most specific pattern that matches: at the first level where two differ, text before {NAME} and +, these before #. topic is a
- * topic name as MQTT allows it. false: none does. */
+/* The most specific pattern that matches: at the first level where two differ, text before {NAME} before + before #, and an end before #.
+ * topic is a topic name as MQTT allows it. false: none does. */
 bool topic_map_match(const struct topic_map *map, struct slice topic, struct topic_match *ret_match);
 
 /* ---- templates --------------------------------------------------------------------------------------------- */

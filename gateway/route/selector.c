@@ -30,6 +30,43 @@ static int selector_check_path(const char *name, struct error *error)
     return 0;
 }
 
+bool selector_is_level(struct slice name)
+{
+    for (size_t i = 0; i < name.length; i++) {
+        bool digit = name.data[i] >= '0' && name.data[i] <= '9';
+        bool letter = (name.data[i] >= 'a' && name.data[i] <= 'z') || name.data[i] == '_';
+        if (!letter && (!digit || i == 0))
+            return false;
+    }
+    return name.length && name.length <= SELECTOR_LEVEL_MAX;
+}
+
+static int selector_check_topic(const char *name, struct error *error)
+{
+    if (!selector_is_level(slice_of(name)))
+        return error_set(
+            error, ERROR_REJECT, "a topic pattern calls no level so; allowed: " SELECTOR_LEVEL_ALLOWED);
+    return 0;
+}
+
+static int selector_check_mqtt(const char *name, struct error *error)
+{
+    struct error ignored;
+    cleanup_bytes struct bytes known;
+#define SELECTOR_MQTT_NAME(fact) #fact,
+    static const char *const names[] = {SELECTOR_MQTT_TABLE(SELECTOR_MQTT_NAME)};
+#undef SELECTOR_MQTT_NAME
+
+    bytes_init(&known, ERROR_TEXT_SIZE);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (strcmp(name, names[i]) == 0)
+            return 0;
+        bytes_print(&known, &ignored, "%smqtt:%s", i ? ", " : "", names[i]);
+    }
+    return error_set(error, ERROR_REJECT, "nothing of this name is known of a message; allowed: %.*s",
+        (int)known.length, known.data);
+}
+
 static const struct {
     const char *prefix;
     enum selector_source source;
@@ -38,6 +75,8 @@ static const struct {
     {"header:", SELECTOR_HEADER, selector_check_header},
     {"query:", SELECTOR_QUERY, selector_check_query},
     {"path:", SELECTOR_PATH, selector_check_path},
+    {"topic:", SELECTOR_TOPIC, selector_check_topic},
+    {"mqtt:", SELECTOR_MQTT, selector_check_mqtt},
 };
 #define SELECTOR_FORMS (sizeof selector_forms / sizeof *selector_forms)
 
@@ -85,7 +124,8 @@ int selector_compile(struct selector *ret_selector, const char *text, struct err
         return selector_set(ret_selector, selector_forms[i].source, name, error);
     }
     return error_set(error, ERROR_REJECT,
-        "'%s' does not say where the value comes from; allowed: /JSON/POINTER, header:NAME, query:NAME, path:key",
+        "'%s' does not say where the value comes from; allowed: /JSON/POINTER, header:NAME, query:NAME, path:key, "
+        "topic:NAME, mqtt:NAME",
         text);
 }
 

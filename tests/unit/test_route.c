@@ -24,6 +24,11 @@ static const struct {
     {"query:site", SELECTOR_QUERY, "site"},
     {"query:gr\xc3\xbc\xc3\x9f e", SELECTOR_QUERY, "gr\xc3\xbc\xc3\x9f e"},
     {"path:key", SELECTOR_PATH, "key"},
+    {"topic:sensor_id", SELECTOR_TOPIC, "sensor_id"},
+    {"topic:_9", SELECTOR_TOPIC, "_9"},
+    {"topic:key", SELECTOR_TOPIC, "key"},
+    {"mqtt:client_id", SELECTOR_MQTT, "client_id"},
+    {"mqtt:payload_format", SELECTOR_MQTT, "payload_format"},
 };
 
 Test(selector, says_where_a_value_comes_from)
@@ -51,14 +56,17 @@ Test(selector, empty_is_none)
     selector_free(&selector);
 }
 
-#define ALLOWED "allowed: /JSON/POINTER, header:NAME, query:NAME, path:key"
+#define ALLOWED "allowed: /JSON/POINTER, header:NAME, query:NAME, path:key, topic:NAME, mqtt:NAME"
+#define LEVEL \
+    "a topic pattern calls no level so; allowed: 1 to 64 of the characters a-z 0-9 _, no digit in front"
+#define LEVEL_65 "a2345678901234567890123456789012345678901234567890123456789012345"
 
 static const struct {
     const char *text;
     const char *error; /* part of it */
 } wrong_selectors[] = {
     {"sensor_id", "'sensor_id' does not say where the value comes from; " ALLOWED},
-    {"topic:sensor", "'topic:sensor' does not say where the value comes from; " ALLOWED},
+    {"topic", "'topic' does not say where the value comes from; " ALLOWED},
     {"file:name", ALLOWED},
     {"Header:Host", ALLOWED},
     {"header:", "'header:': a name of 1 to 256 bytes must follow 'header:'"},
@@ -67,6 +75,17 @@ static const struct {
     {"header:H\xc3\xb6st", "byte 1 cannot stand in a header's name"},
     {"query:a\x01", "the parameter's name: control character at byte 1"},
     {"path:stream", "'path:stream': the only part of the URL is path:key"},
+    {"topic:", "'topic:': a name of 1 to 256 bytes must follow 'topic:'"},
+    {"topic:Site", "'topic:Site': " LEVEL},
+    {"topic:1st", "'topic:1st': " LEVEL},
+    {"topic:{site}", "'topic:{site}': " LEVEL},
+    {"topic:a/b", "'topic:a/b': " LEVEL},
+    {"topic:" LEVEL_65, "'topic:" LEVEL_65 "': " LEVEL},
+    {"mqtt:clientid",
+        "'mqtt:clientid': nothing of this name is known of a message; allowed: mqtt:client_id, mqtt:user, "
+        "mqtt:topic, mqtt:qos, mqtt:retain, mqtt:dup, mqtt:will, mqtt:content_type, mqtt:response_topic, "
+        "mqtt:correlation_data, mqtt:expiry, mqtt:payload_format"},
+    {"mqtt:QOS", "'mqtt:QOS': nothing of this name"},
     {"/a~2", "JSON pointer '/a~2'"},
 };
 
@@ -352,7 +371,8 @@ Test(streams, rendering_without_topics_is_what_older_versions_wrote)
 /* All in one configuration: none hides another. */
 static const char *const wrong[] = {
     "streams.bad.key=sensor_id",
-    "streams.bad.labels.site=topic:site",
+    "streams.bad.labels.site=topic:Site",
+    "streams.bad.labels.client=mqtt:client",
     "streams.bad.time.field=header:Date",
     "streams.bad.lake.path=a//{nope}",
     "streams.worse.time.field=/~",
@@ -371,7 +391,8 @@ static const char *const wrong[] = {
 
 static const char *const reports[] = {
     "--set streams.bad.key: 'sensor_id' does not say where the value comes from",
-    "--set streams.bad.labels.site: 'topic:site' does not say where",
+    "--set streams.bad.labels.site: 'topic:Site': a topic pattern calls no level so; allowed: 1 to 64",
+    "--set streams.bad.labels.client: 'mqtt:client': nothing of this name is known of a message; allowed: mqtt:client_id",
     "--set streams.bad.time.field: 'header:Date' is no JSON pointer, as in /created_at",
     "--set streams.bad.lake.path: path template 'a//{nope}': {nope} is not known",
     "--set streams.worse.time.field: JSON pointer '/~'",
@@ -395,7 +416,7 @@ Test(streams, everything_wrong_is_reported_at_its_place)
     cr_assert_eq(streams_compile(&streams, config, &error), -1);
     cr_assert_null(streams);
     cr_assert_eq(error.kind, ERROR_REJECT);
-    cr_assert_str_eq(error.text, "streams: 13 errors in the configuration");
+    cr_assert_str_eq(error.text, "streams: 14 errors in the configuration");
     cr_assert_eq(config_errors(config), COUNT(reports));
     bytes_init(&text, 64 * 1024);
     cr_assert_eq(config_print_errors(config, &text, &error), 0);
