@@ -12,7 +12,7 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = os.environ.get("PENSTOCK", str(ROOT / "build" / "penstock"))
-LISTENING = re.compile(r"^\s*(\w+)\s+http://\[?[0-9a-fA-F.:]+?\]?:(\d+)\b", re.MULTILINE)
+LISTENING = re.compile(r"^\s*(\w+)\s+(?:http|mqtt)://\[?[0-9a-fA-F.:]+?\]?:(\d+)\b", re.MULTILINE)
 LAKE_FILE = re.compile(r"^(?P<stream>[^+]+)\+(?P<gateway>[A-Za-z0-9._-]+)\.(?P<epoch>[0-9a-f]{8})"
                        r"\+(?P<first>\d{10,})\+(?P<last>\d{10,})\.(?P<extension>\w+)$")
 
