@@ -51,6 +51,28 @@ struct config_stream {
     } lake;
 };
 
+/* One entry below `mqtt.subscribe:`. */
+struct config_subscription {
+    char *name;
+    char *url; /* mqtt://HOST:PORT, mqtts://HOST:PORT */
+    struct config_list filters;
+    char *version; /* 3.1.1, 5 */
+    char *client_id; /* "": gateway id and name */
+    char *user;
+    char *password_file;
+    struct {
+        char *ca; /* file; "": what the system trusts */
+        char *certificate, *key;
+    } tls;
+    int64_t keep_alive;
+    int64_t session_expiry; /* 0: never; MQTT 5 only, as the window */
+    uint64_t window; /* Receive Maximum */
+    uint64_t batch; /* messages per hand-over */
+    struct {
+        int64_t least, most;
+    } reconnect;
+};
+
 struct config {
     struct {
         char *id; /* "" until the pipeline puts the host's name in */
@@ -95,6 +117,8 @@ struct config {
         int64_t packet_timeout; /* until a packet that has begun is there */
         uint64_t max_sessions; /* that outlive their connection */
         int64_t max_session_expiry;
+        struct config_subscription *subscribe;
+        size_t subscribe_count;
     } mqtt;
     struct {
         struct config_map properties; /* librdkafka's; any entry here or in `files` turns the outlet on */

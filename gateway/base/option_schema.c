@@ -15,14 +15,20 @@
 #define SCHEMA_ELEMENT "^[A-Za-z0-9_-]{1,64}$"
 #define SCHEMA_ELEMENT_ESCAPED "%5E%5BA-Za-z0-9_-%5D%7B1,64%7D%24" /* the same in a URI's fragment */
 
+/* A word of digits may stand in the file as a number, too. */
 static int option_print_words_schema(const struct option *option, struct bytes *text, struct error *error)
 {
-    if (bytes_add_text(text, "\"anyOf\": [{\"enum\": [\"", error))
+    if (bytes_add_text(text, "\"anyOf\": [{\"enum\": [", error))
         return -1;
-    for (const char *next = option->allowed; *next; next++)
-        if (*next == ' ' ? bytes_add_text(text, "\", \"", error) : bytes_add(text, next, 1, error))
+    for (const char *next = option->allowed; *next;) {
+        int length = (int)strcspn(next, " ");
+        if (bytes_print(text, error, "%s\"%.*s\"", next == option->allowed ? "" : ", ", length, next) ||
+            (strspn(next, "0123456789") == (size_t)length &&
+                bytes_print(text, error, ", %.*s", length, next)))
             return -1;
-    return bytes_add_text(text, "\"]}, " SCHEMA_VARIABLE "]", error);
+        next += length + (next[length] == ' ');
+    }
+    return bytes_add_text(text, "]}, " SCHEMA_VARIABLE "]", error);
 }
 
 static int option_print_number_schema(const struct option *option, struct bytes *text, struct error *error)

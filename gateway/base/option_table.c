@@ -17,6 +17,8 @@
 #define IN_CONFIG(member) offsetof(struct config, member)
 #define IN_STREAM(member) offsetof(struct config_stream, member)
 
+#define IN_SUBSCRIPTION(member) offsetof(struct config_subscription, member)
+
 #define ELEMENTS(type, first, number) \
     .size = sizeof(struct type), .elements = IN_CONFIG(first), .count = IN_CONFIG(number)
 
@@ -109,6 +111,39 @@ const struct option option_table[] = {
     {"mqtt.max_session_expiry", TIME(0, 365 * DAY), .offset = IN_CONFIG(mqtt.max_session_expiry), .initial = "7d",
         .help = "Longest that a session is kept without a connection."},
 
+    {"mqtt.subscribe.*.url", TEXT("mqtt://HOST, mqtts://HOST, with :PORT when it is another than 1883 or 8883"),
+        .offset = IN_SUBSCRIPTION(url), .initial = "",
+        .help = "A broker whose messages are taken. What it acknowledges to a publisher and then loses is lost: the README says what a stock mosquitto loses."},
+    {"mqtt.subscribe.*.filters", TEXTS("topic filters, $$share/GROUP/FILTER for a shared subscription"),
+        .offset = IN_SUBSCRIPTION(filters), .initial = "",
+        .help = "What is subscribed to, at QoS 1. mqtt.topics says which stream a message belongs to; unmapped ones are dead letters here, whatever mqtt.unmapped says."},
+    {"mqtt.subscribe.*.version", WORDS("3.1.1 5"), .offset = IN_SUBSCRIPTION(version), .initial = "5",
+        .help = "Version of MQTT that is spoken."},
+    {"mqtt.subscribe.*.client_id", TEXT("1 to 256 bytes"), .offset = IN_SUBSCRIPTION(client_id), .initial = "",
+        .help = "Client id, by which the broker knows the session again: no other client may have it. Empty: gateway.id, a dash and the name of this entry."},
+    {"mqtt.subscribe.*.user", TEXT("a user"), .offset = IN_SUBSCRIPTION(user), .initial = "",
+        .help = "User name; empty: none."},
+    {"mqtt.subscribe.*.password_file", TEXT("a file"), .offset = IN_SUBSCRIPTION(password_file), .initial = "",
+        .help = "File that holds the user's password; it is read again for every connection."},
+    {"mqtt.subscribe.*.tls.ca", TEXT("a file"), .offset = IN_SUBSCRIPTION(tls.ca), .initial = "",
+        .help = "Certificates (PEM) of the authorities that the broker's is held against; empty: those of the system."},
+    {"mqtt.subscribe.*.tls.certificate", TEXT("a file"), .offset = IN_SUBSCRIPTION(tls.certificate), .initial = "",
+        .help = "Certificate (PEM, with its chain) that is shown to the broker,"},
+    {"mqtt.subscribe.*.tls.key", TEXT("a file"), .offset = IN_SUBSCRIPTION(tls.key), .initial = "",
+        .help = "and its private key (PEM, without a passphrase)."},
+    {"mqtt.subscribe.*.keep_alive", TIME(10 * SECOND, 18 * HOUR), .offset = IN_SUBSCRIPTION(keep_alive), .initial = "60s",
+        .help = "Keep alive. The broker hangs up after 1.5 times that without a word, and nothing is said while a batch is not durable; so at least twice what a commit may take."},
+    {"mqtt.subscribe.*.session_expiry", TIME(SECOND, 36500 * DAY), .zero = "never", .offset = IN_SUBSCRIPTION(session_expiry),
+        .initial = "7d", .help = "How long the broker is asked to keep the session and its messages while the gateway is away (MQTT 5; for 3.1.1 the broker decides)."},
+    {"mqtt.subscribe.*.window", COUNT("messages", 1, 65535), .offset = IN_SUBSCRIPTION(window), .initial = "1000",
+        .help = "Messages that the broker may send ahead of their acknowledgement (MQTT 5: Receive Maximum): at least messages per second x seconds of a commit. The broker's own limit counts, too (mosquitto: max_inflight_messages, 20)."},
+    {"mqtt.subscribe.*.batch", COUNT("messages", 1, 100000), .offset = IN_SUBSCRIPTION(batch), .initial = "2000",
+        .help = "Most messages that are made durable, and then acknowledged, together."},
+    {"mqtt.subscribe.*.reconnect.least", TIME(10 * MILLISECOND, HOUR), .offset = IN_SUBSCRIPTION(reconnect.least), .initial = "1s",
+        .help = "Pause before a lost broker is tried again; it doubles with every failure, a random part of it is left out,"},
+    {"mqtt.subscribe.*.reconnect.most", TIME(10 * MILLISECOND, DAY), .offset = IN_SUBSCRIPTION(reconnect.most), .initial = "30s",
+        .help = "up to this one."},
+
     {"kafka.properties", MAP(option_properties, "PROPERTY: its value"), .offset = IN_CONFIG(kafka.properties),
         .initial = "", .help = "Properties of librdkafka by its own names; bootstrap.servers alone is enough to write to Kafka."},
     {"kafka.files", MAP(option_property_files, "PROPERTY: a file"), .least = 1, .offset = IN_CONFIG(kafka.files),
@@ -178,6 +213,8 @@ const struct option option_table[] = {
 const size_t option_count = sizeof option_table / sizeof *option_table;
 
 const struct option_collection option_collections[] = {
+    {"mqtt.subscribe", "subscription", ELEMENTS(config_subscription, mqtt.subscribe, mqtt.subscribe_count),
+        .most = OPTION_SUBSCRIPTIONS_MAX, .list = true},
     {"streams", "stream", ELEMENTS(config_stream, streams, streams_count), .most = OPTION_STREAMS_MAX},
 };
 
