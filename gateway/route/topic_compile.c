@@ -129,7 +129,7 @@ static int topic_add_levels(struct topic_map *map, struct topic_pattern *pattern
     for (size_t depth = 0; depth < TOPIC_LEVELS_MAX; depth++) {
         struct slice level = {start, strcspn(start, "/")};
         bool last = start[level.length] == '\0';
-        enum topic_kind kind;
+        enum topic_kind kind = TOPIC_TEXT;
         if (topic_level_kind(level, last, &kind, error) ||
             (kind == TOPIC_NAME && topic_add_capture(pattern, level, depth, error)))
             return error_wrap(error, "level %zu, '%.*s'", depth + 1, (int)level.length, level.data);
