@@ -7,9 +7,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include "base/file.h"
+
+#define LISTENER_SPARE_DESCRIPTORS 512 /* for everything that is no connection */
 
 #define LISTENER_HOST_MAX 64
 
@@ -129,4 +132,16 @@ int listener_is_loopback(const char *text, bool *ret_loopback, struct error *err
     else
         *ret_loopback = ntohl(address.four.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
     return 0;
+}
+
+void listener_reserve_descriptors(uint64_t count)
+{
+    static rlim_t reserved = LISTENER_SPARE_DESCRIPTORS;
+    struct rlimit limit;
+
+    reserved += (rlim_t)count;
+    if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur >= reserved)
+        return;
+    limit.rlim_cur = limit.rlim_max < reserved ? limit.rlim_max : reserved;
+    setrlimit(RLIMIT_NOFILE, &limit);
 }

@@ -8,6 +8,7 @@
 #define PENSTOCK_BASE_LISTENER_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/bytes.h"
 #include "base/error.h"
@@ -20,5 +21,9 @@ int listener_describe(int fd, struct bytes *text, struct error *error);
 
 /* Can only this machine reach the address? ERROR_REJECT: not an address. */
 int listener_is_loopback(const char *address, bool *ret_loopback, struct error *error);
+
+/* Raises the soft limit of descriptors by so many, as far as the hard one goes: each connection is one, and the usual soft limit is 1024. Who
+ * accepts more than there are just accepts no more. @thread main */
+void listener_reserve_descriptors(uint64_t count);
 
 #endif

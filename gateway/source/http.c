@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/resource.h>
 
 #include "base/file.h"
 #include "base/listener.h"
@@ -18,7 +17,6 @@
 
 #define HTTP_SOURCE_NAME "http"
 #define HTTP_LOG_LINE_MAX 300
-#define HTTP_SPARE_DESCRIPTORS 512 /* for everything that is no HTTP connection */
 
 /* The library's own complaints: nearly all are about what clients do. */
 __attribute__((format(printf, 2, 0))) static void http_library_log(
@@ -124,22 +122,11 @@ static int http_metrics(struct source *http, struct error *error)
     return 0;
 }
 
-/* Each connection is a descriptor, and the usual soft limit is 1024. Above the hard one the library just accepts no more. */
-static void http_raise_descriptors(const struct config *config)
-{
-    struct rlimit limit;
-    rlim_t need = (rlim_t)config->http.max_connections + HTTP_SPARE_DESCRIPTORS;
-
-    if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur >= need)
-        return;
-    limit.rlim_cur = limit.rlim_max < need ? limit.rlim_max : need;
-    setrlimit(RLIMIT_NOFILE, &limit);
-}
-
 static int http_set_up(struct source *http, struct error *error)
 {
     const struct config *config = http->context.config;
-    const struct intake_limits limits = {config->http.max_record, config->http.max_records};
+    const struct intake_limits limits = {
+        config->http.max_record, config->http.max_records, "http.max_record", "http.max_records"};
 
     http->epoll = epoll_create1(EPOLL_CLOEXEC);
     if (http->epoll < 0)
@@ -150,7 +137,7 @@ static int http_set_up(struct source *http, struct error *error)
     if (http_watch(http, http->wake, NULL, error) || http_metrics(http, error) ||
         intake_new(&http->intake, http->context.streams, &limits, error))
         return -1;
-    http_raise_descriptors(config);
+    listener_reserve_descriptors(config->http.max_connections);
     return http_listen_all(http, error);
 }
 

@@ -78,11 +78,14 @@ struct mqtt_connection {
     uint32_t packet_maximum; /* that the client takes */
     bool problem_information;
     int64_t heard; /* when the last bytes came; of a new one when it was accepted (monotonic) */
+    uint32_t wanted; /* bytes of the packet that `rest` begins with, when it is not whole; else 0 */
     int64_t packet_since; /* when a packet began that is not whole; 0: none */
     int64_t output_since; /* since when the client does not take what is written; 0: it does */
     int64_t until; /* see the phases */
     struct bytes rest; /* of what was read: begins with a packet that was not taken, or is not whole */
     struct bytes output;
+    struct bytes
+        greeting; /* its CONNACK, while that waits for a commit; nothing else of it is looked at meanwhile */
     struct bytes will; /* the body of its CONNECT; empty: none is to be left */
     struct mqtt_alias *aliases;
     char *user; /* owned */
@@ -145,6 +148,7 @@ struct mqtt_thread {
 
     struct mqtt_connection *connections;
     struct mqtt_connection *paused_first, *paused_last;
+    size_t paused_count;
     struct mqtt_connection *favoured; /* the one that may complete its packet although it is crowded */
     struct mqtt_connection *flush;
     struct mqtt_connection *dead;
@@ -152,7 +156,9 @@ struct mqtt_thread {
     uint64_t held; /* bytes that connections hold back */
 
     struct mqtt_will *wills;
+    uint64_t wills_held; /* bytes of wills, of connections and waiting ones */
 
+    size_t elsewhere; /* see MQTT_ELSEWHERE */
     pthread_mutex_t arrivals_lock;
     struct mqtt_connection *arrivals; /* from other threads; newest first */
 
@@ -170,7 +176,6 @@ struct mqtt_stream_series {
 
 struct source {
     struct source_context context;
-    struct topic_map *map;
     int listeners[MQTT_LISTENERS_MAX];
     size_t listeners_count;
     struct mqtt_thread *threads;
@@ -199,35 +204,53 @@ void mqtt_loop_wake(struct mqtt_thread *thread); /* @thread any */
 
 /* Takes the descriptor over; closes it when memory is gone. */
 void mqtt_connection_open(struct mqtt_thread *thread, int fd);
-void mqtt_connection_read(struct mqtt_connection *connection);
+/* Tells epoll what it waits for now. */
+void mqtt_connection_watch(struct mqtt_connection *connection);
 /* Writes what is due, as far as the client takes it. */
 void mqtt_connection_flush(struct mqtt_connection *connection);
 /* It is flushed at the end of the round. */
 void mqtt_connection_flush_later(struct mqtt_connection *connection);
-/* Tries those that are paused, in turn, until the batch is full. */
-void mqtt_connection_resume_paused(struct mqtt_thread *thread);
 /* Looks at every deadline. */
 void mqtt_connection_sweep(struct mqtt_thread *thread);
 /* The end, for a reason that a MQTT 5 client is told. SUCCESS: nobody is told anything. Does the session's and the will's end. */
 void mqtt_connection_end(struct mqtt_connection *connection, enum mqtt_reason reason, const char *text);
 /* The end of one whose message was refused and that cannot be told (MQTT 3.1.1). */
 void mqtt_connection_condemn(struct mqtt_connection *connection, enum mqtt_reason reason);
-/* Takes it off this thread, bytes and all, or puts it on. */
-void mqtt_connection_leave(struct mqtt_connection *connection);
-void mqtt_connection_arrive(struct mqtt_thread *thread, struct mqtt_connection *connection);
+/* Gives it to the thread that its client id belongs to, with what it has sent. */
+void mqtt_connection_move(struct mqtt_connection *connection, struct mqtt_thread *to);
+/* Takes those that came from other threads. */
+void mqtt_connection_take_arrivals(struct mqtt_thread *thread);
+/* Nothing more is read, once `draining` is set. */
+void mqtt_connection_quiesce(struct mqtt_thread *thread);
+/* Says good-bye to all: the gateway stops. */
+void mqtt_connection_end_all(struct mqtt_thread *thread);
 /* Frees those that are closed and have no answers left. */
 void mqtt_connection_bury_dead(struct mqtt_thread *thread);
-/* Only when nothing of it is in a batch. */
+/* What is left when the thread has ended. */
 void mqtt_connection_free_all(struct mqtt_thread *thread);
+/* The socket's end, without a word. */
+void mqtt_connection_close(struct mqtt_connection *connection);
 /* An answer has left. */
 void mqtt_connection_answered(struct mqtt_connection *connection);
+
+/* ---- mqtt_input.c: what comes from them, packet by packet ------------------------------------------------------- */
+
+void mqtt_input_read(struct mqtt_connection *connection);
+/* Nothing more of it is read until it is tried again. */
+void mqtt_input_pause(struct mqtt_connection *connection);
+void mqtt_input_unpause(struct mqtt_connection *connection);
+/* Tries those that are paused, in turn, until the batch is full. */
+void mqtt_input_resume(struct mqtt_thread *thread);
+/* Forgets what it holds back. */
+void mqtt_input_drop(struct mqtt_connection *connection);
 
 /* ---- mqtt_dispatch.c: one packet ------------------------------------------------------------------------------ */
 
 enum mqtt_taken {
     MQTT_TAKEN,
     MQTT_LATER, /* there is no room: the packet stays, the connection is paused */
-    MQTT_GONE, /* the connection has ended, or is another thread's now */
+    MQTT_GONE, /* the connection has ended */
+    MQTT_ELSEWHERE, /* its client id belongs to the thread thread->elsewhere, with all that it has sent */
 };
 
 /* body: what stands behind the header. */
@@ -237,8 +260,10 @@ enum mqtt_taken mqtt_dispatch(
 /* ---- mqtt_connect.c -------------------------------------------------------------------------------------------- */
 
 enum mqtt_taken mqtt_connect_take(struct mqtt_connection *connection, struct slice body);
+/* The session expiry that is granted. */
+uint32_t mqtt_connect_expiry(const struct source *mqtt, uint32_t wanted);
 /* Writes the CONNACK that had to wait. */
-void mqtt_connect_answer(struct mqtt_connection *connection, enum mqtt_reason reason);
+void mqtt_connect_answer(struct mqtt_connection *connection);
 
 /* ---- mqtt_publish.c: messages ------------------------------------------------------------------------------------ */
 
@@ -275,8 +300,8 @@ bool mqtt_batch_is_empty(const struct mqtt_thread *thread); /* nothing filled, n
 
 /* Of a connection that ended abnormally. */
 void mqtt_will_leave(struct mqtt_connection *connection);
-/* The client is back before its delay was over. */
-void mqtt_will_forget(struct mqtt_thread *thread, struct slice client_id);
+/* The client is back: a will that waits for its delay is not left any more, or with a clean start at once. */
+void mqtt_will_return(struct mqtt_thread *thread, struct slice client_id, bool clean);
 /* Stores those that are due, as far as there is room. */
 void mqtt_will_store_due(struct mqtt_thread *thread);
 void mqtt_will_free_all(struct mqtt_thread *thread);

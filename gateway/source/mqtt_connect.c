@@ -1,0 +1,206 @@
+/* mqtt_connect: CONNECT and its answer; see mqtt_internal.h */
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
+
+#include "source/mqtt_internal.h"
+
+#define CONNECT_ASSIGNED_MAX 32
+
+/* The CONNACK says no, and that is the end. */
+static enum mqtt_taken connect_refuse(
+    struct mqtt_connection *connection, enum mqtt_reason reason, const char *text)
+{
+    const struct mqtt_connack connack = {
+        .reason = reason, .text = connection->problem_information ? text : NULL};
+    struct error error;
+
+    if (connection->version != MQTT_NONE)
+        mqtt_write_connack(&connection->output, connection->version, &connack, &error);
+    mqtt_connection_end(connection, reason, text);
+    return MQTT_GONE;
+}
+
+uint32_t mqtt_connect_expiry(const struct source *mqtt, uint32_t wanted)
+{
+    const uint32_t most = (uint32_t)(mqtt->context.config->mqtt.max_session_expiry / CLOCK_SECOND);
+
+    return wanted < most ? wanted : most;
+}
+
+/* One that belongs to this thread, so that the connection can stay. */
+static struct slice connect_assign(const struct mqtt_thread *thread, char text[CONNECT_ASSIGNED_MAX])
+{
+    struct slice id;
+    uint64_t number;
+
+    do {
+        if (getrandom(&number, sizeof number, 0) != sizeof number)
+            number = (uint64_t)thread->now;
+        id = (struct slice){text,
+            (size_t)snprintf(text, CONNECT_ASSIGNED_MAX, "penstock-%016llx", (unsigned long long)number)};
+    } while (mqtt_session_owner(id, thread->source->threads_count) != thread->index);
+    return id;
+}
+
+/* What the packet asks for that cannot be had. */
+static enum mqtt_reason connect_check(
+    struct mqtt_thread *thread, const struct mqtt_connect *connect, size_t length, const char **ret_text)
+{
+    *ret_text = "";
+    if (connect->has_authentication) {
+        *ret_text = "enhanced authentication is not known here";
+        return MQTT_REASON_AUTHENTICATION_METHOD;
+    }
+    if (connect->client_id.length > MQTT_CLIENT_ID_MAX) {
+        *ret_text = "a client id has at most 256 bytes";
+        return MQTT_REASON_CLIENT_ID;
+    }
+    if (connect->has_will && thread->wills_held + length > thread->source->held_max) {
+        *ret_text = "there is no room for more wills";
+        return MQTT_REASON_QUOTA;
+    }
+    if (connect->has_will && thread->source->refuse_unmapped &&
+        !topic_map_match(thread->source->context.topics, connect->will.topic, &thread->match)) {
+        *ret_text = "no pattern of mqtt.topics matches the will's topic";
+        return MQTT_REASON_TOPIC_NAME;
+    }
+    return MQTT_REASON_SUCCESS;
+}
+
+/* What is kept of the packet as long as the connection stands. */
+static int connect_keep(struct mqtt_connection *connection, const struct mqtt_connect *connect,
+    struct slice body, struct error *error)
+{
+    const size_t user = connect->user.length < MQTT_USER_MAX ? connect->user.length : MQTT_USER_MAX;
+
+    if (connect->has_will && (bytes_reserve_exact(&connection->will, body.length, error) ||
+                                 bytes_add(&connection->will, body.data, body.length, error)))
+        return -1;
+    connection->thread->wills_held += connection->will.length;
+    if (user == 0)
+        return 0;
+    connection->user = malloc(user);
+    if (!connection->user)
+        return error_set(error, ERROR_RETRY, "out of memory");
+    memcpy(connection->user, connect->user.data, user);
+    connection->user_length = user;
+    return 0;
+}
+
+static uint16_t connect_keep_alive(const struct source *mqtt, const struct mqtt_connect *connect)
+{
+    const uint64_t most = (uint64_t)(mqtt->context.config->mqtt.max_keep_alive / CLOCK_SECOND);
+
+    /* Before MQTT 5 a client cannot be told another one. */
+    if (connect->version != MQTT_5 || (connect->keep_alive && connect->keep_alive <= most))
+        return connect->keep_alive;
+    return (uint16_t)most;
+}
+
+static int connect_greet(struct mqtt_connection *connection, const struct mqtt_connect *connect,
+    struct slice client_id, bool present, struct error *error)
+{
+    const struct source *mqtt = connection->thread->source;
+    const struct config *config = mqtt->context.config;
+    const struct mqtt_connack connack = {
+        .session_present = present,
+        .reason = MQTT_REASON_SUCCESS,
+        .receive_maximum = (uint16_t)config->mqtt.max_in_flight,
+        .packet_maximum = (uint32_t)config->mqtt.max_packet,
+        .alias_maximum = (uint16_t)config->mqtt.max_topic_aliases,
+        .has_expiry = connection->session->expiry != connect->session_expiry,
+        .session_expiry = connection->session->expiry,
+        .has_keep_alive = connection->keep_alive != connect->keep_alive,
+        .keep_alive = connection->keep_alive,
+        .client_id = connect->client_id.length ? (struct slice){NULL, 0} : client_id,
+    };
+
+    return mqtt_write_connack(&connection->greeting, connection->version, &connack, error);
+}
+
+void mqtt_connect_answer(struct mqtt_connection *connection)
+{
+    struct error error;
+
+    if (bytes_add(&connection->output, connection->greeting.data, connection->greeting.length, &error)) {
+        mqtt_connection_end(connection, MQTT_REASON_QUOTA, error.text);
+        return;
+    }
+    bytes_free(&connection->greeting);
+    mqtt_connection_flush_later(connection);
+}
+
+/* The answer waits for a commit only when a session is dropped: should that be undone by a crash, its packet ids would come back, and a
+ * new message that uses one again would be taken for the old one. */
+static enum mqtt_taken connect_open(
+    struct mqtt_connection *connection, struct slice body, struct slice client_id)
+{
+    struct mqtt_thread *thread = connection->thread;
+    const struct mqtt_connect *connect = &thread->connect;
+    struct mqtt_session *before = mqtt_session_find(thread->sessions, client_id);
+    struct error error;
+
+    if (before && before->connection)
+        mqtt_connection_end(before->connection, MQTT_REASON_TAKEN_OVER, "the client connected again");
+    mqtt_will_return(thread, client_id, connect->clean);
+    before = mqtt_session_find(thread->sessions, client_id);
+    const bool drops = before && before->durable && connect->clean;
+    switch (mqtt_session_open(thread->sessions, client_id, connect->clean,
+        mqtt_connect_expiry(thread->source, connect->session_expiry), connection, &connection->session)) {
+    case MQTT_SESSION_NEW:
+        before = NULL;
+        break;
+    case MQTT_SESSION_PRESENT:
+        break;
+    case MQTT_SESSION_NO_ROOM:
+        return connect_refuse(
+            connection, MQTT_REASON_QUOTA, "mqtt.max_sessions, or what the journal keeps of them");
+    case MQTT_SESSION_FAILED:
+        return connect_refuse(connection, MQTT_REASON_UNAVAILABLE, "out of memory");
+    }
+    connection->phase = MQTT_PHASE_UP;
+    connection->heard = thread->now;
+    if (connect_keep(connection, connect, body, &error) ||
+        connect_greet(connection, connect, client_id, before != NULL, &error) ||
+        (drops && !mqtt_batch_answer(connection, MQTT_CONNACK, 0, MQTT_REASON_SUCCESS))) {
+        thread->wills_held -= connection->will.length;
+        bytes_free(&connection->will); /* it was never here */
+        return connect_refuse(connection, MQTT_REASON_UNAVAILABLE, "out of memory");
+    }
+    if (!drops)
+        mqtt_connect_answer(connection);
+    return MQTT_TAKEN;
+}
+
+enum mqtt_taken mqtt_connect_take(struct mqtt_connection *connection, struct slice body)
+{
+    struct mqtt_thread *thread = connection->thread;
+    struct mqtt_connect *connect = &thread->connect;
+    char assigned[CONNECT_ASSIGNED_MAX];
+    enum mqtt_reason reason;
+    struct error error;
+    const char *text;
+
+    if (thread->filling->answers_count >= MQTT_ANSWERS_MAX)
+        return MQTT_LATER;
+    if (mqtt_packet_connect(body, connect, &reason, &error)) {
+        connection->version = mqtt_packet_version(body);
+        return connect_refuse(connection, reason, error.text);
+    }
+    connection->problem_information = connect->problem_information;
+    reason = connect_check(thread, connect, body.length, &text);
+    if (reason != MQTT_REASON_SUCCESS) {
+        connection->version = connect->version;
+        return connect_refuse(connection, reason, text);
+    }
+    const struct slice client_id =
+        connect->client_id.length ? connect->client_id : connect_assign(thread, assigned);
+    thread->elsewhere = mqtt_session_owner(client_id, thread->source->threads_count);
+    if (thread->elsewhere != thread->index)
+        return MQTT_ELSEWHERE;
+    connection->version = connect->version;
+    connection->keep_alive = connect_keep_alive(thread->source, connect);
+    connection->packet_maximum = connect->packet_maximum;
+    return connect_open(connection, body, client_id);
+}

@@ -1,0 +1,252 @@
+/* mqtt_input: what comes from a connection, packet by packet, and those that have to wait; see mqtt_internal.h */
+#include <errno.h>
+#include <sys/socket.h>
+
+#include "source/mqtt_internal.h"
+
+#define INPUT_COPY_MAX (16 << 10) /* a packet that is larger is read to where it stays */
+
+void mqtt_input_unpause(struct mqtt_connection *connection)
+{
+    struct mqtt_thread *thread = connection->thread;
+    struct mqtt_connection **link = &thread->paused_first;
+    struct mqtt_connection *before = NULL;
+
+    if (!connection->paused)
+        return;
+    while (*link != connection) {
+        before = *link;
+        link = &before->paused_next;
+    }
+    *link = connection->paused_next;
+    if (thread->paused_last == connection)
+        thread->paused_last = before;
+    thread->paused_count--;
+    connection->paused = false;
+}
+
+void mqtt_input_drop(struct mqtt_connection *connection)
+{
+    connection->thread->held -= connection->rest.capacity;
+    bytes_free(&connection->rest);
+    connection->wanted = 0;
+    if (connection->thread->favoured == connection)
+        connection->thread->favoured = NULL;
+}
+
+void mqtt_input_pause(struct mqtt_connection *connection)
+{
+    struct mqtt_thread *thread = connection->thread;
+
+    if (connection->paused)
+        return;
+    connection->paused = true;
+    connection->paused_next = NULL;
+    if (thread->paused_last)
+        thread->paused_last->paused_next = connection;
+    else
+        thread->paused_first = connection;
+    thread->paused_last = connection;
+    thread->paused_count++;
+    mqtt_connection_watch(connection);
+}
+
+static bool input_is_crowded(const struct mqtt_connection *connection)
+{
+    const struct mqtt_thread *thread = connection->thread;
+
+    return thread->held > thread->source->held_max && thread->favoured != connection;
+}
+
+/* The head of a packet at data: false: it cannot be taken now. */
+static bool input_head(
+    struct mqtt_connection *connection, struct slice data, struct mqtt_header *header, enum mqtt_taken *taken)
+{
+    const uint64_t max_packet = connection->thread->source->context.config->mqtt.max_packet;
+    const bool first = connection->phase == MQTT_PHASE_NEW;
+    const uint64_t most = first && max_packet > MQTT_CONNECT_MAX ? MQTT_CONNECT_MAX : max_packet;
+    enum mqtt_reason reason;
+    struct error error;
+
+    *taken = MQTT_GONE;
+    int found = mqtt_packet_header(connection->version, data.data, data.length, header, &reason, &error);
+    if (found < 0) {
+        mqtt_connection_end(connection, reason, error.text);
+        return false;
+    }
+    if (found && header->length + header->size > most) {
+        mqtt_connection_end(
+            connection, MQTT_REASON_PACKET_TOO_LARGE, first ? "CONNECT" : "larger than mqtt.max_packet");
+        return false;
+    }
+    if (found && data.length - header->size >= header->length)
+        return true;
+    *taken = MQTT_TAKEN;
+    connection->wanted = found ? header->size + header->length : MQTT_HEADER_MAX;
+    if (!connection->packet_since)
+        connection->packet_since = connection->thread->now;
+    return false;
+}
+
+/* Takes packets from the front; *consumed is how much of data they were. */
+static enum mqtt_taken input_process(struct mqtt_connection *connection, struct slice data, size_t *consumed)
+{
+    enum mqtt_taken taken = MQTT_TAKEN;
+    struct mqtt_header header;
+
+    *consumed = 0;
+    connection->wanted = 0;
+    while (taken == MQTT_TAKEN && data.length) {
+        if (connection->greeting.length || connection->output.length > MQTT_OUTPUT_PAUSE)
+            return MQTT_LATER;
+        if (!input_head(connection, data, &header, &taken))
+            return taken;
+        const struct slice body = {data.data + header.size, header.length};
+        taken = mqtt_dispatch(connection, &header, body);
+        if (taken != MQTT_TAKEN)
+            return taken;
+        connection->packet_since = 0;
+        *consumed += header.size + header.length;
+        data.data = body.data + body.length;
+        data.length -= header.size + header.length;
+    }
+    return taken;
+}
+
+/* Keeps what was not taken. left may stand in rest already. */
+static void input_keep(struct mqtt_connection *connection, struct slice left)
+{
+    struct mqtt_thread *thread = connection->thread;
+    struct bytes *rest = &connection->rest;
+    struct error error;
+
+    if (left.length == 0) {
+        mqtt_input_drop(connection);
+        return;
+    }
+    if (rest->length && left.data >= rest->data && left.data < rest->data + rest->length) {
+        memmove(rest->data, left.data, left.length);
+        rest->length = left.length;
+        return;
+    }
+    thread->held -= rest->capacity;
+    bytes_clear(rest);
+    int result = bytes_reserve_exact(rest, left.length, &error);
+    thread->held += rest->capacity;
+    if (result) {
+        mqtt_connection_end(connection, MQTT_REASON_QUOTA, error.text);
+        return;
+    }
+    memcpy(rest->data, left.data, left.length);
+    rest->length = left.length;
+}
+
+/* false: it is no longer this thread's. */
+static bool input_take(struct mqtt_connection *connection, struct slice data)
+{
+    struct mqtt_thread *thread = connection->thread;
+    size_t consumed;
+    enum mqtt_taken taken = input_process(connection, data, &consumed);
+
+    if (taken == MQTT_GONE)
+        return true;
+    input_keep(connection, (struct slice){data.data + consumed, data.length - consumed});
+    if (connection->phase >= MQTT_PHASE_LINGERING)
+        return true;
+    if (taken == MQTT_LATER) {
+        connection->packet_since = 0;
+        mqtt_input_pause(connection);
+    }
+    if (taken == MQTT_ELSEWHERE)
+        mqtt_connection_move(connection, &thread->source->threads[thread->elsewhere]);
+    return taken != MQTT_ELSEWHERE;
+}
+
+/* Returns what recv() does; what was read and what stood in rest is *ret_data. */
+static ssize_t input_receive(struct mqtt_connection *connection, struct slice *ret_data)
+{
+    struct mqtt_thread *thread = connection->thread;
+    struct bytes *rest = &connection->rest;
+    struct error error;
+    ssize_t got;
+
+    if (connection->wanted > INPUT_COPY_MAX && connection->wanted > rest->length) {
+        thread->held -= rest->capacity;
+        int result = bytes_reserve_exact(rest, connection->wanted - rest->length, &error);
+        thread->held += rest->capacity;
+        if (result)
+            return 0;
+        got =
+            recv(connection->fd, rest->data + rest->length, connection->wanted - rest->length, MSG_DONTWAIT);
+        rest->length += got > 0 ? (size_t)got : 0;
+        *ret_data = bytes_slice(rest);
+        return got;
+    }
+    const size_t room = input_is_crowded(connection) ? MQTT_INPUT_CROWDED : MQTT_INPUT;
+    if (rest->length)
+        memcpy(thread->input, rest->data, rest->length);
+    got = recv(connection->fd, thread->input + rest->length, room, MSG_DONTWAIT);
+    *ret_data = (struct slice){thread->input, rest->length + (got > 0 ? (size_t)got : 0)};
+    return got;
+}
+
+/* It is not listened to any more, but a reset would destroy what it has not read yet. */
+static void input_linger(struct mqtt_connection *connection)
+{
+    ssize_t got = recv(connection->fd, connection->thread->input, MQTT_INPUT, MSG_DONTWAIT);
+
+    if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR))
+        mqtt_connection_close(connection);
+}
+
+void mqtt_input_read(struct mqtt_connection *connection)
+{
+    struct slice data;
+
+    if (connection->phase == MQTT_PHASE_LINGERING) {
+        input_linger(connection);
+        return;
+    }
+    if (connection->rest.length && input_is_crowded(connection)) {
+        mqtt_input_pause(connection);
+        return;
+    }
+    ssize_t got = input_receive(connection, &data);
+    if (got < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (got <= 0) {
+        mqtt_connection_end(connection, MQTT_REASON_SUCCESS, NULL);
+        return;
+    }
+    if (connection->phase != MQTT_PHASE_NEW)
+        connection->heard = connection->thread->now;
+    input_take(connection, data);
+}
+
+/* ---- those that wait ---------------------------------------------------------------------------------------------- */
+
+/* false: it is no longer this thread's. */
+static bool input_retry(struct mqtt_connection *connection)
+{
+    struct mqtt_thread *thread = connection->thread;
+
+    if (connection->phase != MQTT_PHASE_NEW)
+        connection->heard = thread->now; /* what it said meanwhile was not looked at */
+    if (connection->wanted && thread->held > thread->source->held_max && !thread->favoured)
+        thread->favoured = connection;
+    if (connection->wanted && input_is_crowded(connection))
+        mqtt_input_pause(connection);
+    else if (connection->rest.length && connection->wanted == 0)
+        return input_take(connection, bytes_slice(&connection->rest));
+    return true;
+}
+
+void mqtt_input_resume(struct mqtt_thread *thread)
+{
+    for (size_t left = thread->paused_count; left && thread->paused_first && !thread->full; left--) {
+        struct mqtt_connection *connection = thread->paused_first;
+        mqtt_input_unpause(connection);
+        if (input_retry(connection) && connection->phase != MQTT_PHASE_CLOSED && !connection->paused)
+            mqtt_connection_watch(connection);
+    }
+}

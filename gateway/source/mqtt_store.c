@@ -1,0 +1,132 @@
+/* mqtt_store: one message into the batch that is being filled; see mqtt_internal.h */
+#include <string.h>
+
+#include "base/log.h"
+#include "base/utf8.h"
+#include "source/http_type.h"
+#include "source/mqtt_internal.h"
+
+/* A message of a type that does not fit its stream is not decodable. */
+static bool store_form(
+    struct mqtt_thread *thread, const struct stream *stream, struct slice body, enum decode_form *ret_form)
+{
+    const struct slice type = thread->facts.publish->properties.content_type;
+
+    if (type.length)
+        return http_type_form(type, stream->format, ret_form) == 0;
+    *ret_form = intake_guess(thread->intake, stream, body);
+    return true;
+}
+
+static bool store_is_utf8(struct slice text)
+{
+    size_t i = 0;
+
+    while (i < text.length) {
+        size_t length = utf8_sequence(text.data + i, text.length - i);
+        if (length == 0)
+            return false;
+        i += length;
+    }
+    return true;
+}
+
+static int store_add(struct mqtt_thread *thread, const struct stream *stream, struct slice body,
+    const struct intake_facts *facts, struct error *error)
+{
+    struct handover *handover = &thread->filling->handover;
+    enum decode_form form;
+
+    thread->taken.accepted = thread->taken.rejected = 0;
+    if (!stream)
+        return intake_bury(thread->intake, NULL, body, facts, "no pattern of mqtt.topics matches its topic",
+            handover, error);
+    if (!store_form(thread, stream, body, &form))
+        return intake_bury(thread->intake, stream, body, facts,
+            "its content type does not fit the stream's format", handover, error);
+    return intake_add(thread->intake, stream, form, body, facts, handover, &thread->taken, error);
+}
+
+static void store_count(struct mqtt_thread *thread, const struct stream *stream)
+{
+    const struct source *mqtt = thread->source;
+    const struct streams *streams = mqtt->context.streams;
+    const size_t index = stream ? (size_t)(stream - streams->items) : streams->count;
+    const struct intake_result *taken = &thread->taken;
+
+    thread->filling->accepted[index] += taken->accepted;
+    if (!stream)
+        metric_add(mqtt->streams[index].rejected[INTAKE_TOPIC], 1);
+    for (size_t i = 0; stream && taken->rejected && i < INTAKE_REASONS; i++) {
+        if (taken->by_reason[i])
+            metric_add(mqtt->streams[index].rejected[i], taken->by_reason[i]);
+    }
+}
+
+/* The body is in the batch. What does not fit besides others waits for the next batch; what does not fit alone is not
+ * decodable: too many records. */
+static enum mqtt_stored store_body(struct mqtt_thread *thread, const struct stream *stream, struct slice body)
+{
+    struct handover *handover = &thread->filling->handover;
+    const struct handover_mark mark = handover_mark(handover);
+    const struct intake_facts facts = {
+        .find = mqtt_facts_find,
+        .context = &thread->facts,
+        .key = stream ? thread->match.key : (struct slice){NULL, 0},
+        .received = thread->wall,
+        .bury = mqtt_facts_origin,
+    };
+    struct error error;
+
+    int added = store_add(thread, stream, body, &facts, &error);
+    if (added == 0 && handover->size <= thread->source->handover_max) {
+        store_count(thread, stream);
+        return MQTT_STORED;
+    }
+    handover_rewind(handover, &mark);
+    if (added && error.kind == ERROR_RETRY)
+        return MQTT_FAILED;
+    if (mark.parts_length) {
+        thread->full = true;
+        return MQTT_NO_ROOM;
+    }
+    if (intake_bury(thread->intake, stream, body, &facts,
+            added ? error.text : "more records than the journal takes at once", handover, &error))
+        return MQTT_FAILED;
+    return MQTT_STORED;
+}
+
+enum mqtt_stored mqtt_store(struct mqtt_thread *thread, enum mqtt_reason *ret_reason)
+{
+    const struct source *mqtt = thread->source;
+    const struct mqtt_publish *publish = thread->facts.publish;
+    struct mqtt_batch *batch = thread->filling;
+    const struct slice body = {batch->payloads + batch->used, publish->payload.length};
+    const bool mapped = topic_map_match(mqtt->context.topics, thread->facts.topic, &thread->match);
+    const struct stream *stream = mapped ? thread->match.stream : NULL;
+
+    thread->facts.match = mapped ? &thread->match : NULL;
+    if (!mapped && mqtt->refuse_unmapped) {
+        *ret_reason = MQTT_REASON_TOPIC_NAME;
+        return MQTT_REFUSED;
+    }
+    if (publish->properties.utf8 && !store_is_utf8(publish->payload)) {
+        *ret_reason = MQTT_REASON_PAYLOAD_FORMAT;
+        return MQTT_REFUSED;
+    }
+    if (atomic_load_explicit(
+            stream ? &stream->suspended : &mqtt->context.streams->unmapped_suspended, memory_order_relaxed))
+        return MQTT_NO_ROOM;
+    if (body.length > mqtt->batch_capacity - batch->used) {
+        thread->full = true;
+        return MQTT_NO_ROOM;
+    }
+    if (body.length)
+        memcpy(batch->payloads + batch->used, publish->payload.data, body.length);
+    enum mqtt_stored stored = store_body(thread, stream, body);
+    if (stored == MQTT_STORED) {
+        batch->used += body.length;
+        metric_add(mqtt->payload_bytes, body.length);
+    }
+    return stored;
+}
