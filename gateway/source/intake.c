@@ -2,7 +2,8 @@
  *
  * For each record: check its size, scan it once (that validates it and finds the wanted values), put key, labels and time into a
  * struct record whose slices point into the body or into scratch, encode its head, add it. No malloc, no copy of payloads (but
- * the one that came escaped in an envelope is unescaped to look into it).
+ * the one that came escaped in an envelope is unescaped to look into it). A body may be a hundred bytes, one of a million in a
+ * second: nothing large is set up for it.
  */
 #include <assert.h>
 #include <stdarg.h>
@@ -29,10 +30,10 @@ void intake_free(struct intake **intake)
     if (!*intake)
         return;
     for (size_t i = 0; i < (*intake)->streams->count; i++) {
-        json_pointers_free(&(*intake)->pointers[i].own);
-        json_pointers_free(&(*intake)->pointers[i].enveloped);
+        json_pointers_free(&(*intake)->known[i].own);
+        json_pointers_free(&(*intake)->known[i].enveloped);
     }
-    free((*intake)->pointers);
+    free((*intake)->known);
     bytes_free(&(*intake)->head);
     bytes_free(&(*intake)->inner);
     bytes_free(&(*intake)->topic);
@@ -40,13 +41,14 @@ void intake_free(struct intake **intake)
     *intake = NULL;
 }
 
-static int intake_compile(struct intake_pointers *pointers, const struct stream *stream, struct error *error)
+static int intake_know(struct intake_stream *known, const struct stream *stream, struct error *error)
 {
     if (json_pointers_compile(
-            &pointers->own, (const char *const *)stream->pointers, stream->pointers_count, error) ||
-        (stream->value == RECORD_VALUE_ENVELOPE &&
-            intake_envelope_compile(&pointers->enveloped, stream, error)))
+            &known->own, (const char *const *)stream->pointers, stream->pointers_count, error) ||
+        (stream->value == RECORD_VALUE_ENVELOPE && stream->format != RECORD_FORMAT_BYTES &&
+            intake_envelope_compile(&known->enveloped, stream, error)))
         return error_wrap(error, "stream %s", stream->name);
+    intake_message_know(known, stream);
     return 0;
 }
 
@@ -54,23 +56,24 @@ int intake_new(struct intake **ret_intake, const struct streams *streams, const 
     struct error *error)
 {
     __attribute__((cleanup(intake_free))) struct intake *intake = NULL;
-    struct intake_pointers *pointers = calloc(streams->count + 1, sizeof *pointers);
+    struct intake_stream *known = calloc(streams->count + 1, sizeof *known);
 
-    intake = pointers ? calloc(1, sizeof *intake) : NULL;
+    assert(limits->max_record_option && limits->max_records_option);
+    intake = known ? calloc(1, sizeof *intake) : NULL;
     if (!intake) {
-        free(pointers); /* GCOVR_EXCL_LINE malloc does not fail in tests */
+        free(known); /* GCOVR_EXCL_LINE malloc does not fail in tests */
         return error_set(error, ERROR_RETRY, "intake: out of memory"); /* GCOVR_EXCL_LINE as above */
     }
     intake->streams = streams;
     intake->limits = *limits;
-    intake->pointers = pointers;
+    intake->known = known;
     bytes_init(&intake->head, RECORD_HEAD_MAX);
     bytes_init(&intake->inner, limits->max_record);
     bytes_init(&intake->topic, INTAKE_TOPIC_SCRATCH);
     if (bytes_reserve_exact(&intake->topic, INTAKE_TOPIC_SCRATCH, error))
         return -1; /* GCOVR_EXCL_LINE malloc does not fail in tests */
     for (size_t i = 0; i < streams->count; i++) {
-        if (intake_compile(&pointers[i], &streams->items[i], error))
+        if (intake_know(&known[i], &streams->items[i], error))
             return -1;
     }
     *ret_intake = intake;
@@ -83,17 +86,23 @@ int intake_new(struct intake **ret_intake, const struct streams *streams, const 
 int intake_reject(struct intake_run *run, uint64_t index, enum intake_reason reason, const char *format, ...)
 {
     struct intake_result *result = run->result;
+    char *text = run->intake->why;
+    size_t size = sizeof run->intake->why;
     va_list arguments;
 
     result->rejected++;
     result->by_reason[reason]++;
-    if (result->listed == INTAKE_LISTED_MAX)
-        return -1;
-    struct intake_rejection *rejection = &result->list[result->listed++];
-    rejection->index = index;
-    rejection->reason = reason;
+    if (!run->facts->bury) {
+        if (result->listed == INTAKE_LISTED_MAX)
+            return -1;
+        struct intake_rejection *rejection = &result->list[result->listed++];
+        rejection->index = index;
+        rejection->reason = reason;
+        text = rejection->text;
+        size = sizeof rejection->text;
+    }
     va_start(arguments, format);
-    vsnprintf(rejection->text, sizeof rejection->text, format, arguments);
+    vsnprintf(text, size, format, arguments);
     va_end(arguments);
     return -1;
 }
@@ -102,15 +111,15 @@ int intake_reject(struct intake_run *run, uint64_t index, enum intake_reason rea
 static int intake_scan(struct intake_run *run, uint64_t index, struct slice payload)
 {
     struct json_value *values = run->intake->values;
-    const struct json_pointers *pointers =
-        run->pointers->enveloped ? run->pointers->enveloped : run->pointers->own;
+    const struct json_pointers *pointers = run->known->enveloped ? run->known->enveloped : run->known->own;
+    const struct intake_limits *limits = &run->intake->limits;
     struct error *error = &run->intake->scratch;
 
-    if (payload.length > run->intake->limits.max_record)
+    if (payload.length > limits->max_record)
         return intake_reject(run, index, INTAKE_TOO_LARGE,
-            "record of %zu bytes: at most %llu are allowed (http.max_record)", payload.length,
-            (unsigned long long)run->intake->limits.max_record);
-    if (run->form == DECODE_TEXT) {
+            "record of %zu bytes: at most %llu are allowed (%s)", payload.length,
+            (unsigned long long)limits->max_record, limits->max_record_option);
+    if (intake_is_opaque(run)) {
         memset(values, 0, run->stream->pointers_count * sizeof *values); /* JSON_ABSENT */
         return 0;
     }
@@ -122,32 +131,39 @@ static int intake_scan(struct intake_run *run, uint64_t index, struct slice payl
     return 0;
 }
 
+/* Everything but its payload. 1: rejected; -1 only when memory is gone. */
+static int intake_describe(
+    struct intake_run *run, uint64_t index, struct slice payload, struct record *record, struct error *error)
+{
+    record->rendering = run->stream->rendering;
+    record->flags = 0;
+    record->event = 0;
+    record->origin = run->facts->origin;
+    record->reason = (struct slice){NULL, 0};
+    record->payload = payload;
+    if (intake_scan(run, index, payload))
+        return 1;
+    if (run->known->enveloped && !intake_is_opaque(run) && intake_envelope_open(run, &record->flags, error))
+        return -1; /* GCOVR_EXCL_LINE only malloc can fail */
+    if (intake_value_key(run, index, &record->key) || intake_value_labels(run, index, record))
+        return 1;
+    intake_value_time(run, record);
+    return intake_message_check(run, index, record) ? 1 : 0;
+}
+
 /* 0 also when the record was rejected; -1 ends the body. */
 static int intake_record(struct intake_run *run, uint64_t index, struct slice payload, struct error *error)
 {
-    struct bytes *head = &run->intake->head;
-    struct record record;
+    struct intake *intake = run->intake;
+    int described = intake_describe(run, index, payload, &intake->record, error);
 
-    record.rendering = run->stream->rendering;
-    record.flags = 0;
-    record.event = 0;
-    record.origin = run->facts->origin;
-    record.payload = payload;
-    if (intake_scan(run, index, payload))
-        return 0;
-    if (run->pointers->enveloped && run->form != DECODE_TEXT &&
-        intake_envelope_open(run, &record.flags, error))
-        return -1; /* GCOVR_EXCL_LINE only malloc can fail */
-    if (intake_value_key(run, index, &record.key) || intake_value_labels(run, index, &record))
-        return 0;
-    intake_value_time(run, &record);
-    if (intake_message_check(run, index, &record))
-        return 0;
-    bytes_clear(head);
-    if (record_encode_head(&record, head, error))
-        return -1; /* GCOVR_EXCL_LINE the buffer takes the largest head, so only malloc can fail */
-    if (handover_add(run->handover, JOURNAL_KIND_DATA, bytes_slice(head),
-            (size_t)(payload.data - run->handover->payloads), payload.length, error))
+    if (described < 0)
+        return -1; /* GCOVR_EXCL_LINE as above */
+    if (described > 0)
+        return run->facts->bury
+                   ? intake_bury(intake, run->stream, payload, run->facts, intake->why, run->handover, error)
+                   : 0;
+    if (intake_store(intake, run->handover, error))
         return -1;
     run->result->accepted++;
     return 0;
@@ -170,67 +186,128 @@ static void intake_find_all(struct intake_run *run)
     run->key = run->facts->key.data ? run->facts->key : intake_find(run->facts, &stream->key);
     for (size_t i = 0; i < stream->labels_count; i++)
         run->labels[i] = intake_find(run->facts, &stream->labels[i]);
-    intake_message_begin(run);
 }
 
-static int intake_refuse(struct intake_run *run, enum intake_reason reason, struct error *error)
+/* Nothing of the body is left, and nothing of it is counted. */
+static void intake_forget(struct intake_run *run)
 {
-    run->result->refused = reason;
-    run->result->accepted = 0;
-    handover_clear(run->handover);
+    struct intake_result *result = run->result;
+
+    handover_rewind(run->handover, &run->mark);
+    result->accepted = result->rejected = result->listed = 0;
+    memset(result->by_reason, 0, sizeof result->by_reason);
+}
+
+/* Neither the body's fault nor the sender's: they may come again. */
+static int intake_fail(struct intake_run *run, struct error *error)
+{
+    intake_forget(run);
+    run->result->refused = INTAKE_TOO_LARGE;
     return error_wrap(error, "stream %s", run->stream->name);
 }
 
-static int intake_records(struct intake_run *run, struct decoder *decoder, struct error *error)
+/* The body as a whole, for the error's reason. 0: it is buried. */
+static int intake_refuse(
+    struct intake_run *run, struct slice body, enum intake_reason reason, struct error *error)
 {
-    uint64_t most = run->intake->limits.max_records;
+    intake_forget(run);
+    if (run->facts->bury) {
+        intake_reject(run, 0, reason, "%s", error->text);
+        if (intake_bury(run->intake, run->stream, body, run->facts, run->intake->why, run->handover, error))
+            return intake_fail(run, error);
+        return 0;
+    }
+    run->result->refused = reason;
+    return error_wrap(error, "stream %s", run->stream->name);
+}
+
+static int intake_records(
+    struct intake_run *run, struct decoder *decoder, struct slice body, struct error *error)
+{
+    const struct intake_limits *limits = &run->intake->limits;
     uint64_t index = 0;
     struct slice payload;
 
     for (; decoder_next(decoder, &payload); index++) {
-        if (index == most) {
-            error_set(error, ERROR_REJECT, "more than %llu records in one body (http.max_records)",
-                (unsigned long long)most);
-            return intake_refuse(run, INTAKE_TOO_LARGE, error);
+        if (index == limits->max_records) {
+            error_set(error, ERROR_REJECT, "more than %llu records in one body (%s)",
+                (unsigned long long)limits->max_records, limits->max_records_option);
+            return intake_refuse(run, body, INTAKE_TOO_LARGE, error);
         }
         if (intake_record(run, index, payload, error))
-            return intake_refuse(run, INTAKE_TOO_LARGE, error);
+            return intake_fail(run, error);
     }
     if (index == 0) {
         error_set(error, ERROR_REJECT, "the body holds no record");
-        return intake_refuse(run, INTAKE_SYNTAX, error);
+        return intake_refuse(run, body, INTAKE_SYNTAX, error);
     }
     return 0;
+}
+
+static void intake_begin(struct intake *intake, const struct stream *stream, enum decode_form form,
+    const struct intake_facts *facts, struct handover *handover, struct intake_result *result)
+{
+    struct intake_run *run = &intake->run;
+
+    assert(stream >= intake->streams->items && stream < intake->streams->items + intake->streams->count);
+    run->intake = intake;
+    run->stream = stream;
+    run->known = &intake->known[stream - intake->streams->items];
+    run->form = stream->format == RECORD_FORMAT_BYTES ? DECODE_BYTES : form;
+    run->facts = facts;
+    run->handover = handover;
+    run->mark = handover_mark(handover);
+    run->result = result;
+    result->accepted = result->rejected = result->listed = 0;
+    memset(result->by_reason, 0, sizeof result->by_reason);
+    intake_find_all(run);
+}
+
+/* In a file of text lines a line break ends a record. */
+static bool intake_fits(enum decode_form form, enum record_format format)
+{
+    return (form != DECODE_TEXT || format == RECORD_FORMAT_TEXT) &&
+           (form != DECODE_BYTES || format == RECORD_FORMAT_BYTES);
+}
+
+int intake_add(struct intake *intake, const struct stream *stream, enum decode_form form, struct slice body,
+    const struct intake_facts *facts, struct handover *handover, struct intake_result *ret_result,
+    struct error *error)
+{
+    struct intake_run *run = &intake->run;
+    struct decoder decoder;
+
+    intake_begin(intake, stream, form, facts, handover, ret_result);
+    if (!intake_fits(run->form, stream->format)) {
+        error_set(error, ERROR_REJECT, "takes %s, not %s",
+            stream->format == RECORD_FORMAT_TEXT ? "text lines" : "JSON",
+            form == DECODE_TEXT ? "text lines" : "bytes");
+        return intake_refuse(run, body, INTAKE_SYNTAX, error);
+    }
+    if (decoder_start(&decoder, run->form, body, error))
+        return intake_refuse(run, body, INTAKE_SYNTAX, error);
+    return intake_records(run, &decoder, body, error);
 }
 
 int intake_take(struct intake *intake, const struct stream *stream, enum decode_form form, struct slice body,
     const struct intake_facts *facts, struct handover *handover, struct intake_result *ret_result,
     struct error *error)
 {
-    assert(stream >= intake->streams->items && stream < intake->streams->items + intake->streams->count);
-
-    struct intake_run run = {
-        .intake = intake,
-        .stream = stream,
-        .pointers = &intake->pointers[stream - intake->streams->items],
-        .form = form,
-        .facts = facts,
-        .handover = handover,
-        .result = ret_result,
-    };
-    struct decoder decoder;
-
     handover_clear(handover);
     handover->payloads = body.data;
-    ret_result->accepted = ret_result->rejected = ret_result->listed = 0;
-    memset(ret_result->by_reason, 0, sizeof ret_result->by_reason);
+    return intake_add(intake, stream, form, body, facts, handover, ret_result, error);
+}
 
-    if (form == DECODE_TEXT && stream->format != RECORD_FORMAT_TEXT) {
-        error_set(error, ERROR_REJECT, "takes JSON, not text lines");
-        return intake_refuse(&run, INTAKE_SYNTAX, error);
-    }
-    if (decoder_start(&decoder, form, body, error))
-        return intake_refuse(&run, INTAKE_SYNTAX, error);
-    intake_find_all(&run);
-    return intake_records(&run, &decoder, error);
+enum decode_form intake_guess(struct intake *intake, const struct stream *stream, struct slice body)
+{
+    struct decoder lines;
+    struct slice first, second;
+
+    if (stream->format != RECORD_FORMAT_JSON)
+        return stream->format == RECORD_FORMAT_TEXT ? DECODE_TEXT : DECODE_BYTES;
+    if (body.length == 0 || !memchr(body.data, '\n', body.length) ||
+        decoder_start(&lines, DECODE_NDJSON, body, &intake->scratch) || !decoder_next(&lines, &first) ||
+        !decoder_next(&lines, &second) || json_scan_document(first, NULL, NULL, &intake->scratch))
+        return DECODE_JSON;
+    return DECODE_NDJSON;
 }

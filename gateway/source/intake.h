@@ -19,7 +19,7 @@ enum intake_reason {
     INTAKE_KEY, /* key missing or not allowed: 422 */
     INTAKE_LABEL, /* label not allowed: 422 */
     INTAKE_TOPIC, /* key or label that a topic cannot carry: 400 */
-    INTAKE_TOO_LARGE, /* record above http.max_record, or its message above what Kafka takes: 413 */
+    INTAKE_TOO_LARGE, /* record above max_record, or its message above what Kafka takes: 413 */
     INTAKE_REASONS,
 };
 
@@ -44,15 +44,17 @@ struct intake_facts {
 
 struct intake_limits {
     uint64_t max_record;
-    uint64_t max_records;
+    uint64_t max_records; /* of one body */
+    const char *max_record_option, *max_records_option; /* their names in answers: "http.max_record" */
 };
 
 struct intake_result {
     uint64_t accepted;
     uint64_t rejected;
     uint64_t by_reason[INTAKE_REASONS]; /* all of the rejected */
-    enum intake_reason refused; /* the body as a whole: INTAKE_SYNTAX, or INTAKE_TOO_LARGE above a limit */
-    size_t listed;
+    enum intake_reason
+        refused; /* after -1 the body as a whole: INTAKE_SYNTAX, or INTAKE_TOO_LARGE above a limit */
+    size_t listed; /* none with facts->bury */
     struct intake_rejection list[INTAKE_LISTED_MAX];
 };
 
@@ -67,7 +69,7 @@ const char *intake_reason_name(enum intake_reason reason);
 
 /* Fills the hand-over (cleared first; its payloads set to the body). ERROR_REJECT: the body as a whole is refused
  * (broken array, no record in it, more than max_records; the result's `refused` says why then) and the hand-over is empty;
- * ERROR_RETRY: memory is gone; otherwise 0 and the result says what became of each record.
+ * ERROR_RETRY: memory is gone; otherwise 0 and the result says what became of each record. After -1 nothing of the body is counted.
  *   key     the URL's, else by the stream's selector: a string, or an integer as its digits stand there. A stream with a
  *           selector wants one that is not empty.
  *   label   a string, or the text of a number, true or false; missing or null is empty; arrays and objects are refused.
@@ -75,6 +77,7 @@ const char *intake_reason_name(enum intake_reason reason);
  *           time counts, RECORD_TIME_OUTSIDE is set.
  *   text    a line is any bytes but LF; JSON pointers find nothing there. JSON documents may go into a stream of text lines as long as
  *           no line break stands in them.
+ *   bytes   in a stream of bytes every body is one record, whatever its form; JSON pointers find nothing there.
  *   envelope  a stream with value: envelope knows a JSON document that is one already ({"payload": string, "correlation_id": string,
  *           "created_at": number, "schema_version": integer, ...}): RECORD_ENVELOPED is set. JSON pointers are looked up in it
  *           first, and where it lacks them in the JSON document inside its payload. Other payloads must be UTF-8.
@@ -86,17 +89,19 @@ int intake_take(struct intake *intake, const struct stream *stream, enum decode_
 
 /* The same for one of several bodies of one hand-over: nothing is cleared, and the body stands within the hand-over's payloads. When it is
  * refused as a whole, what was added of it is taken back, and of the others nothing.
- * With facts->bury, a rejected record is added as RECORD_UNDECODABLE with its reason, and a body that is refused as a whole as one such
- * record: the only errors are then those of the hand-over (ERROR_REJECT: it takes no more, or holds max_records of this body) and memory. */
+ * With facts->bury, a rejected record is added as RECORD_UNDECODABLE with its reason, and a body that is refused as a whole (also for
+ * more than max_records) as one such record: the only errors are then those of the hand-over (ERROR_REJECT: it takes no more) and
+ * memory. */
 int intake_add(struct intake *intake, const struct stream *stream, enum decode_form form, struct slice body,
     const struct intake_facts *facts, struct handover *handover, struct intake_result *ret_result,
     struct error *error);
 
 /* The form that a message without a content type has in this stream: its format; but in a stream of JSON, several lines of which the first
- * is a JSON document by itself are NDJSON. */
+ * is a JSON document by itself are NDJSON (blank lines do not count). */
 enum decode_form intake_guess(struct intake *intake, const struct stream *stream, struct slice body);
 
-/* One undecodable record; stream NULL: it belongs to none (RECORD_NO_RENDERING). reason is cut at RECORD_REASON_MAX. */
+/* One undecodable record; stream NULL: it belongs to none (RECORD_NO_RENDERING). The payload stands within the hand-over's payloads, or is
+ * empty; its origin is what facts->bury says, if that is set. reason is cut at RECORD_REASON_MAX. On failure nothing is added. */
 int intake_bury(struct intake *intake, const struct stream *stream, struct slice payload,
     const struct intake_facts *facts, const char *reason, struct handover *handover, struct error *error);
 

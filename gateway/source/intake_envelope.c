@@ -90,7 +90,7 @@ int intake_envelope_open(struct intake_run *run, uint8_t *flags, struct error *e
         return 0;
     if (intake_envelope_text(&run->intake->inner, &values[count + INTAKE_PAYLOAD], &text, error))
         return -1; /* GCOVR_EXCL_LINE as above */
-    if (json_scan_document(text, run->pointers->own, inner, &run->intake->scratch))
+    if (json_scan_document(text, run->known->own, inner, &run->intake->scratch))
         return 0; /* a payload that is no JSON is as good as any other */
     for (size_t i = 0; i < count; i++) {
         if (values[i].type == JSON_ABSENT)

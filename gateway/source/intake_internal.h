@@ -4,6 +4,7 @@
  *   intake_value.c      a record's key, labels and time
  *   intake_envelope.c   a payload that came in the envelope: what its selectors find there
  *   intake_message.c    what Kafka would refuse: topics, size, an envelope around what is no UTF-8
+ *   intake_bury.c       what cannot be accepted and has nobody to be told: records for the dead letters
  */
 #ifndef PENSTOCK_SOURCE_INTAKE_INTERNAL_H
 #define PENSTOCK_SOURCE_INTAKE_INTERNAL_H
@@ -15,42 +16,53 @@
 /* A topic that is too long is refused by its template; this holds one until it is. */
 #define INTAKE_TOPIC_SCRATCH (4 << 10)
 
-struct intake_pointers {
+/* What is known of a stream before any body comes. */
+struct intake_stream {
     struct json_pointers *own; /* the stream's */
     struct json_pointers *enveloped; /* and the envelope's behind them; NULL: the stream knows no envelope */
+    bool topics_vary;
+    uint64_t around; /* bytes of a message that are the same for all records */
 };
 
+/* One body on its way through. Every member is set for every body, but for the labels that the stream does not have. */
+struct intake_run {
+    struct intake *intake;
+    const struct stream *stream;
+    const struct intake_stream *known;
+    enum decode_form form;
+    const struct intake_facts *facts;
+    struct slice key; /* found once for all records, as the next */
+    struct slice labels[RECORD_LABELS_MAX];
+    struct handover *handover;
+    struct handover_mark mark; /* before the body */
+    struct intake_result *result;
+};
+
+/* What is large and needed for each body or record stands here: a local one would be zeroed every time. */
 struct intake {
     const struct streams *streams;
     struct intake_limits limits;
-    struct intake_pointers *pointers; /* of each stream */
+    struct intake_stream *known; /* of each stream */
+    struct intake_run run;
+    struct record record;
     struct bytes head; /* reused */
     struct bytes inner; /* the unescaped payload of an envelope; reused */
     struct bytes topic; /* reused */
-    struct error
-        scratch; /* what is wrong with a record; here, because a local one would be zeroed for every record */
+    struct error scratch; /* what is wrong with a record */
+    char why[RECORD_REASON_MAX +
+             8]; /* of a record that is to be buried; what is too long is cut between characters */
     struct json_value values[JSON_POINTERS_MAX];
     struct json_value inner_values[JSON_POINTERS_MAX];
     char unescaped[1 + RECORD_LABELS_MAX][INTAKE_ESCAPED_MAX]; /* of the key, of each label */
 };
 
-/* One body on its way through. */
-struct intake_run {
-    struct intake *intake;
-    const struct stream *stream;
-    const struct intake_pointers *pointers;
-    enum decode_form form;
-    const struct intake_facts *facts;
-    struct slice key; /* found once for all records, as the next */
-    struct slice labels[RECORD_LABELS_MAX];
-    bool topics_vary;
-    bool wrapped; /* the stream's messages are put into the envelope */
-    uint64_t around; /* bytes of a message that are the same for all records */
-    struct handover *handover;
-    struct intake_result *result;
-};
+/* JSON pointers find nothing in it, and nobody has looked yet whether it is UTF-8. */
+static inline bool intake_is_opaque(const struct intake_run *run)
+{
+    return run->form == DECODE_TEXT || run->form == DECODE_BYTES;
+}
 
-/* Counts and lists the record. Always returns -1. */
+/* Counts the record, and lists it or keeps the reason in intake->why. Always returns -1. */
 int intake_reject(struct intake_run *run, uint64_t index, enum intake_reason reason, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
@@ -72,9 +84,14 @@ int intake_envelope_open(struct intake_run *run, uint8_t *flags, struct error *e
 
 /* ---- intake_message.c --------------------------------------------------------------------------------------- */
 
-/* What is the same for all records of a body. */
-void intake_message_begin(struct intake_run *run);
+/* What is the same for all records of a stream. */
+void intake_message_know(struct intake_stream *known, const struct stream *stream);
 /* Of a record that has everything, its payload too. -1: rejected. */
 int intake_message_check(struct intake_run *run, uint64_t index, const struct record *record);
+
+/* ---- intake_bury.c ------------------------------------------------------------------------------------------ */
+
+/* Encodes the head of intake->record and adds it with its payload. */
+int intake_store(struct intake *intake, struct handover *handover, struct error *error);
 
 #endif

@@ -4,19 +4,15 @@
 #define INTAKE_HEADER_OVERHEAD 32 /* of a message's header besides its name and value, at most */
 #define INTAKE_ESCAPE_MAX 6 /* bytes that one byte of a payload can become in the envelope */
 
-void intake_message_begin(struct intake_run *run)
+void intake_message_know(struct intake_stream *known, const struct stream *stream)
 {
-    const struct stream *stream = run->stream;
-
-    run->wrapped = stream->value == RECORD_VALUE_ENVELOPE;
+    known->topics_vary = false;
     for (size_t i = 0; i < stream->topics_count; i++)
-        run->topics_vary |= stream->topic_templates[i] != NULL;
-    if (stream->max_message == 0)
-        return;
-    run->around = strlen("penstock-id") + RECORD_ID_MAX + INTAKE_HEADER_OVERHEAD + strlen("penstock-origin") +
-                  INTAKE_HEADER_OVERHEAD;
+        known->topics_vary |= stream->topic_templates[i] != NULL;
+    known->around = strlen("penstock-id") + RECORD_ID_MAX + INTAKE_HEADER_OVERHEAD +
+                    strlen("penstock-origin") + INTAKE_HEADER_OVERHEAD;
     for (size_t i = 0; i < stream->headers_count; i++)
-        run->around += strlen(stream->headers[i].name) + INTAKE_HEADER_OVERHEAD;
+        known->around += strlen(stream->headers[i].name) + INTAKE_HEADER_OVERHEAD;
 }
 
 static int intake_message_topics(struct intake_run *run, uint64_t index, const struct record *record)
@@ -39,7 +35,7 @@ static int intake_message_topics(struct intake_run *run, uint64_t index, const s
 static uint64_t intake_message_around(const struct intake_run *run, const struct record *record)
 {
     const struct stream *stream = run->stream;
-    uint64_t bytes = run->around + record->key.length + record->origin.length;
+    uint64_t bytes = run->known->around + record->key.length + record->origin.length;
 
     for (size_t i = 0; i < stream->headers_count; i++)
         bytes += record->labels[stream->headers[i].label].length;
@@ -53,12 +49,12 @@ static int intake_message_value(
 {
     uint64_t length = record->payload.length;
 
-    if (!run->wrapped || record->flags & RECORD_ENVELOPED) {
+    if (run->stream->value != RECORD_VALUE_ENVELOPE || record->flags & RECORD_ENVELOPED) {
         *ret_length = length;
         return 0;
     }
     *ret_length = INTAKE_ESCAPE_MAX * length + RECORD_ENVELOPE_OVERHEAD;
-    if (run->form != DECODE_TEXT && *ret_length <= room)
+    if (!intake_is_opaque(run) && *ret_length <= room)
         return 0;
     if (record_envelope_length(record->payload, &length, &run->intake->scratch))
         return -1; /* the caller says it in fewer words */
@@ -83,9 +79,9 @@ static int intake_message_size(struct intake_run *run, uint64_t index, const str
 
 int intake_message_check(struct intake_run *run, uint64_t index, const struct record *record)
 {
-    if (run->topics_vary && intake_message_topics(run, index, record))
+    if (run->known->topics_vary && intake_message_topics(run, index, record))
         return -1;
-    if (run->stream->max_message || (run->wrapped && run->form == DECODE_TEXT))
+    if (run->stream->max_message || (run->stream->value == RECORD_VALUE_ENVELOPE && intake_is_opaque(run)))
         return intake_message_size(run, index, record);
     return 0;
 }

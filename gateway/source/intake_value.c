@@ -22,10 +22,22 @@ bool intake_value_is_integer(struct slice number)
 
 static const char *intake_value_selector_prefix(const struct selector *selector)
 {
-    return selector->source == SELECTOR_HEADER  ? "header:"
-           : selector->source == SELECTOR_QUERY ? "query:"
-           : selector->source == SELECTOR_PATH  ? "path:"
-                                                : "";
+    switch (selector->source) {
+    case SELECTOR_HEADER:
+        return "header:";
+    case SELECTOR_QUERY:
+        return "query:";
+    case SELECTOR_PATH:
+        return "path:";
+    case SELECTOR_TOPIC:
+        return "topic:";
+    case SELECTOR_MQTT:
+        return "mqtt:";
+    case SELECTOR_NONE:
+    case SELECTOR_POINTER:
+        break;
+    }
+    return "";
 }
 
 /* The key of a record by its pointer. */
@@ -57,8 +69,6 @@ static int intake_value_pointed_key(
 int intake_value_key(struct intake_run *run, uint64_t index, struct slice *ret_key)
 {
     const struct selector *selector = &run->stream->key;
-    const char *prefix = intake_value_selector_prefix(selector);
-    const char *name = selector->name ? selector->name : "";
     bool in_url = run->facts->key.data != NULL;
     struct error *error = &run->intake->scratch;
 
@@ -71,8 +81,8 @@ int intake_value_key(struct intake_run *run, uint64_t index, struct slice *ret_k
     if (ret_key->length == 0 && in_url)
         return intake_reject(run, index, INTAKE_KEY, "key: empty in the URL");
     if (ret_key->length == 0 && selector->source != SELECTOR_NONE)
-        return intake_reject(
-            run, index, INTAKE_KEY, "key %s%s: %s", prefix, name, ret_key->data ? "empty" : "missing");
+        return intake_reject(run, index, INTAKE_KEY, "key %s%s: %s", intake_value_selector_prefix(selector),
+            selector->name, ret_key->data ? "empty" : "missing");
     return 0;
 }
 

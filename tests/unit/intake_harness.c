@@ -65,6 +65,20 @@ static struct config_stream config_streams[STREAMS] = {
         .topics = {topics, 1},
         .value = "envelope",
         .lake = {"{stream}"}},
+    [BLOBS] = {.name = "blobs",
+        .format = "bytes",
+        .key = "header:X-Key",
+        .labels = {unit_labels, COUNT(unit_labels)},
+        .time = {"/at", 24 * HOUR, HOUR},
+        .value = "payload",
+        .lake = {"{stream}"}},
+    [WRAPPED_BLOBS] = {.name = "wrapped_blobs",
+        .format = "bytes",
+        .key = "",
+        .time = {"", 0, 0},
+        .topics = {topics, 1},
+        .value = "envelope",
+        .lake = {"{stream}"}},
 };
 
 static struct slice request_find(void *context, enum selector_source source, const char *name)
@@ -93,7 +107,7 @@ void set_up_with(struct fixture *f, size_t parts_limit, struct intake_limits lim
 
 void set_up(struct fixture *f)
 {
-    set_up_with(f, 64 * 1024, (struct intake_limits){.max_record = 200, .max_records = 150});
+    set_up_with(f, 64 * 1024, LIMITS(200, 150));
 }
 
 void tear_down(struct fixture *f)
@@ -127,6 +141,13 @@ struct record record_at(struct fixture *f, size_t n)
     cr_assert_eq(bytes_add(&f->body, piece.payload.data, piece.payload.length, &f->error), 0);
     cr_assert_eq(record_decode(f->body.data, f->body.length, &record, &f->error), 0);
     return record;
+}
+
+int add(struct fixture *f, int stream, enum decode_form form, struct slice body)
+{
+    f->error.text[0] = '\0';
+    return intake_add(
+        f->intake, &f->streams->items[stream], form, body, &f->facts, &f->handover, &f->result, &f->error);
 }
 
 void expect_counts(struct fixture *f, uint64_t accepted, uint64_t rejected)

@@ -25,8 +25,10 @@
  * topics     key /sensor_id, labels type /event_type, unit /unit; Kafka topics ALL, SENSOR_{key}, {type}-{time:%Y}; headers
  *            x-type, x-unit
  * wrapped    the same keys, labels and headers, time /at like readings; value: envelope, topic ALL
- * logs       text, value: envelope, topic ALL */
-enum { READINGS, LINES, BY_HEADER, KEYLESS, EVENTS, TOPICS, WRAPPED, LOGS, STREAMS };
+ * logs       text, value: envelope, topic ALL
+ * blobs      bytes, key header:X-Key, labels type /event_type, unit /unit, time /at
+ * wrapped_blobs  bytes, value: envelope, topic ALL */
+enum { READINGS, LINES, BY_HEADER, KEYLESS, EVENTS, TOPICS, WRAPPED, LOGS, BLOBS, WRAPPED_BLOBS, STREAMS };
 
 /* What a request says: find() looks here. */
 struct request {
@@ -34,6 +36,9 @@ struct request {
     struct slice query;
     unsigned asked;
 };
+
+#define LIMITS(record, records) \
+    ((struct intake_limits){record, records, "http.max_record", "http.max_records"})
 
 struct fixture {
     struct streams *streams;
@@ -52,6 +57,9 @@ void set_up(struct fixture *f);
 void tear_down(struct fixture *f);
 
 int take(struct fixture *f, int stream, enum decode_form form, struct slice body);
+
+/* The same behind what the hand-over holds: the body stands within its payloads. */
+int add(struct fixture *f, int stream, enum decode_form form, struct slice body);
 
 /* The n-th record of the hand-over, as an outlet will read it; until the next call. */
 struct record record_at(struct fixture *f, size_t n);

@@ -82,6 +82,46 @@ Test(intake, json_in_a_stream_of_lines_must_be_one_line)
     tear_down(&f);
 }
 
+/* ---- bytes -------------------------------------------------------------------------------------------------- */
+
+Test(intake, any_body_is_one_record_in_a_stream_of_bytes)
+{
+    static const struct slice bodies[] = {SLICE("\xff\0\n\r\n "), SLICE("\n"), SLICE("[{\"a\":1},{\"a\":2}]"),
+        SLICE("{\"event_type\":\"x\",\"at\":1}\n{}\n"), SLICE(" line\r\nline ")};
+    struct fixture f;
+
+    set_up(&f);
+    f.request.header = SLICE("k");
+    for (int form = DECODE_JSON; form <= DECODE_BYTES; form++) {
+        for (size_t i = 0; i < COUNT(bodies); i++) {
+            cr_assert_eq(take(&f, BLOBS, (enum decode_form)form, bodies[i]), 0, "%s", f.error.text);
+            expect_counts(&f, 1, 0);
+            struct record record = record_at(&f, 0);
+            cr_assert(slice_equal(record.payload, bodies[i]));
+            cr_assert(slice_is(record.key, "k"));
+            cr_assert_eq(record.flags, 0); /* a JSON pointer finds nothing, /at neither */
+            cr_assert_eq(record.labels_count, 2);
+            cr_assert_eq(record.labels[0].length, 0);
+        }
+    }
+    tear_down(&f);
+}
+
+Test(intake, bytes_have_a_largest_size)
+{
+    struct fixture f;
+    char body[201] = {0};
+
+    set_up(&f);
+    f.request.header = SLICE("k");
+    cr_assert_eq(take(&f, BLOBS, DECODE_BYTES, (struct slice){body, 200}), 0);
+    expect_counts(&f, 1, 0);
+    cr_assert_eq(take(&f, BLOBS, DECODE_BYTES, (struct slice){body, 201}), 0);
+    expect_counts(&f, 0, 1);
+    cr_assert_eq(f.result.list[0].reason, INTAKE_TOO_LARGE);
+    tear_down(&f);
+}
+
 /* ---- whole bodies refused ------------------------------------------------------------------------------------ */
 
 static const struct {
@@ -96,6 +136,9 @@ static const struct {
     {READINGS, DECODE_NDJSON, SLICE("\n\n")},
     {READINGS, DECODE_TEXT, SLICE("{\"sensor_id\":\"a\"}")},
     {LINES, DECODE_TEXT, SLICE("\n")},
+    {LINES, DECODE_BYTES, SLICE("a\nb")},
+    {READINGS, DECODE_BYTES, SLICE("{\"sensor_id\":\"a\"}")},
+    {BLOBS, DECODE_BYTES, {NULL, 0}},
 };
 
 Test(intake, refused_bodies_leave_nothing)
@@ -146,7 +189,7 @@ Test(intake, full_hand_over_refuses_the_body)
 {
     struct fixture f;
 
-    set_up_with(&f, 100, (struct intake_limits){.max_record = 200, .max_records = 150});
+    set_up_with(&f, 100, LIMITS(200, 150));
     cr_assert_eq(take(&f, KEYLESS, DECODE_NDJSON, SLICE("{}\n{}\n")), -1);
     cr_assert_eq(f.error.kind, ERROR_REJECT);
     cr_assert_eq(f.result.refused, INTAKE_TOO_LARGE);
@@ -206,8 +249,8 @@ Test(intake, wrong_pointers_are_named_with_their_stream)
 {
     static char *pointers[] = {"no slash"};
     struct stream stream = {.name = "odd", .pointers = pointers, .pointers_count = 1};
-    const struct streams streams = {&stream, 1};
-    const struct intake_limits limits = {1, 1};
+    const struct streams streams = {.items = &stream, .count = 1};
+    const struct intake_limits limits = LIMITS(1, 1);
     struct intake *intake = NULL;
     struct error error;
 

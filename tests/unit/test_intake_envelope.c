@@ -20,7 +20,7 @@ static struct record one(struct fixture *f, int stream, struct slice body)
 
 static void set_up_large(struct fixture *f)
 {
-    set_up_with(f, 64 * 1024, (struct intake_limits){.max_record = 8192, .max_records = 150});
+    set_up_with(f, 64 * 1024, LIMITS(8192, 150));
 }
 
 /* ---- what is one -------------------------------------------------------------------------------------------- */
@@ -184,7 +184,7 @@ Test(intake_envelope, the_largest_records_in_a_row)
             ENVELOPE("{\\\"sensor_id\\\":%d,\\\"text\\\":\\\"%0900d\\\"}") "\n", i, 0);
         one_length = one_length ? one_length : length - 1;
     }
-    set_up_with(&f, 64 * 1024, (struct intake_limits){.max_record = (uint64_t)one_length, .max_records = 3});
+    set_up_with(&f, 64 * 1024, LIMITS((uint64_t)one_length, 3));
     cr_assert_eq(take(&f, WRAPPED, DECODE_NDJSON, slice_of(body)), 0, "%s", f.error.text);
     expect_counts(&f, 3, 0);
     cr_assert(slice_is(record_at(&f, 2).key, "2"));
@@ -196,7 +196,7 @@ Test(intake_envelope, beside_all_selectors)
 {
     static const struct slice body = SLICE(ENVELOPE(
         "{\\\"sensor_id\\\":5,\\\"at\\\":1795233600,\\\"l0\\\":\\\"first\\\",\\\"l15\\\":\\\"last\\\"}"));
-    const struct intake_limits limits = {8192, 1};
+    const struct intake_limits limits = LIMITS(8192, 1);
     char names[RECORD_LABELS_MAX][8];
     char *pointers[2 + RECORD_LABELS_MAX] = {"/sensor_id", "/at"};
     struct stream stream = {.name = "full",
@@ -208,7 +208,7 @@ Test(intake_envelope, beside_all_selectors)
         .labels_count = RECORD_LABELS_MAX,
         .pointers = pointers,
         .pointers_count = COUNT(pointers)};
-    const struct streams streams = {&stream, 1};
+    const struct streams streams = {.items = &stream, .count = 1};
     struct intake *intake;
     struct fixture f;
 

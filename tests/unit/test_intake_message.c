@@ -3,7 +3,7 @@
 
 static void set_up_large(struct fixture *f)
 {
-    set_up_with(f, 64 * 1024, (struct intake_limits){.max_record = 8192, .max_records = 150});
+    set_up_with(f, 64 * 1024, LIMITS(8192, 150));
 }
 
 static void expect_rejected(struct fixture *f, enum intake_reason reason, const char *text)
@@ -174,5 +174,36 @@ Test(intake_message, a_line_that_is_not_utf8)
         expect_rejected(&f, INTAKE_SYNTAX, "not UTF-8: cannot be put into an envelope");
         cr_assert(slice_is(record_at(&f, 0).payload, "caf\xc3\xa9"));
     }
+    tear_down(&f);
+}
+
+Test(intake_message, bytes_that_are_not_utf8)
+{
+    struct fixture f;
+
+    set_up_large(&f);
+    for (uint64_t limit = 0; limit <= 4096; limit += 4096) {
+        f.streams->items[WRAPPED_BLOBS].max_message = limit;
+        cr_assert_eq(take(&f, WRAPPED_BLOBS, DECODE_BYTES, SLICE("\x89PNG\n")), 0);
+        expect_counts(&f, 0, 1);
+        expect_rejected(&f, INTAKE_SYNTAX, "not UTF-8: cannot be put into an envelope");
+        cr_assert_eq(take(&f, WRAPPED_BLOBS, DECODE_BYTES, SLICE("caf\xc3\xa9\n\0")), 0);
+        expect_counts(&f, 1, 0);
+    }
+    tear_down(&f);
+}
+
+/* Nothing is parsed: what looks like an envelope is put into one. */
+Test(intake_message, bytes_that_look_like_an_envelope_are_none)
+{
+    struct fixture f;
+
+    set_up_large(&f);
+    cr_assert_eq(
+        take(&f, WRAPPED_BLOBS, DECODE_JSON,
+            SLICE("{\"payload\":\"\",\"correlation_id\":\"c\",\"created_at\":1,\"schema_version\":1}")),
+        0);
+    expect_counts(&f, 1, 0);
+    cr_assert_eq(record_at(&f, 0).flags, 0);
     tear_down(&f);
 }

@@ -49,7 +49,7 @@ Test(intake_values, longest_key_may_be_escaped)
     struct fixture f;
     char body[8192];
 
-    set_up_with(&f, 64 * 1024, (struct intake_limits){.max_record = 10000, .max_records = 1});
+    set_up_with(&f, 64 * 1024, LIMITS(10000, 1));
     for (int length = RECORD_KEY_MAX; length <= RECORD_KEY_MAX + 1; length++) {
         int at = snprintf(body, sizeof body, "{\"sensor_id\":\"");
         for (int i = 0; i < length; i++)
@@ -177,7 +177,7 @@ Test(intake_values, label_string_far_too_long)
     char body[4096];
     int length = snprintf(body, sizeof body, "{\"ok\":\"%01600d\"}", 1);
 
-    set_up_with(&f, 64 * 1024, (struct intake_limits){.max_record = 10000, .max_records = 1});
+    set_up_with(&f, 64 * 1024, LIMITS(10000, 1));
     cr_assert_eq(take(&f, EVENTS, DECODE_JSON, (struct slice){body, (size_t)length}), 0);
     expect_counts(&f, 0, 1);
     cr_assert_str_eq(f.result.list[0].text, "label ok (/ok): more than 256 bytes");
