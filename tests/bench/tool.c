@@ -112,14 +112,19 @@ int tool_listen(uint16_t port)
 
 void tool_latency_add(struct tool_latency *latency, int64_t nanoseconds)
 {
+    tool_latency_add_many(latency, nanoseconds, 1);
+}
+
+void tool_latency_add_many(struct tool_latency *latency, int64_t nanoseconds, uint64_t count)
+{
     uint64_t value = nanoseconds < TOOL_LATENCY_STEPS ? TOOL_LATENCY_STEPS : (uint64_t)nanoseconds;
     unsigned shift = 0;
 
     for (; value >> shift >= 2 * TOOL_LATENCY_STEPS; shift++)
         continue;
     uint64_t bucket = shift * TOOL_LATENCY_STEPS + (value >> shift) - TOOL_LATENCY_STEPS;
-    latency->buckets[bucket]++;
-    latency->count++;
+    latency->buckets[bucket] += count;
+    latency->count += count;
 }
 
 double tool_latency_at(const struct tool_latency *latency, double share)

@@ -40,6 +40,7 @@ struct tool_latency {
 };
 
 void tool_latency_add(struct tool_latency *latency, int64_t nanoseconds);
+void tool_latency_add_many(struct tool_latency *latency, int64_t nanoseconds, uint64_t count);
 /* Microseconds below which this share (0..1) of them lies. */
 double tool_latency_at(const struct tool_latency *latency, double share);
 
