@@ -187,7 +187,8 @@ int mqtt_packet_unsubscribe(enum mqtt_version version, struct slice body, struct
 
 /* ---- writing ---------------------------------------------------------------------------------------------- */
 
-/* What a MQTT 5 CONNACK announces besides: no wildcard, shared or identified subscriptions. */
+/* What a MQTT 5 CONNACK announces besides: no wildcard, shared or identified subscriptions. Of a refusal only reason and text are
+ * looked at. Maxima of 0 are not announced: the specification's defaults hold. */
 struct mqtt_connack {
     bool session_present;
     enum mqtt_reason reason; /* 3.1, 3.1.1: turned into the return code that comes nearest (3.1.1: 3.2.2.3) */
@@ -202,7 +203,9 @@ struct mqtt_connack {
     const char *text; /* reason string; NULL: none */
 };
 
-/* Each appends one packet. Properties and reason strings are left out in 3.1 and 3.1.1. */
+#define MQTT_TEXT_MAX 512 /* bytes of a reason string; a longer one is cut */
+
+/* Each appends one packet, or nothing. Properties and reason strings are left out in 3.1 and 3.1.1. Texts are UTF-8 without U+0000. */
 int mqtt_write_connack(
     struct bytes *out, enum mqtt_version version, const struct mqtt_connack *connack, struct error *error);
 /* PUBACK, PUBREC, PUBCOMP. 3.1 and 3.1.1 know no reasons: the caller writes none there. */
