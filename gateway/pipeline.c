@@ -19,7 +19,7 @@
     (10 * CLOCK_SECOND) /* for outlets to make room in a full journal at the start */
 #define PIPELINE_PAUSE (CLOCK_SECOND / 10)
 
-static const struct source_kind *const pipeline_sources[] = {&source_http};
+static const struct source_kind *const pipeline_sources[] = {&source_http, &source_mqtt};
 static const struct outlet_kind *const pipeline_outlets[] = {
     &outlet_lake, &outlet_kafka, &outlet_dead_letter};
 #define SOURCES (sizeof pipeline_sources / sizeof *pipeline_sources)
@@ -34,10 +34,12 @@ struct pipeline {
     const struct outlet_kind *wanted[OUTLETS]; /* of the table, those that the configuration asks for */
     const char *outlet_names[OUTLETS];
     size_t wanted_count;
-    struct state_kind kinds[1];
+    struct state_kind kinds[1 + SOURCE_STATE_KINDS];
 
     struct streams *streams;
+    struct topic_map *topics;
     struct rendering_table *renderings;
+    struct source_state *source_state;
     struct journal *journal;
     struct dead_letters *dead_letters;
     struct outlet *outlets[OUTLETS]; /* as wanted[] */
@@ -59,9 +61,12 @@ bool pipeline_wants(const struct config *config, const char *outlet)
 void pipeline_check(struct config *config)
 {
     struct streams *streams = NULL;
+    struct topic_map *topics = NULL;
     struct error reported;
 
-    streams_compile(&streams, config, &reported);
+    if (streams_compile(&streams, config, &reported) == 0)
+        topic_map_compile(&topics, config, streams, &reported);
+    topic_map_free(&topics);
     streams_free(&streams);
     destination_check(config);
     for (size_t i = 0; i < OUTLETS; i++) {
@@ -90,7 +95,7 @@ static int pipeline_compile(struct pipeline *pipeline, struct error *error)
     if (streams_compile(&pipeline->streams, pipeline->config, error))
         return -1;
     pipeline_drop_streams(pipeline);
-    return 0;
+    return topic_map_compile(&pipeline->topics, pipeline->config, pipeline->streams, error);
 }
 
 /* Half of what it takes to write to Kafka is most likely a slip. */
@@ -150,10 +155,12 @@ static int pipeline_open_journal(struct pipeline *pipeline, struct error *error)
         pipeline->journal_directory = NULL;
         return error_set(error, ERROR_RETRY, "journal: out of memory");
     }
-    if (rendering_table_new(&pipeline->renderings, error))
+    if (rendering_table_new(&pipeline->renderings, error) ||
+        source_state_new(&pipeline->source_state, pipeline->config->journal.segment_size, error))
         return -1;
     pipeline->kinds[0] = (struct state_kind){
         STATE_RENDERING, "rendering", rendering_apply, rendering_dump, pipeline->renderings};
+    source_state_kinds(pipeline->source_state, pipeline->kinds + 1);
     const struct journal_options options = {
         .directory = pipeline->journal_directory,
         .gateway_id = pipeline->gateway_id,
@@ -162,14 +169,14 @@ static int pipeline_open_journal(struct pipeline *pipeline, struct error *error)
         .outlets = pipeline->outlet_names,
         .outlets_count = pipeline->wanted_count,
         .kinds = pipeline->kinds,
-        .kinds_count = 1,
+        .kinds_count = sizeof pipeline->kinds / sizeof *pipeline->kinds,
         .clock = pipeline->clock,
     };
     int result = journal_open(&pipeline->journal, &options, &report, error);
     if (!result)
         pipeline_log_report(pipeline, &report);
     bytes_free(&report.notes);
-    return result;
+    return result ? -1 : source_state_check(pipeline->source_state, error);
 }
 
 static int pipeline_open_dead_letters(struct pipeline *pipeline, struct error *error)
@@ -217,7 +224,9 @@ static int pipeline_open_sources(struct pipeline *pipeline, struct error *error)
 {
     const struct source_context context = {.config = pipeline->config,
         .streams = pipeline->streams,
+        .topics = pipeline->topics,
         .journal = pipeline->journal,
+        .state = pipeline->source_state,
         .clock = pipeline->clock};
 
     for (size_t i = 0; i < SOURCES; i++) {
@@ -373,7 +382,9 @@ void pipeline_close(struct pipeline **pipeline)
     for (size_t i = SOURCES; i-- > 0;)
         pipeline_sources[i]->close(&old->sources[i]);
     dead_letters_close(&old->dead_letters);
+    source_state_free(&old->source_state);
     rendering_table_free(&old->renderings);
+    topic_map_free(&old->topics);
     streams_free(&old->streams);
     free(old->dead_letters_directory);
     free(old->journal_directory);

@@ -139,3 +139,10 @@ foreach(name outlet_lake_letters dead_letter_outlet)
     target_sources(test_${name} PRIVATE tests/unit/letters_fsync.c)
     target_link_options(test_${name} PRIVATE -Wl,--wrap=fsync)
 endforeach()
+penstock_test(mqtt_ids source)
+
+# The tests of MQTT's sessions share a harness, and run on a journal.
+foreach(name mqtt_state)
+    penstock_test(${name} source)
+    target_sources(test_${name} PRIVATE tests/unit/mqtt_session_harness.c tests/unit/journal_harness.c)
+endforeach()

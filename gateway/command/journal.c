@@ -15,6 +15,7 @@
 #include "outlet/outlet.h"
 #include "pipeline.h"
 #include "record/record.h"
+#include "source/source.h"
 
 static int journal_usage(void)
 {
@@ -55,14 +56,20 @@ static int journal_forget(
 {
     char gateway_id[JOURNAL_GATEWAY_ID_MAX + 1];
     struct rendering_table *renderings = NULL;
+    struct source_state *source_state = NULL;
     struct journal_report report = {0};
     struct journal *journal = NULL;
 
     if (rendering_table_new(&renderings, error))
         return -1;
+    if (source_state_new(&source_state, config->journal.segment_size, error)) {
+        rendering_table_free(&renderings);
+        return -1;
+    }
     journal_gateway_id(gateway_id, config->gateway.id);
-    const struct state_kind kinds[] = {
+    struct state_kind kinds[1 + SOURCE_STATE_KINDS] = {
         {STATE_RENDERING, "rendering", rendering_apply, rendering_dump, renderings}};
+    source_state_kinds(source_state, kinds + 1);
     const struct journal_options options = {
         .directory = directory,
         .gateway_id = gateway_id,
@@ -81,6 +88,7 @@ static int journal_forget(
         journal_print(&report, outlet);
     journal_close(&journal);
     bytes_free(&report.notes);
+    source_state_free(&source_state);
     rendering_table_free(&renderings);
     return result;
 }

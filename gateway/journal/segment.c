@@ -138,6 +138,8 @@ void writer_close(struct writer *writer)
 
 /* ---- begin ---- */
 
+_Static_assert(STATE_FRAME_OVERHEAD == FRAME_HEADER_SIZE + FRAME_ALIGN - 1, "state.h tells what frames take");
+
 struct snapshot {
     struct writer *writer;
     uint64_t sequence;

@@ -15,6 +15,7 @@
 #include "base/error.h"
 
 #define JOURNAL_STATE_SHARE 8
+#define STATE_FRAME_OVERHEAD 27 /* bytes that a state record takes besides its body, at most */
 
 /* Stored numbers: never reuse one, never change one (FORMAT.md lists them). */
 enum journal_kind {

@@ -12,11 +12,32 @@
 #include "journal/journal.h"
 #include "route/route.h"
 
+/* ---- what sources keep in the journal ---------------------------------------------------------------------- */
+
+#define SOURCE_STATE_KINDS 2
+
+struct source_state;
+
+/* Made before the journal is opened, freed behind its end. segment_size: what their ceilings follow from. */
+int source_state_new(struct source_state **ret_state, uint64_t segment_size, struct error *error);
+void source_state_free(struct source_state **state);
+
+/* Rows of the journal's table of state. Whoever opens the journal registers them, whatever sources run: what no row takes is gone with
+ * the next segment. */
+void source_state_kinds(struct source_state *state, struct state_kind ret_kinds[SOURCE_STATE_KINDS]);
+
+/* Behind journal_open(), before any source is opened. ERROR_FATAL: there is more than fits; the text says what to do. @thread main */
+int source_state_check(struct source_state *state, struct error *error);
+
+/* ---- a source ------------------------------------------------------------------------------------------------ */
+
 /* What every source gets; all of it outlives the source. */
 struct source_context {
     const struct config *config;
     const struct streams *streams;
+    const struct topic_map *topics; /* mqtt.topics */
     struct journal *journal;
+    struct source_state *state;
     const struct clock *clock;
 };
 
@@ -45,5 +66,6 @@ struct source_kind {
 };
 
 extern const struct source_kind source_http;
+extern const struct source_kind source_mqtt;
 
 #endif

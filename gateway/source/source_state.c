@@ -1,0 +1,41 @@
+/* source_state: what sources keep in the journal (source.h) */
+#include "source/source_state.h"
+
+#include <stdlib.h>
+
+#include "source/source.h"
+
+_Static_assert(SOURCE_STATE_KINDS == MQTT_STATE_KINDS, "source.h counts the kinds of all sources");
+
+int source_state_new(struct source_state **ret_state, uint64_t segment_size, struct error *error)
+{
+    struct source_state *state = calloc(1, sizeof *state);
+
+    if (!state)
+        return error_set(error, ERROR_RETRY, "state of the sources: out of memory"); /* GCOVR_EXCL_LINE */
+    if (mqtt_state_new(&state->mqtt, segment_size, error)) {
+        source_state_free(&state); /* GCOVR_EXCL_LINE: out of memory */
+        return -1; /* GCOVR_EXCL_LINE: out of memory */
+    }
+    *ret_state = state;
+    return 0;
+}
+
+void source_state_free(struct source_state **state)
+{
+    if (!*state)
+        return;
+    mqtt_state_free(&(*state)->mqtt);
+    free(*state);
+    *state = NULL;
+}
+
+void source_state_kinds(struct source_state *state, struct state_kind ret_kinds[SOURCE_STATE_KINDS])
+{
+    mqtt_state_kinds(state->mqtt, ret_kinds);
+}
+
+int source_state_check(struct source_state *state, struct error *error)
+{
+    return mqtt_state_check(state->mqtt, error);
+}
