@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/base64.h"
+#include "base/timestamp.h"
 #include "base/utf8.h"
 #include "dead_letter/letter.h"
 
@@ -107,7 +108,7 @@ static int letter_add_exact(const char *name, struct slice data, struct bytes *o
 
 static int letter_add_time(const char *name, int64_t time, struct bytes *out, struct error *error)
 {
-    return letter_add_name(name, "", out, error) || letter_print_time(time, out, error) ? -1 : 0;
+    return letter_add_name(name, "", out, error) || timestamp_print(time, out, error) ? -1 : 0;
 }
 
 static int letter_add_flag(const char *name, bool set, struct bytes *out, struct error *error)

@@ -6,19 +6,29 @@
 #include "base/error.h"
 #include "record/record.h"
 
-/* A row is never more than this longer than its payload. */
-#define FORMAT_ROW_EXTRA 1
+/* What a row is made of. */
+struct format_row {
+    struct slice key;
+    int64_t time; /* microseconds since 1970, UTC */
+    struct slice payload;
+};
 
-/* Appends one row to out. Fails only where bytes_reserve() does. */
-typedef int format_row_fn(struct slice payload, struct bytes *out, struct error *error);
+/* Bytes that the row has at most. */
+typedef size_t format_most_fn(const struct format_row *row);
+/* Appends one row to out. Fails only where bytes_reserve() does, and always when there is no room for the most. */
+typedef int format_row_fn(const struct format_row *row, struct bytes *out, struct error *error);
 
 struct format {
     const char *extension;
+    format_most_fn *most;
     format_row_fn *row;
 };
 
+format_most_fn format_line_most; /* the payload, and LF */
+format_most_fn format_bytes_most;
 format_row_fn format_json_lines_row;
 format_row_fn format_text_row;
+format_row_fn format_bytes_row;
 
 const struct format *format_of(enum record_format format);
 

@@ -13,16 +13,18 @@ static void format_blank(char *text, size_t length, char unwanted)
         *at = ' ';
 }
 
-int format_json_lines_row(struct slice payload, struct bytes *out, struct error *error)
+int format_json_lines_row(const struct format_row *row, struct bytes *out, struct error *error)
 {
-    if (bytes_reserve(out, payload.length + FORMAT_ROW_EXTRA, error))
+    const struct slice payload = row->payload;
+
+    if (bytes_reserve(out, format_line_most(row), error))
         return -1;
-    char *row = out->data + out->length;
+    char *to = out->data + out->length;
     if (payload.length)
-        memcpy(row, payload.data, payload.length);
-    format_blank(row, payload.length, '\n');
-    format_blank(row, payload.length, '\r');
-    row[payload.length] = '\n';
+        memcpy(to, payload.data, payload.length);
+    format_blank(to, payload.length, '\n');
+    format_blank(to, payload.length, '\r');
+    to[payload.length] = '\n';
     out->length += payload.length + 1;
     return 0;
 }

@@ -1,9 +1,11 @@
 /* format_text: the payload as it came in, LF behind it. */
 #include "lake/format.h"
 
-int format_text_row(struct slice payload, struct bytes *out, struct error *error)
+int format_text_row(const struct format_row *row, struct bytes *out, struct error *error)
 {
-    if (bytes_reserve(out, payload.length + FORMAT_ROW_EXTRA, error))
+    const struct slice payload = row->payload;
+
+    if (bytes_reserve(out, format_line_most(row), error))
         return -1;
     if (payload.length)
         memcpy(out->data + out->length, payload.data, payload.length);

@@ -14,7 +14,7 @@
 #define LAKE_BUFFERS_MAX (16 * 1024 * 1024) /* of all open files together, */
 #define LAKE_BUFFER_LEAST (2 * 1024) /* but this much for each, */
 #define LAKE_BUFFER_MOST (32 * 1024) /* and not more for one */
-#define LAKE_LARGE_ROW_MAX (256 * 1024 * 1024) /* beyond any record that a journal takes */
+#define LAKE_LARGE_ROW_MAX (384 * 1024 * 1024) /* beyond any record that a journal takes, also in base64 */
 #define LAKE_LARGE_ROW_KEEP (1024 * 1024) /* larger memory is given back at once */
 
 struct lake_file {
@@ -172,13 +172,14 @@ static int lake_file_flush(struct lake *lake, struct lake_file *file, struct err
 static int lake_file_write(
     struct lake *lake, struct lake_file *file, const struct lake_row *row, struct error *error)
 {
-    size_t most = lake->buffer_size - FORMAT_ROW_EXTRA;
-    struct bytes *out = row->payload.length > most ? &lake->large_row : &file->buffer;
+    const struct format_row parts = {row->key, row->time, row->payload};
+    size_t most = file->format->most(&parts);
+    struct bytes *out = most > lake->buffer_size ? &lake->large_row : &file->buffer;
 
-    if (file->buffer.length + row->payload.length > most && lake_file_flush(lake, file, error))
+    if (file->buffer.length + most > lake->buffer_size && lake_file_flush(lake, file, error))
         return -1;
     size_t before = out->length;
-    if (file->format->row(row->payload, out, error))
+    if (file->format->row(&parts, out, error))
         return -1;
     file->bytes += out->length - before;
     file->records++;
@@ -321,9 +322,10 @@ int lake_append(struct lake *lake, const struct lake_row *row, uint64_t replay_u
     assert(row->sequence > lake->sequence);
     if (lake_check(lake, error))
         return -1;
-    if (row->payload.length >= LAKE_LARGE_ROW_MAX)
-        return error_set(error, ERROR_REJECT, "row of %zu bytes: more than %d", row->payload.length,
-            LAKE_LARGE_ROW_MAX - 1);
+    if (format_of(row->format)->most(&(struct format_row){row->key, row->time, row->payload}) >
+        LAKE_LARGE_ROW_MAX)
+        return error_set(error, ERROR_REJECT, "row of a payload of %zu bytes: more than %d bytes",
+            row->payload.length, LAKE_LARGE_ROW_MAX);
     if (row->sequence > replay_until && lake->listings) {
         places_forget_listings(&lake->places);
         lake->listings = false;

@@ -46,6 +46,8 @@ struct lake_row {
     uint32_t epoch;
     uint64_t sequence; /* grows from row to row */
     int64_t received; /* microseconds since 1970; for lake_oldest_received() alone */
+    struct slice key; /* for formats whose rows say it, as the next */
+    int64_t time; /* microseconds since 1970 */
     struct slice payload;
 };
 

@@ -207,6 +207,8 @@ static int pump_append(struct lake_pump *pump, const struct journal_entry *entry
         .epoch = entry->epoch,
         .sequence = entry->sequence,
         .received = record->received,
+        .key = record->key,
+        .time = record_time(record),
         .payload = record->payload,
     };
     return lake_append(pump->lake, &row, pump->replay_until, &there, error);

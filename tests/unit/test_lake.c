@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lake/format.h"
 #include "lake/store.h"
 #include "lake_harness.h"
 
@@ -182,6 +183,41 @@ Test(lake, rows_of_any_size_come_out_whole)
     store_sizes(65536);
 }
 
+/* The buffer holds rows of base64 until it is full, and larger ones go past it. */
+Test(lake, rows_of_bytes_of_any_size_come_out_whole)
+{
+    static const size_t sizes[] = {0, 1, 24000, 24400, 24500, 3, 30000, 2000000, 5};
+    static char payload[2000001];
+    cleanup_bytes struct bytes expected;
+    char path[512];
+    bool there;
+
+    open_lake();
+    bytes_init(&expected, 4000000);
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        memset(payload, (int)(0xf0 + i), sizes[i]);
+        const struct lake_row row = {.path = slice_of(""),
+            .stream = "blobs",
+            .format = RECORD_FORMAT_BYTES,
+            .epoch = 1,
+            .sequence = i + 1,
+            .key = slice_of("k"),
+            .time = (int64_t)i,
+            .payload = {payload, sizes[i]}};
+        const struct format_row parts = {row.key, row.time, row.payload};
+        cr_assert_eq(lake_append(lake, &row, 0, &there, &error), 0, "%s", error.text);
+        cr_assert_eq(format_of(RECORD_FORMAT_BYTES)->row(&parts, &expected, &error), 0);
+    }
+    cr_assert_eq(lake_roll(lake, true, &error), 0);
+    snprintf(path, sizeof path, "%s/blobs+gw-1.00000001+0000000001+0000000009.jsonl", root);
+    FILE *file = fopen(path, "r");
+    cr_assert_not_null(file);
+    for (size_t at = 0; at < expected.length; at++)
+        cr_assert_eq(getc(file), (unsigned char)expected.data[at], "byte %zu", at);
+    cr_assert_eq(getc(file), EOF);
+    fclose(file);
+}
+
 /* ---- rolling ---------------------------------------------------------------------------------------------- */
 
 Test(lake, rolls_by_records)
@@ -323,7 +359,7 @@ Test(lake, refuses_streams_that_cannot_be_in_a_name)
     cr_assert_eq(lake_append(lake, &row, 0, &there, &error), -1);
     cr_assert_eq(error.kind, ERROR_REJECT);
     row.stream = "readings";
-    row.payload.length = 256 * 1024 * 1024;
+    row.payload.length = 384 * 1024 * 1024;
     cr_assert_eq(lake_append(lake, &row, 0, &there, &error), -1);
     cr_assert_eq(error.kind, ERROR_REJECT);
     append(1);

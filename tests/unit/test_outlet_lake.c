@@ -29,6 +29,34 @@ Test(outlet_lake, delivers_in_order_once_each)
     cr_assert(harness_has(root, "readings/b"));
 }
 
+Test(outlet_lake, rows_of_bytes_say_key_and_time)
+{
+    char path[512], line[256];
+
+    add_rendering(5, "blobs", RECORD_FORMAT_BYTES, "blobs");
+    put(5, "k", 0, 0); /* received at 5 s, its own time 0 */
+    put(5, "", 0, RECORD_EVENT_TIME);
+    put(5, "k", 0, RECORD_TIME_OUTSIDE);
+    open_pump();
+    pump_all();
+    drain();
+    snprintf(path, sizeof path, "%s/blobs/blobs+test-1.%08x+0000000001+0000000003.jsonl", root,
+        journal_epoch(fixture.journal));
+    FILE *file = fopen(path, "r");
+    cr_assert_not_null(file, "%s", path);
+    cr_assert_not_null(fgets(line, sizeof line, file));
+    cr_assert_str_eq(
+        line, "{\"key\":\"k\",\"time\":\"1970-01-01T00:00:05.000000Z\",\"payload\":\"eyJuIjoxfQ==\"}\n");
+    cr_assert_not_null(fgets(line, sizeof line, file));
+    cr_assert_str_eq(
+        line, "{\"key\":null,\"time\":\"1970-01-01T00:00:00.000000Z\",\"payload\":\"eyJuIjoyfQ==\"}\n");
+    cr_assert_not_null(fgets(line, sizeof line, file));
+    cr_assert_str_eq(
+        line, "{\"key\":\"k\",\"time\":\"1970-01-01T00:00:05.000000Z\",\"payload\":\"eyJuIjozfQ==\"}\n");
+    cr_assert_null(fgets(line, sizeof line, file));
+    fclose(file);
+}
+
 Test(outlet_lake, the_cursor_stays_below_the_oldest_open_file)
 {
     struct lake_pump_status status;
