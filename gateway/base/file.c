@@ -48,6 +48,37 @@ ssize_t file_read_at(int fd, void *data, size_t length, uint64_t offset)
     return (ssize_t)have;
 }
 
+int file_read_value(const char *name, bool secret, struct bytes *text, struct error *error)
+{
+    cleanup_fd int fd = open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    struct stat about;
+
+    if (fd < 0 || fstat(fd, &about) != 0)
+        return error_set_errno(error, ERROR_FATAL, "%s", name);
+    if (!S_ISREG(about.st_mode))
+        return error_set(error, ERROR_FATAL, "%s: not a regular file", name);
+    /* A group may read it: that is how a Kubernetes secret reaches a process that is not root. */
+    if (secret && (about.st_mode & 007) != 0)
+        return error_set(error, ERROR_FATAL, "%s holds a secret, but its mode is %04o: chmod 600 it", name,
+            (unsigned)about.st_mode & 07777);
+    if (bytes_reserve_exact(text, FILE_VALUE_BUFFER, error) != 0)
+        return -1;
+    ssize_t length = file_read_at(fd, text->data, FILE_VALUE_MAX + 1, 0);
+    if (length < 0)
+        return error_set_errno(error, ERROR_FATAL, "%s", name);
+    text->length = (size_t)length;
+    if (text->length > FILE_VALUE_MAX)
+        return error_set(error, ERROR_FATAL, "%s: more than %zu KiB", name, FILE_VALUE_MAX >> 10);
+    if (text->length > 0 && text->data[text->length - 1] == '\n')
+        text->length--;
+    if (text->length == 0)
+        return error_set(error, ERROR_FATAL, "%s: empty", name);
+    if (memchr(text->data, '\0', text->length))
+        return error_set(error, ERROR_FATAL, "%s: holds a zero byte", name);
+    text->data[text->length] = '\0';
+    return 0;
+}
+
 /* The directory that holds the entry just made is synced, or a power cut takes the entry with it. */
 static int file_make_one(const char *path, struct error *error)
 {

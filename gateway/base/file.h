@@ -4,10 +4,12 @@
 #ifndef PENSTOCK_BASE_FILE_H
 #define PENSTOCK_BASE_FILE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <unistd.h>
 
+#include "base/bytes.h"
 #include "base/error.h"
 
 /* Closes *fd when it is open and sets it to -1. */
@@ -28,6 +30,14 @@ int file_write_at(int fd, const void *data, size_t length, uint64_t offset);
 
 /* Reads until length bytes are there or the file ends. Returns the bytes read, or -1 with errno set. */
 ssize_t file_read_at(int fd, void *data, size_t length, uint64_t offset);
+
+#define FILE_VALUE_MAX ((size_t)64 << 10)
+#define FILE_VALUE_BUFFER (FILE_VALUE_MAX + 2) /* what the buffer may hold at least */
+
+/* The value that a small file holds, for passwords and keys: without the line break at its end, terminated behind its length.
+ * ERROR_FATAL names the file: it is not there, no regular one, empty, larger than FILE_VALUE_MAX, holds a zero byte, or is a
+ * secret that everybody may read. Whoever asks for a secret clears the buffer with explicit_bzero(). */
+int file_read_value(const char *name, bool secret, struct bytes *text, struct error *error);
 
 /* Makes path and its missing parents (mode 0700) and fsyncs each directory that got a new entry. */
 int file_make_directories(const char *path, struct error *error);

@@ -6,18 +6,15 @@
 #include "kafka/internal.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
 #include "base/option.h"
 
 #define NAME_CHARACTERS "abcdefghijklmnopqrstuvwxyz0123456789._"
-#define FILE_MAX ((size_t)64 << 10) /* bytes of a property that stands in a file */
 
 /* Properties that may be named, but only with what the promise needs. The values are as librdkafka prints them. */
 struct fixed {
@@ -179,37 +176,6 @@ void property_set(struct property_build *build, const char *name, const char *va
 
 /* ---- files ------------------------------------------------------------------------------------------------- */
 
-static int read_file(const char *name, bool secret, struct bytes *text, struct error *error)
-{
-    cleanup_fd int fd = open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    struct stat about;
-
-    if (fd < 0 || fstat(fd, &about) != 0)
-        return error_set_errno(error, ERROR_FATAL, "%s", name);
-    if (!S_ISREG(about.st_mode))
-        return error_set(error, ERROR_FATAL, "%s: not a regular file", name);
-    /* A group may read it: that is how a Kubernetes secret reaches a process that is not root. */
-    if (secret && (about.st_mode & 007) != 0)
-        return error_set(error, ERROR_FATAL, "%s holds a secret, but its mode is %04o: chmod 600 it", name,
-            (unsigned)about.st_mode & 07777);
-    if (bytes_reserve_exact(text, FILE_MAX + 2, error) != 0)
-        return -1;
-    ssize_t length = file_read_at(fd, text->data, FILE_MAX + 1, 0);
-    if (length < 0)
-        return error_set_errno(error, ERROR_FATAL, "%s", name);
-    text->length = (size_t)length;
-    if (text->length > FILE_MAX)
-        return error_set(error, ERROR_FATAL, "%s: more than %zu KiB", name, FILE_MAX >> 10);
-    if (text->length > 0 && text->data[text->length - 1] == '\n')
-        text->length--;
-    if (text->length == 0)
-        return error_set(error, ERROR_FATAL, "%s: empty", name);
-    if (memchr(text->data, '\0', text->length))
-        return error_set(error, ERROR_FATAL, "%s: holds a zero byte", name);
-    text->data[text->length] = '\0';
-    return 0;
-}
-
 static bool is_in(const struct config_map *map, const char *name)
 {
     for (size_t i = 0; i < map->count; i++) {
@@ -224,10 +190,10 @@ void property_set_from_file(struct property_build *build, const struct config_pa
     cleanup_bytes struct bytes text;
     struct error error;
 
-    bytes_init(&text, FILE_MAX + 2);
+    bytes_init(&text, FILE_VALUE_BUFFER);
     if (is_in(&build->config->kafka.properties, pair->name))
         config_report(build->config, &pair->value, "is in kafka.properties, too");
-    else if (read_file(pair->value, option_is_secret(slice_of(pair->name)), &text, &error) != 0)
+    else if (file_read_value(pair->value, option_is_secret(slice_of(pair->name)), &text, &error) != 0)
         config_report(build->config, &pair->value, "%s", error.text);
     else
         property_set(build, pair->name, text.data, &pair->value);
