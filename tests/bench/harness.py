@@ -139,16 +139,20 @@ def answers(port, path, body):
 
 
 class Server:
-    """A server process; `with` starts it, waits for its first 200 and kills it at the end."""
+    """A server process; `with` starts it, waits until it is ready and kills it at the end."""
 
-    def __init__(self, command, port, log, body, path="/readings"):
+    def __init__(self, command, port, log, body=b"", path="/readings"):
         self.command, self.port, self.log, self.body, self.path = command, port, log, body, path
+
+    def ready(self):
+        """Whether a POST is answered with 200."""
+        return answers(self.port, self.path, self.body)
 
     def __enter__(self):
         start = time.monotonic()
         with open(self.log, "w") as log:
             self.process = subprocess.Popen(self.command, stdout=log, stderr=log)
-        while not answers(self.port, self.path, self.body):
+        while not self.ready():
             if self.process.poll() is not None or time.monotonic() - start > 60:
                 self.__exit__()
                 raise RuntimeError(

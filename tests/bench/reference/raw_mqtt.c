@@ -304,8 +304,8 @@ int main(int count, char **arguments)
     watch(&server, server.listener, &server.listener);
     watch(&server, server.committed, &server.committed);
     errno = pthread_create(&writer, NULL, write_batches, &server);
-    if (errno)
-        tool_fail("pthread_create");
+    if (errno || pthread_setname_np(writer, "writer"))
+        tool_fail("writer");
     for (;;)
         turn(&server);
 }
