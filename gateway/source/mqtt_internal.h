@@ -31,7 +31,8 @@
 #define MQTT_BACKLOG 4096
 #define MQTT_ACCEPTS 64 /* of one listener, between two looks at the connections */
 #define MQTT_EVENTS 256
-#define MQTT_INPUT (128 << 10) /* bytes that are read at once */
+#define MQTT_INPUT \
+    (32 << 10) /* bytes that are read at once: while they are taken apart the ones before are committed */
 #define MQTT_INPUT_CROWDED 512
 #define MQTT_OUTPUT_MAX (256 << 10) /* answers that a client does not read */
 #define MQTT_OUTPUT_PAUSE (16 << 10) /* above it nothing more of it is read */

@@ -174,8 +174,9 @@ static int loop_step(struct mqtt_thread *thread, struct error *error)
     const bool back = had && thread->sent_state == MQTT_BATCH_IDLE;
     if (back) /* what has waited goes first */
         mqtt_batch_submit(thread);
+    const size_t waiting = thread->paused_count;
     mqtt_connection_take_arrivals(thread);
-    if (back || thread->paused_first)
+    if (back || thread->paused_count > waiting)
         mqtt_input_resume(thread);
     for (int i = 0; i < count; i++)
         loop_event(thread, &events[i]);

@@ -139,9 +139,11 @@ static enum mqtt_taken publish_store_once(
 /* MQTT 5 clients keep to their Receive Maximum by themselves, or are told off. */
 static bool publish_has_room(const struct mqtt_connection *connection)
 {
-    return !connection->thread->full &&
+    const struct mqtt_thread *thread = connection->thread;
+
+    return !thread->full && thread->filling->answers_count < MQTT_ANSWERS_MAX &&
            (connection->version == MQTT_5 ||
-               connection->answers < connection->thread->source->context.config->mqtt.max_in_flight);
+               connection->answers < thread->source->context.config->mqtt.max_in_flight);
 }
 
 static void publish_describe(struct mqtt_connection *connection, struct slice topic)
