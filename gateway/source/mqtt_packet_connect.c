@@ -26,7 +26,7 @@ enum mqtt_version mqtt_packet_version(struct slice body)
     struct error error;
     enum mqtt_reason reason;
     struct mqtt_reader reader = mqtt_reader_of(body, "CONNECT", &reason, &error);
-    struct slice name;
+    struct slice name = {NULL, 0};
     uint8_t level;
 
     if (mqtt_connect_protocol(&reader, &name, &level))
@@ -40,7 +40,7 @@ enum mqtt_version mqtt_packet_version(struct slice body)
 
 static int mqtt_connect_version(struct mqtt_reader *reader, enum mqtt_version *ret_version)
 {
-    struct slice name;
+    struct slice name = {NULL, 0};
     uint8_t level;
 
     if (mqtt_connect_protocol(reader, &name, &level))

@@ -101,7 +101,7 @@ static int mqtt_filters_read(struct mqtt_reader *reader, enum mqtt_version versi
 {
     struct mqtt_filters filters MQTT_UNWRITTEN;
 
-    filters.count = 0;
+    filters.count = filters.id = 0;
     if (mqtt_read_id(reader, &filters.id) || (version == MQTT_5 && mqtt_property_skip(reader, place)))
         return -1;
     if (mqtt_left(reader) == 0)
