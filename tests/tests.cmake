@@ -46,7 +46,10 @@ penstock_lake_test(lake lake)
 penstock_lake_test(lake_replay lake)
 penstock_test(template route)
 penstock_test(route route)
-penstock_test(topic_map route)
+foreach(name topic_map topic_compile topic_oracle)
+    penstock_test(${name} route)
+    target_sources(test_${name} PRIVATE tests/unit/topic_harness.c)
+endforeach()
 
 # The intake's tests share a harness.
 function(penstock_intake_test name)
@@ -91,6 +94,7 @@ foreach(name config config_elements config_errors config_maps config_secrets)
     target_sources(test_${name} PRIVATE tests/unit/config_harness.c)
 endforeach()
 penstock_test(ledger outlet)
+penstock_test(kafka_render outlet)
 foreach(name outlet_lake outlet_lake_letters)
     penstock_lake_test(${name} outlet)
     target_sources(test_${name} PRIVATE tests/unit/outlet_lake_harness.c tests/unit/journal_harness.c
@@ -143,7 +147,7 @@ endforeach()
 penstock_test(mqtt_ids source)
 
 # The tests of MQTT's sessions share a harness, and run on a journal.
-foreach(name mqtt_state)
+foreach(name mqtt_state mqtt_session mqtt_session_unknown)
     penstock_test(${name} source)
     target_sources(test_${name} PRIVATE tests/unit/mqtt_session_harness.c tests/unit/journal_harness.c)
 endforeach()

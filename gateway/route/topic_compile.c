@@ -144,13 +144,17 @@ static int topic_add_levels(struct topic_map *map, struct topic_pattern *pattern
     return error_set(error, ERROR_REJECT, "more levels than allowed: %d", TOPIC_LEVELS_MAX);
 }
 
-/* No topic is empty: what is one level alone has no empty one that only + matches, and # always has a first level. */
+/* No topic is empty. So the empty level that + matches and {NAME} does not is none when it stands alone; and something always follows
+ * the root and an empty first level, so that # is there what +/# is. */
 static struct topic_pattern *topic_find_equal(
     const struct topic_node *root, const struct topic_pattern *pattern)
 {
+    size_t place;
+    const struct topic_node *empty = topic_find_text(root, (struct slice){"", 0}, &place);
     struct topic_pattern *const same[][2] = {
         {root->name ? root->name->end : NULL, root->plus ? root->plus->end : NULL},
         {root->rest, root->plus ? root->plus->rest : NULL},
+        {empty ? empty->rest : NULL, empty && empty->plus ? empty->plus->rest : NULL},
     };
 
     for (size_t i = 0; i < sizeof same / sizeof *same; i++) {
@@ -286,9 +290,9 @@ static void topic_check_selector(struct topic_compiler *compiler, const struct s
     struct error error;
     cleanup_bytes struct bytes list;
 
+    bytes_init(&list, ERROR_TEXT_SIZE);
     if (selector->source != SELECTOR_TOPIC)
         return;
-    bytes_init(&list, ERROR_TEXT_SIZE);
     for (size_t i = 0; i < map->patterns_count; i++) {
         const struct topic_pattern *pattern = &map->patterns[i];
         if (pattern->stream != stream)
