@@ -393,33 +393,46 @@ void pipeline_close(struct pipeline **pipeline)
 
 /* ---- what people see ----------------------------------------------------------------------------------------- */
 
-/* A stream whose dead letters have used up their quota takes nothing until people have looked at them. */
+struct pipeline_suspended {
+    size_t count;
+    const char *first; /* of them */
+    bool changed;
+};
+
+static void pipeline_watch_stream(const struct pipeline *pipeline, const char *name, _Atomic bool *suspended,
+    struct pipeline_suspended *all)
+{
+    bool full = dead_letters_is_full(pipeline->dead_letters, name);
+
+    if (full && all->count++ == 0)
+        all->first = name;
+    if (full == atomic_load(suspended))
+        return;
+    all->changed = true;
+    atomic_store(suspended, full);
+    log_event(
+        full ? LOG_ERROR : LOG_INFO, full ? "stream.suspended" : "stream.resumed", log_text("stream", name));
+}
+
+/* A stream whose dead letters have used up their quota takes nothing until people have looked at them, and so it is with what
+ * belongs to no stream. */
 static void pipeline_watch_dead_letters(struct pipeline *pipeline)
 {
     char text[sizeof((struct health_condition *)0)->text];
-    const char *first = "";
-    size_t suspended = 0;
-    bool changed = false;
+    struct pipeline_suspended all = {.first = ""};
 
     dead_letters_refresh(pipeline->dead_letters);
     for (size_t i = 0; i < pipeline->streams->count; i++) {
         struct stream *stream = &pipeline->streams->items[i];
-        bool full = dead_letters_is_full(pipeline->dead_letters, stream->name);
-        if (full && suspended++ == 0)
-            first = stream->name;
-        if (full == atomic_load(&stream->suspended))
-            continue;
-        changed = true;
-        atomic_store(&stream->suspended, full);
-        log_event(full ? LOG_ERROR : LOG_INFO, full ? "stream.suspended" : "stream.resumed",
-            log_text("stream", stream->name));
+        pipeline_watch_stream(pipeline, stream->name, &stream->suspended, &all);
     }
+    pipeline_watch_stream(pipeline, RECORD_NO_STREAM, &pipeline->streams->unmapped_suspended, &all);
     snprintf(text, sizeof text,
         "%zu streams take nothing, %s among them: dead letters have used up dead_letters.quota; see penstock "
         "dead-letters list",
-        suspended, first);
-    if (changed)
-        health_set("dead-letters", suspended ? HEALTH_DEGRADED : HEALTH_OK, text);
+        all.count, all.first);
+    if (all.changed)
+        health_set("dead-letters", all.count ? HEALTH_DEGRADED : HEALTH_OK, text);
 }
 
 void pipeline_watch(struct pipeline *pipeline, struct pipeline_state *ret_state)

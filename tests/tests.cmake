@@ -95,6 +95,7 @@ foreach(name config config_elements config_errors config_maps config_secrets)
 endforeach()
 penstock_test(ledger outlet)
 penstock_test(kafka_render outlet)
+penstock_test(kafka_render outlet)
 foreach(name outlet_lake outlet_lake_letters)
     penstock_lake_test(${name} outlet)
     target_sources(test_${name} PRIVATE tests/unit/outlet_lake_harness.c tests/unit/journal_harness.c

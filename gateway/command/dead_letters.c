@@ -3,7 +3,7 @@
  *
  * list: one line per stream and outlet. show: the letters as they are kept, JSON lines, stream by stream, oldest first. replay: puts
  * them aside for the gateway to give back. drop: deletes them. Exit status 0 also when there are none; 1 for a stream
- * that is neither configured nor has letters.
+ * that is neither configured nor has letters. "unmapped" stands for what belongs to no stream.
  */
 #include "command/command.h"
 
@@ -322,8 +322,11 @@ static int letters_read_command(const struct arguments *arguments, const struct 
     return letters_parse_limit(arguments->limit, &command->limit, error);
 }
 
-static bool letters_is_configured(const struct config *config, const char *stream)
+/* Also the one of what belongs to no stream. */
+static bool letters_is_known(const struct config *config, const char *stream)
 {
+    if (strcmp(stream, RECORD_NO_STREAM) == 0)
+        return true;
     for (size_t i = 0; i < config->streams_count; i++) {
         if (strcmp(config->streams[i].name, stream) == 0)
             return true;
@@ -337,7 +340,7 @@ static int letters_complain(const struct letters_command *command)
     __attribute__((cleanup(letters_summary_free))) struct letters_summary all = {0};
     struct error error;
 
-    if (!command->stream || letters_is_configured(command->config, command->stream)) {
+    if (!command->stream || letters_is_known(command->config, command->stream)) {
         printf("no dead letters%s%s in %s\n", command->stream ? " of stream " : "",
             command->stream ? command->stream : "", command->directory);
         return COMMAND_OK;

@@ -7,8 +7,6 @@
 #include "base/log.h"
 #include "outlet/worker.h"
 
-#define PUMP_REASON "not decodable" /* a source keeps such a record as it came */
-
 struct dead_letter_pump {
     struct dead_letter_pump_options options;
     struct journal_reader *reader; /* NULL: closed, to be opened at retry_at */
@@ -54,15 +52,19 @@ static int pump_add(struct dead_letter_pump *pump, const struct journal_entry *e
     const struct record *record, struct error *error)
 {
     const struct rendering *rendering = rendering_find(pump->options.renderings, record->rendering);
-    char lost[RECORD_STREAM_NAME_MAX + 1];
+    char lost[RECORD_STREAM_NAME_MAX + 1], reason[RECORD_REASON_MAX + 1];
 
-    snprintf(lost, sizeof lost, "lost-rendering-%u", record->rendering);
+    if (record->rendering == RECORD_NO_RENDERING)
+        snprintf(lost, sizeof lost, "%s", RECORD_NO_STREAM);
+    else
+        snprintf(lost, sizeof lost, "lost-rendering-%u", record->rendering);
+    snprintf(reason, sizeof reason, "%.*s", (int)record->reason.length, record->reason.data);
     const struct dead_letter letter = {
         .id = {pump->options.gateway_id, entry->epoch, entry->sequence},
         .outlet = DEAD_LETTER_PUMP_SOURCE,
         .stream = rendering ? rendering->stream : lost,
         .topic = "",
-        .reason = PUMP_REASON,
+        .reason = reason,
         .time = clock_wall(pump->options.clock),
         .record = record,
         .labels = rendering && rendering->labels_count >= record->labels_count

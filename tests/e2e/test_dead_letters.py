@@ -215,6 +215,34 @@ def test_drop_deletes_what_it_is_told(started, command):
     assert files(started) == []
 
 
+def test_used_up_quota_of_what_belongs_to_no_stream(gateway):
+    one = gateway("dead_letters.quota=1MiB").start()
+    why = "no pattern of mqtt.topics matches its topic"
+    write(one, [letter(number, "unmapped", "source", why, payload="x" * 1000, undecodable=True) for number in range(1100)], "unmapped")
+    told = wait_until("the condition", lambda: one.ready()[1]["conditions"])
+    assert [condition["name"] for condition in told] == ["dead-letters"] and "unmapped" in str(told), told
+    assert "stream.suspended stream=unmapped" in one.said()
+    one.send("{\"sensor_id\":1}")
+    done = run_command("dead-letters", "list", cwd=one.directory)
+    assert done.stdout.splitlines()[1].split()[:3] == ["unmapped", "source", "1100"] and done.stdout.splitlines()[1].endswith(why), done
+    assert run_command("dead-letters", "drop", "unmapped", cwd=one.directory).returncode == 0
+    wait_until("no condition", lambda: one.ready()[1]["conditions"] == [])
+    done = run_command("dead-letters", "list", "unmapped", cwd=one.directory)
+    assert done.returncode == 0 and done.stdout.startswith("no dead letters of stream unmapped"), done
+
+
+def test_what_is_not_decodable_is_not_given_back(started, command):
+    """Its stream may be configured meanwhile: what is no record of it is none later either."""
+    write(started, [letter(1, outlet="source", reason="byte 0: expected a value", undecodable=True)])
+    write(started, [letter(2, "unmapped", "source", "no pattern", undecodable=True)], "unmapped", 2)
+    assert command("replay", "--all").returncode == 0
+    reasons = {"not given back: it is not decodable; before: byte 0: expected a value", "not given back: it is not decodable; before: no pattern"}
+    wait_until("both are back", lambda: len(command("show").stdout.splitlines()) == 2)
+    assert {one["reason"] for one in shown(command("show"))} == reasons
+    assert {(one["stream"], one["id"]) for one in shown(command("show"))} == {("readings", "site-7/3f9a1c22/1"), ("unmapped", "site-7/3f9a1c22/2")}
+    assert started.metric("penstock_records_accepted_total") == 0
+
+
 def test_used_up_quota_stops_one_stream_until_letters_go(gateway):
     one = gateway("lake.roll.every=200ms", "dead_letters.quota=1MiB").start()
     write(one, [letter(number, payload="x" * 1000) for number in range(1100)])

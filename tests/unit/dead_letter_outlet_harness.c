@@ -111,7 +111,8 @@ void put(uint32_t rendering, unsigned first, unsigned last, uint8_t flags)
         .received = 5 * CLOCK_SECOND,
         .key = slice_of("k"),
         .labels = {slice_of("north"), slice_of("z")},
-        .labels_count = 2};
+        .labels_count = 2,
+        .reason = slice_of(flags & RECORD_UNDECODABLE ? "byte 0: expected a value" : "")};
     cr_assert_eq(record_encode_head(&record, &head, &error), 0);
     for (unsigned number = first; number <= last; number++) {
         size_t offset = payloads.length;

@@ -35,7 +35,23 @@ Test(dead_letter_outlet, keeps_what_is_not_decodable_and_nothing_else)
     letters_assert(directory, "readings", 21, 23);
     letters_assert(directory, "lost-rendering-99", 24, 24);
     letters_read(directory, NULL, &found);
-    cr_assert_str_eq(found.reason, "not decodable");
+    cr_assert_str_eq(found.reason, "byte 0: expected a value");
+}
+
+Test(dead_letter_outlet, what_belongs_to_no_stream_has_a_name_of_its_own)
+{
+    static struct letters_found found;
+
+    put(RECORD_NO_RENDERING, 1, 2, RECORD_UNDECODABLE);
+    put(1, 3, 3, RECORD_UNDECODABLE);
+    open_pump();
+    pump_all();
+    cr_assert_eq(cursor().dead_lettered, 3);
+    letters_assert(directory, RECORD_NO_STREAM, 1, 2);
+    letters_assert(directory, "readings", 3, 3);
+    letters_read(directory, RECORD_NO_STREAM, &found);
+    cr_assert_str_eq(found.reason, "byte 0: expected a value");
+    cr_assert_not(dead_letters_is_full(options.dead_letters, RECORD_NO_STREAM));
 }
 
 Test(dead_letter_outlet, goes_on_where_it_was)

@@ -22,10 +22,11 @@ Test(kafka_pump, delivers_in_order_to_all_topics_once)
     kafka_put_some(2, 500);
     kafka_put_some(3, 100);
     kafka_put(1, "k1", 0, RECORD_UNDECODABLE);
+    kafka_put(RECORD_NO_RENDERING, "", 0, RECORD_UNDECODABLE);
     kafka_open_pump();
     kafka_run_until(kafka_all_done);
     cr_assert_eq(kafka_status().cursor.delivered, 1000);
-    cr_assert_eq(kafka_status().cursor.not_for_outlet, 101);
+    cr_assert_eq(kafka_status().cursor.not_for_outlet, 102);
     kafka_consume("t", &found);
     cr_assert_eq(found.messages, 1000);
     kafka_assert_rows(&found, 1, 1000, 0);

@@ -68,6 +68,23 @@ static void put_damage_of_each_kind(void)
     put(1, "a", 0, 0);
 }
 
+/* Not even those that belong to no stream. */
+Test(outlet_lake_letters, what_is_not_decodable_is_for_others)
+{
+    put(1, "a", 0, RECORD_UNDECODABLE);
+    put(RECORD_NO_RENDERING, "", 0, RECORD_UNDECODABLE);
+    put(1, "a", 0, 0);
+    open_pump();
+    pump_all();
+    drain();
+    cr_assert_eq(cursor().position, 3);
+    cr_assert_eq(cursor().not_for_outlet, 2);
+    cr_assert_eq(cursor().delivered, 1);
+    read_lake();
+    cr_assert_eq(files_seen, 1);
+    assert_letters(NULL, 0);
+}
+
 Test(outlet_lake_letters, what_cannot_be_stored_is_a_dead_letter_and_stops_nothing)
 {
     char lost[128];
