@@ -145,6 +145,7 @@ foreach(name outlet_lake_letters dead_letter_outlet)
     target_sources(test_${name} PRIVATE tests/unit/letters_fsync.c)
     target_link_options(test_${name} PRIVATE -Wl,--wrap=fsync)
 endforeach()
+penstock_test(mqtt_facts source)
 penstock_test(mqtt_ids source)
 
 # The tests of MQTT's sessions share a harness, and run on a journal.

@@ -1,11 +1,11 @@
 /* mqtt_facts: what a stream's selectors find in an MQTT message besides its payload.
  *
  *   topic:NAME     the level that the pattern calls NAME; nothing when it has no such level
- *   header:NAME    MQTT 5: the first user property of that name; header:Content-Type the content type (case as in HTTP does not matter
- *                  for that one; for user properties it does)
- *   mqtt:NAME      client_id, user, topic, qos ("0" "1" "2"), retain, dup, will ("true", "false"), and of MQTT 5 content_type,
- *                  response_topic, correlation_data (as it is when it can be a label, else in base64), expiry (seconds),
- *                  payload_format ("bytes", "utf-8"); what is not there is empty
+ *   header:NAME    MQTT 5: header:Content-Type is the content type, in any case of letters as in HTTP; else the first user property of
+ *                  that name, where case matters
+ *   mqtt:NAME      client_id, user, topic, qos ("0" "1" "2"), retain, dup, will ("true", "false"), payload_format ("utf-8", else "bytes"),
+ *                  and of MQTT 5 content_type, response_topic, correlation_data (as it is when it can be a label, else in base64),
+ *                  expiry (seconds); what is not there is empty. The names are SELECTOR_MQTT_TABLE of route.h
  * Values of query: and path: are empty. Pure. @thread the connection's
  */
 #ifndef PENSTOCK_SOURCE_MQTT_FACTS_H
@@ -28,10 +28,10 @@ struct mqtt_facts {
     char origin[RECORD_ORIGIN_MAX];
 };
 
-/* For struct intake_facts: context is a struct mqtt_facts. */
+/* For struct intake_facts: context is a struct mqtt_facts. What it returns stands until the next message. */
 struct slice mqtt_facts_find(void *context, enum selector_source source, const char *name);
 
-/* The same for `bury`: "mqtt CLIENT_ID TOPIC", cut to what an origin may hold. */
+/* The same for `bury`: "mqtt CLIENT_ID TOPIC", cut behind the last whole character that an origin may hold. */
 struct slice mqtt_facts_origin(void *context);
 
 #endif

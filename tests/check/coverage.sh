@@ -7,4 +7,5 @@ exec gcovr --root . --object-directory "$1" --exclude-throw-branches \
     --filter 'gateway/decode/' --filter 'gateway/route/' --filter 'gateway/record/' --filter 'gateway/journal/' \
     --filter 'gateway/lake/(file_name|format)' \
     --filter 'gateway/source/http_(guard|target|type|answer)' \
+    --filter 'gateway/source/mqtt_facts' \
     --fail-under-line 100 --print-summary "$1"
