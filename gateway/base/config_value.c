@@ -118,7 +118,7 @@ static void config_set_list(struct config *config, const struct option *option, 
 {
     const struct config_node *node = &tree->nodes[index];
     bool single = node->kind != CONFIG_NODE_SEQUENCE;
-    size_t least = option->type == OPTION_ADDRESSES;
+    size_t least = option->type == OPTION_ADDRESSES && !option->zero;
     struct option item = *option;
     char **items = config_allocate(config->store, OPTION_LIST_MAX * sizeof *items);
     struct config_origin *origin = config_note_origin(config, list, node->place);
@@ -133,7 +133,7 @@ static void config_set_list(struct config *config, const struct option *option, 
             origin->refused = true;
     if (count < least || count > OPTION_LIST_MAX) {
         config_report_at(config, node->place, name, "found a list of %zu; allowed: %zu to %d %s", count,
-            least, OPTION_LIST_MAX, least ? "addresses" : "texts");
+            least, OPTION_LIST_MAX, option->type == OPTION_ADDRESSES ? "addresses" : "texts");
         origin->refused = true;
     }
     if (!origin->refused)

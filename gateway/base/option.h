@@ -80,7 +80,7 @@ struct option {
     const char *unit; /* of a number, in words: "a size", "a number of files"; NULL for others */
     uint64_t least; /* of a number, in bytes or microseconds; of a text, its length */
     uint64_t most;
-    const char *zero; /* what 0 means when it is allowed besides least..most; else NULL */
+    const char *zero; /* what 0, or no address, means where that is allowed, too; else NULL */
     const char *
         allowed; /* OPTION_ENUM: the words, separated by blanks; a text, texts or a map: what they are; else NULL */
     const struct option_map *map; /* of an OPTION_MAP; else NULL */

@@ -1,6 +1,8 @@
 /* option_map: what may be the names in a map, and which of them have a secret behind them; see option.h */
 #include "base/option.h"
 
+#include "base/utf8.h"
+
 #define MAP_DIGITS "0123456789"
 #define MAP_LETTERS "abcdefghijklmnopqrstuvwxyz"
 
@@ -48,9 +50,12 @@ static bool option_is_header(struct slice name)
 /* Whether it is a pattern is seen when it is compiled. */
 static bool option_is_topic(struct slice name)
 {
-    for (size_t i = 0; i < name.length; i++)
-        if ((unsigned char)name.data[i] < ' ' || name.data[i] == 0x7f)
+    for (size_t i = 0; i < name.length;) {
+        size_t length = utf8_sequence(name.data + i, name.length - i);
+        if (length == 0 || utf8_is_control(name.data + i))
             return false;
+        i += length;
+    }
     return name.length && name.length <= OPTION_ENTRY_NAME_MAX;
 }
 
@@ -79,9 +84,9 @@ const struct option_map option_headers = {
 };
 
 const struct option_map option_topics = {
-    .entry = "topic",
+    .entry = "topic pattern",
     .names = "1 to 128 bytes of UTF-8 without control characters",
-    .pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]{1,128}$",
+    .pattern = "^[^\\\\x00-\\\\x1f\\\\x7f-\\\\x9f]{1,128}$",
     .allows = option_is_topic,
     .types = "\"string\"",
     .most = OPTION_TOPICS_MAX,

@@ -74,8 +74,9 @@ int option_print_allowed(const struct option *option, struct bytes *text, struct
     case OPTION_ADDRESS:
         return bytes_add_text(text, "ADDRESS:PORT (127.0.0.1:8080, [::1]:8080, localhost:8080)", error);
     case OPTION_ADDRESSES:
-        return bytes_add_text(text,
-            "ADDRESS:PORT (127.0.0.1:8080, [::1]:8080, localhost:8080, *:8080), or a list of 1 to 16", error);
+        return bytes_print(text, error,
+            "ADDRESS:PORT (127.0.0.1:8080, [::1]:8080, localhost:8080, *:8080), or a list of 1 to 16%s%s",
+            option->zero ? "; empty: " : "", option->zero ? option->zero : "");
     case OPTION_BOOL:
         return bytes_add_text(text, "true, false", error);
     case OPTION_TEXTS:

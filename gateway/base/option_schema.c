@@ -54,7 +54,7 @@ static int option_print_list_schema(const struct option *option, struct bytes *t
     return bytes_print(text, error,
         "\"anyOf\": [{\"type\": \"string\"}, {\"type\": \"array\", \"items\": {\"type\": \"string\"}, \"minItems\": %d, "
         "\"maxItems\": %d}]",
-        option->type == OPTION_ADDRESSES, OPTION_LIST_MAX);
+        option->type == OPTION_ADDRESSES && !option->zero, OPTION_LIST_MAX);
 }
 
 static int option_print_map_schema(const struct option_map *map, struct bytes *text, struct error *error)

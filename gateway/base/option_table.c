@@ -76,7 +76,7 @@ const struct option option_table[] = {
     {"http.commit_timeout", TIME(MILLISECOND, HOUR), .offset = IN_CONFIG(http.commit_timeout), .initial = "30s",
         .help = "How long the journal may take before the answer is 504, outcome unknown."},
 
-    {"mqtt.listen", OPTION_ADDRESSES, .offset = IN_CONFIG(mqtt.listen), .initial = "127.0.0.1:1883",
+    {"mqtt.listen", OPTION_ADDRESSES, .zero = "nowhere", .offset = IN_CONFIG(mqtt.listen), .initial = "127.0.0.1:1883",
         .help = "Where MQTT publishers are accepted. Beyond loopback needs mqtt.anonymous."},
     {"mqtt.anonymous", OPTION_BOOL, .offset = IN_CONFIG(mqtt.anonymous), .initial = "false",
         .help = "Whether everybody who reaches mqtt.listen may publish."},

@@ -239,7 +239,7 @@ int option_check_text(const struct option *option, struct slice text, struct err
     else if (option->type == OPTION_ADDRESS)
         right = right && (text.length == 0 || option_is_address(text));
     else if (option->type == OPTION_ADDRESSES)
-        right = right && option_is_address(text);
+        right = right && (text.length == 0 ? option->zero != NULL : option_is_address(text));
     return right ? 0 : option_refuse(option, text, NULL, error);
 }
 

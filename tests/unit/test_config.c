@@ -109,6 +109,19 @@ Test(config, anonymous_opens_all_addresses)
     config_free(&config);
 }
 
+Test(config, listener_of_mqtt_may_be_nowhere_and_that_of_http_not)
+{
+    static const char *const nowhere[] = {"mqtt.listen=", "mqtt.listen=[]", "http.listen="};
+    struct config *config;
+
+    for (size_t i = 0; i < COUNT(nowhere); i++) {
+        cr_assert_eq(config_load(&config, NULL, &nowhere[i], 1), 0);
+        cr_assert_eq(config_errors(config), i == 2);
+        cr_assert_eq(config->mqtt.listen.count, i == 2);
+        config_free(&config);
+    }
+}
+
 Test(config, set_overrides_the_file_and_the_last_one_counts)
 {
     static const char *const sets[] = {"log.level=error", "log.level=warn",
