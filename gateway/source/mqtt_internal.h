@@ -144,6 +144,8 @@ struct mqtt_thread {
     struct topic_match match;
     struct mqtt_publish publish; /* the packet at hand; here because they are large */
     struct mqtt_connect connect;
+    struct mqtt_connect
+        testament; /* the CONNECT that a will came in: a connection may end while another one's CONNECT is at hand */
     struct mqtt_filters filters;
     char *input;
 

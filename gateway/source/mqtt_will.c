@@ -30,7 +30,7 @@ static bool will_decode(struct mqtt_thread *thread, const struct bytes *body)
     enum mqtt_reason reason;
     struct error error;
 
-    return mqtt_packet_connect(bytes_slice(body), &thread->connect, &reason, &error) == 0;
+    return mqtt_packet_connect(bytes_slice(body), &thread->testament, &reason, &error) == 0;
 }
 
 /* After its delay, but not after the end of the session (3.1.3.2.2). */
@@ -46,7 +46,7 @@ void mqtt_will_leave(struct mqtt_connection *connection)
         will_lost(client_id, "out of memory");
         return;
     }
-    const uint32_t delay = thread->connect.will.properties.delay;
+    const uint32_t delay = thread->testament.will.properties.delay;
     will->due = thread->now + (delay < session->expiry ? delay : session->expiry) * CLOCK_SECOND;
     memcpy(will->client_id, client_id.data, client_id.length);
     will->client_id_length = client_id.length;
@@ -74,7 +74,7 @@ void mqtt_will_return(struct mqtt_thread *thread, struct slice client_id, bool c
 
 static enum mqtt_stored will_store(struct mqtt_thread *thread, const struct mqtt_will *will)
 {
-    const struct mqtt_connect *connect = &thread->connect;
+    const struct mqtt_connect *connect = &thread->testament;
     enum mqtt_reason reason;
 
     if (!will_decode(thread, &will->connect))
