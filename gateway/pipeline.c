@@ -19,7 +19,7 @@
     (10 * CLOCK_SECOND) /* for outlets to make room in a full journal at the start */
 #define PIPELINE_PAUSE (CLOCK_SECOND / 10)
 
-static const struct source_kind *const pipeline_sources[] = {&source_http, &source_mqtt};
+static const struct source_kind *const pipeline_sources[] = {&source_http, &source_mqtt, &source_subscriber};
 static const struct outlet_kind *const pipeline_outlets[] = {
     &outlet_lake, &outlet_kafka, &outlet_dead_letter};
 #define SOURCES (sizeof pipeline_sources / sizeof *pipeline_sources)
@@ -64,11 +64,15 @@ void pipeline_check(struct config *config)
     struct topic_map *topics = NULL;
     struct error reported;
 
-    if (streams_compile(&streams, config, &reported) == 0)
-        topic_map_compile(&topics, config, streams, &reported);
+    streams_compile(&streams, config, &reported);
+    topic_map_compile(&topics, config, streams, &reported);
     topic_map_free(&topics);
     streams_free(&streams);
     destination_check(config);
+    for (size_t i = 0; i < SOURCES; i++) {
+        if (pipeline_sources[i]->check)
+            pipeline_sources[i]->check(config);
+    }
     for (size_t i = 0; i < OUTLETS; i++) {
         if (pipeline_outlets[i]->wanted(config) && pipeline_outlets[i]->check)
             pipeline_outlets[i]->check(config);

@@ -15,7 +15,7 @@ enum health_level { HEALTH_OK, HEALTH_DEGRADED, HEALTH_REFUSING };
 
 struct health_condition {
     char name[48];
-    char text[240];
+    char text[320];
     enum health_level level;
 };
 

@@ -26,6 +26,11 @@
     X(REQUEST_BYTES, COUNTER, "penstock_request_bytes_total", "source", "Body bytes received.") \
     X(CONNECTIONS, GAUGE, "penstock_connections", "source", "Connections open now.") \
     X(BODY_BYTES_IN_FLIGHT, GAUGE, "penstock_body_bytes_in_flight", "source", "Bytes of request bodies held now.") \
+    X(SUBSCRIBER_CONNECTED, GAUGE, "penstock_subscriber_connected", "broker", "1 while there is a session with the broker of mqtt.subscribe.") \
+    X(SUBSCRIBER_RECONNECTS, COUNTER, "penstock_subscriber_reconnects_total", "broker", "Connections behind the first one.") \
+    X(SUBSCRIBER_SESSIONS_LOST, COUNTER, "penstock_subscriber_sessions_lost_total", "broker", "Connections at which the broker did not know the session any more: what it held is gone.") \
+    X(SUBSCRIBER_TROUBLES, COUNTER, "penstock_subscriber_troubles_total", "broker,reason", "Connections that failed or ended, filters refused, waits for the journal.") \
+    X(SUBSCRIBER_BATCH_MESSAGES, HISTOGRAM_COUNT, "penstock_subscriber_batch_messages", "broker", "Messages made durable and acknowledged together.") \
     X(COMMIT_SECONDS, HISTOGRAM_SECONDS, "penstock_commit_seconds", "", "Time of one group commit: write and fdatasync.") \
     X(COMMIT_RECORDS, HISTOGRAM_COUNT, "penstock_commit_records", "", "Records in one group commit.") \
     X(JOURNAL_BYTES, GAUGE, "penstock_journal_bytes", "", "Bytes of the journal's segments on disk, reserve included.") \

@@ -2,34 +2,8 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "base/utf8.h"
-#include "source/http_type.h"
+#include "source/mqtt_body.h"
 #include "source/mqtt_internal.h"
-
-/* A message of a type that does not fit its stream is not decodable. */
-static bool store_form(
-    struct mqtt_thread *thread, const struct stream *stream, struct slice body, enum decode_form *ret_form)
-{
-    const struct slice type = thread->facts.publish->properties.content_type;
-
-    if (type.length)
-        return http_type_form(type, stream->format, ret_form) == 0;
-    *ret_form = intake_guess(thread->intake, stream, body);
-    return true;
-}
-
-static bool store_is_utf8(struct slice text)
-{
-    size_t i = 0;
-
-    while (i < text.length) {
-        size_t length = utf8_sequence(text.data + i, text.length - i);
-        if (length == 0)
-            return false;
-        i += length;
-    }
-    return true;
-}
 
 static int store_add(struct mqtt_thread *thread, const struct stream *stream, struct slice body,
     const struct intake_facts *facts, struct error *error)
@@ -41,7 +15,7 @@ static int store_add(struct mqtt_thread *thread, const struct stream *stream, st
     if (!stream)
         return intake_bury(thread->intake, NULL, body, facts, "no pattern of mqtt.topics matches its topic",
             handover, error);
-    if (!store_form(thread, stream, body, &form))
+    if (!mqtt_body_form(thread->intake, stream, thread->facts.publish, body, &form))
         return intake_bury(thread->intake, stream, body, facts,
             "its content type does not fit the stream's format", handover, error);
     return intake_add(thread->intake, stream, form, body, facts, handover, &thread->taken, error);
@@ -110,7 +84,7 @@ enum mqtt_stored mqtt_store(struct mqtt_thread *thread, enum mqtt_reason *ret_re
         *ret_reason = MQTT_REASON_TOPIC_NAME;
         return MQTT_REFUSED;
     }
-    if (publish->properties.utf8 && !store_is_utf8(publish->payload)) {
+    if (publish->properties.utf8 && !mqtt_body_is_utf8(publish->payload)) {
         *ret_reason = MQTT_REASON_PAYLOAD_FORMAT;
         return MQTT_REFUSED;
     }

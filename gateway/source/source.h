@@ -43,6 +43,8 @@ struct source_context {
 
 struct source;
 
+/* Reports what is wrong in the configuration besides what the options themselves say; opens nothing. NULL: nothing can be. */
+typedef void source_check_fn(struct config *config);
 /* Opens sockets or directories, so that errors are known before anything starts. */
 typedef int source_open_fn(
     struct source **ret_source, const struct source_context *context, struct error *error);
@@ -58,6 +60,7 @@ typedef int source_describe_fn(const struct source *source, struct bytes *text, 
 
 struct source_kind {
     const char *name;
+    source_check_fn *check;
     source_open_fn *open;
     source_run_fn *run;
     source_stop_fn *stop;
@@ -67,5 +70,6 @@ struct source_kind {
 
 extern const struct source_kind source_http;
 extern const struct source_kind source_mqtt;
+extern const struct source_kind source_subscriber;
 
 #endif
