@@ -148,6 +148,12 @@ endforeach()
 penstock_test(mqtt_facts source)
 penstock_test(mqtt_ids source)
 
+# The tests of MQTT's packets share golden packets, which are the seeds of their fuzzer, too.
+foreach(name mqtt_packet mqtt_packet_connect mqtt_packet_filters mqtt_packet_property mqtt_packet_publish mqtt_packet_write)
+    penstock_test(${name} source)
+    target_sources(test_${name} PRIVATE tests/unit/mqtt_packet_harness.c tests/unit/mqtt_golden.c)
+endforeach()
+
 # The tests of MQTT's sessions share a harness, and run on a journal.
 foreach(name mqtt_state mqtt_session mqtt_session_unknown)
     penstock_test(${name} source)

@@ -137,7 +137,7 @@ static int mqtt_connect_will(struct mqtt_reader *reader, struct mqtt_connect *co
 {
     struct mqtt_publish *will = &connect->will;
 
-    will->qos = (flags & MQTT_CONNECT_WILL_QOS) >> 3;
+    will->qos = flags >> 3 & 3;
     will->retain = flags & MQTT_CONNECT_WILL_RETAIN;
     will->dup = false;
     will->id = 0;

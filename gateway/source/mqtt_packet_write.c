@@ -91,10 +91,8 @@ static unsigned mqtt_connack_code(enum mqtt_reason reason)
     }
 }
 
-static char *mqtt_put_connack_properties(char *at, const struct mqtt_connack *connack)
+static char *mqtt_put_connack_properties(char *at, const struct mqtt_connack *connack, struct slice text)
 {
-    struct slice text = mqtt_write_text(connack->text);
-
     if (text.length)
         at = mqtt_put_text_property(at, MQTT_PROPERTY_REASON, text);
     if (connack->reason != MQTT_REASON_SUCCESS)
@@ -123,11 +121,13 @@ static char *mqtt_put_connack_properties(char *at, const struct mqtt_connack *co
 int mqtt_write_connack(
     struct bytes *out, enum mqtt_version version, const struct mqtt_connack *connack, struct error *error)
 {
+    struct slice text = mqtt_write_text(connack->text);
+
     if (connack->client_id.length > UINT16_MAX)
         return error_set(
             error, ERROR_REJECT, "CONNACK: client identifier of %zu bytes", connack->client_id.length);
 
-    char *at = mqtt_write_begin(out, MQTT_CONNACK_MAX + MQTT_TEXT_MAX + connack->client_id.length, error);
+    char *at = mqtt_write_begin(out, MQTT_CONNACK_MAX + text.length + connack->client_id.length, error);
     if (!at)
         return -1;
 
@@ -142,7 +142,7 @@ int mqtt_write_connack(
     /* The properties are written where they can stand at the latest, and moved to behind their length. */
     char lengths[MQTT_VARIABLE_MAX];
     char *properties = at + MQTT_HEADER_MAX + 2 + MQTT_VARIABLE_MAX;
-    size_t length = (size_t)(mqtt_put_connack_properties(properties, connack) - properties);
+    size_t length = (size_t)(mqtt_put_connack_properties(properties, connack, text) - properties);
     size_t size = (size_t)(mqtt_put_variable(lengths, length) - lengths);
     at = mqtt_put_header(at, MQTT_CONNACK, 2 + size + length);
     at = mqtt_put_u8(mqtt_put_u8(at, present), connack->reason);
