@@ -29,6 +29,23 @@ static void destination_check_topics(struct config *config)
     }
 }
 
+#define DESTINATION_NOWHERE                                                                  \
+    "stream %s goes nowhere, it has no topics and there is no lake: give it topics, or set " \
+    "lake.enabled: true"
+
+/* A stream that nobody asked for is told where somebody sends messages to it. */
+static void destination_report(struct config *config, const struct config_stream *stream)
+{
+    const struct config_map *topics = &config->mqtt.topics;
+
+    if (!destination_is_built_in(stream))
+        config_report(config, &stream->topics, DESTINATION_NOWHERE, stream->name);
+    for (size_t i = 0; destination_is_built_in(stream) && i < topics->count; i++) {
+        if (strcmp(topics->items[i].value, stream->name) == 0)
+            config_report(config, &topics->items[i].value, DESTINATION_NOWHERE, stream->name);
+    }
+}
+
 /* What is accepted has to go somewhere. */
 static void destination_check_streams(struct config *config)
 {
@@ -41,12 +58,8 @@ static void destination_check_streams(struct config *config)
             "nothing takes the records: set it to true, or set bootstrap.servers in kafka.properties and give a "
             "stream topics");
     for (size_t i = 0; taken && i < config->streams_count; i++) {
-        const struct config_stream *stream = &config->streams[i];
-        if (!destination_exists(config, stream) && !destination_is_built_in(stream))
-            config_report(config, &stream->topics,
-                "stream %s goes nowhere, it has no topics and there is no lake: give it topics, or set "
-                "lake.enabled: true",
-                stream->name);
+        if (!destination_exists(config, &config->streams[i]))
+            destination_report(config, &config->streams[i]);
     }
 }
 

@@ -127,7 +127,8 @@ struct topic_match {
  * config at its place and -1 returned: a pattern that is none, two that match the same topics, a name twice, an unknown stream; and a
  * stream whose key is topic:NAME that a pattern leads to without such a level, or one of whose labels is and none of its patterns has it.
  * The capture that is the key: the one called "key", else the one called like the last token of the stream's key pointer ("/sensor_id");
- * none where the stream's key is topic:NAME and the pattern has that level. */
+ * none where the stream's key is topic:NAME and the pattern has that level. streams NULL, for those that do not compile: the patterns
+ * are judged, and -1 returned. */
 int topic_map_compile(
     struct topic_map **ret_map, struct config *config, const struct streams *streams, struct error *error);
 void topic_map_free(struct topic_map **map);

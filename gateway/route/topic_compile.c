@@ -265,7 +265,7 @@ static void topic_compile_pair(struct topic_compiler *compiler, const struct con
 
     if (topic_add_pattern(map, pattern, pair->name, &error))
         topic_report(compiler, &pair->value, &error);
-    if (topic_set_stream(pattern, compiler->streams, pair->value, &error))
+    if (compiler->streams && topic_set_stream(pattern, compiler->streams, pair->value, &error))
         topic_report(compiler, &pair->value, &error);
 }
 
@@ -339,12 +339,20 @@ static size_t topic_count_levels(const struct config_pair *pairs, size_t count)
     return levels;
 }
 
+/* A default for a stream that is not there is none. */
+static size_t topic_count_pairs(const struct config_map *topics, const struct streams *streams)
+{
+    bool wanted = streams && streams_find(streams, slice_of(topic_default.value));
+
+    return topics->count ? topics->count : wanted;
+}
+
 int topic_map_compile(
     struct topic_map **ret_map, struct config *config, const struct streams *streams, struct error *error)
 {
     const struct config_map *topics = &config->mqtt.topics;
     const struct config_pair *pairs = topics->count ? topics->items : &topic_default;
-    size_t count = topics->count ? topics->count : streams_find(streams, slice_of(pairs->value)) != NULL;
+    size_t count = topic_count_pairs(topics, streams);
     __attribute__((cleanup(topic_map_free))) struct topic_map *map = topic_allocated(calloc(1, sizeof *map));
     struct topic_compiler compiler = {map, config, streams, 0};
 
@@ -354,10 +362,12 @@ int topic_map_compile(
     for (size_t i = 0; i < count; i++)
         topic_compile_pair(&compiler, &pairs[i]);
     /* What a stream lacks cannot be said while patterns are missing. */
-    for (size_t i = 0; compiler.wrong == 0 && i < config->streams_count; i++)
+    for (size_t i = 0; streams && compiler.wrong == 0 && i < config->streams_count; i++)
         topic_check_stream(&compiler, &config->streams[i]);
     if (compiler.wrong)
         return error_set(error, ERROR_REJECT, "mqtt.topics: %zu errors in the configuration", compiler.wrong);
+    if (!streams)
+        return error_set(error, ERROR_REJECT, "mqtt.topics: no streams to lead to");
     *ret_map = map;
     map = NULL;
     return 0;

@@ -26,6 +26,10 @@ WRONG = {
         (NO_LAKE + KAFKA + "streams: {readings: {topics: [A]}, power: {key: /meter}, water: {topics: []}}\n",
          ["c.yaml:3:74: streams.water.topics: stream water goes nowhere, it has no topics and there is no lake: give it topics, or "
           "set lake.enabled: true", "default of streams.power.topics: stream power goes nowhere, it has no topics"]),
+    "a built-in stream that messages are sent to":
+        (NO_LAKE + KAFKA + "mqtt: {topics: {a/+: readings, b: unorganized, c/#: unorganized}}\nstreams: {readings: {topics: [A]}}\n",
+         ["c.yaml:3:35: mqtt.topics.b: stream unorganized goes nowhere, it has no topics and there is no lake",
+          "c.yaml:3:53: mqtt.topics.c/#: stream unorganized goes nowhere"]),
 }
 
 

@@ -235,3 +235,21 @@ Test(topic_map, dropped_streams_want_nothing)
     cr_assert_eq(topic_map_compile(&f.map, f.config, f.streams, &f.error), 0);
     tear_down(&f);
 }
+
+/* Patterns are judged also while the streams are wrong: one run shows all errors. */
+Test(topic_map, without_streams_the_patterns_are_judged)
+{
+    static const char *const sets[] = {
+        "streams.s.key=topic:none", "mqtt.topics.a+=nowhere", "mqtt.topics.b=nowhere", "mqtt.topics.c=s"};
+    struct fixture f;
+
+    load(&f, sets, COUNT(sets));
+    streams_free(&f.streams);
+    assert_errors(&f, "--set mqtt.topics.a+: level 1, 'a+': " WILD "\n");
+    load(&f, NULL, 0);
+    streams_free(&f.streams);
+    cr_assert_eq(topic_map_compile(&f.map, f.config, NULL, &f.error), -1);
+    cr_assert_str_eq(f.error.text, "mqtt.topics: no streams to lead to");
+    cr_assert_eq(config_errors(f.config), 0);
+    tear_down(&f);
+}
