@@ -116,7 +116,6 @@ def one_connection(bench):
     ours, theirs = bench.pairs(
         partial(ours_once, bench, name, **options), partial(raw_once, bench, name, **options)
     )
-    alone = ours_once(bench, f"{name} without the lake", "lake.enabled=false", **options)
     newer = ours_once(bench, f"{name} MQTT 5", version=5, **options)
     return [
         rate_row(name, f"one connection, window {WINDOW:,}", ours, theirs, ">= 0.7"),
@@ -125,8 +124,7 @@ def one_connection(bench):
             "the same, absolute",
             count(median(ours, "rate")),
             goal=">= 1,000,000",
-            more=f"without the lake {count(alone['rate'])} ({alone['cpu_us']:.2f} us: {by_thread([alone], records)}); "
-            f"MQTT 5.0 {count(newer['rate'])}",
+            more=f"MQTT 5.0 {count(newer['rate'])}",
         ),
         cpu_row(name, ours, theirs, "<= 0.5 us"),
     ]
