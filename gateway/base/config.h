@@ -35,8 +35,8 @@ struct config_map {
 /* One entry below `streams:`. Durations are microseconds, sizes bytes, everywhere. */
 struct config_stream {
     char *name;
-    char *format; /* json, text */
-    char *key; /* JSON pointer, header:NAME, query:NAME, path:key; "" for none */
+    char *format; /* json, text, bytes */
+    char *key; /* JSON pointer, header:NAME, query:NAME, path:key, topic:NAME, mqtt:NAME; "" for none */
     struct config_map labels;
     struct {
         char *field; /* JSON pointer; "" for the received time */
