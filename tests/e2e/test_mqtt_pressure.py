@@ -1,0 +1,288 @@
+"""The MQTT listener when something stands still: a full journal, clients that do not read, more than memory may hold, a quota that is used
+up; and its end under load."""
+
+import contextlib
+import pathlib
+import select
+import signal
+import threading
+import time
+
+import pytest
+
+import mqtt
+import siege
+from mqtt import PUBACK, PUBREC, V5, V311, Client, connected, rows
+from mqtt_publisher import Publisher, check_all
+from penstock import lake_rows, run_command, wait_until
+
+TEXT = "mqtt: {topics: {'text/#': text, 'readings/{sensor_id}': readings}}\nstreams: {readings: {key: /sensor_id}, text: {format: text}}\n"
+MIB = 1 << 20
+
+
+def resident(server):
+    for line in pathlib.Path(f"/proc/{server.process.pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) * 1024
+    raise AssertionError("no VmRSS")
+
+
+def slow_commits(gateway, delay):
+    return siege.injected(gateway, f"fdatasync:delay_enter={delay}", gateway.directory / "strace")
+
+
+# ---- a full journal ----
+
+@pytest.fixture
+def blocked(gateway):
+    """A small journal, and a lake that cannot be written until unblock()."""
+    one = gateway("lake.url=blocked/lake", "lake.roll.every=200ms", *siege.SMALL_SEGMENTS, "mqtt.max_unacknowledged=1MiB", config=TEXT)
+    one.directory.joinpath("blocked").write_text("a file where a directory should be")
+    return one.start()
+
+
+def unblock(server):
+    server.directory.joinpath("blocked").unlink()
+
+
+def kept(server):
+    return lake_rows(server.directory / "blocked" / "lake")
+
+
+def fill(server, version=V5):
+    """Publishes until no acknowledgement comes; the client and how many it sent. Each is its number and 20 kB."""
+    client = connected(server, version, "filler", seconds=60, keep_alive=30)
+    sent = 0
+    while True:
+        sent += 1
+        client.publish("text/fill", f"{sent} " + "x" * 20000, 1, sent)
+        if client.silent(2):
+            assert server.ready()[0] == 503
+            return client, sent
+        client.expect(PUBACK, sent)
+
+
+@pytest.mark.parametrize("version", [V311, V5])
+def test_full_journal_stops_acknowledgements_and_nothing_else(blocked, version):
+    """PINGREQ is answered, nobody is thrown out, and all goes on when there is room."""
+    client, sent = fill(blocked, version)
+    with client, connected(blocked, version, "other", keep_alive=30) as other, connected(blocked, version, "third", keep_alive=2) as third:
+        first = other.publish("text/other", "other", 2)
+        began = time.monotonic()
+        while time.monotonic() < began + 5:  # longer than the third one's keep alive
+            for one in (client, other, third):
+                one.ping()
+            assert client.silent(0.3) and other.silent(0.3)
+        unblock(blocked)
+        client.expect(PUBACK, sent)
+        other.expect(PUBREC, first)
+        assert client.store("text/fill", f"{sent + 1} ") == 0
+    wait_until("all rows", lambda: len(kept(blocked)) == sent + 2, 30)
+    found = [int(row.split()[0]) for row in kept(blocked) if row != b"other"]
+    assert found == list(range(1, sent + 2))
+    assert "mqtt.end client=filler" not in blocked.said() and "mqtt.end client=other" not in blocked.said()
+
+
+def test_full_journal_stops_reading_at_the_limit(blocked):
+    """What is sent above mqtt.max_unacknowledged stays with the senders: memory does not grow, and nothing is lost."""
+    client, sent = fill(blocked)
+    before = resident(blocked)
+    message = b"y" * 20000
+    with client, contextlib.ExitStack() as stack:
+        flooders = [stack.enter_context(connected(blocked, V311, f"flood-{number}", seconds=60, keep_alive=2)) for number in range(10)]
+        threads = [threading.Thread(target=flood, args=(one, message, 400), daemon=True) for one in flooders]
+        for thread in threads:
+            thread.start()
+        peak, began = 0, time.monotonic()
+        while time.monotonic() < began + 5:  # longer than their keep alive: those that are not read cannot be silent
+            peak = max(peak, resident(blocked))
+            select.select([], [], [], 0.1)
+        assert peak - before < 8 * MIB, f"{(peak - before) / MIB:.1f} MiB more"
+        assert any(thread.is_alive() for thread in threads), "all of 80 MB were taken"
+        unblock(blocked)
+        for one, thread in zip(flooders, threads):
+            thread.join(60)
+            assert one.acknowledged == list(range(1, 401))
+        client.expect(PUBACK, sent)
+    wait_until("all rows", lambda: len(kept(blocked)) == sent + 4000, 60)
+    assert sum(row == message for row in kept(blocked)) == 4000
+
+
+def flood(client, message, count):
+    """Sends all and reads what comes back; 3.1.1 has no limit that it would have to keep to."""
+    def send():
+        for id in range(1, count + 1):
+            client.send(mqtt.publish(V311, "text/flood", message, 1, id))
+        while not done.wait(0.3):  # whoever is read again must not be silent
+            client.send(mqtt.PING)
+    done, client.acknowledged = threading.Event(), []
+    sender = threading.Thread(target=send, daemon=True)
+    sender.start()
+    while len(client.acknowledged) < count:
+        got = client.next()
+        assert got is not None, "the connection ended"
+        if got.type == PUBACK:
+            client.acknowledged.append(got.id)
+    done.set()
+    sender.join(60)
+
+
+def test_sessions_and_stops_with_a_full_journal(blocked):
+    """Whatever was not acknowledged is there after the next start once the client has sent it again, once."""
+    client, sent = fill(blocked)
+    with Client(blocked.ports["mqtt"], seconds=30) as two:
+        two.connect("two", clean=False, session_expiry=600)
+        two.publish("text/two", "two", 2, 1)
+        assert two.silent(0.5)
+        blocked.sets.append("gateway.grace=500ms")
+        blocked.stop()
+    client.socket.close()
+    unblock(blocked)
+    blocked.start()
+    with Client(blocked.ports["mqtt"], seconds=30) as two:
+        two.connect("two", clean=False, session_expiry=600)
+        two.publish("text/two", "two", 2, 1, dup=True)
+        two.expect(PUBREC, 1)
+    wait_until("the row", lambda: b"two" in kept(blocked), 30)
+    assert kept(blocked).count(b"two") == 1
+
+
+def test_used_up_quota_stops_one_stream_only(gateway):
+    """The dead letters of a stream: its messages wait, those of others pass on other connections."""
+    with gateway("lake.roll.every=100ms", "dead_letters.quota=1MiB", config=TEXT) as server, contextlib.ExitStack() as stack:
+        bad = stack.enter_context(connected(server, V5, "bad", seconds=30))
+        sent = 0
+        while True:
+            sent += 1
+            bad.publish("readings/s1", "no JSON " + "x" * 50000, 1, sent)
+            if bad.silent(2):
+                break
+            bad.expect(PUBACK, sent)
+        assert sent > 15
+        with connected(server, V311, "good") as good:
+            assert good.store("text/a", "passes") == 0
+        assert rows(server, 1) == [b"passes"]
+        done = run_command("dead-letters", "drop", "readings", "-c", "penstock.yaml", cwd=server.directory)
+        assert done.returncode == 0, done
+        bad.expect(PUBACK, sent)
+
+
+# ---- those that do not read ----
+
+def test_acknowledgements_that_nobody_reads(gateway):
+    """A client that never reads is not read from either, before its answers take much memory; once it reads, all are there in order."""
+    with gateway("lake.roll.every=200ms", config=TEXT) as server:
+        client = Client(server.ports["mqtt"], V311, seconds=60, buffer=4096)
+        burst = b"".join(mqtt.publish(V311, "text/a", b"x", 1, id) for id in range(1, 65536))
+        with client:
+            client.connect("deaf")
+            connected(server).disconnect()
+            before, sent = resident(server), 0
+            client.socket.setblocking(False)
+            stalled = time.monotonic()
+            while time.monotonic() < stalled + 1.5:
+                assert sent < 80 * len(burst), "more is read than answers can be written"
+                place = sent % len(burst)
+                try:
+                    sent += client.socket.send(burst[place:place + MIB])
+                    stalled = time.monotonic()
+                except BlockingIOError:
+                    select.select([], [client.socket], [], 0.2)
+            assert resident(server) - before < 16 * MIB
+            with connected(server, V5, "other") as other:
+                assert other.store("text/b", "other") == 0
+            client.socket.settimeout(60)
+            whole = sent // len(burst) * 65535
+            for number in range(whole):
+                client.expect(PUBACK, number % 65535 + 1)
+
+
+def test_client_that_never_reads_is_closed(gateway):
+    """Answers that wait longer than mqtt.packet_timeout."""
+    with gateway("mqtt.packet_timeout=1s", "lake.roll.every=200ms", config=TEXT) as server:
+        client = Client(server.ports["mqtt"], V311, seconds=30, buffer=4096)
+        with client:
+            client.connect("deaf")
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError, TimeoutError):
+                for _ in range(2000):
+                    client.socket.sendall(mqtt.PING * 10000)
+            wait_until("its end", lambda: server.metric("penstock_connections", 'source="mqtt"') == 0)
+
+
+# ---- more than there is room for ----
+
+def test_memory_is_bounded(gateway):
+    """Sixty packets of a megabyte, each of them in halves, into room for four: all arrive."""
+    with gateway("mqtt.max_unacknowledged=4MiB", "lake.roll.every=200ms", config=TEXT) as server, contextlib.ExitStack() as stack:
+        payload = b"z" * (MIB - 100)
+        clients = [stack.enter_context(connected(server, V5, f"c{number}", seconds=60)) for number in range(60)]
+        clients[0].ping()
+        before, peak = resident(server), 0
+        threads = [threading.Thread(target=one.publish, args=("text/large", payload, 1, 1), daemon=True) for one in clients]
+        for thread in threads:
+            thread.start()
+        while any(thread.is_alive() for thread in threads):
+            peak = max(peak, resident(server))
+            select.select([], [], [], 0.02)
+        for one in clients:
+            one.expect(PUBACK, 1)
+        assert peak - before < 24 * MIB, f"{(peak - before) / MIB:.1f} MiB more"
+        assert len(rows(server, 60, seconds=30)) == 60
+
+
+def test_halves_of_packets_hold_up_nobody(gateway):
+    """Half packets that never end take all room for packets that are not whole: small messages pass, and the holders are thrown out."""
+    with gateway("mqtt.max_unacknowledged=4MiB", "mqtt.packet_timeout=2s", "lake.roll.every=200ms", config=TEXT) as server, \
+            contextlib.ExitStack() as stack:
+        half = mqtt.publish(V5, "text/large", b"z" * (MIB - 100), 1, 1)[:MIB // 2]
+        holders = [stack.enter_context(connected(server, V5, f"holder-{number}", seconds=60)) for number in range(20)]
+        threads = [threading.Thread(target=one.send, args=(half,), daemon=True) for one in holders]
+        for thread in threads:
+            thread.start()
+        with connected(server, V5, "small") as small:
+            for number in range(200):
+                assert small.store("text/small", str(number)) == 0
+            wait_until("the holders' end", lambda: server.metric("penstock_connections", 'source="mqtt"') == 1, 30)
+            assert small.store("text/small", "x" * (MIB - 100)) == 0
+        assert len(rows(server, 201)) == 201
+
+
+# ---- the end ----
+
+@pytest.mark.parametrize("version", [V311, V5])
+def test_stop_under_load_loses_nothing(gateway, version):
+    """SIGTERM again and again: what was acknowledged is there, QoS 2 once, QoS 1 again at most what was in flight."""
+    server = gateway("lake.roll.every=200ms", "mqtt.threads=2").start()
+    publishers = [Publisher(server, f"p{qos}-{number}", version, qos, 200) for qos in (0, 1, 2) for number in range(2)]
+    for one in publishers:
+        one.start()
+    for count in range(3):
+        before = sum(len(one.acknowledged) for one in publishers)
+        wait_until("messages", lambda: sum(len(one.acknowledged) for one in publishers) > before + 2000, 60)
+        began = time.monotonic()
+        server.process.send_signal(signal.SIGTERM)
+        assert server.ended(30) == 0, server.said()
+        assert time.monotonic() - began < 8, "the stop waited for clients"
+        server.start()
+    for one in publishers:
+        one.finish()
+    server.stop_cleanly()
+    check_all(lake_rows(server.lake), publishers)
+    if version == V5:
+        assert all(one.told[0x8B] >= 2 for one in publishers if one.qos), [one.told for one in publishers]
+
+
+def test_stop_while_the_journal_works(gateway):
+    """What was handed over is acknowledged before the good-bye."""
+    server = gateway("lake.roll.every=200ms", config=TEXT).start()
+    with connected(server, V5, "last") as client:
+        with slow_commits(server, "700ms"):
+            client.send(*(mqtt.publish(V5, "text/a", str(id), 1, id) for id in range(1, 101)))
+            wait_until("them to be held", lambda: server.metric("penstock_body_bytes_in_flight", 'source="mqtt"') > 0)
+            server.process.send_signal(signal.SIGTERM)
+            got = client.end()
+        assert got[-1].type == mqtt.DISCONNECT and got[-1].reason == 0x8B
+        acknowledged = [one.id for one in got[:-1]]
+        assert acknowledged == list(range(1, len(acknowledged) + 1)) and acknowledged
+    assert server.ended() == 0, server.said()
+    assert [int(row) for row in lake_rows(server.lake)][:len(acknowledged)] == acknowledged
