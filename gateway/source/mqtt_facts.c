@@ -36,7 +36,7 @@ static struct slice mqtt_fact_topic(struct mqtt_facts *facts)
 
 static struct slice mqtt_fact_qos(struct mqtt_facts *facts)
 {
-    return (struct slice){"012" + facts->publish->qos, 1};
+    return (struct slice){&"012"[facts->publish->qos], 1};
 }
 
 static struct slice mqtt_fact_retain(struct mqtt_facts *facts)
