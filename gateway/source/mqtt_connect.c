@@ -131,6 +131,17 @@ void mqtt_connect_answer(struct mqtt_connection *connection)
     mqtt_connection_flush_later(connection);
 }
 
+/* A client may publish, say good-bye and be back before any of that is read: it must not cost it its messages, nor leave its will. But it
+ * does not wait for long, as when the journal is full. */
+static bool connect_waits(const struct mqtt_connection *connection, struct mqtt_connection *before)
+{
+    if (before->phase != MQTT_PHASE_UP || before->heard_out ||
+        connection->thread->now - connection->heard > MQTT_TAKE_OVER_PATIENCE)
+        return false;
+    mqtt_input_call(before);
+    return true;
+}
+
 /* The answer waits for a commit only when a session is dropped: should that be undone by a crash, its packet ids would come back, and a
  * new message that uses one again would be taken for the old one. */
 static enum mqtt_taken connect_open(
@@ -141,6 +152,8 @@ static enum mqtt_taken connect_open(
     struct mqtt_session *before = mqtt_session_find(thread->sessions, client_id);
     struct error error;
 
+    if (before && before->connection && connect_waits(connection, before->connection))
+        return MQTT_LATER;
     if (before && before->connection)
         mqtt_connection_end(before->connection, MQTT_REASON_TAKEN_OVER, "the client connected again");
     mqtt_will_return(thread, client_id, connect->clean);

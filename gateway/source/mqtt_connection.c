@@ -125,6 +125,12 @@ void mqtt_connection_answered(struct mqtt_connection *connection)
 void mqtt_connection_bury_dead(struct mqtt_thread *thread)
 {
     assert(!thread->flush);
+    for (struct mqtt_connection **link = &thread->calls; *link;) {
+        if ((*link)->dead)
+            *link = (*link)->call_next;
+        else
+            link = &(*link)->call_next;
+    }
     while (thread->dead) {
         struct mqtt_connection *connection = thread->dead;
         thread->dead = connection->dead_next;
@@ -232,7 +238,7 @@ void mqtt_connection_free_all(struct mqtt_thread *thread)
         connection->answers = 0;
         mqtt_connection_close(connection);
     }
-    thread->flush = NULL;
+    thread->flush = thread->calls = NULL;
     mqtt_connection_bury_dead(thread);
 }
 

@@ -1,9 +1,11 @@
 /* mqtt_input: what comes from a connection, packet by packet, and those that have to wait; see mqtt_internal.h */
 #include <errno.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "source/mqtt_internal.h"
 
+#define INPUT_LAST_READS 64 /* of one that is taken over */
 #define INPUT_COPY_MAX (16 << 10) /* a packet that is larger is read to where it stays */
 
 void mqtt_input_unpause(struct mqtt_connection *connection)
@@ -203,6 +205,7 @@ void mqtt_input_read(struct mqtt_connection *connection)
 {
     struct slice data;
 
+    connection->heard_out = false;
     if (connection->phase == MQTT_PHASE_LINGERING) {
         input_linger(connection);
         return;
@@ -249,4 +252,43 @@ void mqtt_input_resume(struct mqtt_thread *thread)
         if (input_retry(connection) && connection->phase != MQTT_PHASE_CLOSED && !connection->paused)
             mqtt_connection_watch(connection);
     }
+}
+
+/* ---- those that are taken over -------------------------------------------------------------------------------------- */
+
+void mqtt_input_call(struct mqtt_connection *connection)
+{
+    if (connection->called)
+        return;
+    connection->called = true;
+    connection->call_next = connection->thread->calls;
+    connection->thread->calls = connection;
+}
+
+static void input_hear_out(struct mqtt_connection *connection)
+{
+    int waiting = 0;
+
+    connection->called = false;
+    for (int i = 0; i < INPUT_LAST_READS && connection->phase == MQTT_PHASE_UP && !connection->paused; i++) {
+        if (ioctl(connection->fd, FIONREAD, &waiting) || waiting == 0)
+            break;
+        mqtt_input_read(connection);
+    }
+    connection->heard_out = !connection->paused;
+}
+
+void mqtt_input_take_calls(struct mqtt_thread *thread)
+{
+    struct mqtt_connection *called = thread->calls;
+
+    if (!called)
+        return;
+    thread->calls = NULL;
+    while (called) {
+        struct mqtt_connection *connection = called;
+        called = connection->call_next;
+        input_hear_out(connection);
+    }
+    mqtt_input_resume(thread);
 }

@@ -43,6 +43,7 @@
 #define MQTT_SWEEP_PERIOD CLOCK_SECOND
 #define MQTT_RETRY_PAUSE (CLOCK_SECOND / 10) /* between two tries at a journal that is full */
 #define MQTT_LINGER CLOCK_SECOND /* for a client to read why it is closed */
+#define MQTT_TAKE_OVER_PATIENCE (2 * CLOCK_SECOND) /* until what the old connection has sent is taken */
 #define MQTT_REFUSAL_PAUSE \
     CLOCK_SECOND /* MQTT 3.1.1 cannot refuse a message: the connection is closed, not at once */
 
@@ -66,12 +67,14 @@ struct mqtt_connection {
     struct mqtt_connection *paused_next;
     struct mqtt_connection *flush_next;
     struct mqtt_connection *dead_next;
+    struct mqtt_connection *call_next;
     struct mqtt_thread *thread;
     struct mqtt_session *session;
     int fd;
     enum mqtt_phase phase;
     enum mqtt_version version;
     bool paused, to_flush, dead;
+    bool called, heard_out; /* it is to be taken over: what it has sent is taken first; that has been done */
     uint32_t watched; /* what epoll watches */
     size_t answers; /* in batches */
     uint32_t quota; /* messages that count against its Receive Maximum */
@@ -155,6 +158,7 @@ struct mqtt_thread {
     struct mqtt_connection *favoured; /* the one that may complete its packet although it is crowded */
     struct mqtt_connection *flush;
     struct mqtt_connection *dead;
+    struct mqtt_connection *calls; /* those whose last bytes somebody waits for */
     size_t connections_count;
     uint64_t held; /* bytes that connections hold back */
 
@@ -244,6 +248,9 @@ void mqtt_input_pause(struct mqtt_connection *connection);
 void mqtt_input_unpause(struct mqtt_connection *connection);
 /* Tries those that are paused, in turn, until the batch is full. */
 void mqtt_input_resume(struct mqtt_thread *thread);
+/* Somebody wants to take it over: what it has sent by now is taken at the end of the round. */
+void mqtt_input_call(struct mqtt_connection *connection);
+void mqtt_input_take_calls(struct mqtt_thread *thread);
 /* Forgets what it holds back. */
 void mqtt_input_drop(struct mqtt_connection *connection);
 

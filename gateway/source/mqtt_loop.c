@@ -180,6 +180,7 @@ static int loop_step(struct mqtt_thread *thread, struct error *error)
         mqtt_input_resume(thread);
     for (int i = 0; i < count; i++)
         loop_event(thread, &events[i]);
+    mqtt_input_take_calls(thread);
     loop_sweep(thread);
     if (thread->wills)
         mqtt_will_store_due(thread);
