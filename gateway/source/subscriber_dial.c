@@ -166,7 +166,8 @@ int subscriber_dial_start(struct subscriber *subscriber)
     struct subscriber_dial *dial = calloc(1, sizeof *dial);
     struct error error;
 
-    subscriber->link = (struct subscriber_link){.since = subscriber_now(subscriber)};
+    subscriber->link =
+        (struct subscriber_link){.since = subscriber_now(subscriber), .socket = -1, .pair = {-1, -1}};
     if (!dial) {
         subscriber_link_end(subscriber, SUBSCRIBER_FILE, "out of memory");
         return -1;

@@ -9,8 +9,8 @@
  * Connecting blocks (names, TCP), so it is done by a thread that lives as long as that takes: the dial. A stop leaves it behind.
  *
  * Memory of a broker: its batch (SUBSCRIBER_BATCH_BYTES, or one message of mqtt.max_packet when that is more), the descriptions of its
- * records, a window (SUBSCRIBER_WINDOW), and in the library one packet and the acknowledgements of one batch. Over TLS, where nobody can
- * look at what comes, a packet may be as large as MQTT allows.
+ * records, a window (SUBSCRIBER_WINDOW), a packet that is not whole yet, and in the library one packet and the acknowledgements of one
+ * batch. Over TLS, where nobody can look at what comes, a packet may be as large as MQTT allows.
  */
 #ifndef PENSTOCK_SOURCE_SUBSCRIBER_INTERNAL_H
 #define PENSTOCK_SOURCE_SUBSCRIBER_INTERNAL_H
@@ -36,7 +36,6 @@
 #define SUBSCRIBER_HOLD_PAUSE (CLOCK_SECOND / 10) /* between two tries at a journal that takes nothing */
 #define SUBSCRIBER_HOLD_TOLD (2 * CLOCK_SECOND) /* so long that may take until it is told */
 #define SUBSCRIBER_RESUBSCRIBE (60 * CLOCK_SECOND) /* between two tries at filters that were refused */
-#define SUBSCRIBER_STARVED_PAUSE (CLOCK_SECOND / 500)
 #define SUBSCRIBER_GAP_TOLD (3600 * CLOCK_SECOND) /* so long /readyz tells of a lost session */
 #define SUBSCRIBER_TEXT 256
 
@@ -107,9 +106,10 @@ struct subscriber_link {
     int64_t since; /* when it was made, later when it was up (monotonic) */
     int64_t misc_at; /* next look at the keep alive */
     uint64_t messages; /* that came */
-    bool piecemeal; /* a message is read that is larger than the window */
-    bool starved; /* woken for bytes that are not there yet */
-    int low_water; /* of the socket */
+    int socket; /* without TLS: the connection, whatever stands in its place for the library; else -1 */
+    int pair
+        [2]; /* what stands there for a packet that did not come whole; [1] is the library's; -1: none yet */
+    struct bytes rest; /* of a packet that is not whole: what has come of it */
     uint64_t quiet_from; /* TLS: bytes that had come with the last message, or when nothing came last */
     int subscribing; /* packet id of the SUBSCRIBE under way; 0: none */
     int64_t subscribe_at; /* next try at filters that were refused; 0: none */
@@ -226,11 +226,9 @@ short subscriber_link_wait(struct subscriber *subscriber, short events, int64_t 
 /* ---- subscriber_read.c ------------------------------------------------------------------------------------------------ */
 
 /* Something has come. */
-void subscriber_read(struct subscriber *subscriber, short events);
+void subscriber_read(struct subscriber *subscriber);
 /* Nothing has come for a while. */
 void subscriber_read_nothing(struct subscriber *subscriber);
-/* What the socket is to be waited for. */
-short subscriber_read_events(const struct subscriber *subscriber);
 /* After each call of the library. False: the connection is over. */
 bool subscriber_link_check(struct subscriber *subscriber, int code);
 

@@ -3,15 +3,18 @@
  * The library calls back from within mosquitto_loop_read(), on the broker's own thread. It has queued the PUBACK of a message by then.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <mqtt_protocol.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "source/subscriber_internal.h"
 
 #define LINK_MISC_PERIOD CLOCK_SECOND
@@ -161,13 +164,25 @@ static void link_on_log(struct mosquitto *handle, void *context, int level, cons
         snprintf(link->log, sizeof link->log, "%s", text);
 }
 
+static int link_socket(const struct subscriber_link *link)
+{
+    return link->socket >= 0 ? link->socket : mosquitto_socket(link->handle);
+}
+
 void subscriber_link_open(struct subscriber *subscriber)
 {
-    struct mosquitto *handle = subscriber->link.handle;
+    struct subscriber_link *link = &subscriber->link;
+    struct mosquitto *handle = link->handle;
+    const uint64_t most = subscriber->source->context.config->mqtt.max_packet;
 
+    bytes_init(&link->rest, (most > SUBSCRIBER_WINDOW ? most : SUBSCRIBER_WINDOW) + 1);
+    if (!subscriber->settings.url.tls) {
+        link->socket = fcntl(mosquitto_socket(handle), F_DUPFD_CLOEXEC, 0);
+        if (link->socket < 0)
+            subscriber_link_end(subscriber, SUBSCRIBER_UNREACHABLE, "%s", strerror(errno));
+    }
     subscriber->link.since = subscriber_now(subscriber);
     subscriber->link.misc_at = subscriber->link.since + LINK_MISC_PERIOD;
-    subscriber->link.low_water = 1;
     mosquitto_user_data_set(handle, subscriber);
     mosquitto_log_callback_set(handle, link_on_log);
     mosquitto_connect_v5_callback_set(handle, link_on_connect);
@@ -178,8 +193,16 @@ void subscriber_link_open(struct subscriber *subscriber)
 
 void subscriber_link_close(struct subscriber *subscriber)
 {
-    mosquitto_destroy(subscriber->link.handle);
-    subscriber->link.handle = NULL;
+    struct subscriber_link *link = &subscriber->link;
+
+    if (!link->handle)
+        return;
+    mosquitto_destroy(link->handle);
+    link->handle = NULL;
+    fd_close(&link->socket);
+    fd_close(&link->pair[0]);
+    fd_close(&link->pair[1]);
+    bytes_free(&link->rest);
 }
 
 /* ---- waiting, reading, writing ------------------------------------------------------------------------------------ */
@@ -188,7 +211,7 @@ short subscriber_link_wait(struct subscriber *subscriber, short events, int64_t 
 {
     struct pollfd waits[] = {
         {subscriber->wake, POLLIN, 0},
-        {events ? mosquitto_socket(subscriber->link.handle) : -1, events, 0},
+        {events ? link_socket(&subscriber->link) : -1, events, 0},
     };
     uint64_t value;
 
@@ -204,7 +227,7 @@ short subscriber_link_wait(struct subscriber *subscriber, short events, int64_t 
 /* An acknowledgement is a write of four bytes: corked, those of a batch leave in few segments, and the last ones at once. */
 static void link_cork(const struct subscriber *subscriber, int on)
 {
-    setsockopt(mosquitto_socket(subscriber->link.handle), IPPROTO_TCP, TCP_CORK, &on, sizeof on);
+    setsockopt(link_socket(&subscriber->link), IPPROTO_TCP, TCP_CORK, &on, sizeof on);
 }
 
 void subscriber_link_write(struct subscriber *subscriber)
@@ -248,18 +271,14 @@ void subscriber_link_step(struct subscriber *subscriber, int64_t deadline)
     if (link->ended)
         return;
     /* Before all is written nothing more is read: what is queued stays bounded. */
-    const short wanted = mosquitto_want_write(link->handle) ? POLLOUT
-                         : link->starved                    ? 0
-                                                            : subscriber_read_events(subscriber);
-    const int64_t now = subscriber_now(subscriber);
-    const int64_t until = link->starved ? now + SUBSCRIBER_STARVED_PAUSE : due < deadline ? due : deadline;
-    link->starved = false;
-    const short came = subscriber_link_wait(subscriber, wanted, until - now);
+    const short wanted = mosquitto_want_write(link->handle) ? POLLOUT : POLLIN;
+    const short came = subscriber_link_wait(
+        subscriber, wanted, (due < deadline ? due : deadline) - subscriber_now(subscriber));
     if (came & POLLOUT)
         subscriber_link_write(subscriber);
     else if (came)
-        subscriber_read(subscriber, came);
-    else if (wanted)
+        subscriber_read(subscriber);
+    else
         subscriber_read_nothing(subscriber);
 }
 

@@ -4,15 +4,17 @@
  * that stands in the same record; a batch that is full is committed in the callback then.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/tcp.h> /* the C library's struct tcp_info knows no numbers of bytes */
 #include <netinet/in.h>
-#include <poll.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "source/subscriber_internal.h"
 
+#define READ_TAKE_MAX ((size_t)64 << 10) /* bytes of a packet that are taken at once */
 #define READ_QUIET_SLACK (1 << 20) /* bytes over TLS besides a message's that may come without any message */
 
 /* What the library says of the end of a connection. */
@@ -43,51 +45,26 @@ bool subscriber_link_check(struct subscriber *subscriber, int code)
     return subscriber->link.ended == SUBSCRIBER_FINE;
 }
 
-/* One call, if there is room for what it brings. False: there is none, or the connection is over. */
-static bool read_once(struct subscriber *subscriber)
+static bool read_call(struct subscriber *subscriber)
 {
-    if (subscriber->link.ended || subscriber->batch.messages >= subscriber->settings.from->batch)
-        return false;
     errno = 0;
     return subscriber_link_check(subscriber, mosquitto_loop_read(subscriber->link.handle, 1));
 }
 
-/* ---- in the clear ------------------------------------------------------------------------------------------------ */
-
-short subscriber_read_events(const struct subscriber *subscriber)
+/* If there is room for what it brings. False: there is none, or the connection is over. */
+static bool read_once(struct subscriber *subscriber)
 {
-    return subscriber->link.low_water > 1 ? POLLIN | POLLRDHUP : POLLIN;
+    if (subscriber->link.ended || subscriber->batch.messages >= subscriber->settings.from->batch)
+        return false;
+    return read_call(subscriber);
 }
 
-/* The socket is readable when so many bytes are there. */
-static void read_set_low_water(struct subscriber *subscriber, size_t bytes)
-{
-    const int wanted = (int)bytes;
-
-    if (wanted == subscriber->link.low_water)
-        return;
-    subscriber->link.low_water = wanted;
-    setsockopt(mosquitto_socket(subscriber->link.handle), SOL_SOCKET, SO_RCVLOWAT, &wanted, sizeof wanted);
-}
-
-/* Nothing whole is there: waits for the rest, or has the library read what is too large for the window. */
-static void read_wait_for(struct subscriber *subscriber, const struct subscriber_window *window, short events)
-{
-    struct subscriber_link *link = &subscriber->link;
-
-    if (window->piecemeal) {
-        read_set_low_water(subscriber, 1);
-        link->piecemeal = true;
-        read_once(subscriber);
-        return;
-    }
-    if (events & (POLLRDHUP | POLLHUP | POLLERR))
-        subscriber_link_end(
-            subscriber, SUBSCRIBER_CLOSED, "the broker closed the connection within a packet");
-    /* The kernel wakes early when it is short of memory. */
-    link->starved = link->low_water == (int)window->wanted;
-    read_set_low_water(subscriber, window->wanted);
-}
+/* ---- in the clear ------------------------------------------------------------------------------------------------
+ *
+ * Whole packets stay in the socket for the library. One that is not whole is taken out, put together, judged, and given to the library through
+ * a pair of sockets that takes the connection's place meanwhile. (Left in the socket it could keep the kernel from taking the rest: what a
+ * few bytes are left of counts as a whole in the receive buffer.)
+ */
 
 static void read_refuse(
     struct subscriber *subscriber, enum subscriber_window_wrong wrong, const struct error *error)
@@ -97,10 +74,103 @@ static void read_refuse(
         "the broker sends %.200s", error->text);
 }
 
-static void read_packets(struct subscriber *subscriber, struct slice bytes, short events)
+/* The socket's error, or its end. */
+static void read_fail(struct subscriber *subscriber, ssize_t got)
 {
-    const struct subscriber_window_rules rules = {
+    if (got == 0)
+        read_tell_end(subscriber, MOSQ_ERR_CONN_LOST, 0);
+    else if (errno != EAGAIN && errno != EINTR)
+        read_tell_end(subscriber, MOSQ_ERR_ERRNO, errno);
+}
+
+static bool read_open_pair(struct subscriber *subscriber)
+{
+    struct subscriber_link *link = &subscriber->link;
+
+    if (link->pair[0] >= 0)
+        return true;
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, link->pair) == 0)
+        return true;
+    read_tell_end(subscriber, MOSQ_ERR_ERRNO, errno);
+    return false;
+}
+
+/* Has the library read the packet that was put together. */
+static void read_give(struct subscriber *subscriber)
+{
+    struct subscriber_link *link = &subscriber->link;
+    const int fd = mosquitto_socket(link->handle);
+    size_t given = 0;
+
+    if (!read_open_pair(subscriber))
+        return;
+    if (dup3(link->pair[1], fd, O_CLOEXEC) < 0)
+        read_tell_end(subscriber, MOSQ_ERR_ERRNO, errno);
+    while (!link->ended && given < link->rest.length) {
+        const ssize_t sent =
+            send(link->pair[0], link->rest.data + given, link->rest.length - given, MSG_NOSIGNAL);
+        if (sent > 0)
+            given += (size_t)sent;
+        else
+            read_tell_end(subscriber, MOSQ_ERR_ERRNO, errno);
+        read_call(subscriber); /* takes all that is there */
+    }
+    if (mosquitto_socket(link->handle) == fd && dup3(link->socket, fd, O_CLOEXEC) < 0)
+        read_tell_end(subscriber, MOSQ_ERR_ERRNO, errno);
+    bytes_clear(&link->rest);
+    if (link->rest.capacity > SUBSCRIBER_WINDOW)
+        bytes_free(&link->rest);
+}
+
+static struct subscriber_window_rules read_rules(const struct subscriber *subscriber)
+{
+    return (struct subscriber_window_rules){
         subscriber->settings.v5, subscriber->link.up, subscriber->source->context.config->mqtt.max_packet};
+}
+
+/* Takes `wanted` bytes of a packet, as far as they are there, to those that were taken before. */
+static bool read_take(struct subscriber *subscriber, size_t wanted)
+{
+    struct bytes *rest = &subscriber->link.rest;
+    const size_t most = wanted - rest->length < READ_TAKE_MAX ? wanted - rest->length : READ_TAKE_MAX;
+    struct error error;
+
+    if (bytes_reserve(rest, most, &error)) {
+        subscriber_link_end(subscriber, SUBSCRIBER_PROTOCOL, "%.200s", error.text);
+        return false;
+    }
+    const ssize_t got = recv(subscriber->link.socket, rest->data + rest->length, most, MSG_DONTWAIT);
+    if (got <= 0) {
+        read_fail(subscriber, got);
+        return false;
+    }
+    rest->length += (size_t)got;
+    return true;
+}
+
+/* The packet that stands in `rest`, until it is whole or no more is there. */
+static void read_rest(struct subscriber *subscriber)
+{
+    const struct subscriber_window_rules rules = read_rules(subscriber);
+    struct subscriber_window window;
+    enum subscriber_window_wrong wrong;
+    struct error error;
+
+    do {
+        if (subscriber_window_judge(bytes_slice(&subscriber->link.rest), &rules, &window, &wrong, &error)) {
+            read_refuse(subscriber, wrong, &error);
+            return;
+        }
+        if (window.packets) {
+            read_give(subscriber);
+            return;
+        }
+    } while (read_take(subscriber, window.wanted));
+}
+
+static void read_packets(struct subscriber *subscriber, struct slice bytes)
+{
+    const struct subscriber_window_rules rules = read_rules(subscriber);
     struct subscriber_window window;
     enum subscriber_window_wrong wrong;
     struct error error;
@@ -113,29 +183,22 @@ static void read_packets(struct subscriber *subscriber, struct slice bytes, shor
         return;
     if (right != 0)
         read_refuse(subscriber, wrong, &error);
-    else if (window.packets == 0)
-        read_wait_for(subscriber, &window, events);
-    else
-        read_set_low_water(subscriber, 1);
+    else if (window.packets == 0 && read_take(subscriber, window.wanted))
+        read_rest(subscriber);
 }
 
-static void read_plain(struct subscriber *subscriber, short events)
+static void read_plain(struct subscriber *subscriber)
 {
-    const uint64_t before = subscriber->link.messages;
-    const int fd = mosquitto_socket(subscriber->link.handle);
-
-    if (subscriber->link.piecemeal) {
-        read_once(subscriber);
-        subscriber->link.piecemeal = subscriber->link.messages == before;
+    if (subscriber->link.rest.length) {
+        read_rest(subscriber);
         return;
     }
-    const ssize_t length = recv(fd, subscriber->window, SUBSCRIBER_WINDOW, MSG_PEEK | MSG_DONTWAIT);
+    const ssize_t length =
+        recv(subscriber->link.socket, subscriber->window, SUBSCRIBER_WINDOW, MSG_PEEK | MSG_DONTWAIT);
     if (length > 0)
-        read_packets(subscriber, (struct slice){subscriber->window, (size_t)length}, events);
-    else if (length == 0)
-        read_tell_end(subscriber, MOSQ_ERR_CONN_LOST, 0);
-    else if (errno != EAGAIN && errno != EINTR)
-        read_tell_end(subscriber, MOSQ_ERR_ERRNO, errno);
+        read_packets(subscriber, (struct slice){subscriber->window, (size_t)length});
+    else
+        read_fail(subscriber, length);
 }
 
 /* ---- over TLS ----------------------------------------------------------------------------------------------------- */
@@ -196,10 +259,10 @@ static void read_tls(struct subscriber *subscriber)
         read_watch_quiet(subscriber, link->messages != before);
 }
 
-void subscriber_read(struct subscriber *subscriber, short events)
+void subscriber_read(struct subscriber *subscriber)
 {
     if (subscriber->settings.url.tls)
         read_tls(subscriber);
     else
-        read_plain(subscriber, events);
+        read_plain(subscriber);
 }

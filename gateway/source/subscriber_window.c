@@ -6,12 +6,12 @@
 
 #include "source/mqtt_packet.h"
 
-/* A packet as far as it is there. */
+/* A packet whose header is there. */
 struct window_packet {
     uint8_t type, flags;
     size_t header; /* bytes of the header */
-    size_t size; /* of all of it */
-    struct slice body; /* what is there of what stands behind the header */
+    size_t length; /* of what stands behind it */
+    struct slice body; /* that, when all of it is there */
     bool whole;
 };
 
@@ -136,55 +136,46 @@ static enum window_taken window_judge_properties(const struct window_judge *judg
     return WINDOW_RIGHT;
 }
 
-/* The properties at `offset` of the body. WINDOW_MORE: *ret_wanted bytes of the body have to be there. */
+/* The properties at `offset` of a whole packet's body. */
 static enum window_taken window_judge_block(
-    const struct window_judge *judge, const struct window_packet *packet, size_t offset, size_t *ret_wanted)
+    const struct window_judge *judge, const struct window_packet *packet, size_t offset)
 {
-    const size_t most = packet->size - packet->header;
     uint32_t length;
 
-    if (offset >= most)
+    if (offset > packet->length)
         return window_refuse(judge, "a packet of type %u that ends before its properties", packet->type);
-    if (offset >= packet->body.length) {
-        *ret_wanted = offset + 1;
-        return WINDOW_MORE;
-    }
-    const struct slice rest = {packet->body.data + offset, packet->body.length - offset};
+    const struct slice rest = {packet->body.data + offset, packet->length - offset};
     const size_t used = window_varint(rest, &length);
-    if (used == SIZE_MAX || (used == 0 && packet->whole) || (used && length > most - offset - used))
-        return window_refuse(judge, "a length of properties that cannot be");
-    *ret_wanted = used ? offset + used + length : packet->body.length + 1;
-    if (*ret_wanted > packet->body.length)
-        return WINDOW_MORE;
+    if (used == 0 || used == SIZE_MAX || length > rest.length - used)
+        return window_refuse(judge, "a packet of type %u whose properties cannot be so long", packet->type);
     return window_judge_properties(judge, (struct slice){rest.data + used, length});
 }
 
 /* ---- packets ------------------------------------------------------------------------------------------------------- */
 
-/* WINDOW_RIGHT: what stands in front of the payload is. */
 static enum window_taken window_judge_publish(
-    const struct window_judge *judge, const struct window_packet *packet, size_t *ret_wanted)
+    const struct window_judge *judge, const struct window_packet *packet)
 {
     const unsigned qos = packet->flags >> 1 & 3;
-    const size_t most = packet->size - packet->header;
+    const size_t size = packet->header + packet->length;
 
     if (qos > 1)
         return window_refuse(judge, "a message of QoS %u, but 1 was subscribed to", qos);
-    if (packet->size > judge->rules->max_packet) {
+    if (size > judge->rules->max_packet) {
         *judge->wrong = SUBSCRIBER_WINDOW_TOO_LARGE;
-        return window_refuse(judge, "a message of %zu bytes, more than mqtt.max_packet (%llu)", packet->size,
+        return window_refuse(judge, "a message of %zu bytes, more than mqtt.max_packet (%llu)", size,
             (unsigned long long)judge->rules->max_packet);
     }
-    const size_t behind = window_string(packet->body) + (qos ? 2 : 0); /* topic, packet identifier */
-    if (behind > most || (packet->body.length >= 2 && window_string(packet->body) == 2))
-        return window_refuse(judge, "a message without a topic");
-    *ret_wanted = behind;
-    if (packet->body.length < behind)
+    if (!packet->whole)
         return WINDOW_MORE;
-    return judge->rules->v5 ? window_judge_block(judge, packet, behind, ret_wanted) : WINDOW_RIGHT;
+    const size_t topic = window_string(packet->body);
+    const size_t behind = topic + (qos ? 2 : 0); /* and a packet identifier */
+    if (topic == 2 || behind > packet->length)
+        return window_refuse(judge, "a message without a topic, or one that ends within it");
+    return judge->rules->v5 ? window_judge_block(judge, packet, behind) : WINDOW_RIGHT;
 }
 
-/* How long the body of what is not a PUBLISH has to be at least, and where its properties stand (0: it may lack them). */
+/* What is not a PUBLISH: how long its body is at least, and where its properties stand. */
 struct window_shape {
     uint8_t type;
     uint8_t least, least_v5;
@@ -210,26 +201,32 @@ static const struct window_shape *window_shape_of(const struct window_judge *jud
     return NULL;
 }
 
+static bool window_has_shape(
+    const struct window_judge *judge, const struct window_packet *packet, const struct window_shape *shape)
+{
+    if (packet->header + packet->length > SUBSCRIBER_WINDOW)
+        return false;
+    if (packet->type == MQTT_PINGRESP || (shape->fixed && !judge->rules->v5))
+        return packet->length == shape->least;
+    return packet->length >= (judge->rules->v5 ? shape->least_v5 : shape->least);
+}
+
 static enum window_taken window_judge_other(
-    const struct window_judge *judge, const struct window_packet *packet, size_t *ret_wanted)
+    const struct window_judge *judge, const struct window_packet *packet)
 {
     const struct window_shape *shape = window_shape_of(judge, packet->type);
-    const size_t length = packet->size - packet->header;
-    const bool v5 = judge->rules->v5;
 
     if (!shape)
         return window_refuse(judge, "a packet of type %u, which has no place there", packet->type);
     if (packet->flags)
         return window_refuse(judge, "a packet of type %u with flags %u", packet->type, packet->flags);
-    if (length < (v5 ? shape->least_v5 : shape->least) || (shape->fixed && !v5 && length != shape->least) ||
-        packet->size > SUBSCRIBER_WINDOW || (packet->type == MQTT_PINGRESP && length))
-        return window_refuse(judge, "a packet of type %u with %zu bytes", packet->type, packet->size);
-    *ret_wanted = length;
+    if (!window_has_shape(judge, packet, shape))
+        return window_refuse(judge, "a packet of type %u with %zu bytes", packet->type, packet->length);
     if (!packet->whole)
         return WINDOW_MORE;
-    if (!v5 || length <= shape->only_above)
+    if (!judge->rules->v5 || packet->length <= shape->only_above)
         return WINDOW_RIGHT;
-    return window_judge_block(judge, packet, shape->properties, ret_wanted);
+    return window_judge_block(judge, packet, shape->properties);
 }
 
 /* The header at the front. WINDOW_MORE: it is not whole. */
@@ -245,41 +242,15 @@ static enum window_taken window_take_header(
         return window_refuse(judge, "a packet whose length has more than four bytes");
     if (used == 0)
         return WINDOW_MORE;
-    const struct slice rest = {bytes.data + 1 + used, bytes.length - 1 - used};
     *ret_packet = (struct window_packet){
         .type = (uint8_t)bytes.data[0] >> 4,
         .flags = (uint8_t)bytes.data[0] & 15,
         .header = 1 + used,
-        .size = 1 + used + length,
-        .whole = rest.length >= length,
-        .body = {rest.data, rest.length < length ? rest.length : length},
+        .length = length,
+        .body = {bytes.data + 1 + used, length},
+        .whole = bytes.length - 1 - used >= length,
     };
     return WINDOW_RIGHT;
-}
-
-/* The first packet of bytes; sets what the window says of it. WINDOW_RIGHT: it is whole. */
-static enum window_taken window_judge_first(const struct window_judge *judge, struct slice bytes,
-    struct subscriber_window *window, struct window_packet *packet)
-{
-    size_t wanted = 0;
-    enum window_taken taken = window_take_header(judge, bytes, packet);
-
-    window->wanted = bytes.length + 1;
-    if (taken != WINDOW_RIGHT)
-        return taken;
-    const bool message = packet->type == MQTT_PUBLISH && judge->connected;
-    taken =
-        message ? window_judge_publish(judge, packet, &wanted) : window_judge_other(judge, packet, &wanted);
-    if (taken == WINDOW_REFUSED || (taken == WINDOW_RIGHT && packet->whole))
-        return taken;
-    if (taken == WINDOW_MORE && packet->header + wanted > SUBSCRIBER_WINDOW)
-        return window_refuse(
-            judge, "a message with more than %d bytes of topic and properties", SUBSCRIBER_WINDOW);
-    window->piecemeal = taken == WINDOW_RIGHT && packet->size > SUBSCRIBER_WINDOW;
-    window->wanted = window->piecemeal                  ? 0
-                     : packet->size > SUBSCRIBER_WINDOW ? packet->header + wanted
-                                                        : packet->size;
-    return WINDOW_MORE;
 }
 
 int subscriber_window_judge(struct slice bytes, const struct subscriber_window_rules *rules,
@@ -291,15 +262,20 @@ int subscriber_window_judge(struct slice bytes, const struct subscriber_window_r
     *ret_window = (struct subscriber_window){0};
     *ret_wrong = SUBSCRIBER_WINDOW_MALFORMED;
     while (bytes.length) {
-        const enum window_taken taken = window_judge_first(&judge, bytes, ret_window, &packet);
+        ret_window->wanted = bytes.length + 1;
+        enum window_taken taken = window_take_header(&judge, bytes, &packet);
+        if (taken != WINDOW_RIGHT)
+            return taken == WINDOW_MORE ? 0 : -1;
+        const size_t size = ret_window->wanted = packet.header + packet.length;
+        taken = packet.type == MQTT_PUBLISH && judge.connected ? window_judge_publish(&judge, &packet)
+                                                               : window_judge_other(&judge, &packet);
         if (taken != WINDOW_RIGHT)
             return taken == WINDOW_MORE ? 0 : -1;
         ret_window->wanted = 0;
         ret_window->packets++;
-        ret_window->messages += packet.type == MQTT_PUBLISH;
-        ret_window->bytes += packet.size;
+        ret_window->bytes += size;
         judge.connected = true; /* nothing else comes first */
-        bytes = (struct slice){bytes.data + packet.size, bytes.length - packet.size};
+        bytes = (struct slice){bytes.data + size, bytes.length - size};
     }
     return 0;
 }

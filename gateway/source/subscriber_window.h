@@ -16,7 +16,7 @@
 #include "base/error.h"
 
 #define SUBSCRIBER_WINDOW \
-    (128 << 10) /* bytes that are looked at; topic and properties of a message have to fit */
+    (128 << 10) /* bytes that are looked at, and most that a packet has that is no message */
 
 struct subscriber_window_rules {
     bool v5;
@@ -26,18 +26,15 @@ struct subscriber_window_rules {
 
 struct subscriber_window {
     size_t packets; /* whole and right ones at the front */
-    size_t messages; /* PUBLISHes among them */
-    size_t bytes; /* and what they take */
-    /* Of the packet behind them: how many bytes have to be there before more can be said; 0 when it may be read in pieces. */
-    size_t wanted;
-    bool
-        piecemeal; /* it is a message larger than the window, and what stands in front of its payload is right */
+    size_t bytes; /* that they take */
+    size_t
+        wanted; /* bytes of the packet behind them that have to be there before more can be said of it; 0: there is none */
 };
 
 enum subscriber_window_wrong { SUBSCRIBER_WINDOW_MALFORMED, SUBSCRIBER_WINDOW_TOO_LARGE };
 
-/* -1: what comes behind ret_window->packets is wrong, *ret_wrong and the error say how; what stands before it is right. Both are set in any
- * case. */
+/* -1: what comes behind ret_window->packets is wrong, *ret_wrong and the error say how; what stands before it is right. All of
+ * ret_window is set in any case. A packet that is too large is known by its header. */
 int subscriber_window_judge(struct slice bytes, const struct subscriber_window_rules *rules,
     struct subscriber_window *ret_window, enum subscriber_window_wrong *ret_wrong, struct error *error);
 
