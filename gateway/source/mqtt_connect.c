@@ -152,8 +152,10 @@ static enum mqtt_taken connect_open(
     struct mqtt_session *before = mqtt_session_find(thread->sessions, client_id);
     struct error error;
 
-    if (before && before->connection && connect_waits(connection, before->connection))
+    if (before && before->connection && connect_waits(connection, before->connection)) {
+        connection->version = MQTT_NONE; /* the packet comes again */
         return MQTT_LATER;
+    }
     if (before && before->connection)
         mqtt_connection_end(before->connection, MQTT_REASON_TAKEN_OVER, "the client connected again");
     mqtt_will_return(thread, client_id, connect->clean);
