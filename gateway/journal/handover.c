@@ -21,12 +21,6 @@ void handover_clear(struct handover *handover)
     handover->has_state = false;
 }
 
-struct handover_mark handover_mark(const struct handover *handover)
-{
-    return (struct handover_mark){
-        handover->parts.length, handover->records, handover->size, handover->has_state};
-}
-
 void handover_rewind(struct handover *handover, const struct handover_mark *mark)
 {
     assert(mark->parts_length <= handover->parts.length);

@@ -122,7 +122,12 @@ struct handover_mark {
     bool has_state;
 };
 
-struct handover_mark handover_mark(const struct handover *handover);
+static inline struct handover_mark handover_mark(const struct handover *handover)
+{
+    return (struct handover_mark){
+        handover->parts.length, handover->records, handover->size, handover->has_state};
+}
+
 /* To a mark of this hand-over that was set since it was cleared last. */
 void handover_rewind(struct handover *handover, const struct handover_mark *mark);
 

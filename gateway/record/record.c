@@ -149,6 +149,10 @@ int record_check_name(struct slice value, const char *what, struct error *error)
         return error_set(
             error, ERROR_REJECT, "%s: %zu bytes, at most %d are allowed", what, value.length, RECORD_KEY_MAX);
     while (i < value.length) {
+        if (value.data[i] >= ' ' && value.data[i] < 0x7f) { /* most of all bytes */
+            i++;
+            continue;
+        }
         size_t length = utf8_sequence(value.data + i, value.length - i);
         if (length == 0)
             return error_set(error, ERROR_REJECT, "%s: byte %zu is not UTF-8", what, i);

@@ -112,6 +112,30 @@ Test(intake_values, key_by_header_is_asked_for_once)
     tear_down(&f);
 }
 
+Test(intake_values, a_missing_key_is_named_as_the_configuration_does)
+{
+    static const struct {
+        enum selector_source source;
+        const char *text;
+    } places[] = {
+        {SELECTOR_HEADER, "key header:X-Key: missing"},
+        {SELECTOR_QUERY, "key query:X-Key: missing"},
+        {SELECTOR_PATH, "key path:X-Key: missing"},
+        {SELECTOR_TOPIC, "key topic:X-Key: missing"},
+        {SELECTOR_MQTT, "key mqtt:X-Key: missing"},
+    };
+    struct fixture f;
+
+    set_up(&f);
+    for (size_t i = 0; i < COUNT(places); i++) {
+        f.streams->items[BY_HEADER].key.source = places[i].source;
+        cr_assert_eq(take(&f, BY_HEADER, DECODE_TEXT, SLICE("x")), 0);
+        expect_counts(&f, 0, 1);
+        cr_assert_str_eq(f.result.list[0].text, places[i].text);
+    }
+    tear_down(&f);
+}
+
 /* ---- labels -------------------------------------------------------------------------------------------------- */
 
 static void expect_labels(
