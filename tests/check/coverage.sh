@@ -9,4 +9,5 @@ exec gcovr --root . --object-directory "$1" --exclude-throw-branches \
     --filter 'gateway/source/http_(guard|target|type|answer)' \
     --filter 'gateway/source/mqtt_facts' \
     --filter 'gateway/source/mqtt_packet' \
+    --filter 'gateway/source/subscriber_(url|window)' \
     --fail-under-line 100 --print-summary "$1"
