@@ -274,7 +274,7 @@ def test_thousand_requests_on_each_of_16_connections(server):
 def test_listens_on_several_addresses(gateway):
     if not socket.has_ipv6:
         pytest.skip("no IPv6 here")
-    with gateway("admin.listen=127.0.0.1:0", config='http: {listen: ["127.0.0.1:0", "[::1]:0"]}',
+    with gateway("admin.listen=127.0.0.1:0", "mqtt.listen=", config='http: {listen: ["127.0.0.1:0", "[::1]:0"]}',
                  default_ports=True) as server:
         ports = [int(line.rsplit(":", 1)[1]) for line in server.said().splitlines() if line.startswith("HTTP")]
         assert len(ports) == 2

@@ -84,7 +84,7 @@ def test_connections_wait_above_the_limit(gateway):
 
 def test_connection_limit_holds_over_all_addresses(gateway):
     two = "http: {max_connections: 4, listen: [127.0.0.1:0, 127.0.0.1:0]}"
-    with gateway("admin.listen=127.0.0.1:0", config=two, default_ports=True) as server, contextlib.ExitStack() as stack:
+    with gateway("admin.listen=127.0.0.1:0", "mqtt.listen=", config=two, default_ports=True) as server, contextlib.ExitStack() as stack:
         ports = [int(line.rsplit(":", 1)[1]) for line in server.said().splitlines() if "HTTP" in line]
         wires = [stack.enter_context(Wire(ports[i % 2])) for i in range(4)]
         assert [wire.ask(plain(b"x")).status for wire in wires] == [200] * 4

@@ -66,6 +66,7 @@ def test_a_configuration_file_says_where(stopped):
 gateway: {id: site-7, data: penstock-data}
 http: {listen: "127.0.0.1:0"}
 admin: {listen: "127.0.0.1:0"}
+mqtt: {listen: "127.0.0.1:0"}
 lake: {enabled: false}
 kafka: {properties: {bootstrap.servers: "127.0.0.1:1"}}
 streams: {readings: {topics: [READINGS]}}
