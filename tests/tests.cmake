@@ -104,7 +104,6 @@ foreach(name config config_elements config_errors config_maps config_secrets con
 endforeach()
 penstock_test(ledger outlet)
 penstock_test(kafka_render outlet)
-penstock_test(kafka_render outlet)
 foreach(name outlet_lake outlet_lake_letters)
     penstock_lake_test(${name} outlet)
     target_sources(test_${name} PRIVATE tests/unit/outlet_lake_harness.c tests/unit/journal_harness.c
@@ -164,7 +163,7 @@ foreach(name mqtt_packet mqtt_packet_connect mqtt_packet_filters mqtt_packet_pro
 endforeach()
 
 # The tests of MQTT's sessions share a harness, and run on a journal.
-foreach(name mqtt_state mqtt_session mqtt_session_unknown)
+foreach(name mqtt_state)
     penstock_test(${name} source)
     target_sources(test_${name} PRIVATE tests/unit/mqtt_session_harness.c tests/unit/journal_harness.c)
 endforeach()
