@@ -106,7 +106,7 @@ struct subscriber_link {
     int64_t since; /* when it was made, later when it was up (monotonic) */
     int64_t misc_at; /* next look at the keep alive */
     uint64_t messages; /* that came */
-    int socket; /* without TLS: the connection, whatever stands in its place for the library; else -1 */
+    int socket; /* the connection, whatever stands in its place for the library, or when that has closed it */
     int pair
         [2]; /* what stands there for a packet that did not come whole; [1] is the library's; -1: none yet */
     struct bytes rest; /* of a packet that is not whole: what has come of it */

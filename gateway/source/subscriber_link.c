@@ -19,7 +19,7 @@
 
 #define LINK_MISC_PERIOD CLOCK_SECOND
 #define LINK_SESSION_PRESENT 1
-#define LINK_GOODBYE_PAUSE (CLOCK_SECOND / 100)
+#define LINK_GOODBYE_MOST (2 * CLOCK_SECOND)
 
 /* Return codes of a CONNACK before MQTT 5 (3.1.1, 3.2.2.3). */
 enum link_code { CODE_VERSION = 1, CODE_CLIENT_ID, CODE_UNAVAILABLE, CODE_CREDENTIALS, CODE_NOT_AUTHORIZED };
@@ -164,11 +164,6 @@ static void link_on_log(struct mosquitto *handle, void *context, int level, cons
         snprintf(link->log, sizeof link->log, "%s", text);
 }
 
-static int link_socket(const struct subscriber_link *link)
-{
-    return link->socket >= 0 ? link->socket : mosquitto_socket(link->handle);
-}
-
 void subscriber_link_open(struct subscriber *subscriber)
 {
     struct subscriber_link *link = &subscriber->link;
@@ -176,11 +171,9 @@ void subscriber_link_open(struct subscriber *subscriber)
     const uint64_t most = subscriber->source->context.config->mqtt.max_packet;
 
     bytes_init(&link->rest, (most > SUBSCRIBER_WINDOW ? most : SUBSCRIBER_WINDOW) + 1);
-    if (!subscriber->settings.url.tls) {
-        link->socket = fcntl(mosquitto_socket(handle), F_DUPFD_CLOEXEC, 0);
-        if (link->socket < 0)
-            subscriber_link_end(subscriber, SUBSCRIBER_UNREACHABLE, "%s", strerror(errno));
-    }
+    link->socket = fcntl(mosquitto_socket(handle), F_DUPFD_CLOEXEC, 0);
+    if (link->socket < 0)
+        subscriber_link_end(subscriber, SUBSCRIBER_UNREACHABLE, "%s", strerror(errno));
     subscriber->link.since = subscriber_now(subscriber);
     subscriber->link.misc_at = subscriber->link.since + LINK_MISC_PERIOD;
     mosquitto_user_data_set(handle, subscriber);
@@ -211,7 +204,7 @@ short subscriber_link_wait(struct subscriber *subscriber, short events, int64_t 
 {
     struct pollfd waits[] = {
         {subscriber->wake, POLLIN, 0},
-        {events ? link_socket(&subscriber->link) : -1, events, 0},
+        {events ? subscriber->link.socket : -1, events, 0},
     };
     uint64_t value;
 
@@ -227,7 +220,7 @@ short subscriber_link_wait(struct subscriber *subscriber, short events, int64_t 
 /* An acknowledgement is a write of four bytes: corked, those of a batch leave in few segments, and the last ones at once. */
 static void link_cork(const struct subscriber *subscriber, int on)
 {
-    setsockopt(link_socket(&subscriber->link), IPPROTO_TCP, TCP_CORK, &on, sizeof on);
+    setsockopt(subscriber->link.socket, IPPROTO_TCP, TCP_CORK, &on, sizeof on);
 }
 
 void subscriber_link_write(struct subscriber *subscriber)
@@ -282,18 +275,38 @@ void subscriber_link_step(struct subscriber *subscriber, int64_t deadline)
         subscriber_read_nothing(subscriber);
 }
 
-void subscriber_link_say_goodbye(struct subscriber *subscriber, int64_t deadline)
+/* Until the broker has hung up: a socket that is closed with something unread in it is reset, and with it goes what the broker has not read yet,
+ * acknowledgements most of all. */
+static void link_linger(struct subscriber *subscriber, int64_t deadline)
 {
-    struct subscriber_link *link = &subscriber->link;
+    const int fd = subscriber->link.socket;
+    ssize_t got = 1;
 
-    if (!link->handle || link->ended || !link->up || mosquitto_disconnect(link->handle))
-        return;
-    while (!link->ended && mosquitto_socket(link->handle) >= 0 && mosquitto_want_write(link->handle)) {
-        subscriber_link_write(subscriber);
+    shutdown(fd, SHUT_WR);
+    while (got > 0 || (got < 0 && (errno == EAGAIN || errno == EINTR))) {
         const int64_t left = deadline - subscriber_now(subscriber);
         if (left <= 0)
             return;
-        if (!link->ended)
-            subscriber_link_wait(subscriber, POLLOUT, left < LINK_GOODBYE_PAUSE ? left : LINK_GOODBYE_PAUSE);
+        subscriber_link_wait(subscriber, POLLIN, left);
+        got = recv(fd, subscriber->window, SUBSCRIBER_WINDOW, MSG_DONTWAIT);
     }
+}
+
+void subscriber_link_say_goodbye(struct subscriber *subscriber, int64_t deadline)
+{
+    struct subscriber_link *link = &subscriber->link;
+    const int64_t most = subscriber_now(subscriber) + LINK_GOODBYE_MOST;
+    const int64_t until = deadline < most ? deadline : most;
+
+    if (!link->handle || link->ended || !link->up || mosquitto_disconnect(link->handle))
+        return;
+    subscriber_link_write(subscriber);
+    while (!link->ended && mosquitto_want_write(link->handle)) {
+        const int64_t left = until - subscriber_now(subscriber);
+        if (left <= 0)
+            return;
+        if (subscriber_link_wait(subscriber, POLLOUT, left))
+            subscriber_link_write(subscriber);
+    }
+    link_linger(subscriber, until);
 }

@@ -216,7 +216,7 @@ static uint64_t read_received(int fd)
 static void read_watch_quiet(struct subscriber *subscriber, bool message)
 {
     const uint64_t most = subscriber->source->context.config->mqtt.max_packet + READ_QUIET_SLACK;
-    const uint64_t received = read_received(mosquitto_socket(subscriber->link.handle));
+    const uint64_t received = read_received(subscriber->link.socket);
 
     if (message)
         subscriber->link.quiet_from = received;
@@ -229,7 +229,7 @@ static void read_watch_quiet(struct subscriber *subscriber, bool message)
 void subscriber_read_nothing(struct subscriber *subscriber)
 {
     if (subscriber->settings.url.tls)
-        subscriber->link.quiet_from = read_received(mosquitto_socket(subscriber->link.handle));
+        subscriber->link.quiet_from = read_received(subscriber->link.socket);
 }
 
 /* The library takes the end of a handshake that broke off for a pause. */
@@ -243,7 +243,7 @@ static bool read_is_at_end(int fd)
 static void read_tls(struct subscriber *subscriber)
 {
     struct subscriber_link *link = &subscriber->link;
-    const int fd = mosquitto_socket(link->handle);
+    const int fd = link->socket;
     const uint64_t before = link->messages;
     int left = 1;
 
