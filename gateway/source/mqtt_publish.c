@@ -197,9 +197,10 @@ enum mqtt_taken mqtt_publish_release(struct mqtt_connection *connection, struct 
         return MQTT_LATER;
     if (mqtt_packet_identifier(connection->version, body, &id, &reason, &error))
         return publish_end(connection, reason, error.text);
-    bool known = mqtt_session_release(connection->thread->sessions, connection->session, id);
-    if (mqtt_batch_answer(connection, MQTT_PUBCOMP, id,
-            known || connection->version != MQTT_5 ? MQTT_REASON_SUCCESS : MQTT_REASON_IDENTIFIER_UNKNOWN))
+    /* One that is not known was released before, and its PUBCOMP was lost: nothing is wrong (3.7.2.1), and libraries that hear "not found" tell
+     * their callers that the message was not sent. */
+    mqtt_session_release(connection->thread->sessions, connection->session, id);
+    if (mqtt_batch_answer(connection, MQTT_PUBCOMP, id, MQTT_REASON_SUCCESS))
         return MQTT_TAKEN;
     return publish_end(connection, MQTT_REASON_QUOTA, "out of memory");
 }

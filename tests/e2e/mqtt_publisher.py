@@ -148,7 +148,7 @@ class Publisher(threading.Thread):
             self.told[got.reason] += 1
         if got.type in (DISCONNECT, PINGRESP):
             return
-        if got.type not in self.awaited or got.reason not in (0, 0x92 if got.type == PUBCOMP else 0):
+        if got.type not in self.awaited or got.reason != 0:
             self.wrong.append(f"{got}")
             return
         expected = self.awaited[got.type].popleft() if self.awaited[got.type] else None
