@@ -146,7 +146,8 @@ static void add_level(char *text, const char *level)
 {
     size_t length = strlen(text);
 
-    snprintf(text + length, TEXT_MAX - length, "%s/", level);
+    cr_assert_lt(length + strlen(level) + 1, TEXT_MAX);
+    stpcpy(stpcpy(text + length, level), "/");
 }
 
 /* Levels end in a slash while they are put together. */
