@@ -144,10 +144,11 @@ struct patterns {
 
 static void add_level(char *text, const char *level)
 {
-    size_t length = strlen(text);
+    size_t length = strlen(text), added = strlen(level);
 
-    cr_assert_lt(length + strlen(level) + 1, TEXT_MAX);
-    stpcpy(stpcpy(text + length, level), "/");
+    cr_assert_lt(length + added + 1, TEXT_MAX);
+    memcpy(text + length, level, added);
+    memcpy(text + length + added, "/", 2);
 }
 
 /* Levels end in a slash while they are put together. */
