@@ -121,6 +121,8 @@ static void mqtt_share_memory(struct source *mqtt)
 
     mqtt->batch_capacity = share / 2 > config->mqtt.max_packet ? share / 2 : config->mqtt.max_packet;
     mqtt->held_max = share;
+    /* Heads of records are descriptions, too: many small records in a message have more of them than payload. */
+    mqtt->parts_max = 4 * mqtt->batch_capacity + RECORD_HEAD_MAX;
     mqtt->handover_max = config->journal.segment_size / 2;
 }
 

@@ -23,8 +23,9 @@ static int batch_open(struct mqtt_thread *thread, struct mqtt_batch *batch, stru
 {
     const struct source *mqtt = thread->source;
 
-    /* Heads of records are descriptions, too: many small records in a message have more of them than payload. */
-    handover_init(&batch->handover, 4 * mqtt->batch_capacity + RECORD_HEAD_MAX, batch_complete, thread);
+    /* What sessions have to say is bounded by their share of the state, and must always fit. */
+    handover_init(&batch->handover, mqtt->parts_max + (size_t)mqtt->context.config->journal.segment_size,
+        batch_complete, thread);
     batch->payloads = malloc(mqtt->batch_capacity);
     batch->answers = malloc(BATCH_ANSWERS_FIRST * sizeof *batch->answers);
     batch->accepted = calloc(mqtt->context.streams->count + 1, sizeof *batch->accepted);
@@ -161,6 +162,7 @@ static void batch_finish(struct mqtt_thread *thread, bool durable)
     struct mqtt_batch *batch = thread->sent;
 
     thread->sent_state = MQTT_BATCH_IDLE;
+    thread->freed = true;
     if (batch->handover.has_state && durable)
         mqtt_sessions_written(thread->sessions);
     else if (batch->handover.has_state)
@@ -238,4 +240,13 @@ bool mqtt_batch_is_empty(const struct mqtt_thread *thread)
 
     return thread->sent_state == MQTT_BATCH_IDLE && batch->answers_count == 0 &&
            batch->handover.parts.length == 0;
+}
+
+void mqtt_batch_forget_answers(struct mqtt_thread *thread)
+{
+    for (size_t i = 0; i < 2; i++) {
+        struct mqtt_batch *batch = &thread->batches[i];
+        while (batch->answers_count)
+            mqtt_connection_answered(batch->answers[--batch->answers_count].connection);
+    }
 }

@@ -11,8 +11,7 @@
 static enum mqtt_taken connect_refuse(
     struct mqtt_connection *connection, enum mqtt_reason reason, const char *text)
 {
-    const struct mqtt_connack connack = {
-        .reason = reason, .text = connection->problem_information ? text : NULL};
+    const struct mqtt_connack connack = {.reason = reason, .text = mqtt_connection_text(connection, text)};
     struct error error;
 
     if (connection->version != MQTT_NONE)
@@ -116,7 +115,11 @@ static int connect_greet(struct mqtt_connection *connection, const struct mqtt_c
         .client_id = connect->client_id.length ? (struct slice){NULL, 0} : client_id,
     };
 
-    return mqtt_write_connack(&connection->greeting, connection->version, &connack, error);
+    if (mqtt_write_connack(&connection->greeting, connection->version, &connack, error))
+        return -1;
+    if (connection->greeting.length > connection->packet_maximum)
+        return error_set(error, ERROR_REJECT, "the client takes no packet as large as a CONNACK");
+    return 0;
 }
 
 void mqtt_connect_answer(struct mqtt_connection *connection)
@@ -133,17 +136,26 @@ void mqtt_connect_answer(struct mqtt_connection *connection)
 
 /* A client may publish, say good-bye and be back before any of that is read: it must not cost it its messages, nor leave its will. But it
  * does not wait for long, as when the journal is full. */
-static bool connect_waits(const struct mqtt_connection *connection, struct mqtt_connection *before)
+static bool connect_waits(struct mqtt_connection *connection, struct mqtt_connection *before)
 {
-    if (before->phase != MQTT_PHASE_UP || before->heard_out ||
-        connection->thread->now - connection->heard > MQTT_TAKE_OVER_PATIENCE)
+    const int64_t now = connection->thread->now;
+
+    if (!connection->until)
+        connection->until = now + MQTT_TAKE_OVER_PATIENCE;
+    if (before->phase != MQTT_PHASE_UP || before->heard_out || now >= connection->until)
         return false;
     mqtt_input_call(before);
     return true;
 }
 
-/* The answer waits for a commit only when a session is dropped: should that be undone by a crash, its packet ids would come back, and a
- * new message that uses one again would be taken for the old one. */
+/* The answer to a new session waits for a commit when one of the same client may not be durably gone: should that be undone by a crash, its
+ * packet ids would come back, and a new message that uses one again would be taken for the old one. */
+static bool connect_drops(const struct mqtt_thread *thread, const struct mqtt_session *before)
+{
+    return (before && before->durable) || mqtt_sessions_dirty(thread->sessions) ||
+           (thread->sent_state != MQTT_BATCH_IDLE && thread->sent->handover.has_state);
+}
+
 static enum mqtt_taken connect_open(
     struct mqtt_connection *connection, struct slice body, struct slice client_id)
 {
@@ -160,13 +172,14 @@ static enum mqtt_taken connect_open(
         mqtt_connection_end(before->connection, MQTT_REASON_TAKEN_OVER, "the client connected again");
     mqtt_will_return(thread, client_id, connect->clean);
     before = mqtt_session_find(thread->sessions, client_id);
-    const bool drops = before && before->durable && connect->clean;
+    bool drops = connect_drops(thread, before);
     switch (mqtt_session_open(thread->sessions, client_id, connect->clean,
         mqtt_connect_expiry(thread->source, connect->session_expiry), connection, &connection->session)) {
     case MQTT_SESSION_NEW:
         before = NULL;
         break;
     case MQTT_SESSION_PRESENT:
+        drops = false;
         break;
     case MQTT_SESSION_NO_ROOM:
         return connect_refuse(
@@ -181,6 +194,7 @@ static enum mqtt_taken connect_open(
         (drops && !mqtt_batch_answer(connection, MQTT_CONNACK, 0, MQTT_REASON_SUCCESS))) {
         thread->wills_held -= connection->will.length;
         bytes_free(&connection->will); /* it was never here */
+        bytes_free(&connection->greeting);
         return connect_refuse(connection, MQTT_REASON_UNAVAILABLE, "out of memory");
     }
     if (!drops)
@@ -204,6 +218,7 @@ enum mqtt_taken mqtt_connect_take(struct mqtt_connection *connection, struct sli
         return connect_refuse(connection, reason, error.text);
     }
     connection->problem_information = connect->problem_information;
+    connection->packet_maximum = connect->packet_maximum;
     reason = connect_check(thread, connect, body.length, &text);
     if (reason != MQTT_REASON_SUCCESS) {
         connection->version = connect->version;
@@ -216,6 +231,5 @@ enum mqtt_taken mqtt_connect_take(struct mqtt_connection *connection, struct sli
         return MQTT_ELSEWHERE;
     connection->version = connect->version;
     connection->keep_alive = connect_keep_alive(thread->source, connect);
-    connection->packet_maximum = connect->packet_maximum;
     return connect_open(connection, body, client_id);
 }

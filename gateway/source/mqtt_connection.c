@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "source/mqtt_internal.h"
 
+#define CONNECTION_TEXT_AROUND 64 /* bytes of a packet besides its reason string, at most */
 #define CONNECTION_OUTPUT_KEPT 4096 /* capacity that an idle one keeps */
 
 void mqtt_connection_watch(struct mqtt_connection *connection)
@@ -83,6 +84,7 @@ void mqtt_connection_open(struct mqtt_thread *thread, int fd)
     }
     connection->fd = fd;
     connection->heard = thread->now;
+    connection->packet_maximum = UINT32_MAX;
     bytes_init(&connection->rest, config->mqtt.max_packet + MQTT_HEADER_MAX + MQTT_INPUT);
     bytes_init(&connection->output, MQTT_OUTPUT_MAX);
     bytes_init(&connection->greeting, MQTT_OUTPUT_MAX);
@@ -154,6 +156,15 @@ static void connection_detach(struct mqtt_connection *connection)
         mqtt_session_end(thread->sessions, session);
 }
 
+/* The client may not want it, or take no packet that is so large (3.1.2.11.4, 3.1.2.11.7). */
+const char *mqtt_connection_text(const struct mqtt_connection *connection, const char *text)
+{
+    return connection->problem_information && text &&
+                   strlen(text) + CONNECTION_TEXT_AROUND <= connection->packet_maximum
+               ? text
+               : NULL;
+}
+
 /* Says it, if there is somebody to be told; false: it could not be said. */
 static bool connection_say_why(struct mqtt_connection *connection, enum mqtt_reason reason, const char *text)
 {
@@ -163,8 +174,7 @@ static bool connection_say_why(struct mqtt_connection *connection, enum mqtt_rea
         return false;
     if (connection->phase == MQTT_PHASE_UP && connection->version == MQTT_5 &&
         connection->greeting.length == 0 &&
-        mqtt_write_disconnect(
-            &connection->output, reason, connection->problem_information ? text : NULL, &error))
+        mqtt_write_disconnect(&connection->output, reason, mqtt_connection_text(connection, text), &error))
         return false;
     mqtt_connection_flush(connection);
     return connection->phase != MQTT_PHASE_CLOSED && connection->output.length == 0;
@@ -231,11 +241,11 @@ void mqtt_connection_free_all(struct mqtt_thread *thread)
     struct mqtt_connection *next;
 
     mqtt_connection_take_arrivals(thread);
+    mqtt_batch_forget_answers(thread);
     for (struct mqtt_connection *connection = thread->connections; connection; connection = next) {
         next = connection->next;
         if (connection->phase < MQTT_PHASE_LINGERING)
             connection_detach(connection);
-        connection->answers = 0;
         mqtt_connection_close(connection);
     }
     thread->flush = thread->calls = NULL;
@@ -281,6 +291,7 @@ void mqtt_connection_take_arrivals(struct mqtt_thread *thread)
         }
         thread->held += connection->rest.capacity;
         mqtt_input_pause(connection); /* its CONNECT stands in its rest */
+        thread->freed = true;
     }
 }
 
@@ -290,7 +301,6 @@ void mqtt_connection_flush(struct mqtt_connection *connection)
 {
     struct bytes *output = &connection->output;
 
-    connection->to_flush = false;
     if (connection->phase == MQTT_PHASE_CLOSED || output->length == 0)
         return;
     ssize_t sent = send(connection->fd, output->data, output->length, MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -306,6 +316,8 @@ void mqtt_connection_flush(struct mqtt_connection *connection)
     }
     if (output->length && !connection->output_since)
         connection->output_since = connection->thread->now;
+    if (output->length == 0 && connection->paused)
+        connection->thread->freed = true;
     if (output->length == 0 && output->capacity > CONNECTION_OUTPUT_KEPT)
         bytes_free(output);
     mqtt_connection_watch(connection);

@@ -1,6 +1,8 @@
 /* mqtt_dispatch: one packet of a publisher; see mqtt_internal.h */
 #include "source/mqtt_internal.h"
 
+#define DISPATCH_FILTERS_AROUND 8 /* bytes of a SUBACK besides its codes */
+
 static enum mqtt_taken dispatch_end(
     struct mqtt_connection *connection, enum mqtt_reason reason, const char *text)
 {
@@ -29,6 +31,9 @@ static enum mqtt_taken dispatch_filters(
                      : mqtt_packet_unsubscribe(connection->version, body, filters, &reason, &error);
     if (result)
         return dispatch_end(connection, reason, error.text);
+    if (filters->count + DISPATCH_FILTERS_AROUND > connection->packet_maximum)
+        return dispatch_end(connection, MQTT_REASON_PACKET_TOO_LARGE,
+            "more filters than the client's own maximum can answer");
     return dispatch_written(
         connection, mqtt_write_filters(&connection->output, connection->version,
                         type == MQTT_SUBSCRIBE ? MQTT_SUBACK : MQTT_UNSUBACK, filters, &error));

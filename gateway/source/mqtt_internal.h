@@ -85,7 +85,7 @@ struct mqtt_connection {
     uint32_t wanted; /* bytes of the packet that `rest` begins with, when it is not whole; else 0 */
     int64_t packet_since; /* when a packet began that is not whole; 0: none */
     int64_t output_since; /* since when the client does not take what is written; 0: it does */
-    int64_t until; /* see the phases */
+    int64_t until; /* see the phases; of a new one until when it waits to take over; 0: it does not */
     struct bytes rest; /* of what was read: begins with a packet that was not taken, or is not whole */
     struct bytes output;
     struct bytes
@@ -136,6 +136,7 @@ struct mqtt_thread {
     struct mqtt_batch *filling, *sent;
     enum mqtt_batch_state sent_state;
     int64_t retry_at; /* of a waiting one */
+    bool freed; /* there is room that was not there: those that are paused may be tried */
     bool full; /* the batch that is being filled took no more */
     enum handover_result result; /* set before `back` */
     atomic_bool back; /* @thread committer sets, the thread clears */
@@ -161,8 +162,10 @@ struct mqtt_thread {
     struct mqtt_connection *calls; /* those whose last bytes somebody waits for */
     size_t connections_count;
     uint64_t held; /* bytes that connections hold back */
+    uint64_t aliases_held; /* and of topics that aliases stand for */
 
     struct mqtt_will *wills;
+    int64_t wills_due; /* none is before */
     uint64_t wills_held; /* bytes of wills, of connections and waiting ones */
 
     size_t elsewhere; /* see MQTT_ELSEWHERE */
@@ -189,6 +192,7 @@ struct source {
     size_t threads_count;
     size_t batch_capacity; /* bytes of payloads */
     uint64_t handover_max; /* bytes in the journal */
+    size_t parts_max; /* bytes of descriptions of records; those of sessions come on top */
     uint64_t held_max; /* per thread */
     bool refuse_unmapped;
     atomic_size_t connections;
@@ -221,6 +225,8 @@ void mqtt_connection_flush_later(struct mqtt_connection *connection);
 void mqtt_connection_sweep(struct mqtt_thread *thread);
 /* The end, for a reason that a MQTT 5 client is told. SUCCESS: nobody is told anything. Does the session's and the will's end. */
 void mqtt_connection_end(struct mqtt_connection *connection, enum mqtt_reason reason, const char *text);
+/* The text as a reason string for this client; NULL: none. */
+const char *mqtt_connection_text(const struct mqtt_connection *connection, const char *text);
 /* The end of one whose message was refused and that cannot be told (MQTT 3.1.1). */
 void mqtt_connection_condemn(struct mqtt_connection *connection, enum mqtt_reason reason);
 /* Gives it to the thread that its client id belongs to, with what it has sent. */
@@ -304,6 +310,8 @@ bool mqtt_batch_answer(
 void mqtt_batch_take_back(struct mqtt_thread *thread);
 /* Hands over what is there, if none is in the journal. */
 void mqtt_batch_submit(struct mqtt_thread *thread);
+/* Nobody answers any more. */
+void mqtt_batch_forget_answers(struct mqtt_thread *thread);
 bool mqtt_batch_is_empty(const struct mqtt_thread *thread); /* nothing filled, nothing in the journal */
 
 /* ---- mqtt_will.c ------------------------------------------------------------------------------------------------------ */

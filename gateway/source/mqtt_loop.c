@@ -132,6 +132,7 @@ static void loop_flush(struct mqtt_thread *thread)
     while (thread->flush) {
         struct mqtt_connection *connection = thread->flush;
         thread->flush = connection->flush_next;
+        connection->to_flush = false;
         mqtt_connection_flush(connection);
     }
 }
@@ -142,7 +143,7 @@ static void loop_sweep(struct mqtt_thread *thread)
         return;
     thread->next_sweep = thread->now + MQTT_SWEEP_PERIOD;
     mqtt_connection_sweep(thread);
-    mqtt_will_store_due(thread);
+    thread->wills_due = thread->now; /* also those that had no room */
     mqtt_sessions_expire(thread->sessions);
     mqtt_input_resume(thread);
     loop_listen(thread, !thread->draining);
@@ -169,24 +170,24 @@ static int loop_step(struct mqtt_thread *thread, struct error *error)
         return error_set_errno(error, ERROR_FATAL, "MQTT: epoll_wait");
     thread->now = clock_monotonic(clock);
     thread->wall = clock_wall(clock);
-    const bool had = thread->sent_state != MQTT_BATCH_IDLE;
     mqtt_batch_take_back(thread);
-    const bool back = had && thread->sent_state == MQTT_BATCH_IDLE;
-    if (back) /* what has waited goes first */
-        mqtt_batch_submit(thread);
-    const size_t waiting = thread->paused_count;
+    mqtt_batch_submit(thread); /* what has waited goes first */
     mqtt_connection_take_arrivals(thread);
-    if (back || thread->paused_count > waiting)
+    if (thread->freed) {
+        thread->freed = false;
         mqtt_input_resume(thread);
+    }
     for (int i = 0; i < count; i++)
         loop_event(thread, &events[i]);
     mqtt_input_take_calls(thread);
     loop_sweep(thread);
-    if (thread->wills)
+    if (thread->wills && thread->now >= thread->wills_due)
         mqtt_will_store_due(thread);
     mqtt_batch_submit(thread);
     loop_flush(thread);
     mqtt_connection_bury_dead(thread);
+    if (thread->freed && thread->paused_first)
+        mqtt_loop_wake(thread);
     loop_tell(thread);
     return 0;
 }

@@ -12,7 +12,7 @@ void mqtt_publish_free_aliases(struct mqtt_connection *connection)
     const uint64_t most = connection->thread->source->context.config->mqtt.max_topic_aliases;
 
     for (size_t i = 0; connection->aliases && i < most; i++) {
-        connection->thread->held -= connection->aliases[i].length;
+        connection->thread->aliases_held -= connection->aliases[i].length;
         free(connection->aliases[i].topic);
     }
     free(connection->aliases);
@@ -24,15 +24,15 @@ static enum mqtt_reason alias_set(
 {
     struct mqtt_thread *thread = connection->thread;
 
-    if (topic.length > MQTT_ALIAS_TOPIC_MAX || thread->held + topic.length > thread->source->held_max)
-        return MQTT_REASON_QUOTA;
     if (alias->length == topic.length && memcmp(alias->topic, topic.data, topic.length) == 0)
         return MQTT_REASON_SUCCESS;
+    if (topic.length > MQTT_ALIAS_TOPIC_MAX || thread->aliases_held + topic.length > thread->source->held_max)
+        return MQTT_REASON_QUOTA;
     char *copy = malloc(topic.length);
     if (!copy)
         return MQTT_REASON_QUOTA;
     memcpy(copy, topic.data, topic.length);
-    thread->held += topic.length - alias->length;
+    thread->aliases_held += topic.length - alias->length;
     free(alias->topic);
     *alias = (struct mqtt_alias){copy, topic.length};
     return MQTT_REASON_SUCCESS;
@@ -111,6 +111,9 @@ static enum mqtt_taken publish_store(
     case MQTT_FAILED:
         break;
     }
+    if (publish->qos ==
+        2) /* while its session is there: the id must not outlive a message that is not stored */
+        mqtt_session_release(connection->thread->sessions, connection->session, publish->id);
     return publish_end(connection, MQTT_REASON_QUOTA, "out of memory");
 }
 

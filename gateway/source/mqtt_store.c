@@ -53,7 +53,8 @@ static enum mqtt_stored store_body(struct mqtt_thread *thread, const struct stre
     struct error error;
 
     int added = store_add(thread, stream, body, &facts, &error);
-    if (added == 0 && handover->size <= thread->source->handover_max) {
+    if (added == 0 && handover->parts.length <= thread->source->parts_max &&
+        handover->size <= thread->source->handover_max) {
         store_count(thread, stream);
         return MQTT_STORED;
     }

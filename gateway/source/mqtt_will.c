@@ -33,6 +33,12 @@ static bool will_decode(struct mqtt_thread *thread, const struct bytes *body)
     return mqtt_packet_connect(bytes_slice(body), &thread->testament, &reason, &error) == 0;
 }
 
+static void will_note(struct mqtt_thread *thread, int64_t due)
+{
+    if (due < thread->wills_due)
+        thread->wills_due = due;
+}
+
 /* After its delay, but not after the end of the session (3.1.3.2.2). */
 void mqtt_will_leave(struct mqtt_connection *connection)
 {
@@ -54,6 +60,7 @@ void mqtt_will_leave(struct mqtt_connection *connection)
     bytes_init(&connection->will, MQTT_CONNECT_MAX);
     will->next = thread->wills;
     thread->wills = will;
+    will_note(thread, will->due);
 }
 
 void mqtt_will_return(struct mqtt_thread *thread, struct slice client_id, bool clean)
@@ -65,6 +72,7 @@ void mqtt_will_return(struct mqtt_thread *thread, struct slice client_id, bool c
         const struct slice of = {will->client_id, will->client_id_length};
         if (slice_equal(of, client_id) && clean)
             will->due = will->due < thread->now ? will->due : thread->now;
+        will_note(thread, will->due);
         if (slice_equal(of, client_id) && !clean && will->due > thread->now)
             will_free(thread, link);
         else
@@ -92,6 +100,7 @@ void mqtt_will_store_due(struct mqtt_thread *thread)
 {
     struct mqtt_will **link = &thread->wills;
 
+    thread->wills_due = INT64_MAX;
     while (*link && !thread->full) {
         struct mqtt_will *will = *link;
         const struct slice client_id = {will->client_id, will->client_id_length};
@@ -99,6 +108,8 @@ void mqtt_will_store_due(struct mqtt_thread *thread)
         if (stored == MQTT_REFUSED || stored == MQTT_FAILED)
             will_lost(
                 client_id, stored == MQTT_REFUSED ? "its payload is not what it says" : "out of memory");
+        if (will->due > thread->now)
+            will_note(thread, will->due);
         if (stored == MQTT_NO_ROOM)
             link = &will->next;
         else
