@@ -153,8 +153,8 @@ foreach(name outlet_lake_letters dead_letter_outlet)
     target_sources(test_${name} PRIVATE tests/unit/letters_fsync.c)
     target_link_options(test_${name} PRIVATE -Wl,--wrap=fsync)
 endforeach()
-penstock_test(mqtt_facts source)
 penstock_test(mqtt_ids source)
+penstock_test(mqtt_facts source)
 
 # The tests of MQTT's packets share golden packets, which are the seeds of their fuzzer, too.
 foreach(name mqtt_packet mqtt_packet_connect mqtt_packet_filters mqtt_packet_property mqtt_packet_publish mqtt_packet_write)
@@ -163,7 +163,8 @@ foreach(name mqtt_packet mqtt_packet_connect mqtt_packet_filters mqtt_packet_pro
 endforeach()
 
 # The tests of MQTT's sessions share a harness, and run on a journal.
-foreach(name mqtt_state)
+foreach(name mqtt_state mqtt_session mqtt_session_limits mqtt_session_unknown mqtt_session_chaos)
     penstock_test(${name} source)
     target_sources(test_${name} PRIVATE tests/unit/mqtt_session_harness.c tests/unit/journal_harness.c)
 endforeach()
+target_sources(test_mqtt_session_chaos PRIVATE tests/unit/mqtt_session_model.c)

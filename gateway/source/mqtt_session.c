@@ -139,17 +139,24 @@ static void session_resume(struct mqtt_sessions *sessions, struct mqtt_session *
     session_note_record(sessions, session);
 }
 
-/* Room for a durable session; in the place of another one of the same client id there is always some: the record that drops the
- * old one and that of the new one are in one batch. */
+/* Room for a durable session. In the place of another one of the same client id there is always some, once the record that drops
+ * that one and the record of this one go together; until then it stays the other one's, for this one may never be handed over. */
 static bool session_reserve(
     struct mqtt_sessions *sessions, struct mqtt_session *session, struct mqtt_session *before)
 {
-    session->owns_bytes =
-        before || (sessions->durable < sessions->most &&
-                      mqtt_state_reserve_session(sessions->state, session->client_id_length));
-    if (session->owns_bytes && before)
-        before->owns_bytes = false;
-    return session->owns_bytes;
+    if (!before) {
+        session->owns_bytes = sessions->durable < sessions->most &&
+                              mqtt_state_reserve_session(sessions->state, session->client_id_length);
+        return session->owns_bytes;
+    }
+    if (before->handed_over) {
+        session->lender = before;
+        return true;
+    }
+    session->owns_bytes = before->owns_bytes;
+    session->lender = before->lender;
+    before->owns_bytes = false;
+    return true;
 }
 
 static enum mqtt_session_opened session_start(struct mqtt_sessions *sessions, struct slice client_id,

@@ -59,6 +59,8 @@ struct mqtt_session {
     bool handed_over; /* once at least: the journal may know it */
     bool gone; /* dropped; stays until that is durable */
     bool owns_bytes; /* its session record is reserved on its own account */
+    struct mqtt_session
+        *lender; /* the one in whose place it came, until both are handed over: its bytes are used then */
     struct mqtt_ids ids; /* taken */
     size_t reserved; /* ids on its account: taken, or released and not durably so */
     uint32_t *operations; /* on ids: those under way, then those noted */

@@ -103,6 +103,16 @@ static int write_all(
     return 0;
 }
 
+/* What goes leaves its bytes to the one that comes in its place. */
+static void session_inherit(struct mqtt_session *session)
+{
+    if (!session->lender)
+        return;
+    session->owns_bytes = true;
+    session->lender->owns_bytes = false;
+    session->lender = NULL;
+}
+
 int mqtt_sessions_write(struct mqtt_sessions *sessions, struct handover *handover, struct error *error)
 {
     const struct handover_mark before = handover_mark(handover);
@@ -117,6 +127,7 @@ int mqtt_sessions_write(struct mqtt_sessions *sessions, struct handover *handove
     while (sessions->noted) {
         struct mqtt_session *session = sessions->noted;
         session_unnote(sessions, session);
+        session_inherit(session);
         session->rewrite_flying = session->rewrite;
         session->rewrite = false;
         session->handed_over = session->flying = true;

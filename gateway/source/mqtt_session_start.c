@@ -10,10 +10,10 @@ struct adoption {
 };
 
 /* Microseconds that the session has left; 0: its time is over. */
-static int64_t found_left(const struct mqtt_session *session, bool stood, int64_t now)
+static int64_t found_left(const struct mqtt_session *session, int64_t now)
 {
     const int64_t life = session->expiry * CLOCK_SECOND;
-    const int64_t passed = stood ? 0 : now - session->ended_at;
+    const int64_t passed = session->ended_at < now ? now - session->ended_at : 0;
 
     if (session->expiry == MQTT_NEVER)
         return INT64_MAX;
@@ -27,7 +27,7 @@ static void session_settle(struct mqtt_sessions *sessions, struct mqtt_session *
 
     if (stood || session->ended_at > now)
         session->ended_at = now > 0 ? now : 1;
-    const int64_t left = found_left(session, stood, now);
+    const int64_t left = found_left(session, now);
     session_table_add(sessions, session);
     sessions->durable++;
     if (left == 0)

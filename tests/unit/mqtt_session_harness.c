@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #define ALL_CALLS ((1u << DISK_CALLS) - 1)
 #define PARTS_MAX (1 << 20)
@@ -69,6 +70,11 @@ static void shelf_complete(struct handover *handover, enum handover_result resul
     pthread_mutex_unlock(&result_lock);
 }
 
+void shelf_handover_init(struct handover *handover)
+{
+    handover_init(handover, PARTS_MAX, shelf_complete, NULL);
+}
+
 void shelf_set_up(void)
 {
     memset(&shelf, 0, sizeof shelf);
@@ -79,7 +85,7 @@ void shelf_set_up(void)
     shelf.most = SHELF_MOST;
     shelf.wall = SHELF_WALL;
     shelf.monotonic = SHELF_MONOTONIC;
-    handover_init(&shelf.handover, PARTS_MAX, shelf_complete, NULL);
+    shelf_handover_init(&shelf.handover);
     cr_assert_eq(shelf_open(), 0, "%s", shelf.error.text);
 }
 
@@ -133,21 +139,32 @@ void shelf_crash(void)
     cr_assert_eq(shelf_open(), 0, "%s", shelf.error.text);
 }
 
-/* A cursor that moves wakes the committer, which then sees that its pause is over. */
+void shelf_move(uint64_t position)
+{
+    struct journal_cursor cursor;
+
+    cr_assert_eq(journal_cursor(shelf.journal.journal, "one", &cursor, &shelf.error), 0);
+    if (position > shelf.moved)
+        shelf.moved = position;
+    if (cursor.position < shelf.moved)
+        cursor.position = shelf.moved;
+    cursor.delivered = cursor.position - cursor.base;
+    journal_cursor_move(shelf.journal.journal, "one", &cursor);
+}
+
+/* A cursor that moves wakes the committer, and its group the preparer: both see that their pause is over. */
 void shelf_heal(void)
 {
     struct journal_status status;
-    struct journal_cursor cursor;
 
     disk_arm(&shelf.journal.disk, 0, 0, false, 0);
-    atomic_fetch_add(&journal_ahead, 2 * CLOCK_SECOND);
     for (int tries = 0; tries < 20000; tries++) {
         journal_status(shelf.journal.journal, &status);
         if (status.accepting)
             return;
-        cr_assert_eq(journal_cursor(shelf.journal.journal, "one", &cursor, &shelf.error), 0);
-        journal_cursor_move(shelf.journal.journal, "one", &cursor);
-        sched_yield();
+        atomic_fetch_add(&journal_ahead, 2 * CLOCK_SECOND);
+        shelf_move(0);
+        usleep(100);
     }
     cr_assert_fail("the journal does not recover: %s", status.reason);
 }
@@ -175,10 +192,10 @@ void shelf_write(uint64_t record)
     cr_assert_eq(mqtt_sessions_write_size(shelf.sessions), 0);
 }
 
-enum handover_result shelf_hand_over(void)
+enum handover_result shelf_give(struct handover *handover)
 {
     result_there = false;
-    if (journal_hand_over(shelf.journal.journal, &shelf.handover, &shelf.error))
+    if (journal_hand_over(shelf.journal.journal, handover, &shelf.error))
         return HANDOVER_REFUSED;
     pthread_mutex_lock(&result_lock);
     while (!result_there)
@@ -187,12 +204,26 @@ enum handover_result shelf_hand_over(void)
     return result_is;
 }
 
+enum handover_result shelf_hand_over(void)
+{
+    return shelf_give(&shelf.handover);
+}
+
+void shelf_hand_over_at_last(void)
+{
+    enum handover_result result;
+
+    while ((result = shelf_hand_over()) == HANDOVER_REFUSED)
+        shelf_heal();
+    cr_assert_eq(result, HANDOVER_DURABLE);
+}
+
 void shelf_commit(void)
 {
     if (!mqtt_sessions_dirty(shelf.sessions))
         return;
     shelf_write(0);
-    cr_assert_eq(shelf_hand_over(), HANDOVER_DURABLE);
+    shelf_hand_over_at_last();
     mqtt_sessions_written(shelf.sessions);
     cr_assert_leq(shelf_image_bytes(), shelf_reserved());
 }
@@ -213,7 +244,7 @@ void shelf_commit_unknown(bool there)
     do {
         shelf_heal();
         fixture_settle(&shelf.journal);
-        disk_arm(&shelf.journal.disk, there ? 1u << DISK_SYNC : ALL_CALLS, 1, true, EIO);
+        disk_arm(&shelf.journal.disk, there ? 1u << DISK_SYNC : SHELF_CALLS, 1, true, EIO);
         result = shelf_hand_over();
         cr_assert_neq(result, HANDOVER_DURABLE);
     } while (result == HANDOVER_REFUSED);

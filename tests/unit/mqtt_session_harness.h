@@ -9,6 +9,8 @@
 #define SHELF_MOST 100 /* durable sessions */
 #define SHELF_WALL (INT64_C(1800000000) * CLOCK_SECOND) /* where the clocks start */
 #define SHELF_MONOTONIC (INT64_C(5000) * CLOCK_SECOND)
+#define SHELF_CALLS \
+    ((1u << DISK_CALLS) - 1 - (1u << DISK_UNLINK)) /* that fail: what is begun can be cleared away */
 #define DAY (86400 * CLOCK_SECOND)
 
 struct mqtt_connection {
@@ -25,6 +27,7 @@ struct shelf {
     size_t most;
     struct handover handover; /* of the batch under way */
     int64_t wall, monotonic;
+    uint64_t moved; /* where the cursor of outlet "one" was last moved to */
     struct error error;
 };
 
@@ -46,10 +49,18 @@ void shelf_crash(void); /* and opened again */
 /* A disk that failed is well again, and the journal has seen it. */
 void shelf_heal(void);
 
+/* Moves the cursor of outlet "one" there, sooner or later; never back. */
+void shelf_move(uint64_t position);
+
 /* Writes what is noted, behind a record with this number (0: none). */
 void shelf_write(uint64_t record);
 /* Gives what was written to the journal, and waits. */
 enum handover_result shelf_hand_over(void);
+/* The same with one of the test's own. */
+void shelf_handover_init(struct handover *handover);
+enum handover_result shelf_give(struct handover *handover);
+/* Again and again, while it is refused. */
+void shelf_hand_over_at_last(void);
 /* All of it, with what has to come then; asserts that it is durable. */
 void shelf_commit(void);
 /* The same on a disk that fails: its outcome is unknown, and everything behind it fails until shelf_heal() or shelf_crash(). With `there`,

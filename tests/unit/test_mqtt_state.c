@@ -160,6 +160,15 @@ Test(mqtt_state, packet_ids_of_nobody_are_nothing)
     cr_assert_str_eq(shelf_image(), "");
 }
 
+Test(mqtt_state, what_is_not_there_is_freed_without_harm)
+{
+    struct mqtt_state *none = NULL;
+    struct mqtt_sessions *no_sessions = NULL;
+
+    mqtt_state_free(&none);
+    mqtt_sessions_free(&no_sessions);
+}
+
 Test(mqtt_state, a_session_told_again_keeps_its_packet_ids)
 {
     put(1, "one");
