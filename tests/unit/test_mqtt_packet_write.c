@@ -228,6 +228,16 @@ Test(mqtt_packet_write, reason_strings_are_cut_between_characters)
     }
 }
 
+/* Nothing is left of a text without the beginning of a character. */
+Test(mqtt_packet_write, reason_strings_that_are_no_texts)
+{
+    char text[MQTT_TEXT_MAX + 16];
+
+    memset(text, 0x80, sizeof text);
+    text[sizeof text - 1] = '\0';
+    cr_written(mqtt_write_disconnect(&out, MQTT_REASON_QUOTA, text, &error), "e0 01 97");
+}
+
 /* ---- ceilings ---------------------------------------------------------------------------------------------- */
 
 /* Below what it may need nothing is written, not even half a packet. */
