@@ -168,3 +168,4 @@ foreach(name mqtt_state mqtt_session mqtt_session_limits mqtt_session_unknown mq
     target_sources(test_${name} PRIVATE tests/unit/mqtt_session_harness.c tests/unit/journal_harness.c)
 endforeach()
 target_sources(test_mqtt_session_chaos PRIVATE tests/unit/mqtt_session_model.c)
+target_compile_definitions(test_mqtt_state PRIVATE PENSTOCK_GOLDEN="${CMAKE_SOURCE_DIR}/tests/golden")

@@ -8,6 +8,6 @@ exec gcovr --root . --object-directory "$1" --exclude-throw-branches \
     --filter 'gateway/lake/(file_name|format)' \
     --filter 'gateway/source/http_(guard|target|type|answer)' \
     --filter 'gateway/source/mqtt_facts' \
-    --filter 'gateway/source/mqtt_packet' \
+    --filter 'gateway/source/mqtt_(ids|packet|session|state)' --filter 'gateway/source/source_state' \
     --filter 'gateway/source/subscriber_(url|window)' \
     --fail-under-line 100 --print-summary "$1"

@@ -459,3 +459,18 @@ Test(mqtt_state, thousands_are_found_again)
         "n1000/60/-:1000 n1500/60/-:1500 n2000/60/-:2000 n2500/60/-:2500 n3000/60/-:3000 n3500/60/-:3500 "
         "n4000/60/-:4000 n4500/60/-:4500 n500/60/-:500 n5000/60/-:5000");
 }
+
+/* ---- the golden journal: what this version wrote must stay readable ---- */
+
+/* Its last segment has a snapshot with sessions, and behind it one that is dropped, one that comes and one that is taken up. */
+Test(mqtt_state, the_golden_journal_with_sessions_is_read)
+{
+    shelf_close();
+    directory_delete(shelf.journal.directory);
+    directory_copy(PENSTOCK_GOLDEN "/journal-v1-sessions", shelf.journal.directory);
+    shelf.journal.options.gateway_id = "golden";
+    cr_assert_eq(shelf_open(), 0, "%s", shelf.error.text);
+    cr_assert_eq(shelf.journal.report.notes.length, 0);
+    cr_assert_str_eq(shelf_image(), "meter-1/7200/-:65533,65535 meter-2 \xc3\xa4/4294967295/-:8");
+    cr_assert_eq(mqtt_state_next_number(shelf.state), 4);
+}
