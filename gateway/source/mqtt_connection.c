@@ -340,6 +340,10 @@ static void connection_look_at(struct mqtt_connection *connection)
     const int64_t now = connection->thread->now;
     const int64_t silent = now - connection->heard;
 
+    /* While the journal takes nothing it is not their fault that nobody reads the rest of their packets. */
+    if (connection->paused && connection->packet_since &&
+        connection->thread->sent_state == MQTT_BATCH_WAITING)
+        connection->packet_since = now;
     if (connection->phase >= MQTT_PHASE_CONDEMNED) {
         if (now >= connection->until && connection->phase == MQTT_PHASE_CONDEMNED)
             connection_detach(connection);

@@ -43,7 +43,6 @@ void mqtt_input_pause(struct mqtt_connection *connection)
     if (connection->paused)
         return;
     connection->paused = true;
-    connection->packet_since = 0; /* nobody reads it now */
     connection->paused_next = NULL;
     if (thread->paused_last)
         thread->paused_last->paused_next = connection;
@@ -159,6 +158,7 @@ static bool input_take(struct mqtt_connection *connection, struct slice data)
     if (connection->phase >= MQTT_PHASE_LINGERING)
         return true;
     if (taken == MQTT_LATER) {
+        connection->packet_since = 0;
         mqtt_input_pause(connection);
     }
     if (taken == MQTT_ELSEWHERE)
@@ -241,9 +241,7 @@ static bool input_retry(struct mqtt_connection *connection)
         thread->favoured = connection;
     if (connection->wanted && input_is_crowded(connection))
         mqtt_input_pause(connection);
-    else if (connection->wanted)
-        connection->packet_since = thread->now;
-    else if (connection->rest.length)
+    else if (connection->rest.length && connection->wanted == 0)
         return input_take(connection, bytes_slice(&connection->rest));
     return true;
 }
