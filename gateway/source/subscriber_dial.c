@@ -1,12 +1,13 @@
 /* subscriber_dial: a handle of the library, and its connection, made by a thread of their own; see subscriber_internal.h
  *
- * Looking up a name and connecting may take minutes, and the library does both in one call that nothing can interrupt. Whoever is done last with
- * the dial, its thread or the broker's, frees it.
+ * Looking up a name and connecting may take minutes, and the library does both in one call. Whoever is done last with the dial, its thread or
+ * the broker's, frees it.
  */
 #include <errno.h>
 #include <mqtt_protocol.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,8 @@
 #include "source/subscriber_internal.h"
 
 #define SYSTEM_AUTHORITIES "/etc/ssl/certs"
+#define DIAL_LEAVE_PAUSE 10 /* milliseconds */
+#define DIAL_LEAVE_MOST (3 * CLOCK_SECOND)
 
 struct subscriber_dial {
     struct mosquitto *handle;
@@ -214,10 +217,23 @@ int subscriber_dial_finish(struct subscriber *subscriber)
     return code == MOSQ_ERR_SUCCESS ? 0 : -1;
 }
 
-void subscriber_dial_leave(struct subscriber *subscriber)
+/* A socket that is shut gives up connecting; then the thread ends. It must not be left behind within OpenSSL, which the end of the process
+ * takes down; only looking up a name can neither be ended nor waited for. */
+void subscriber_dial_leave(struct subscriber *subscriber, int64_t deadline)
 {
-    if (subscriber->dial)
-        dial_release(subscriber->dial);
+    struct subscriber_dial *dial = subscriber->dial;
+    const int64_t most = subscriber_now(subscriber) + DIAL_LEAVE_MOST;
+    const int64_t until = deadline < most ? deadline : most;
+
+    if (!dial)
+        return;
+    struct pollfd wait = {dial->ready, POLLIN, 0};
+    while (poll(&wait, 1, DIAL_LEAVE_PAUSE) == 0 && subscriber_now(subscriber) < until) {
+        const int fd = mosquitto_socket(dial->handle);
+        if (fd >= 0)
+            shutdown(fd, SHUT_RDWR);
+    }
+    dial_release(dial);
     subscriber->dial = NULL;
 }
 

@@ -6,7 +6,7 @@
  * writes. Until then nothing is written at all, not even a ping: hence the rule for keep_alive. A connection that ends takes the
  * acknowledgements that are queued with it, for every connection has a handle of its own; the broker sends the messages again.
  *
- * Connecting blocks (names, TCP), so it is done by a thread that lives as long as that takes: the dial. A stop leaves it behind.
+ * Connecting blocks (names, TCP), so it is done by a thread that lives as long as that takes: the dial.
  *
  * Memory of a broker: its batch (SUBSCRIBER_BATCH_BYTES, or one message of mqtt.max_packet when that is more), the descriptions of its
  * records, a window (SUBSCRIBER_WINDOW), a packet that is not whole yet, and in the library one packet and the acknowledgements of one
@@ -202,8 +202,8 @@ int subscriber_dial_start(struct subscriber *subscriber);
 int subscriber_dial_descriptor(const struct subscriber_dial *dial);
 /* Of one that has ended; frees it. 0: link.handle is set. -1 as above. */
 int subscriber_dial_finish(struct subscriber *subscriber);
-/* Lets it end by itself. */
-void subscriber_dial_leave(struct subscriber *subscriber);
+/* Has it end, until the deadline, or by itself. */
+void subscriber_dial_leave(struct subscriber *subscriber, int64_t deadline);
 
 /* ---- subscriber_link.c: the library, its callbacks -------------------------------------------------------------- */
 

@@ -128,7 +128,10 @@ static void link_on_subscribe(struct mosquitto *handle, void *context, int id, i
     subscriber->subscribed = *text == '\0';
     if (*text)
         link->subscribe_at = subscriber_now(subscriber) + SUBSCRIBER_RESUBSCRIBE;
-    subscriber_tell_trouble(subscriber, *text ? SUBSCRIBER_FILTERS : SUBSCRIBER_FINE, text);
+    if (*text)
+        subscriber_tell_trouble(subscriber, SUBSCRIBER_FILTERS, text);
+    else if (subscriber->trouble == SUBSCRIBER_FILTERS)
+        subscriber_tell_trouble(subscriber, SUBSCRIBER_FINE, "");
 }
 
 /* The library calls it with codes of its own, too; those come back from its functions. */

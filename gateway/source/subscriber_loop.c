@@ -143,7 +143,7 @@ static void loop_step_up(struct subscriber *subscriber)
 /* A batch that is still in the journal is not acknowledged. */
 static void loop_leave(struct subscriber *subscriber)
 {
-    subscriber_dial_leave(subscriber);
+    subscriber_dial_leave(subscriber, subscriber->source->stop_deadline);
     if (!subscriber->in_journal)
         subscriber_link_say_goodbye(subscriber, subscriber->source->stop_deadline);
     subscriber_link_close(subscriber);

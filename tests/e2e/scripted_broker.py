@@ -176,8 +176,10 @@ class Peer:
 class ScriptedBroker:
     """Listens; accept() gives the next connection."""
 
-    def __init__(self, seconds=15):
+    def __init__(self, seconds=15, buffer=None):
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=16)
+        if buffer:
+            self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
         self.listener.settimeout(seconds)
         self.port = self.listener.getsockname()[1]
         self.peers = []
