@@ -42,10 +42,12 @@ def library(name):
 
 LIBRARIES = {"paho": (V311, V5), "js": (V311, V5), "rust": (V311, V5), "go": (V311,)}
 NAMES = {"paho": "paho-mqtt", "js": "mqtt.js", "rust": "rumqttc", "go": "paho.mqtt.golang"}
-# paho.mqtt.golang (1.4.3 and 1.5.1) sends the PUBLISH again, not the PUBREL, when the PUBCOMP was lost: that is another message (4.4).
-FORGETFUL = {"go"}
+# paho.mqtt.golang (1.4.3 and 1.5.1) is held to QoS 1 alone: it connects again before its good-bye has arrived, so that at QoS 0 what is on its
+# way is lost with the connection that is taken over; and at QoS 2 it sends the PUBLISH again, not the PUBREL, when a PUBCOMP was lost (4.4).
+LEVELS = {"go": (1,)}
 CASES = [pytest.param(name, version, qos, id=f"{NAMES[name]}-{'5' if version == V5 else '3.1.1'}-QoS-{qos}")
-         for name, versions in LIBRARIES.items() for version in versions for qos in (0, 1, 2)]
+         for name, versions in LIBRARIES.items() for version in versions
+         for qos in LEVELS.get(name, (0, 1, 2))]
 
 
 @pytest.fixture(scope="module")
@@ -88,13 +90,14 @@ def test_library(shared, name, version, qos):
     words = library(name)
     client = f"{name}-{version}-{qos}"
     with Proxy(lambda: shared.ports["mqtt"]) as proxy:
-        proxy.cut(*cuts(qos))
+        wanted = cuts(qos)
+        proxy.cut(*wanted)
         done = subprocess.run([*words, *map(str, (proxy.port, version, qos, COUNT, client, f"readings/{client}", WINDOW, ROUNDS))],
                               stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=PATIENCE)
         assert done.returncode == 0, done.stdout + done.stderr
-        assert proxy.connections >= ROUNDS + (CUTS if qos else 0) and proxy.made == (CUTS if qos else 0)
+        assert proxy.connections >= ROUNDS + len(wanted) and proxy.made == len(wanted)
         most = proxy.copies()
-    assert most == COUNT or qos == 1 or name in FORGETFUL, "the client itself sent a message twice"
+    assert most == COUNT or qos == 1, "the client itself sent a message twice"
     check(shared, client, qos, most)
 
 
