@@ -1,6 +1,7 @@
 """Fixtures of e2e/ and fault/. They stop only what they started."""
 
 import pathlib
+import shutil
 import sys
 
 import pytest
@@ -14,6 +15,14 @@ import penstock  # noqa: E402
 def pytest_sessionstart():
     if not pathlib.Path(penstock.BINARY).exists():
         pytest.exit(f"{penstock.BINARY} is not built: bash tests/run", returncode=2)
+
+
+@pytest.fixture
+def tmp_path(request, tmp_path):
+    """The folder of a test that passed goes with it: a journal keeps hundreds of MiB in reserve, and there are hundreds of tests."""
+    yield tmp_path
+    if not getattr(request.node, "failed", False):
+        shutil.rmtree(tmp_path, ignore_errors=True)
 
 
 @pytest.fixture
@@ -71,6 +80,7 @@ def kafka(request, shared_broker):
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item):
     report = (yield).get_result()
+    item.failed = getattr(item, "failed", False) or report.failed
     cluster = getattr(item, "kafka_cluster", None)
     if report.failed and cluster:
         report.sections.append(("the end of Kafka's log", cluster.tail()))
