@@ -79,19 +79,19 @@ static int hold_count_probed(
     __attribute__((cleanup(journal_reader_close))) struct journal_reader *reader = NULL;
     struct journal_entry entry;
     struct record record;
-    struct rendered_topics topics;
+    const struct rendered_topics *topics;
 
     if (pump_look_up(pump, position, &reader, &entry, &record, error) ||
         kafka_render_topics(pump->renderer, &record, &topics, error))
         return -1;
     topic->done = position;
     topic->unwritten = topic->counted = true;
-    if (!pump_waits_for_other(pump, &topics, position, topic)) {
+    if (!pump_waits_for_other(pump, topics, position, topic)) {
         /* None are counted where a mark was lost in a damaged journal. */
         pump->cursor.delivered += pump->cursor.held > 0;
         pump->cursor.held -= pump->cursor.held > 0;
     } else if (pump->draining && position > pump->drain.window.done && position <= pump->drain.window.read &&
-               !pump_waits_for_other(pump, &topics, position, NULL)) {
+               !pump_waits_for_other(pump, topics, position, NULL)) {
         window_unhold(&pump->drain.window, position);
     }
     return 0;
@@ -134,15 +134,15 @@ static int hold_send_probe(
     struct kafka_pump *pump, struct topic *topic, const struct journal_entry *entry, struct error *error)
 {
     struct record record;
-    struct rendered_topics topics;
+    const struct rendered_topics *topics;
     struct kafka_message message;
     struct kafka_topic *handle;
 
     if (record_decode(entry->body.data, entry->body.length, &record, error) || !pump_is_for_kafka(&record) ||
-        kafka_render_topics(pump->renderer, &record, &topics, error) || !hold_is_of(&topics, topic))
+        kafka_render_topics(pump->renderer, &record, &topics, error) || !hold_is_of(topics, topic))
         return 0;
     topic->done = entry->sequence - 1;
-    if (kafka_render_message(pump->renderer, entry, &record, topics.rendering, &message, error)) {
+    if (kafka_render_message(pump->renderer, entry, &record, topics->rendering, &message, error)) {
         topic_set(&pump->topics, topic, TOPIC_READY); /* the drain makes a dead letter of it */
         return 0;
     }

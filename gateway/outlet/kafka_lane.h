@@ -14,6 +14,7 @@ struct lane {
     struct window window;
     bool in_hand;
     struct journal_entry entry;
+    struct record record; /* decoded from it; large, so it stands here */
 };
 
 int lane_open(struct lane *lane, struct journal *journal, struct error *error);

@@ -9,16 +9,19 @@
 _Static_assert(RECORD_LABELS_MAX + 2 <= KAFKA_HEADERS_MAX, "labels, id and origin");
 
 struct render_templates {
-    uint32_t rendering; /* 0: free */
+    const struct rendering *rendering; /* NULL: free */
     struct template *topics[RECORD_TOPICS_MAX];
     size_t count;
+    bool constant; /* all of them */
 };
 
 struct kafka_renderer {
     struct rendering_table *renderings;
     const char *gateway_id;
     struct render_templates cache[RENDER_CACHE];
-    struct bytes names; /* of the topics of one record */
+    struct rendered_topics topics; /* of the last record */
+    uint32_t constant; /* the rendering all of whose records have these topics; 0: they were this record's */
+    struct bytes names;
     struct error first, later; /* why topics could not be rendered */
     struct bytes value; /* an envelope */
     struct kafka_header headers[KAFKA_HEADERS_MAX];
@@ -64,28 +67,41 @@ void kafka_renderer_close(struct kafka_renderer **renderer)
     *renderer = NULL;
 }
 
-static int render_templates(struct kafka_renderer *renderer, const struct rendering *rendering,
+static int render_compile(
+    struct render_templates *templates, const struct rendering *rendering, struct error *error)
+{
+    templates->constant = true;
+    for (size_t i = 0; i < rendering->topics_count; i++, templates->count++) {
+        if (template_compile_topic(&templates->topics[i], rendering->topics[i],
+                (const char *const *)rendering->labels, rendering->labels_count, error))
+            return error_wrap(error, "rendering %u", rendering->id);
+        templates->constant &= template_is_constant(templates->topics[i]);
+    }
+    templates->rendering = rendering;
+    return 0;
+}
+
+static int render_templates(struct kafka_renderer *renderer, uint32_t id,
     const struct render_templates **ret_templates, struct error *error)
 {
-    struct render_templates *templates = &renderer->cache[rendering->id % RENDER_CACHE];
+    struct render_templates *templates = &renderer->cache[id % RENDER_CACHE];
 
-    if (templates->rendering != rendering->id) {
+    if (!templates->rendering || templates->rendering->id != id) {
+        const struct rendering *rendering = rendering_find(renderer->renderings, id);
+        if (!rendering)
+            return error_set(error, ERROR_REJECT, "rendering %u is lost: its topics are not known", id);
         render_forget(templates);
-        for (size_t i = 0; i < rendering->topics_count; i++, templates->count++) {
-            if (template_compile_topic(&templates->topics[i], rendering->topics[i],
-                    (const char *const *)rendering->labels, rendering->labels_count, error))
-                return error_wrap(error, "rendering %u", rendering->id);
-        }
-        templates->rendering = rendering->id;
+        if (render_compile(templates, rendering, error))
+            return -1;
     }
     *ret_templates = templates;
     return 0;
 }
 
 /* Adds the name that stands behind `start` in names, unless it is there already. */
-static void render_add_topic(
-    struct kafka_renderer *renderer, struct rendered_topics *topics, size_t start, bool literal)
+static void render_add_topic(struct kafka_renderer *renderer, size_t start, bool literal)
 {
+    struct rendered_topics *topics = &renderer->topics;
     const struct slice name = {renderer->names.data + start, renderer->names.length - start};
 
     for (size_t i = 0; i < topics->count; i++) {
@@ -114,34 +130,43 @@ static void render_keep_replayed(const struct record *record, struct rendered_to
     }
 }
 
-int kafka_render_topics(struct kafka_renderer *renderer, const struct record *record,
-    struct rendered_topics *ret_topics, struct error *error)
+static void render_all_topics(
+    struct kafka_renderer *renderer, const struct render_templates *templates, const struct record *record)
 {
-    const struct rendering *rendering = rendering_find(renderer->renderings, record->rendering);
-    const struct render_templates *templates;
+    struct rendered_topics *topics = &renderer->topics;
 
-    if (!rendering)
-        return error_set(
-            error, ERROR_REJECT, "rendering %u is lost: its topics are not known", record->rendering);
-    if (render_templates(renderer, rendering, &templates, error))
-        return -1;
-    ret_topics->rendering = rendering;
-    ret_topics->count = 0;
-    ret_topics->literal = 0;
-    ret_topics->reason = NULL;
+    topics->rendering = templates->rendering;
+    topics->count = 0;
+    topics->literal = 0;
+    topics->reason = NULL;
     bytes_clear(&renderer->names);
     for (size_t i = 0; i < templates->count; i++) {
         size_t start = renderer->names.length;
-        struct error *reason = ret_topics->reason ? &renderer->later : &renderer->first;
+        struct error *reason = topics->reason ? &renderer->later : &renderer->first;
         if (template_render_topic(
-                templates->topics[i], rendering->stream, record, &renderer->names, reason)) {
+                templates->topics[i], templates->rendering->stream, record, &renderer->names, reason)) {
             renderer->names.length = start;
-            ret_topics->reason = renderer->first.text;
+            topics->reason = renderer->first.text;
         }
-        render_add_topic(renderer, ret_topics, start, template_is_constant(templates->topics[i]));
+        render_add_topic(renderer, start, template_is_constant(templates->topics[i]));
     }
-    if (record->flags & RECORD_REPLAYED)
-        render_keep_replayed(record, ret_topics);
+}
+
+int kafka_render_topics(struct kafka_renderer *renderer, const struct record *record,
+    const struct rendered_topics **ret_topics, struct error *error)
+{
+    const bool replayed = record->flags & RECORD_REPLAYED;
+    const struct render_templates *templates;
+
+    if (!renderer->constant || renderer->constant != record->rendering || replayed) {
+        if (render_templates(renderer, record->rendering, &templates, error))
+            return -1;
+        render_all_topics(renderer, templates, record);
+        if (replayed)
+            render_keep_replayed(record, &renderer->topics);
+        renderer->constant = templates->constant && !replayed ? record->rendering : 0;
+    }
+    *ret_topics = &renderer->topics;
     return 0;
 }
 

@@ -22,15 +22,15 @@ void kafka_renderer_close(struct kafka_renderer **renderer);
 /* The topics of one record, each once. Those that could not be rendered have an empty name; reason is the first one's. */
 struct rendered_topics {
     const struct rendering *rendering;
-    struct slice names[RECORD_TOPICS_MAX]; /* until the next call */
+    struct slice names[RECORD_TOPICS_MAX];
     size_t count;
     uint16_t literal; /* bits of those that the configuration names as they are */
-    const char *reason; /* until the next call */
+    const char *reason;
 };
 
-/* ERROR_REJECT: the rendering is lost. */
+/* *ret_topics is the renderer's, until the next call. ERROR_REJECT: the rendering is lost. */
 int kafka_render_topics(struct kafka_renderer *renderer, const struct record *record,
-    struct rendered_topics *ret_topics, struct error *error);
+    const struct rendered_topics **ret_topics, struct error *error);
 
 /* All but the tag; slices point into the record and the renderer, until the next call. ERROR_REJECT: it can never be one. */
 int kafka_render_message(struct kafka_renderer *renderer, const struct journal_entry *entry,

@@ -11,8 +11,9 @@ struct send {
     struct lane *lane;
     bool drain;
     const struct journal_entry *entry;
-    struct record record;
-    struct rendered_topics topics;
+    const struct record *record;
+    const struct rendering *rendering; /* NULL: lost */
+    const struct rendered_topics *topics;
     struct kafka_message message;
     bool rendered; /* message is there */
 };
@@ -24,7 +25,7 @@ enum sent { SENT_DONE, SENT_WAIT, SENT_FAILED };
 static int send_letter(
     struct send *send, unsigned index, const char *topic, const char *reason, struct error *error)
 {
-    const struct rendering *rendering = send->topics.rendering;
+    const struct rendering *rendering = send->rendering;
     const struct dead_letter letter = {
         .id = {send->pump->options.gateway_id, send->entry->epoch, send->entry->sequence},
         .outlet = KAFKA_PUMP_NAME,
@@ -32,7 +33,7 @@ static int send_letter(
         .topic = topic,
         .reason = reason,
         .time = clock_wall(send->pump->options.clock),
-        .record = &send->record,
+        .record = send->record,
         .labels = rendering ? (const char *const *)rendering->labels : NULL,
     };
 
@@ -69,11 +70,12 @@ int pump_bury(struct kafka_pump *pump, struct lane *lane, uint64_t position, uns
 {
     __attribute__((cleanup(journal_reader_close))) struct journal_reader *reader = NULL;
     struct journal_entry entry;
-    struct send send = {.pump = pump, .lane = lane, .entry = &entry};
+    struct record record;
+    struct send send = {.pump = pump, .lane = lane, .entry = &entry, .record = &record};
 
-    if (pump_look_up(pump, position, &reader, &entry, &send.record, error))
+    if (pump_look_up(pump, position, &reader, &entry, &record, error))
         return -1;
-    send.topics.rendering = rendering_find(pump->options.renderings, send.record.rendering);
+    send.rendering = rendering_find(pump->options.renderings, record.rendering);
     return send_letter(&send, topic, report->topic, report->reason, error);
 }
 
@@ -113,8 +115,8 @@ static enum sent send_message(struct send *send, unsigned index, struct topic *t
     enum sent prepared = send_prepare(send, topic, error);
     if (prepared != SENT_DONE)
         return prepared;
-    if (!send->rendered && kafka_render_message(pump->renderer, send->entry, &send->record,
-                               send->topics.rendering, &send->message, error))
+    if (!send->rendered && kafka_render_message(pump->renderer, send->entry, send->record,
+                               send->rendering, &send->message, error))
         return error->kind == ERROR_REJECT ? send_bury(send, index, topic->name, error->text, error)
                                            : SENT_FAILED;
     send->rendered = true;
@@ -144,9 +146,9 @@ static enum sent send_message(struct send *send, unsigned index, struct topic *t
 static struct topic *send_find_topic(struct send *send, unsigned index)
 {
     struct topics *topics = &send->pump->topics;
-    struct topic *topic = topics_find(topics, send->topics.names[index]);
+    struct topic *topic = topics_find(topics, send->topics->names[index]);
 
-    return topic ? topic : topics_add(topics, send->topics.names[index], send->topics.literal >> index & 1);
+    return topic ? topic : topics_add(topics, send->topics->names[index], send->topics->literal >> index & 1);
 }
 
 /* The topic's records wait. What is not under way of this one waits with them. */
@@ -167,15 +169,25 @@ static void send_hold(struct send *send, unsigned index, struct topic *topic)
     window_hold(window, position, index);
 }
 
+static enum sent send_bury_one_too_many(struct send *send, unsigned index, struct error *error)
+{
+    const struct slice name = send->topics->names[index];
+    char topic[TEMPLATE_TOPIC_MAX + 1], reason[160];
+
+    snprintf(topic, sizeof topic, "%.*s", (int)name.length, name.data);
+    snprintf(reason, sizeof reason, "there are %zu topics already (kafka.max_topics)",
+        send->pump->topics.count);
+    return send_bury(send, index, topic, reason, error);
+}
+
 /* One topic of the record. */
 static enum sent send_main_topic(struct send *send, unsigned index, bool unsent, struct error *error)
 {
-    struct kafka_pump *pump = send->pump;
-    const struct slice name = send->topics.names[index];
-    char text[160];
+    const struct slice name = send->topics->names[index];
 
     if (name.length == 0)
-        return unsent ? send_bury(send, index, "", send->topics.reason, error) : SENT_DONE;
+        return unsent ? send_bury(send, index, "", send->topics->reason, error) : SENT_DONE;
+
     struct topic *topic = send_find_topic(send, index);
     if (topic && topic_is_waiting(topic)) {
         send_hold(send, index, topic);
@@ -183,12 +195,8 @@ static enum sent send_main_topic(struct send *send, unsigned index, bool unsent,
     }
     if (!unsent)
         return SENT_DONE;
-    if (!topic) {
-        snprintf(text, sizeof text, "there are %zu topics already (kafka.max_topics)", pump->topics.count);
-        char full[TEMPLATE_TOPIC_MAX + 1];
-        snprintf(full, sizeof full, "%.*s", (int)name.length, name.data);
-        return send_bury(send, index, full, text, error);
-    }
+    if (!topic)
+        return send_bury_one_too_many(send, index, error);
     if (topic->state == TOPIC_SHUT)
         return send_bury(send, index, topic->name, topic->reason, error);
     return send_message(send, index, topic, error);
@@ -205,47 +213,53 @@ bool pump_is_for_kafka(const struct record *record)
 }
 
 /* Takes the position if that is still to be done, with what is known before anything is sent. */
-static void send_take(struct send *send, bool lost)
+static void send_take(struct send *send, size_t topics, enum window_outcome outcome)
 {
     struct window *window = &send->lane->window;
-    const unsigned count = (unsigned)send->topics.count;
 
-    if (window->read == send->entry->sequence)
-        return;
-    window_take(window, (uint16_t)((1U << count) - 1),
-        count == 0 ? WINDOW_NOT_FOR_OUTLET
-        : lost     ? WINDOW_DEAD_LETTERED
-                   : WINDOW_DELIVERED);
+    if (window->read < send->entry->sequence)
+        window_take(window, (uint16_t)((1U << topics) - 1), outcome);
+}
+
+/* Nobody knows its topics: a dead letter of none. */
+static enum sent send_lost(struct send *send, struct error *error)
+{
+    send_take(send, 1, WINDOW_DEAD_LETTERED);
+    return window_unsent(&send->lane->window, send->entry->sequence) & 1
+               ? send_bury(send, 0, "", error->text, error)
+               : SENT_DONE;
+}
+
+static enum sent send_damaged(struct send *send, const struct error *error)
+{
+    send_take(send, 0, WINDOW_DAMAGED);
+    log_event_always(LOG_ERROR, "outlet.record_damaged", log_text("outlet", KAFKA_PUMP_NAME),
+        log_number("sequence", (int64_t)send->entry->sequence), log_text("reason", error->text));
+    return SENT_DONE;
 }
 
 static enum sent send_main_record(
     struct kafka_pump *pump, const struct journal_entry *entry, struct error *error)
 {
-    struct send send = {.pump = pump, .lane = &pump->main, .entry = entry};
-    struct window *window = &pump->main.window;
-    bool lost = false;
+    struct lane *lane = &pump->main;
+    struct send send = {.pump = pump, .lane = lane, .entry = entry, .record = &lane->record};
 
-    if (record_decode(entry->body.data, entry->body.length, &send.record, error)) {
-        if (window->read < entry->sequence)
-            window_take(window, 0, WINDOW_DAMAGED);
-        log_event_always(LOG_ERROR, "outlet.record_damaged", log_text("outlet", KAFKA_PUMP_NAME),
-            log_number("sequence", (int64_t)entry->sequence), log_text("reason", error->text));
+    if (record_decode(entry->body.data, entry->body.length, &lane->record, error))
+        return send_damaged(&send, error);
+    if (pump->sample <= lane->window.done) {
+        pump->sample = entry->sequence;
+        pump->received = lane->record.received;
+    }
+    if (!pump_is_for_kafka(&lane->record)) {
+        send_take(&send, 0, WINDOW_NOT_FOR_OUTLET);
         return SENT_DONE;
     }
-    if (pump->sample <= window->done) {
-        pump->sample = entry->sequence;
-        pump->received = send.record.received;
-    }
-    if (pump_is_for_kafka(&send.record) &&
-        kafka_render_topics(pump->renderer, &send.record, &send.topics, error)) {
-        if (error->kind != ERROR_REJECT)
-            return SENT_FAILED;
-        lost = true;
-        send.topics = (struct rendered_topics){.count = 1, .names = {{"", 0}}, .reason = error->text};
-    }
-    send_take(&send, lost);
-    for (unsigned index = 0; index < send.topics.count; index++) {
-        bool unsent = window_unsent(window, entry->sequence) & 1U << index;
+    if (kafka_render_topics(pump->renderer, &lane->record, &send.topics, error))
+        return error->kind == ERROR_REJECT ? send_lost(&send, error) : SENT_FAILED;
+    send.rendering = send.topics->rendering;
+    send_take(&send, send.topics->count, send.topics->count ? WINDOW_DELIVERED : WINDOW_NOT_FOR_OUTLET);
+    for (unsigned index = 0; index < send.topics->count; index++) {
+        bool unsent = window_unsent(&lane->window, entry->sequence) & 1U << index;
         enum sent sent = send_main_topic(&send, index, unsent, error);
         if (sent != SENT_DONE)
             return sent;
@@ -274,8 +288,8 @@ static uint16_t send_drained_topics(const struct send *send)
 {
     uint16_t bits = 0;
 
-    for (unsigned index = 0; index < send->topics.count; index++) {
-        const struct topic *topic = topics_find(&send->pump->topics, send->topics.names[index]);
+    for (unsigned index = 0; index < send->topics->count; index++) {
+        const struct topic *topic = topics_find(&send->pump->topics, send->topics->names[index]);
         if (topic && topic->state == TOPIC_DRAINING && topic->done < send->entry->sequence)
             bits |= (uint16_t)(1U << index);
     }
@@ -288,8 +302,8 @@ static enum sent send_drain_topics(struct send *send, struct error *error)
     struct window *window = &send->lane->window;
     const uint64_t position = send->entry->sequence;
 
-    for (unsigned index = 0; index < send->topics.count; index++) {
-        struct topic *topic = topics_find(&send->pump->topics, send->topics.names[index]);
+    for (unsigned index = 0; index < send->topics->count; index++) {
+        struct topic *topic = topics_find(&send->pump->topics, send->topics->names[index]);
         bool unsent = window_unsent(window, position) & 1U << index;
         enum sent sent = SENT_DONE;
         if (topic && topic_is_waiting(topic) && topic->state != TOPIC_DRAINING && topic->done < position)
@@ -308,17 +322,20 @@ static enum sent send_drain_topics(struct send *send, struct error *error)
 static enum sent send_drain_record(
     struct kafka_pump *pump, const struct journal_entry *entry, struct error *error)
 {
-    struct send send = {.pump = pump, .lane = &pump->drain, .drain = true, .entry = entry};
-    struct window *window = &pump->drain.window;
+    struct lane *lane = &pump->drain;
+    struct send send = {.pump = pump, .lane = lane, .drain = true, .entry = entry, .record = &lane->record};
 
     /* What cannot be decoded or rendered was never held. */
-    if (record_decode(entry->body.data, entry->body.length, &send.record, error) ||
-        !pump_is_for_kafka(&send.record) ||
-        kafka_render_topics(pump->renderer, &send.record, &send.topics, error))
-        send.topics.count = 0;
-    if (window->read < entry->sequence) {
+    if (record_decode(entry->body.data, entry->body.length, &lane->record, error) ||
+        !pump_is_for_kafka(&lane->record) ||
+        kafka_render_topics(pump->renderer, &lane->record, &send.topics, error)) {
+        send_take(&send, 0, WINDOW_NOT_FOR_OUTLET);
+        return SENT_DONE;
+    }
+    send.rendering = send.topics->rendering;
+    if (lane->window.read < entry->sequence) {
         uint16_t bits = send_drained_topics(&send);
-        window_take(window, bits, bits ? WINDOW_DELIVERED : WINDOW_NOT_FOR_OUTLET);
+        window_take(&lane->window, bits, bits ? WINDOW_DELIVERED : WINDOW_NOT_FOR_OUTLET);
     }
     return send_drain_topics(&send, error);
 }

@@ -60,7 +60,8 @@ struct record {
 /* Appends the head to out. Key, labels, origin and reason must keep their limits (assert). */
 int record_encode_head(const struct record *record, struct bytes *out, struct error *error);
 
-/* Slices into body. ERROR_REJECT names the field when body is not a record of a known version. */
+/* Slices into body; labels behind labels_count are left as they were. ERROR_REJECT names the field when body is not a record of a
+ * known version. */
 int record_decode(const void *body, size_t length, struct record *ret_record, struct error *error);
 
 /* The time that paths and timestamps use: the event's inside its window, else the received. */

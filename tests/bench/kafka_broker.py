@@ -14,6 +14,8 @@ import broker as parts  # noqa: E402
 
 PARTITIONS = 12
 PATIENCE = 30  # seconds for an answer
+WARM_LEAST, WARM_MOST = 6, 20  # runs that warm a broker up
+WARM_NEAR = 0.03  # what the last two of them may differ by
 # The tests' brokers are small and compile little, which is right for tests. These get what a broker has by default.
 parts.JVM = ["-Xms1g", "-Xmx1g", "-XX:+UseG1GC", *(flag for flag in parts.JVM if flag.startswith("-D"))]
 
@@ -101,6 +103,8 @@ class Kafka:
             time.sleep(0.2)
 
     def warm_up(self, run):
-        """Until the broker's code is compiled: by the fourth time a rate no longer grows."""
-        rates = [run() for _ in range(4)]
+        """Until the broker's code is compiled: until two rates in a row are nearly the same."""
+        rates = [run() for _ in range(WARM_LEAST)]
+        while len(rates) < WARM_MOST and abs(rates[-1] / rates[-2] - 1) > WARM_NEAR:
+            rates.append(run())
         say("kafka: " + " ".join(f"{rate:,.0f}" for rate in rates) + " messages/s while it warmed up")
