@@ -11,8 +11,9 @@
  *
  * Answers. PUBREC, PUBCOMP and CONNACK leave when the batch that was open while their packet was taken is durable, and so are all
  * before it: also the PUBREC of a packet id that was MQTT_PACKET_KNOWN, and the PUBCOMP of one that was not, for the take or the
- * release that made it so may still be under way. A batch with nothing to hand over is durable once its predecessor is. This, with the
- * hand-over's all or nothing, is what makes a QoS 2 message arrive exactly once (4.3.3):
+ * release that made it so may still be under way. Only the CONNACK of a session that is taken up, or that nothing was dropped for, may leave at
+ * once: a crash costs that session no more than its new expiry. A batch with nothing to hand over is durable once its predecessor is.
+ * This, with the hand-over's all or nothing, is what makes a QoS 2 message arrive exactly once (4.3.3):
  *   crash before the take is durable      neither message nor id are there; no PUBREC left; the client sends PUBLISH again: new
  *   crash behind it                       both are there; PUBLISH again: known, not stored again; PUBREL: known
  *   crash before the release is durable   the id is there; no PUBCOMP left, so the client does not use it for another message, and
@@ -49,8 +50,8 @@ struct mqtt_session {
     int64_t ended_at; /* wall clock; 0: connected */
     /* private */
     struct mqtt_session *next_in_bucket;
-    struct mqtt_session *next_noted,
-        **noted_at; /* in the open batch; noted_at: what points to it, NULL: it is not */
+    struct mqtt_session *next_noted; /* in the open batch */
+    struct mqtt_session **noted_at; /* what points to it there; NULL: it is not in it */
     struct mqtt_session *next_flying; /* in the batch under way */
     size_t place; /* in the heap of those that expire, from 1; 0: none */
     int64_t expires_at; /* monotonic */

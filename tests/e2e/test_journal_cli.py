@@ -1,10 +1,12 @@
 """`penstock journal forget`: on a stopped gateway, with the right gateway.id, for an outlet that the journal knows and the
 configuration no longer asks for."""
 
+import json
 import re
 
 import pytest
 
+from mqtt import PUBCOMP, PUBREC, V5, Client, pubrel
 from penstock import Gateway, lake_rows, run_command, wait_until
 
 FORGOT = re.compile(r"^forgot outlet (?P<outlet>\S+): position (?P<position>\d+), (?P<queued>\d+) records queued, (?P<held>\d+) held, "
@@ -49,6 +51,33 @@ def test_says_what_is_gone_and_the_gateway_starts_again(stopped):
     stopped.send({"sensor_id": "S", "n": 5})
     wait_until("the lake has the sixth", lambda: len(lake_rows(stopped.lake)) == 6)
     assert len(set(lake_rows(stopped.lake))) == 6
+
+
+def test_sessions_of_mqtt_stay(stopped):
+    """What sources keep is written anew with the rest: a message whose PUBREL is still to come is not taken twice."""
+    kept = {"clean": False, "session_expiry": 600}
+    message = ("readings/S", '{"sensor_id": "S", "n": 5}')
+    stopped.start()
+    with Client(stopped.ports["mqtt"], V5) as client:
+        client.connect("meter", **kept)
+        client.publish(*message, qos=2, id=7)
+        assert client.expect(PUBREC, 7).reason == 0
+        client.disconnect()
+    wait_until("the lake has the sixth", lambda: len(lake_rows(stopped.lake)) == 6)
+    stopped.stop_cleanly()
+    done = forget(stopped, "lake")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+
+    stopped.start()
+    with Client(stopped.ports["mqtt"], V5) as client:
+        assert client.connect("meter", **kept).present
+        client.publish(*message, qos=2, id=7, dup=True)
+        assert client.expect(PUBREC, 7).reason == 0
+        assert client.send(pubrel(7)).expect(PUBCOMP, 7).reason == 0
+        assert client.store("readings/S", '{"sensor_id": "S", "n": 6}', qos=2, id=7) == 0
+    wait_until("the lake has the seventh", lambda: len(lake_rows(stopped.lake)) >= 7)
+    assert sorted(row["n"] for row in map(json.loads, lake_rows(stopped.lake))) == list(range(7))
 
 
 def test_an_outlet_that_is_not_there_is_told_the_known(stopped):

@@ -178,6 +178,21 @@ def test_sessions_above_the_limit(gateway):
         assert not present(server, V5, "one-more", **keep(V5))
 
 
+def test_smaller_segments_than_the_sessions_need(gateway):
+    """The start says how large they have to be, and nothing is gone when they are."""
+    server = gateway("journal.segment_size=4MiB").start()
+    names = [f"sensor-{number}" for number in range(400)]
+    for name in names:
+        present(server, V5, name, **keep(V5))
+    server.stop_cleanly()
+    server.sets[-1:] = ["journal.segment_size=1MiB", "mqtt.max_packet=256KiB", "http.max_body=256KiB", "http.max_record=256KiB"]
+    assert server.spawn().ended() == 1
+    assert "400 MQTT sessions" in server.said() and "set it to 2MiB at least" in server.said()
+    server.sets[-4:] = ["journal.segment_size=2MiB", "mqtt.max_packet=512KiB", "http.max_body=512KiB", "http.max_record=512KiB"]
+    server.start()
+    assert all(present(server, V5, name, **keep(V5)) for name in names)
+
+
 def test_many_sessions_over_a_restart(gateway):
     server = gateway("mqtt.threads=2", "lake.roll.every=200ms").start()
     names = [f"sensor-{number}" for number in range(300)]
