@@ -1,0 +1,66 @@
+/* table_file: see table_file.h. */
+#include "lake/format/table_file.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+struct table_file {
+    const struct table_writer *writer;
+    void *state;
+};
+
+static const struct table_writer *const table_writers[] = {
+    [TABLE_JSON_LINES] = &json_lines_writer,
+    [TABLE_DELIMITED] = &delimited_writer,
+    [TABLE_AVRO] = &avro_writer,
+    [TABLE_PARQUET] = &parquet_writer,
+};
+
+int table_file_open(struct table_file **ret_file, const struct column_field *fields, size_t fields_count,
+    const struct table_file_options *options, const struct table_sink *sink, struct error *error)
+{
+    __attribute__((cleanup(table_file_close))) struct table_file *file = calloc(1, sizeof(*file));
+
+    if (!file)
+        return error_set(error, ERROR_RETRY, "file of a table: out of memory");
+    file->writer = table_writers[options->format];
+    if (file->writer->open(&file->state, fields, fields_count, options, sink, error))
+        return -1;
+    *ret_file = file;
+    file = NULL;
+    return 0;
+}
+
+int table_file_add(struct table_file *file, const struct column_batch *batch, struct error *error)
+{
+    return file->writer->add(file->state, batch, error);
+}
+
+int table_file_finish(struct table_file *file, struct error *error)
+{
+    return file->writer->finish(file->state, error);
+}
+
+void table_file_close(struct table_file **file)
+{
+    if (!*file)
+        return;
+    if ((*file)->state)
+        (*file)->writer->close((*file)->state);
+    free(*file);
+    *file = NULL;
+}
+
+const char *table_file_extension(enum table_format format, enum table_codec codec)
+{
+    static const char *const text[][3] = {
+        [TABLE_JSON_LINES] = {".jsonl", ".jsonl.gz", ".jsonl.zst"},
+        [TABLE_DELIMITED] = {".csv", ".csv.gz", ".csv.zst"},
+    };
+
+    if (format == TABLE_AVRO)
+        return ".avro";
+    if (format == TABLE_PARQUET)
+        return ".parquet";
+    return text[format][codec == TABLE_CODEC_GZIP ? 1 : codec == TABLE_CODEC_ZSTD ? 2 : 0];
+}
