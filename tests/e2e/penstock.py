@@ -1,7 +1,7 @@
 """The gateway as its users see it: a process, its answers, its pages, its lake. What every test of e2e/ and fault/ stands on."""
 
-import contextlib
 import collections
+import contextlib
 import http.client
 import json
 import os
