@@ -35,6 +35,9 @@ def test_include_scan(monkeypatch):
     assert breaches(house.check_includes, monkeypatch, {"gateway/base/a.c": '#include "record/record.h"\n'})
     assert breaches(house.check_includes, monkeypatch, {"gateway/decode/a.c": "#include <unistd.h>\n"})
     assert not breaches(house.check_includes, monkeypatch, {"gateway/base/a.c": "#include <unistd.h>\n"})
+    assert breaches(house.check_includes, monkeypatch, {"importers/table/a.c": '#include "source/source.h"\n'})
+    assert not breaches(house.check_includes, monkeypatch, {"importers/table/a.c": '#include "lake/column.h"\n'})
+    assert breaches(house.check_includes, monkeypatch, {"importers/table/postgres/decode_time.c": "#include <unistd.h>\n"})
 
 
 def test_banned_calls(monkeypatch):
