@@ -1,0 +1,141 @@
+/* parquet_levels: see parquet_levels.h. */
+#include "lake/format/parquet_levels.h"
+
+#include <assert.h>
+#include <stdbool.h>
+
+#include "base/little.h"
+
+#define LEVELS_GROUP 8 /* values that are packed together */
+/* Of one bit-packed run; its head stays within two bytes. */
+#define LEVELS_PACKED_GROUPS_MAX 8191
+#define LEVELS_HEAD_MAX 10
+
+#define levels_inline static inline __attribute__((always_inline))
+
+unsigned parquet_levels_width(uint32_t most)
+{
+    return most ? 32 - (unsigned)__builtin_clz(most) : 0;
+}
+
+static char *levels_put_varint(char *at, uint64_t value)
+{
+    for (; value > 0x7f; value >>= 7)
+        *at++ = (char)(value | 0x80);
+    *at++ = (char)value;
+    return at;
+}
+
+/* Values are bytes or numbers of 32 bits; which is known where this is inlined. */
+levels_inline uint32_t levels_at(const void *values, size_t size, size_t i)
+{
+    return size == 1 ? ((const uint8_t *)values)[i] : ((const uint32_t *)values)[i];
+}
+
+levels_inline size_t levels_run(const void *values, size_t size, size_t from, size_t count)
+{
+    const uint32_t value = levels_at(values, size, from);
+    size_t i = from + 1;
+
+    while (i < count && levels_at(values, size, i) == value)
+        i++;
+    return i - from;
+}
+
+/* Eight values become width bytes; what lies behind count is packed as zeros. May write 8 bytes more than that. */
+levels_inline char *levels_pack(
+    char *at, const void *values, size_t size, size_t from, size_t count, unsigned width)
+{
+    uint64_t bits = 0;
+    unsigned held = 0;
+
+    for (size_t i = from; i < from + LEVELS_GROUP; i++) {
+        bits |= (uint64_t)(i < count ? levels_at(values, size, i) : 0) << held;
+        held += width;
+        if (held >= 32) {
+            put_u32(at, (uint32_t)bits);
+            at += 4;
+            bits >>= 32;
+            held -= 32;
+        }
+    }
+    put_u32(at, (uint32_t)bits);
+    return at + held / 8;
+}
+
+static char *levels_put_run(char *at, uint32_t value, size_t count, unsigned width)
+{
+    at = levels_put_varint(at, (uint64_t)count << 1);
+    for (unsigned bits = 0; bits < width; bits += 8)
+        *at++ = (char)(value >> bits);
+    return at;
+}
+
+/* How many equal values are worth the two heads that a run of them costs. */
+static size_t levels_run_least(unsigned width)
+{
+    return LEVELS_GROUP * ((width + 3) / (width ? width : 1));
+}
+
+levels_inline int levels_encode(
+    struct bytes *out, const void *values, size_t size, size_t count, unsigned width, struct error *error)
+{
+    const size_t least = levels_run_least(width), groups = count / LEVELS_GROUP + 1;
+
+    assert(count <= INT32_MAX && width < 32);
+    /* No run takes more than its values packed, but for its head; a head comes with at least one group. */
+    if (bytes_reserve(out, groups * (width + 4) + LEVELS_HEAD_MAX + sizeof(uint64_t), error))
+        return -1;
+    char *at = out->data + out->length;
+    for (size_t i = 0; i < count;) {
+        size_t run = levels_run(values, size, i, count);
+        if (run >= least || i + run == count) {
+            at = levels_put_run(at, levels_at(values, size, i), run, width);
+            i += run;
+            continue;
+        }
+        const size_t from = i;
+        while (i < count && i - from < LEVELS_PACKED_GROUPS_MAX * LEVELS_GROUP &&
+               (i == from || levels_run(values, size, i, i + least < count ? i + least : count) < least))
+            i += LEVELS_GROUP;
+        const size_t packed = (i - from) / LEVELS_GROUP;
+        at = levels_put_varint(at, (uint64_t)packed << 1 | 1);
+        for (size_t group = 0; group < packed; group++)
+            at = levels_pack(at, values, size, from + group * LEVELS_GROUP, count, width);
+    }
+    out->length = (size_t)(at - out->data);
+    return 0;
+}
+
+int parquet_levels_add(
+    struct bytes *out, const uint8_t *values, size_t count, unsigned width, struct error *error)
+{
+    return levels_encode(out, values, 1, count, width, error);
+}
+
+int parquet_levels_add_indexes(
+    struct bytes *out, const uint32_t *values, size_t count, unsigned width, struct error *error)
+{
+    return levels_encode(out, values, sizeof(*values), count, width, error);
+}
+
+int parquet_levels_repeat(struct bytes *out, uint8_t value, size_t count, struct error *error)
+{
+    if (bytes_reserve(out, LEVELS_HEAD_MAX + 1, error))
+        return -1;
+    out->length = (size_t)(levels_put_run(out->data + out->length, value, count, 8) - out->data);
+    return 0;
+}
+
+int parquet_levels_add_bits(struct bytes *out, const uint8_t *values, size_t count, struct error *error)
+{
+    const size_t length = (count + 7) / 8;
+
+    if (bytes_reserve(out, length + sizeof(uint64_t), error))
+        return -1;
+    char *at = out->data + out->length;
+    for (size_t i = 0; i < count; i += LEVELS_GROUP)
+        at = levels_pack(at, values, 1, i, count, 1);
+    out->length += length;
+    return 0;
+}
