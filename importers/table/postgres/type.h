@@ -76,7 +76,7 @@ struct pg_type_options {
 enum pg_grade {
     PG_EXACT, /* every value */
     PG_BY_OPTION, /* exact, but for values that the column type has not; an option says what becomes of them */
-    PG_AS_TEXT, /* PostgreSQL's own text */
+    PG_AS_TEXT, /* its text, PostgreSQL's or JSON: exact, but the column does not know the type */
     PG_LOSSY, /* what an option asked for */
 };
 
@@ -123,15 +123,23 @@ struct pg_type_row {
     enum pg_grade grades[4];
 };
 
+/* What the server is asked to make of a column before it sends it. */
+enum pg_cast {
+    PG_CAST_NONE,
+    PG_CAST_TEXT, /* "column"::text */
+    PG_CAST_TEXTS, /* "column"::text[], an array of what is not read in binary */
+    PG_CAST_JSON, /* to_json("column")::text, a composite of it */
+    PG_CASTS
+};
+
 /* What a column becomes. */
 struct pg_mapping {
     const struct pg_type *type; /* behind domains */
     struct column_field field; /* its name is left to the caller */
     enum pg_form form; /* of what arrives, that is, behind the cast */
     enum pg_grade grade;
-    /* The select list has BEFORE "column" AFTER, both "" for what is read in binary:
-     * "" and "::text", "" and "::text[]" (an array of what is text), "to_json(" and ")::text" (a composite of it). */
-    const char *before, *after;
+    enum pg_cast cast;
+    const char *before, *after; /* the cast in a select list: BEFORE "column" AFTER, both "" without one */
 };
 
 /* Always finds something: the last resort is text. ret_mapping->field.name is NULL. */
