@@ -43,6 +43,7 @@ function(penstock_lake_test name)
 endfunction()
 penstock_test(lake_name lake)
 penstock_test(codec lake)
+penstock_test(value_text lake)
 penstock_lake_test(lake lake)
 penstock_lake_test(lake_replay lake)
 penstock_test(template route)
@@ -170,3 +171,7 @@ foreach(name mqtt_state mqtt_session mqtt_session_limits mqtt_session_unknown mq
 endforeach()
 target_sources(test_mqtt_session_chaos PRIVATE tests/unit/mqtt_session_model.c)
 target_compile_definitions(test_mqtt_state PRIVATE PENSTOCK_GOLDEN="${CMAKE_SOURCE_DIR}/tests/golden")
+
+# Writes the tables that tests/formats reads back.
+add_executable(write_table tests/formats/write_table.c)
+target_link_libraries(write_table PRIVATE room_lake PkgConfig::JANSSON)
