@@ -238,8 +238,8 @@ static const char *address_known(const struct pg_address *address, const char *k
 /* Hosts and sslmode out of a service file are known to libpq alone, and only once it has begun to connect. */
 static bool address_ask_service(const struct pg_address *address, struct pg_address *found)
 {
-    PGconn *begun = PQconnectStartParams((const char *const *)address->keywords,
-        (const char *const *)address->values, 0);
+    PGconn *begun =
+        PQconnectStartParams((const char *const *)address->keywords, (const char *const *)address->values, 0);
     PQconninfoOption *options = begun ? PQconninfo(begun) : NULL;
     struct error ignored;
     int result = options ? 0 : -1;
@@ -287,8 +287,7 @@ static int address_choose_tls(struct pg_address *address, struct error *error)
     return pg_address_set(address, "sslmode", "require", error);
 }
 
-static int address_choose(
-    struct pg_address *address, const struct database_login *login, struct error *error)
+static int address_choose(struct pg_address *address, const struct database_login *login, struct error *error)
 {
     char timeout[16];
 

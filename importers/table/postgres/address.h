@@ -24,8 +24,7 @@ struct pg_address {
 };
 
 /* ERROR_REJECT: it is none, or a part cannot be. ERROR_FATAL: the password's file. */
-int pg_address_open(
-    const struct database_login *login, struct pg_address **ret_address, struct error *error);
+int pg_address_open(const struct database_login *login, struct pg_address **ret_address, struct error *error);
 /* Clears the password, too. */
 void pg_address_close(struct pg_address **address);
 

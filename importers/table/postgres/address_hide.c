@@ -63,7 +63,8 @@ static bool hide_in_url(char *rest)
 
     char *next = at + strcspn(at, "?");
     while (*next == '?' || *next == '&') {
-        char *name = next + 1, *end = name + strcspn(name, "&"), *equal = memchr(name, '=', (size_t)(end - name));
+        char *name = next + 1, *end = name + strcspn(name, "&"),
+             *equal = memchr(name, '=', (size_t)(end - name));
         if (equal && hide_is_secret_of_url(name, equal))
             found |= hide_span(equal + 1, end);
         next = end;

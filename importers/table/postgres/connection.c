@@ -1,0 +1,413 @@
+/* connection: see connection.h */
+#include "table/postgres/connection.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <time.h>
+
+#include "base/file.h"
+
+/* Values look the same whatever the server's or the role's settings are, nothing ends a transaction that waits for its turn, and nothing can be
+ * written by accident. A short query is not worth compiling, and an order that depends on who else scans is none. */
+static const struct {
+    const char *name, *value;
+    int since, before; /* PostgreSQL's versions; 0: all */
+} session_settings[] = {
+    {"TimeZone", "UTC", 0, 0},
+    {"DateStyle", "ISO, YMD", 0, 0},
+    {"IntervalStyle", "iso_8601", 0, 0},
+    {"extra_float_digits", "3", 0, 120000},
+    {"extra_float_digits", "1", 120000, 0},
+    {"bytea_output", "hex", 0, 0},
+    {"standard_conforming_strings", "on", 0, 0},
+    {"statement_timeout", "0", 0, 0},
+    {"lock_timeout", "0", 0, 0},
+    {"idle_in_transaction_session_timeout", "0", 0, 0},
+    {"idle_session_timeout", "0", 140000, 0},
+    {"transaction_timeout", "0", 170000, 0},
+    {"default_transaction_read_only", "on", 0, 0},
+    {"default_transaction_deferrable", "off", 0, 0},
+    {"synchronize_seqscans", "off", 0, 0},
+    {"jit", "off", 110000, 0},
+    {"search_path", "", 0, 0},
+};
+
+#define SESSION_SETTINGS (sizeof session_settings / sizeof *session_settings)
+#define SESSION_TEXT 4096
+
+/* ---- errors ---------------------------------------------------------------------------------------------------- */
+
+static int fail_stopped(struct pg_connection *connection, const char *what, struct error *error)
+{
+    connection->database.trouble = DATABASE_STOPPED;
+    return error_set(error, ERROR_RETRY, "%s: %s: stopped", connection->database.where, what);
+}
+
+/* Messages of libpq come with a line break at their end, and some in several lines. */
+static void fail_trim(char *text)
+{
+    for (char *at = text; *at; at++)
+        if (*at == '\n' || *at == '\t')
+            *at = ' ';
+    for (size_t length = strlen(text); length > 0 && text[length - 1] == ' '; length--)
+        text[length - 1] = '\0';
+}
+
+int pg_fail(struct pg_connection *connection, const char *what, const PGresult *result, struct error *error)
+{
+    const char *state = result ? PQresultErrorField(result, PG_DIAG_SQLSTATE) : NULL;
+    const char *primary = result ? PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY) : NULL;
+    const char *detail = result ? PQresultErrorField(result, PG_DIAG_MESSAGE_DETAIL) : NULL;
+    char text[ERROR_TEXT_SIZE];
+    enum error_kind kind;
+
+    if (atomic_load(&connection->stopped))
+        return fail_stopped(connection, what, error);
+    snprintf(connection->state, sizeof connection->state, "%s", state ? state : "");
+    pg_state_judge(connection->state, &kind, &connection->database.trouble);
+    if (!state && PQstatus(connection->libpq) == CONNECTION_BAD) {
+        kind = ERROR_RETRY;
+        connection->database.trouble = DATABASE_LOST;
+    }
+    if (primary)
+        snprintf(text, sizeof text, "%s%s%s", primary, detail ? "; " : "", detail ? detail : "");
+    else
+        snprintf(text, sizeof text, "%s", PQerrorMessage(connection->libpq));
+    fail_trim(text);
+    return error_set(error, kind, "%s: %s: %s%s%s%s", connection->database.where, what,
+        *text ? text : "the connection is gone", state ? " (SQLSTATE " : "", state ? state : "",
+        state ? ")" : "");
+}
+
+/* ---- waiting --------------------------------------------------------------------------------------------------- */
+
+/* Until the socket is ready for events, or until the deadline (milliseconds from now; -1: none). 1: ready, 0: too late, -1: stopped. */
+static int wait_socket(struct pg_connection *connection, short events, int timeout)
+{
+    struct pollfd ends[2] = {
+        {.fd = PQsocket(connection->libpq), .events = events}, {.fd = connection->wake, .events = POLLIN}};
+
+    for (;;) {
+        if (atomic_load(&connection->stopped))
+            return -1;
+        const int ready = poll(ends, 2, timeout);
+        if (ready == 0)
+            return 0;
+        if (ready > 0 && ends[0].revents)
+            return 1;
+        if (ready < 0 && errno != EINTR)
+            return 1; /* the call that follows says what is wrong */
+    }
+}
+
+int pg_wait_readable(struct pg_connection *connection, const char *what, struct error *error)
+{
+    if (wait_socket(connection, POLLIN, -1) < 0) {
+        pg_cancel(connection);
+        return fail_stopped(connection, what, error);
+    }
+    return PQconsumeInput(connection->libpq) ? 0 : pg_fail(connection, what, NULL, error);
+}
+
+int pg_await(struct pg_connection *connection, const char *what, PGresult **ret_result, struct error *error)
+{
+    int unsent;
+
+    while ((unsent = PQflush(connection->libpq)) > 0) {
+        if (wait_socket(connection, POLLIN | POLLOUT, -1) < 0)
+            return fail_stopped(connection, what, error);
+        if (!PQconsumeInput(connection->libpq))
+            return pg_fail(connection, what, NULL, error);
+    }
+    if (unsent < 0)
+        return pg_fail(connection, what, NULL, error);
+    while (PQisBusy(connection->libpq))
+        if (pg_wait_readable(connection, what, error))
+            return -1;
+    *ret_result = PQgetResult(connection->libpq);
+    return 0;
+}
+
+int pg_await_all(
+    struct pg_connection *connection, const char *what, PGresult **ret_result, struct error *error)
+{
+    cleanup_result PGresult *last = NULL;
+
+    for (;;) {
+        PGresult *result = NULL;
+        if (pg_await(connection, what, &result, error))
+            return -1;
+        if (!result)
+            break;
+        const ExecStatusType status = PQresultStatus(result);
+        const bool failed =
+            last && PQresultStatus(last) != PGRES_COMMAND_OK && PQresultStatus(last) != PGRES_TUPLES_OK;
+        if (failed)
+            PQclear(result);
+        else {
+            PQclear(last);
+            last = result;
+        }
+        if (status == PGRES_COPY_OUT || status == PGRES_COPY_IN || status == PGRES_COPY_BOTH)
+            return error_set(error, ERROR_FATAL, "%s: %s: an answer that was not expected",
+                connection->database.where, what);
+    }
+    const ExecStatusType status = last ? PQresultStatus(last) : PGRES_FATAL_ERROR;
+    if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK)
+        return pg_fail(connection, what, last, error);
+    *ret_result = last;
+    last = NULL;
+    return 0;
+}
+
+int pg_run(struct pg_connection *connection, const char *what, const char *sql, struct error *error)
+{
+    cleanup_result PGresult *result = NULL;
+
+    if (!PQsendQuery(connection->libpq, sql))
+        return pg_fail(connection, what, NULL, error);
+    return pg_await_all(connection, what, &result, error);
+}
+
+int pg_query(struct pg_connection *connection, const char *what, const char *sql, int count,
+    const char *const *values, PGresult **ret_result, struct error *error)
+{
+    if (!PQsendQueryParams(connection->libpq, sql, count, NULL, values, NULL, NULL, 0))
+        return pg_fail(connection, what, NULL, error);
+    return pg_await_all(connection, what, ret_result, error);
+}
+
+void pg_cancel(struct pg_connection *connection)
+{
+    char ignored[256];
+    PGcancel *cancel = PQgetCancel(connection->libpq);
+
+    if (cancel)
+        PQcancel(cancel, ignored, sizeof ignored);
+    PQfreeCancel(cancel);
+}
+
+void pg_connection_stop(struct database_connection *connection)
+{
+    struct pg_connection *own = pg_connection_of(connection);
+
+    atomic_store(&own->stopped, true);
+    ssize_t written = write(own->wake, &(uint64_t){1}, sizeof(uint64_t));
+    (void)written; /* it is readable already, then */
+}
+
+/* ---- connecting ------------------------------------------------------------------------------------------------ */
+
+static void ignore_notice(void *context, const PGresult *result)
+{
+    (void)context;
+    (void)result;
+}
+
+static const char *connect_advice(const struct pg_connection *connection, const char *text)
+{
+    if (PQconnectionNeedsPassword(connection->libpq))
+        return "; it wants a password: give a password file, ~/.pgpass, a service file or PGPASSWORD";
+    if (strncmp(connection->state, "28", 2) == 0)
+        return PQconnectionUsedPassword(connection->libpq)
+                   ? "; look at user and password, and at the server's pg_hba.conf"
+                   : "; look at the user, and at the server's pg_hba.conf";
+    if (strstr(text, "server does not support SSL"))
+        return "; in a network that you trust say sslmode=disable";
+    if (strstr(text, "certificate verify failed") || strstr(text, "root certificate file"))
+        return "; give the CA of the server's certificate";
+    return "";
+}
+
+/* Verbose messages have the code behind the severity, "FATAL:  28P01: ...", and lines for PostgreSQL's developers behind it. */
+static int connect_fail(struct pg_connection *connection, struct error *error)
+{
+    char text[ERROR_TEXT_SIZE];
+    enum error_kind kind = ERROR_RETRY;
+
+    snprintf(text, sizeof text, "%s", PQerrorMessage(connection->libpq));
+    char *location = strstr(text, "\nLOCATION:");
+    if (location)
+        *location = '\0';
+    char *code = strstr(text, ":  ");
+    connection->database.trouble = DATABASE_LOST;
+    if (code && strcspn(code + 3, ": ") == PG_STATE_LENGTH && code[3 + PG_STATE_LENGTH] == ':') {
+        snprintf(connection->state, sizeof connection->state, "%.*s", PG_STATE_LENGTH, code + 3);
+        pg_state_judge(connection->state, &kind, &connection->database.trouble);
+    } else if (PQconnectionNeedsPassword(connection->libpq) || strstr(text, "server does not support SSL") ||
+               strstr(text, "certificate") || strstr(text, "invalid ") ||
+               (code && !strstr(text, "system is"))) {
+        kind = ERROR_FATAL;
+        connection->database.trouble = DATABASE_REFUSED;
+    }
+    fail_trim(text);
+    return error_set(
+        error, kind, "database %s: %s%s", connection->database.where, text, connect_advice(connection, text));
+}
+
+static int64_t connect_now(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000;
+}
+
+static int connect_poll(
+    struct pg_connection *connection, const struct pg_address *address, struct error *error)
+{
+    const char *seconds = pg_address_get(address, "connect_timeout");
+    const long limit = seconds ? strtol(seconds, NULL, 10) : 0;
+    const int64_t deadline = connect_now() + limit * 1000;
+    PostgresPollingStatusType status = PGRES_POLLING_WRITING;
+
+    while (status != PGRES_POLLING_OK) {
+        if (status == PGRES_POLLING_FAILED || PQstatus(connection->libpq) == CONNECTION_BAD)
+            return connect_fail(connection, error);
+        const int64_t left = deadline - connect_now();
+        const int ready = wait_socket(connection, status == PGRES_POLLING_READING ? POLLIN : POLLOUT,
+            limit <= 0 ? -1
+            : left > 0 ? (int)left
+                       : 0);
+        if (ready < 0)
+            return fail_stopped(connection, "connecting", error);
+        if (ready == 0) {
+            connection->database.trouble = DATABASE_LOST;
+            return error_set(error, ERROR_RETRY,
+                "database %s: no connection within %ld s; is the address right?", connection->database.where,
+                limit);
+        }
+        status = PQconnectPoll(connection->libpq);
+    }
+    return 0;
+}
+
+/* libpq goes on to the next of several hosts only when it waits itself; its own time-out per host counts, then. */
+static int connect_libpq(
+    struct pg_connection *connection, const struct pg_address *address, struct error *error)
+{
+    const char *host = pg_address_get(address, "host");
+    const char *const *keywords = (const char *const *)address->keywords;
+    const char *const *values = (const char *const *)address->values;
+
+    if (host && strchr(host, ','))
+        connection->libpq = PQconnectdbParams(keywords, values, 1);
+    else
+        connection->libpq = PQconnectStartParams(keywords, values, 1);
+    if (!connection->libpq)
+        return error_set(error, ERROR_RETRY, "database %s: out of memory", connection->database.where);
+    PQsetNoticeReceiver(connection->libpq, ignore_notice, NULL);
+    if (host && strchr(host, ','))
+        return PQstatus(connection->libpq) == CONNECTION_OK ? 0 : connect_fail(connection, error);
+    PQsetErrorVerbosity(connection->libpq, PQERRORS_VERBOSE);
+    return connect_poll(connection, address, error);
+}
+
+static void connect_say_where(struct pg_connection *connection, const struct pg_address *address)
+{
+    const PGconn *libpq = connection->libpq;
+    const char *host = libpq ? PQhost(libpq) : pg_address_get(address, "host");
+    const char *port = libpq ? PQport(libpq) : pg_address_get(address, "port");
+    const char *name = libpq ? PQdb(libpq) : pg_address_get(address, "dbname");
+
+    snprintf(connection->database.where, sizeof connection->database.where, "%s%s%s/%s",
+        host && *host ? host : "local", port && *port ? ":" : "", port && *port ? port : "",
+        name ? name : "");
+}
+
+/* ---- the session ----------------------------------------------------------------------------------------------- */
+
+static int session_ask(struct pg_connection *connection, struct error *error)
+{
+    static const char facts[] =
+        "SELECT pg_catalog.current_setting('search_path'), pg_catalog.current_schemas(false)::pg_catalog.text, "
+        "pg_catalog.pg_is_in_recovery(), pg_catalog.pg_backend_pid(), "
+        "pg_catalog.current_setting('server_encoding'), "
+        "pg_catalog.has_function_privilege('pg_catalog.pg_control_system()', 'EXECUTE')";
+    cleanup_result PGresult *result = NULL, *control = NULL;
+
+    if (pg_query(connection, "asking about the session", facts, 0, NULL, &result, error))
+        return -1;
+    connection->search_path = strdup(PQgetvalue(result, 0, 0));
+    connection->schemas = strdup(PQgetvalue(result, 0, 1));
+    connection->database.standby = *PQgetvalue(result, 0, 2) == 't';
+    connection->database.pooled =
+        strtol(PQgetvalue(result, 0, 3), NULL, 10) != PQbackendPID(connection->libpq);
+    connection->sql_ascii = strcmp(PQgetvalue(result, 0, 4), "SQL_ASCII") == 0;
+    if (!connection->search_path || !connection->schemas)
+        return error_set(error, ERROR_RETRY, "%s: out of memory", connection->database.where);
+    if (*PQgetvalue(result, 0, 5) != 't')
+        return 0;
+    if (pg_query(connection, "asking who the server is",
+            "SELECT system_identifier::pg_catalog.text FROM pg_catalog.pg_control_system()", 0, NULL,
+            &control, error))
+        return -1;
+    connection->database.system = strtoull(PQgetvalue(control, 0, 0), NULL, 10);
+    return 0;
+}
+
+static int session_set(struct pg_connection *connection, struct error *error)
+{
+    cleanup_bytes struct bytes sql;
+    const char *between = "SELECT ";
+
+    bytes_init(&sql, SESSION_TEXT);
+    for (size_t i = 0; i < SESSION_SETTINGS; i++) {
+        const int version = (int)connection->database.version;
+        if (version < session_settings[i].since ||
+            (session_settings[i].before && version >= session_settings[i].before))
+            continue;
+        if (bytes_print(&sql, error, "%spg_catalog.set_config('%s', '%s', false)", between,
+                session_settings[i].name, session_settings[i].value))
+            return -1;
+        between = ", ";
+    }
+    return bytes_add(&sql, "", 1, error) || pg_run(connection, "setting up the session", sql.data, error) ? -1
+                                                                                                          : 0;
+}
+
+static int session_begin(struct pg_connection *connection, struct error *error)
+{
+    const int version = PQserverVersion(connection->libpq);
+
+    PQsetErrorVerbosity(connection->libpq, PQERRORS_DEFAULT);
+    connection->database.version = (uint32_t)version;
+    if (version < PG_VERSION_LEAST) {
+        connection->database.trouble = DATABASE_REFUSED;
+        return error_set(error, ERROR_FATAL,
+            "database %s: its version is %d.%d; PostgreSQL 10 or later is needed, which can import from older ones with "
+            "pg_dump",
+            connection->database.where, version / 10000, version / 100 % 100);
+    }
+    if (PQsetnonblocking(connection->libpq, 1))
+        return pg_fail(connection, "setting up the connection", NULL, error);
+    return session_ask(connection, error) || session_set(connection, error) ? -1 : 0;
+}
+
+int pg_connection_open(
+    const struct database *database, struct database_connection **ret_connection, struct error *error)
+{
+    struct pg_connection *connection = calloc(1, sizeof *connection);
+    __attribute__((cleanup(pg_connection_close))) struct database_connection *made =
+        connection ? &connection->database : NULL;
+
+    if (!connection)
+        return error_set(error, ERROR_RETRY, "database: out of memory");
+    connection->database.kind = &database_postgres;
+    connection->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (connection->wake < 0)
+        return error_set_errno(error, ERROR_RETRY, "database: eventfd");
+    connect_say_where(connection, database->address);
+    if (connect_libpq(connection, database->address, error))
+        return -1;
+    connect_say_where(connection, database->address);
+    if (session_begin(connection, error))
+        return -1;
+    *ret_connection = made;
+    made = NULL;
+    return 0;
+}

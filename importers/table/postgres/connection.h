@@ -1,0 +1,91 @@
+/* connection: one connection to a PostgreSQL server, through libpq; room-internal.
+ *
+ * Every call waits for the server and for pg_connection_stop() at the same time, so that nothing hangs on a server that does not answer. The session
+ * says what every import relies on (connection.c: session_settings); its search_path is empty, so that nobody's functions are called by accident.
+ * @thread one at a time, pg_connection_stop(): any
+ */
+#ifndef PENSTOCK_TABLE_POSTGRES_CONNECTION_H
+#define PENSTOCK_TABLE_POSTGRES_CONNECTION_H
+
+#include <libpq-fe.h>
+#include <stdatomic.h>
+
+#include "table/database.h"
+#include "table/postgres/address.h"
+
+#define PG_VERSION_LEAST 100000
+#define PG_STATE_LENGTH 5
+
+struct database {
+    struct pg_address *address;
+};
+
+struct pg_read_state; /* read.c: what is kept from split to split */
+
+struct pg_connection {
+    struct database_connection database; /* first: the one is the other */
+    PGconn *libpq;
+    int wake; /* eventfd: stop() */
+    atomic_bool stopped;
+    char state[PG_STATE_LENGTH + 1]; /* SQLSTATE of the last error, or "" */
+    char *search_path; /* as the user has it */
+    char *schemas; /* what of it is there, as the text of an array */
+    bool sql_ascii;
+    struct pg_read_state *reading;
+};
+
+static inline struct pg_connection *pg_connection_of(struct database_connection *connection)
+{
+    return (struct pg_connection *)connection;
+}
+
+int pg_connection_open(
+    const struct database *database, struct database_connection **ret_connection, struct error *error);
+void pg_connection_close(struct database_connection **connection);
+void pg_connection_stop(struct database_connection *connection);
+
+static inline void pg_result_free(PGresult **result)
+{
+    PQclear(*result);
+    *result = NULL;
+}
+#define cleanup_result __attribute__((cleanup(pg_result_free)))
+
+static inline void pg_text_free(char **text)
+{
+    PQfreemem(*text);
+    *text = NULL;
+}
+#define cleanup_pg_text __attribute__((cleanup(pg_text_free)))
+
+/* One or several commands without results. `what` says for errors what was being done: "locking table x". */
+int pg_run(struct pg_connection *connection, const char *what, const char *sql, struct error *error);
+
+/* One statement with text parameters (NULL: NULL) and a result in text. */
+int pg_query(struct pg_connection *connection, const char *what, const char *sql, int count,
+    const char *const *values, PGresult **ret_result, struct error *error);
+
+/* Waits for the first result of what was sent, whatever it is; NULL: there is none left. */
+int pg_await(struct pg_connection *connection, const char *what, PGresult **ret_result, struct error *error);
+/* Waits for all results of what was sent: the last one, or the first error. */
+int pg_await_all(
+    struct pg_connection *connection, const char *what, PGresult **ret_result, struct error *error);
+/* Waits until there is something to read, or -1: stopped. */
+int pg_wait_readable(struct pg_connection *connection, const char *what, struct error *error);
+
+/* The error of a result, or of the connection where result is NULL; sets trouble and state. Always -1. */
+int pg_fail(struct pg_connection *connection, const char *what, const PGresult *result, struct error *error);
+
+/* Asks the server to end what it is doing. */
+void pg_cancel(struct pg_connection *connection);
+
+/* Of a result's field; NULL stays NULL. */
+static inline const char *pg_value(const PGresult *result, int row, int field)
+{
+    return PQgetisnull(result, row, field) ? NULL : PQgetvalue(result, row, field);
+}
+
+/* What a SQLSTATE means. Pure. */
+void pg_state_judge(const char *state, enum error_kind *ret_kind, enum database_trouble *ret_trouble);
+
+#endif

@@ -1,0 +1,164 @@
+/* cut: a table into splits; see split.h */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "table/postgres/split.h"
+
+struct cut {
+    struct pg_connection *connection;
+    const struct table *table;
+    const struct plan_options *options;
+    struct plan *plan;
+    uint64_t pages; /* of all parts */
+    const char *how; /* the part that was cut last */
+};
+
+/* Splits of one size whatever the partitions' sizes are. */
+static uint64_t cut_pages(const struct cut *cut)
+{
+    return plan_split_pages(cut->pages, cut->options);
+}
+
+/* Of what has no pages nobody knows the size. */
+static size_t cut_ranges(const struct cut *cut, const struct table_part *part)
+{
+    const struct plan_options options = {.workers = cut->options->workers, .split_pages = cut_pages(cut)};
+
+    if (part->pages)
+        return plan_ranges(part->pages, &options);
+    return (size_t)(cut->options->workers ? cut->options->workers : 1) * PLAN_PER_WORKER;
+}
+
+static int cut_at(
+    struct cut *cut, uint32_t part, const struct pg_key *key, const PGresult *found, struct error *error)
+{
+    const struct table_part *which = &cut->table->parts[part];
+    const struct plan_key plan_key = {.column = key->name, .type = key->type->name, .nulls = key->nulls};
+    const size_t count = (size_t)PQntuples(found);
+    const char **bounds = calloc(count + 1, sizeof *bounds);
+
+    if (!bounds)
+        return error_set(error, ERROR_RETRY, "plan: out of memory");
+    for (size_t i = 0; i < count; i++)
+        bounds[i] = PQgetvalue(found, (int)i, 0);
+    const int result = plan_add_bounds(
+        cut->plan, part, &plan_key, bounds, count, cut_ranges(cut, which), which->bytes, which->rows, error);
+    free(bounds);
+    return result;
+}
+
+/* The ends of a histogram are the least and the greatest value: nothing is beyond them. */
+static int cut_by_key(
+    struct cut *cut, uint32_t part, const struct pg_key *key, bool measure, struct error *error)
+{
+    const struct table_part *which = &cut->table->parts[part];
+    cleanup_result PGresult *bounds = NULL;
+    const bool stored = cut->table->kind != TABLE_QUERY && cut->table->kind != TABLE_VIEW;
+    const size_t ranges = cut_ranges(cut, which);
+
+    cut->how = "ranges of a key, by its statistics";
+    if (stored && pg_bounds_histogram(cut->connection, which, key, &bounds, error))
+        return -1;
+    if (!bounds || PQntuples(bounds) < 3) {
+        pg_result_free(&bounds);
+        if (!measure)
+            return 1;
+        cut->how = key->type->distance == PG_NO_DISTANCE ? "ranges of a column, by its quantiles"
+                                                         : "ranges of a column, equally wide";
+        if (pg_bounds_measure(cut->connection, cut->table, part, key, ranges - 1, &bounds, error))
+            return -1;
+    }
+    return cut_at(cut, part, key, bounds, error);
+}
+
+static int cut_whole(struct cut *cut, uint32_t part, const char *why, struct error *error)
+{
+    const struct table_part *which = &cut->table->parts[part];
+
+    cut->how = why;
+    return plan_add_whole(cut->plan, part, which->bytes, which->rows, error);
+}
+
+/* By a column that the user named: looked at whatever it takes. */
+static int cut_named(struct cut *cut, uint32_t part, struct error *error)
+{
+    __attribute__((cleanup(pg_key_free))) struct pg_key key = {0};
+    bool found;
+
+    if (pg_key_find(cut->connection, cut->table, part, cut->options->column, &key, &found, error))
+        return -1;
+    if (!found)
+        return error_set(error, ERROR_REJECT, "table %s: it has no column %s to be cut by", cut->table->title,
+            cut->options->column);
+    if (!key.type)
+        return error_set(error, ERROR_REJECT,
+            "table %s: it cannot be cut by column %s, as of its type; allowed: numbers, dates, timestamps, time, text, uuid",
+            cut->table->title, cut->options->column);
+    return cut_by_key(cut, part, &key, true, error);
+}
+
+/* By a key that leads an index, so that a range of it reads its own rows only. */
+static int cut_indexed(struct cut *cut, uint32_t part, struct error *error)
+{
+    __attribute__((cleanup(pg_key_free))) struct pg_key key = {0};
+    bool found;
+
+    if (pg_key_find(cut->connection, cut->table, part, cut->table->parts[part].key, &key, &found, error))
+        return -1;
+    if (!found || !key.type)
+        return cut_whole(
+            cut, part, "one split: no index begins with a column that it could be cut by", error);
+    const int result = cut_by_key(cut, part, &key, key.type->distance != PG_NO_DISTANCE, error);
+    return result > 0 ? cut_whole(cut, part,
+                            "one split: there are no statistics of its key; ANALYZE makes them", error)
+                      : result;
+}
+
+static int cut_part(struct cut *cut, uint32_t part, struct error *error)
+{
+    const struct table_part *which = &cut->table->parts[part];
+
+    if (cut->options->whole)
+        return cut_whole(cut, part, "one split, as asked for", error);
+    if (cut->options->column)
+        return cut_named(cut, part, error);
+    if (cut->table->kind == TABLE_QUERY || cut->table->kind == TABLE_VIEW ||
+        cut->table->kind == TABLE_FOREIGN)
+        return cut_whole(cut, part, "one split: it has no pages; name a column to cut it by", error);
+    if (which->paged) {
+        cut->how = "ranges of pages";
+        return plan_add_pages(
+            cut->plan, part, which->pages, which->bytes, which->rows, cut_pages(cut), error);
+    }
+    if (cut_ranges(cut, which) == 1)
+        return cut_whole(cut, part, "one split: it is small", error);
+    if (which->key)
+        return cut_indexed(cut, part, error);
+    return cut_whole(cut, part, "one split: neither pages nor an index to cut it by; name a column", error);
+}
+
+int pg_plan(struct database_connection *connection, const struct table *table,
+    const struct plan_options *options, struct plan **ret_plan, struct error *error)
+{
+    __attribute__((cleanup(plan_free))) struct plan *plan = NULL;
+
+    connection->trouble = DATABASE_FINE;
+    if (plan_new(&plan, error))
+        return -1;
+    struct cut cut = {.connection = pg_connection_of(connection),
+        .table = table,
+        .options = options,
+        .plan = plan,
+        .how = "it has no parts"};
+    for (size_t i = 0; i < table->parts_count; i++)
+        cut.pages += table->parts[i].pages;
+    for (size_t i = 0; i < table->parts_count; i++)
+        if (cut_part(&cut, (uint32_t)i, error))
+            return -1;
+    snprintf(plan->reason, sizeof plan->reason, "%s%s",
+        table->parts_count > 1 ? "partition by partition, " : "", cut.how);
+    *ret_plan = plan;
+    plan = NULL;
+    return 0;
+}

@@ -1,0 +1,100 @@
+/* describe: see describe.h */
+#include "table/postgres/describe.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void pg_list_free(struct table_list **list)
+{
+    struct pg_list *own = (struct pg_list *)*list;
+
+    if (!own)
+        return;
+    arena_free(&own->arena);
+    free(own->nodes);
+    free(own);
+    *list = NULL;
+}
+
+/* ---- fingerprint ------------------------------------------------------------------------------------------------- */
+
+/* FNV-1a, 64 bits: it tells tables apart, not enemies. */
+static uint64_t print_add(uint64_t print, const void *data, size_t length)
+{
+    const unsigned char *byte = data;
+
+    for (size_t i = 0; i < length; i++)
+        print = (print ^ byte[i]) * UINT64_C(0x100000001b3);
+    return print;
+}
+
+/* With the zero at its end, so that "ab" "c" is not "a" "bc". */
+static uint64_t print_add_text(uint64_t print, const char *text)
+{
+    return print_add(print, text, strlen(text) + 1);
+}
+
+uint64_t pg_fingerprint(const struct table *table)
+{
+    uint64_t print = UINT64_C(0xcbf29ce484222325);
+
+    for (size_t i = 0; i < table->columns_count; i++) {
+        print = print_add_text(print, table->columns[i].name);
+        print = print_add_text(print, table->columns[i].type);
+    }
+    for (size_t i = 0; i < table->parts_count; i++) {
+        print = print_add_text(print, table->parts[i].schema);
+        print = print_add_text(print, table->parts[i].name);
+        print = print_add(print, &table->parts[i].id, sizeof table->parts[i].id);
+    }
+    return print;
+}
+
+/* ---- all of it -------------------------------------------------------------------------------------------------- */
+
+/* Types are complete: what the columns become. */
+static void describe_finish(struct table *table)
+{
+    for (size_t i = 0; i < table->columns_count; i++) {
+        struct pg_mapping *mapping = &table->detail->mappings[i];
+        table->columns[i].type = mapping->type->text;
+        pg_type_map(mapping->type, table->detail->types, mapping);
+        mapping->field.name = table->columns[i].name;
+        table->fields[i] = mapping->field;
+    }
+    table->fingerprint = pg_fingerprint(table);
+}
+
+static int describe_all(struct pg_connection *connection, struct pg_list *list, struct error *error)
+{
+    if (list->selection->query) {
+        if (pg_find_query(connection, list, error))
+            return -1;
+    } else if (pg_find_relations(connection, list, error) || pg_find_parts(connection, list, error) ||
+               pg_find_columns(connection, list, error))
+        return -1;
+    if (pg_check_where(connection, list, error) || pg_find_types(connection, list, error))
+        return -1;
+    for (size_t i = 0; i < list->list.count; i++)
+        describe_finish(list->list.tables[i]);
+    return 0;
+}
+
+int pg_describe(struct database_connection *connection, const struct table_selection *selection,
+    struct table_list **ret_list, struct error *error)
+{
+    __attribute__((cleanup(pg_list_free))) struct table_list *made = NULL;
+    struct pg_list *list = calloc(1, sizeof *list);
+
+    connection->trouble = DATABASE_FINE;
+    if (!list)
+        return error_set(error, ERROR_RETRY, "description of the tables: out of memory");
+    made = &list->list;
+    list->selection = selection;
+    if (describe_all(pg_connection_of(connection), list, error))
+        return -1;
+    list->selection = NULL;
+    *ret_list = made;
+    made = NULL;
+    return 0;
+}
