@@ -19,7 +19,25 @@ install_packages() {
         as_root=(sudo)
     fi
     echo "installing ${missing[*]}" >&2
-    "${as_root[@]}" apt-get update -qq &&
-        "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-            "${missing[@]}" </dev/null >&2
+    "${as_root[@]}" apt-get update -qq || return 1
+    # Debian's PostgreSQL makes and starts a cluster as soon as it is installed, unless it is told not to: the tests start their own.
+    local clusters=/etc/postgresql-common/createcluster.conf quiet=
+    if [[ " ${missing[*]} " == *" postgresql "* ]] && install_with "${as_root[@]}" -- postgresql-common &&
+        [ -z "$(pg_conftool -s "$clusters" show create_main_cluster 2>/dev/null)" ]; then
+        quiet=1
+        "${as_root[@]}" pg_conftool "$clusters" set create_main_cluster false || return 1
+    fi
+    install_with "${as_root[@]}" -- "${missing[@]}" || return 1
+    [ -z "$quiet" ] || "${as_root[@]}" pg_conftool "$clusters" remove create_main_cluster
+}
+
+# install_with [sudo] -- PACKAGE...
+install_with() {
+    local as_root=()
+    while [ "$1" != -- ]; do
+        as_root+=("$1")
+        shift
+    done
+    shift
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" </dev/null >&2
 }
