@@ -77,7 +77,7 @@ def edges(kind, precision=10, scale=2):
                     math.inf, -math.inf],
         "float64": [0.0, -0.0, 0.1, 1e15, 1e16, 1e-7, 5e-324, 2.2250738585072014e-308, 1.7976931348623157e308, math.nan, math.inf,
                     -math.inf],
-        "decimal": [decimal.Decimal(0).scaleb(-scale), least, -least, most, -most],
+        "decimal": [decimal.Decimal(0).scaleb(-scale), least, -least, most, most.copy_negate()],
         "date": [0, -1, 1, 2932896, 2932897, -719162, -719163, -719528, -719529, 2145031948, -2451545],
         "time": [0, 1, 999_999, 1_000_000, DAY - 1, DAY],
         "timestamp": [0, 1, -1, 999_999, -1_000_000, 253402300799999999, 253402300800000000, -62135596800000000, -62135596800000001,

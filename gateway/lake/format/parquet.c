@@ -129,19 +129,19 @@ static int parquet_end_group(struct parquet *parquet, struct error *error)
     return 0;
 }
 
-/* What the group would come to if it ended now: values that are in no page yet are taken to compress like those before them. */
+/* What the group would come to if it ended now: what is in no page yet is taken to compress like what is. */
 static size_t parquet_group_size(const struct parquet *parquet)
 {
-    size_t made = 0, plain = 0, open = 0;
+    size_t made = 0, uncompressed = 0, open = 0;
 
     for (size_t i = 0; i < parquet->columns_count; i++) {
         const struct parquet_column *column = &parquet->columns[i];
         made += column->length;
-        plain += column->plain_made;
+        uncompressed += column->uncompressed;
         open += parquet_column_open_size(column);
     }
-    if (plain > made)
-        open = (size_t)((double)open * (double)made / (double)plain);
+    if (uncompressed > made)
+        open = (size_t)((double)open * (double)made / (double)uncompressed);
     return made + open;
 }
 

@@ -86,7 +86,6 @@ static int chunk_make(struct parquet_column *column, const struct parquet_pendin
     column->pages_count++;
     column->length += page->length;
     column->uncompressed += page->uncompressed;
-    column->plain_made += pending->plain;
     column->levels_count += pending->counts.levels;
     column->values_count += pending->counts.values;
     parquet_statistics_merge(&column->statistics, &column->type, &pending->statistics);
@@ -99,6 +98,11 @@ static unsigned chunk_index_width(const struct parquet_column *column)
 
     /* One value would do with no bits, which not every reader expects. */
     return count > 2 ? parquet_levels_width(count - 1) : 1;
+}
+
+size_t parquet_chunk_indexed_size(const struct parquet_column *column, size_t values)
+{
+    return column->dictionary.data.length + values * chunk_index_width(column) / 8;
 }
 
 /* A page of indexes, as they are or as the values that they stand for. */
@@ -210,7 +214,7 @@ static void chunk_decide(struct parquet_column *column, bool now)
         plain += column->pending[i].plain;
         values += column->pending[i].counts.values;
     }
-    const size_t indexed = column->dictionary.data.length + values * chunk_index_width(column) / 8;
+    const size_t indexed = parquet_chunk_indexed_size(column, values);
     if (values && plain / 2 >= indexed)
         column->mode = PARQUET_INDEXED;
     else if (now || column->hopeless || values >= encoder->undecided_values ||

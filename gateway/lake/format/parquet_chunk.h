@@ -15,6 +15,8 @@ int parquet_chunk_begin_page(struct parquet_column *column, struct error *error)
 int parquet_chunk_end_page(struct parquet_column *column, struct error *error);
 /* Decides what is undecided; then the last page, which is open, and those to come are PLAIN. */
 int parquet_chunk_leave_dictionary(struct parquet_column *column, struct error *error);
+/* Bytes that so many values take as indexes, with the dictionary. */
+size_t parquet_chunk_indexed_size(const struct parquet_column *column, size_t values);
 int parquet_chunk_finish(struct parquet_column *column, struct error *error);
 
 #endif

@@ -54,18 +54,23 @@ void parquet_column_clear(struct parquet_column *column)
     column->open = false;
     bytes_clear(&column->levels);
     bytes_clear(&column->indexes);
-    column->length = column->uncompressed = column->plain_made = 0;
+    column->length = column->uncompressed = 0;
     column->levels_count = column->values_count = 0;
     column->statistics = (struct parquet_statistics){0};
 }
 
 size_t parquet_column_open_size(const struct parquet_column *column)
 {
-    size_t sum = 0;
+    size_t plain = 0, values = 0;
 
-    for (size_t i = 0; i < column->pending_count; i++)
-        sum += column->pending[i].plain;
-    return sum;
+    for (size_t i = 0; i < column->pending_count; i++) {
+        plain += column->pending[i].plain;
+        values += column->pending[i].counts.values;
+    }
+    const size_t indexed = parquet_chunk_indexed_size(column, values);
+    if (column->mode == PARQUET_INDEXED)
+        return indexed;
+    return column->mode == PARQUET_UNDECIDED && indexed < plain ? indexed : plain;
 }
 
 /* ---- values ----------------------------------------------------------------------------------------------------------------- */

@@ -46,7 +46,6 @@ struct parquet_column {
     struct parquet_page *pages;
     size_t pages_count, pages_room;
     size_t length, uncompressed; /* of all these pages */
-    size_t plain_made; /* bytes that their values take as PLAIN */
     uint64_t levels_count, values_count;
     struct parquet_statistics statistics;
 };
@@ -59,7 +58,7 @@ void parquet_column_close(struct parquet_column *column);
 /* Rows [from, to) of source. row: what row 0 of source is called in an error. */
 int parquet_column_add(struct parquet_column *column, const struct column *source, size_t from, size_t to,
     uint64_t row, struct error *error);
-/* Bytes, as PLAIN, of values that are in no page yet. */
+/* Bytes before compression of what is in no page yet, the dictionary included. */
 size_t parquet_column_open_size(const struct parquet_column *column);
 
 /* Makes what is left into pages, the dictionary's too. Then parquet_column_clear() begins the next chunk. */
