@@ -334,6 +334,15 @@ void mqtt_connection_flush_later(struct mqtt_connection *connection)
 
 /* ---- deadlines ------------------------------------------------------------------------------------------------------ */
 
+static bool connection_delays_others(const struct mqtt_connection *connection)
+{
+    const struct mqtt_thread *thread = connection->thread;
+    const int64_t most = MQTT_FAVOUR_PATIENCE + connection->wanted * CLOCK_SECOND / MQTT_FAVOUR_RATE;
+
+    return thread->favoured == connection && !connection->paused &&
+           thread->now - thread->favoured_since > most;
+}
+
 static void connection_look_at(struct mqtt_connection *connection)
 {
     const struct config *config = connection->thread->source->context.config;
@@ -354,6 +363,9 @@ static void connection_look_at(struct mqtt_connection *connection)
     } else if (connection->packet_since && now - connection->packet_since > config->mqtt.packet_timeout) {
         mqtt_connection_end(
             connection, MQTT_REASON_UNSPECIFIED, "a packet was not whole within mqtt.packet_timeout");
+    } else if (connection_delays_others(connection)) {
+        mqtt_connection_end(
+            connection, MQTT_REASON_QUOTA, "memory is short, and others wait until its packet is whole");
     } else if (connection->phase == MQTT_PHASE_NEW && silent > config->mqtt.connect_timeout) {
         mqtt_connection_end(connection, MQTT_REASON_SUCCESS, NULL);
     } else if (connection->phase == MQTT_PHASE_UP && connection->keep_alive && !connection->paused &&
@@ -366,6 +378,8 @@ void mqtt_connection_sweep(struct mqtt_thread *thread)
 {
     struct mqtt_connection *next;
 
+    if (thread->held <= thread->source->held_max)
+        thread->favoured = NULL;
     for (struct mqtt_connection *connection = thread->connections; connection; connection = next) {
         next = connection->next;
         connection_look_at(connection);

@@ -7,6 +7,7 @@
 
 #define INPUT_LAST_READS 64 /* of one that is taken over */
 #define INPUT_COPY_MAX (16 << 10) /* a packet that is larger is read to where it stays */
+#define INPUT_BELIEVED 4 /* the length that a packet claims is believed once so much of it, 1/n, has come */
 
 void mqtt_input_unpause(struct mqtt_connection *connection)
 {
@@ -27,13 +28,23 @@ void mqtt_input_unpause(struct mqtt_connection *connection)
     connection->paused = false;
 }
 
+/* It is the next one's turn. */
+static void input_unfavour(struct mqtt_connection *connection)
+{
+    struct mqtt_thread *thread = connection->thread;
+
+    if (thread->favoured != connection)
+        return;
+    thread->favoured = NULL;
+    thread->freed = true;
+}
+
 void mqtt_input_drop(struct mqtt_connection *connection)
 {
     connection->thread->held -= connection->rest.capacity;
     bytes_free(&connection->rest);
     connection->wanted = 0;
-    if (connection->thread->favoured == connection)
-        connection->thread->favoured = NULL;
+    input_unfavour(connection);
 }
 
 void mqtt_input_pause(struct mqtt_connection *connection)
@@ -58,6 +69,12 @@ static bool input_is_crowded(const struct mqtt_connection *connection)
     const struct mqtt_thread *thread = connection->thread;
 
     return thread->held > thread->source->held_max && thread->favoured != connection;
+}
+
+/* Nothing more of its packet is read: it is larger than what may be held when memory is short. */
+static bool input_has_to_wait(const struct mqtt_connection *connection)
+{
+    return connection->wanted > MQTT_INPUT_CROWDED && input_is_crowded(connection);
 }
 
 /* The head of a packet at data: false: it cannot be taken now. */
@@ -152,8 +169,8 @@ static bool input_take(struct mqtt_connection *connection, struct slice data)
 
     if (taken == MQTT_GONE)
         return true;
-    if (consumed && thread->favoured == connection)
-        thread->favoured = NULL;
+    if (consumed)
+        input_unfavour(connection);
     input_keep(connection, (struct slice){data.data + consumed, data.length - consumed});
     if (connection->phase >= MQTT_PHASE_LINGERING)
         return true;
@@ -166,27 +183,42 @@ static bool input_take(struct mqtt_connection *connection, struct slice data)
     return taken != MQTT_ELSEWHERE;
 }
 
+/* A large packet, behind what has come of it. A few bytes that announce it must not take the room of all of it from others. */
+static ssize_t input_receive_large(struct mqtt_connection *connection)
+{
+    struct mqtt_thread *thread = connection->thread;
+    struct bytes *rest = &connection->rest;
+    size_t room = connection->wanted - rest->length;
+    struct error error;
+
+    if (rest->length < connection->wanted / INPUT_BELIEVED) {
+        const size_t step = rest->length > MQTT_INPUT ? rest->length : MQTT_INPUT;
+        room = room < step ? room : step;
+    }
+    thread->held -= rest->capacity;
+    int result = bytes_reserve_exact(rest, room, &error);
+    thread->held += rest->capacity;
+    if (result)
+        return 0;
+    ssize_t got = recv(connection->fd, rest->data + rest->length, room, MSG_DONTWAIT);
+    rest->length += got > 0 ? (size_t)got : 0;
+    return got;
+}
+
 /* Returns what recv() does; what was read and what stood in rest is *ret_data. */
 static ssize_t input_receive(struct mqtt_connection *connection, struct slice *ret_data)
 {
     struct mqtt_thread *thread = connection->thread;
     struct bytes *rest = &connection->rest;
-    struct error error;
     ssize_t got;
 
     if (connection->wanted > INPUT_COPY_MAX && connection->wanted > rest->length) {
-        thread->held -= rest->capacity;
-        int result = bytes_reserve_exact(rest, connection->wanted - rest->length, &error);
-        thread->held += rest->capacity;
-        if (result)
-            return 0;
-        got =
-            recv(connection->fd, rest->data + rest->length, connection->wanted - rest->length, MSG_DONTWAIT);
-        rest->length += got > 0 ? (size_t)got : 0;
+        got = input_receive_large(connection);
         *ret_data = bytes_slice(rest);
         return got;
     }
-    const size_t room = input_is_crowded(connection) ? MQTT_INPUT_CROWDED : MQTT_INPUT;
+    /* A packet that it may hold although memory is short is smaller than that. */
+    const size_t room = input_is_crowded(connection) ? MQTT_INPUT_CROWDED - rest->length : MQTT_INPUT;
     if (rest->length)
         memcpy(thread->input, rest->data, rest->length);
     got = recv(connection->fd, thread->input + rest->length, room, MSG_DONTWAIT);
@@ -212,8 +244,10 @@ void mqtt_input_read(struct mqtt_connection *connection)
         input_linger(connection);
         return;
     }
-    if (connection->rest.length && input_is_crowded(connection)) {
+    if (connection->rest.length && input_has_to_wait(connection)) {
         mqtt_input_pause(connection);
+        if (!connection->thread->favoured)
+            connection->thread->freed = true; /* its turn may be now */
         return;
     }
     ssize_t got = input_receive(connection, &data);
@@ -237,9 +271,11 @@ static bool input_retry(struct mqtt_connection *connection)
 
     if (connection->phase != MQTT_PHASE_NEW)
         connection->heard = thread->now; /* what it said meanwhile was not looked at */
-    if (connection->wanted && thread->held > thread->source->held_max && !thread->favoured)
+    if (input_has_to_wait(connection) && !thread->favoured) {
         thread->favoured = connection;
-    if (connection->wanted && input_is_crowded(connection))
+        thread->favoured_since = thread->now;
+    }
+    if (input_has_to_wait(connection))
         mqtt_input_pause(connection);
     else if (connection->rest.length && connection->wanted == 0)
         return input_take(connection, bytes_slice(&connection->rest));

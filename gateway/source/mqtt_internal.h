@@ -10,7 +10,8 @@
  * A connection whose next packet cannot be taken is paused: its bytes stay where they are, in `rest` and in the kernel, and nothing more is
  * read. It is tried again, in turn, whenever a batch has come back, and once a second. Memory is bounded by mqtt.max_unacknowledged:
  * one half for batches, the other for what connections hold back; when that is used up, connections hold at most
- * MQTT_INPUT_CROWDED bytes more each, and one of them at a time may complete its packet.
+ * MQTT_INPUT_CROWDED bytes each besides, so that small packets pass, and one of them at a time may complete a larger one, in turn. It has
+ * to be quick about it: others wait.
  */
 #ifndef PENSTOCK_SOURCE_MQTT_INTERNAL_H
 #define PENSTOCK_SOURCE_MQTT_INTERNAL_H
@@ -34,6 +35,8 @@
 #define MQTT_INPUT \
     (32 << 10) /* bytes that are read at once: while they are taken apart the ones before are committed */
 #define MQTT_INPUT_CROWDED 512
+#define MQTT_FAVOUR_RATE (256 << 10) /* bytes a second that must come of the packet that others wait for */
+#define MQTT_FAVOUR_PATIENCE CLOCK_SECOND /* and on top of it */
 #define MQTT_OUTPUT_MAX (256 << 10) /* answers that a client does not read */
 #define MQTT_OUTPUT_PAUSE (16 << 10) /* above it nothing more of it is read */
 #define MQTT_ANSWERS_MAX (1 << 20) /* of one batch */
@@ -157,6 +160,7 @@ struct mqtt_thread {
     struct mqtt_connection *paused_first, *paused_last;
     size_t paused_count;
     struct mqtt_connection *favoured; /* the one that may complete its packet although it is crowded */
+    int64_t favoured_since;
     struct mqtt_connection *flush;
     struct mqtt_connection *dead;
     struct mqtt_connection *calls; /* those whose last bytes somebody waits for */
