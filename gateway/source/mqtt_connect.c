@@ -195,6 +195,7 @@ static enum mqtt_taken connect_open(
         thread->wills_held -= connection->will.length;
         bytes_free(&connection->will); /* it was never here */
         bytes_free(&connection->greeting);
+        connection->phase = MQTT_PHASE_NEW; /* nothing follows a CONNACK that refuses */
         return connect_refuse(connection, MQTT_REASON_UNAVAILABLE, "out of memory");
     }
     if (!drops)

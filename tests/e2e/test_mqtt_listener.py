@@ -10,7 +10,7 @@ import pytest
 
 import mqtt
 import penstock
-from mqtt import CONNACK, DISCONNECT, PINGRESP, SUBACK, UNSUBACK, V5, V31, V311, Client, Refused, connected, rows
+from mqtt import CONNACK, DISCONNECT, PINGRESP, SUBACK, UNSUBACK, V5, V31, V311, Client, Refused, connected, letters, rows
 from penstock import wait_until
 
 VERSIONS = pytest.mark.parametrize("version", [V31, V311, V5], ids=["3.1", "3.1.1", "5"])
@@ -132,6 +132,27 @@ def test_reason_strings_only_for_those_who_want_them(shared):
 
 
 # ---- what may not be ----
+
+@pytest.mark.parametrize("most, says", [(1000, True), (60, False)])
+def test_no_reason_string_for_those_who_take_no_packet_so_large(shared, most, says):
+    with connected(shared, V5, "terse", maximum_packet=most) as client:
+        last, = client.send(mqtt.connect(V5, "terse")).end()
+        assert last.type == DISCONNECT and ("reason_string" in last.properties) == says
+    with Client(shared.ports["mqtt"]) as client:
+        last, = client.send(mqtt.connect(V5, "x" * 300, maximum_packet=most)).end()
+        assert (last.type, last.reason) == (CONNACK, 0x85) and ("reason_string" in last.properties) == says
+
+
+def test_answers_that_are_larger_than_the_client_takes(shared):
+    with connected(shared, V5, "terse", maximum_packet=60) as client:
+        client.send(mqtt.subscribe(V5, 1, *"a" * 52))
+        assert len(client.expect(SUBACK, 1).codes) == 52
+        client.send(mqtt.subscribe(V5, 2, *"a" * 60))
+        client.thrown_out(0x95)
+    with Client(shared.ports["mqtt"]) as client:
+        last, = client.send(mqtt.connect(V5, "", maximum_packet=20)).end()
+        assert last.type == CONNACK and last.reason and not last.properties
+
 
 @VERSIONS
 def test_second_connect(shared, version):
@@ -269,6 +290,27 @@ def test_take_over_of_one_with_a_will(gateway):
         assert rows(server, 2, "wills") == [b"gone", b"mark"]
 
 
+@pytest.mark.parametrize("clean", [True, False], ids=["clean", "kept"])
+@pytest.mark.parametrize("was_clean", [True, False], ids=["was clean", "was kept"])
+@pytest.mark.parametrize("version", [V311, V5], ids=["3.1.1", "5"])
+def test_take_over_by_one_without_a_will(gateway, version, was_clean, clean):
+    """Its session is what its own CONNECT says, and its end leaves nothing."""
+    def start(clean):
+        return {"clean": clean, **({"session_expiry": 0 if clean else 600} if version == V5 else {})}
+
+    with gateway("lake.roll.every=200ms", config=WILLS) as server:
+        with connected(server, version, "heir", will={"topic": "wills/old", "payload": b"gone"}, **start(was_clean)) as old, \
+                Client(server.ports["mqtt"], version) as new:
+            assert new.connect("heir", **start(clean)).present == (not clean and not was_clean)
+            old.thrown_out(0x8E)
+            assert rows(server, 1, "wills") == [b"gone"]
+            new.reset()
+        with Client(server.ports["mqtt"], version) as again:
+            assert again.connect("heir", clean=False).present == (not clean)
+            again.store("wills/mark", "mark")
+        assert rows(server, 2) == [b"gone", b"mark"] and letters(server, 0) == []
+
+
 def test_take_over_by_many(gateway):
     """Of all that come at once with the same client id one stays."""
     with gateway("mqtt.threads=4") as server, contextlib.ExitStack() as stack:
@@ -332,6 +374,16 @@ def test_packet_that_is_too_large(gateway):
                 assert client.store("readings/s1", fits) == 0
                 client.send(mqtt.packet(mqtt.PUBLISH, 2, b"x" * 1022)[:64])  # the length alone is enough
                 client.thrown_out(0x95)
+
+
+def test_small_segments_need_small_packets(gateway):
+    """The start says so, and what to do."""
+    server = gateway("journal.segment_size=2MiB", "http.max_body=512KiB", "http.max_record=512KiB")
+    assert server.spawn().ended() == 1
+    assert "journal.segment_size: found 2MiB; allowed with it: mqtt.max_packet of at most 512KiB" in server.said()
+    server.sets.append("mqtt.max_packet=512KiB")
+    with server, connected(server) as client:
+        client.ping()
 
 
 def test_beyond_loopback_needs_a_word(gateway):

@@ -3,6 +3,8 @@ up; and its end under load."""
 
 import contextlib
 import pathlib
+import re
+import resource
 import select
 import signal
 import threading
@@ -12,19 +14,31 @@ import pytest
 
 import mqtt
 import siege
-from mqtt import PUBACK, PUBREC, V5, V311, Client, connected, rows
+from mqtt import CONNACK, PUBACK, PUBREC, V5, V311, Client, connected, rows
 from mqtt_publisher import Publisher, check_all
 from penstock import lake_rows, run_command, wait_until
 
 TEXT = "mqtt: {topics: {'text/#': text, 'readings/{sensor_id}': readings}}\nstreams: {readings: {key: /sensor_id}, text: {format: text}}\n"
 MIB = 1 << 20
+KEPT = {"clean": False, "session_expiry": 600}
+
+
+def memory(server, what):
+    """VmRSS or VmSize."""
+    status = pathlib.Path(f"/proc/{server.process.pid}/status").read_text()
+    return int(re.search(rf"^{what}:\s+(\d+) kB$", status, re.MULTILINE)[1]) * 1024
 
 
 def resident(server):
-    for line in pathlib.Path(f"/proc/{server.process.pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) * 1024
-    raise AssertionError("no VmRSS")
+    return memory(server, "VmRSS")
+
+
+def held(server):
+    return server.metric("penstock_body_bytes_in_flight", 'source="mqtt"')
+
+
+def in_use(server):
+    return server.metric("penstock_connections", 'source="mqtt"')
 
 
 def slow_commits(gateway, delay):
@@ -33,12 +47,16 @@ def slow_commits(gateway, delay):
 
 # ---- a full journal ----
 
-@pytest.fixture
-def blocked(gateway):
-    """A small journal, and a lake that cannot be written until unblock()."""
-    one = gateway("lake.url=blocked/lake", "lake.roll.every=200ms", *siege.SMALL_SEGMENTS, "mqtt.max_unacknowledged=1MiB", config=TEXT)
+def block(gateway, *sets):
+    """Starts with a small journal, and a lake that cannot be written until unblock()."""
+    one = gateway("lake.url=blocked/lake", "lake.roll.every=200ms", *siege.SMALL_SEGMENTS, "mqtt.max_unacknowledged=1MiB", *sets, config=TEXT)
     one.directory.joinpath("blocked").write_text("a file where a directory should be")
     return one.start()
+
+
+@pytest.fixture
+def blocked(gateway):
+    return block(gateway)
 
 
 def unblock(server):
@@ -60,6 +78,19 @@ def fill(server, version=V5):
             assert server.ready()[0] == 503
             return client, sent
         client.expect(PUBACK, sent)
+
+
+def stuff(server):
+    """Fills the journal at once; a client that waits for its acknowledgement, and the packet id of that."""
+    while (status := server.post("/text", b"x" * 200000, "text/plain").status) == 200:
+        pass
+    assert status == 503
+    client = connected(server, V5, "last", seconds=30)
+    sent = client.publish("text/last", "x")
+    while not client.silent(1):
+        client.expect(PUBACK, sent)
+        sent = client.publish("text/last", "x")
+    return client, sent
 
 
 @pytest.mark.parametrize("version", [V311, V5])
@@ -147,66 +178,114 @@ def test_sessions_and_stops_with_a_full_journal(blocked):
     assert kept(blocked).count(b"two") == 1
 
 
+def test_halves_of_packets_wait_for_a_full_journal(gateway):
+    """Who is not read any more cannot say the rest of its packet: mqtt.packet_timeout is not for that."""
+    server = block(gateway, "mqtt.packet_timeout=1s")
+    last, sent = stuff(server)
+    with last, contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(connected(server, V5, f"c{number}", seconds=30)) for number in range(12)]
+        threads = [threading.Thread(target=one.publish, args=("text/large", b"z" * 200000, 1, 1), daemon=True) for one in clients]
+        for thread in threads:
+            thread.start()
+        assert last.silent(4)
+        unblock(server)
+        last.expect(PUBACK, sent)
+        for one, thread in zip(clients, threads):
+            assert one.expect(PUBACK, 1).reason == 0
+            thread.join(30)
+
+
+NAMES = [f"{number:x>256}" for number in range(600)]  # a client id cannot be longer
+LITTLE = ("mqtt.max_packet=16KiB", "mqtt.max_unacknowledged=64KiB")  # a batch has room for 73 kB of descriptions
+
+
+def test_sessions_that_come_while_the_journal_works(gateway):
+    """What a batch has to say of sessions is more than its messages may take, and fits all the same."""
+    with gateway(*LITTLE, "lake.roll.every=200ms", config=TEXT) as server, contextlib.ExitStack() as stack:
+        with slow_commits(server, "1s"):
+            clients = [stack.enter_context(Client(server.ports["mqtt"], seconds=30)) for _ in NAMES]
+            for name, client in zip(NAMES, clients):
+                client.send(mqtt.connect(V5, name, session_expiry=600))
+            for client in clients:
+                assert client.expect(CONNACK).reason == 0
+        assert clients[0].store("text/a", "x") == 0
+
+
+def test_sessions_that_go_while_the_journal_is_full(gateway):
+    """All clients vanish, come again, vanish again: nobody else is held up, all goes on when there is room, and the sessions are there."""
+    server = block(gateway, "journal.segment_size=4MiB", "journal.max_size=20MiB", *LITTLE)
+    names = NAMES[:350]  # more have no place in such segments
+    for name in names:
+        connected(server, V5, name, **KEPT).disconnect()
+    last, sent = stuff(server)
+    with last, connected(server, V5, "other") as other:
+        for _ in range(2):
+            with contextlib.ExitStack() as stack:
+                for name in names:
+                    client = stack.enter_context(connected(server, V5, name, **KEPT))
+                    client.publish("text/b", "b", 2, 1)
+            other.ping()
+        wait_until("their end", lambda: in_use(server) == 2)
+        unblock(server)
+        last.expect(PUBACK, sent)
+        assert other.store("text/a", "x") == 0
+    server.stop_cleanly()
+    server.start()
+    for name in names:
+        with Client(server.ports["mqtt"]) as client:
+            assert client.connect(name, **KEPT).present
+
+
+# ---- a stream that takes nothing ----
+
+def suspend(server):
+    """Uses up the quota of the dead letters of readings; who waits for an acknowledgement then, and its packet id."""
+    bad = connected(server, V5, "bad", seconds=30)
+    sent = bad.publish("readings/s1", "no JSON " + "x" * 50000)
+    while not bad.silent(2):
+        bad.expect(PUBACK, sent)
+        sent = bad.publish("readings/s1", "no JSON " + "x" * 50000)
+    assert sent > 15
+    return bad, sent
+
+
+def make_room(server):
+    done = run_command("dead-letters", "drop", "readings", "-c", "penstock.yaml", cwd=server.directory)
+    assert done.returncode == 0, done
+
+
 def test_used_up_quota_stops_one_stream_only(gateway):
     """The dead letters of a stream: its messages wait, those of others pass on other connections."""
-    with gateway("lake.roll.every=100ms", "dead_letters.quota=1MiB", config=TEXT) as server, contextlib.ExitStack() as stack:
-        bad = stack.enter_context(connected(server, V5, "bad", seconds=30))
-        sent = 0
-        while True:
-            sent += 1
-            bad.publish("readings/s1", "no JSON " + "x" * 50000, 1, sent)
-            if bad.silent(2):
-                break
+    with gateway("lake.roll.every=100ms", "dead_letters.quota=1MiB", config=TEXT) as server:
+        bad, sent = suspend(server)
+        with bad:
+            with connected(server, V311, "good") as good:
+                assert good.store("text/a", "passes") == 0
+            assert rows(server, 1) == [b"passes"]
+            make_room(server)
             bad.expect(PUBACK, sent)
-        assert sent > 15
-        with connected(server, V311, "good") as good:
-            assert good.store("text/a", "passes") == 0
-        assert rows(server, 1) == [b"passes"]
-        done = run_command("dead-letters", "drop", "readings", "-c", "penstock.yaml", cwd=server.directory)
-        assert done.returncode == 0, done
-        bad.expect(PUBACK, sent)
 
 
-# ---- those that do not read ----
+def test_wills_that_have_no_room(gateway):
+    """They are tried now and then, not with every packet that somebody sends, and are there once there is room."""
+    def effort():
+        before = server.metric("process_cpu_seconds_total")
+        for _ in range(4000):
+            other.ping()
+        return server.metric("process_cpu_seconds_total") - before
 
-def test_acknowledgements_that_nobody_reads(gateway):
-    """A client that never reads is not read from either, before its answers take much memory; once it reads, all are there in order."""
-    with gateway("lake.roll.every=200ms", config=TEXT) as server:
-        client = Client(server.ports["mqtt"], V311, seconds=60, buffer=4096)
-        burst = b"".join(mqtt.publish(V311, "text/a", b"x", 1, id) for id in range(1, 65536))
-        with client:
-            client.connect("deaf")
-            connected(server).disconnect()
-            before, sent = resident(server), 0
-            client.socket.setblocking(False)
-            stalled = time.monotonic()
-            while time.monotonic() < stalled + 1.5:
-                assert sent < 80 * len(burst), "more is read than answers can be written"
-                place = sent % len(burst)
-                try:
-                    sent += client.socket.send(burst[place:place + MIB])
-                    stalled = time.monotonic()
-                except BlockingIOError:
-                    select.select([], [client.socket], [], 0.2)
-            assert resident(server) - before < 16 * MIB
-            with connected(server, V5, "other") as other:
-                assert other.store("text/b", "other") == 0
-            client.socket.settimeout(60)
-            whole = sent // len(burst) * 65535
-            for number in range(whole):
-                client.expect(PUBACK, number % 65535 + 1)
-
-
-def test_client_that_never_reads_is_closed(gateway):
-    """Answers that wait longer than mqtt.packet_timeout."""
-    with gateway("mqtt.packet_timeout=1s", "lake.roll.every=200ms", config=TEXT) as server:
-        client = Client(server.ports["mqtt"], V311, seconds=30, buffer=4096)
-        with client:
-            client.connect("deaf")
-            with contextlib.suppress(BrokenPipeError, ConnectionResetError, TimeoutError):
-                for _ in range(2000):
-                    client.socket.sendall(mqtt.PING * 10000)
-            wait_until("its end", lambda: server.metric("penstock_connections", 'source="mqtt"') == 0)
+    with gateway("lake.roll.every=200ms", "dead_letters.quota=1MiB", config=TEXT) as server:
+        bad, _ = suspend(server)
+        with bad, connected(server, V5, "other") as other:
+            effort()
+            without = effort()
+            for number in range(2000):
+                connected(server, V5, f"c{number}", will={"topic": "readings/s1", "payload": b'{"n":%d}' % number}).reset()
+            wait_until("their end", lambda: in_use(server) == 2)
+            waiting = effort()
+            assert waiting < 5 * without + 0.2, (without, waiting)
+            make_room(server)
+            assert sorted(rows(server, 2000)) == sorted(b'{"n":%d}' % number for number in range(2000))
 
 
 # ---- more than there is room for ----
@@ -245,6 +324,23 @@ def test_halves_of_packets_hold_up_nobody(gateway):
             wait_until("the holders' end", lambda: server.metric("penstock_connections", 'source="mqtt"') == 1, 30)
             assert small.store("text/small", "x" * (MIB - 100)) == 0
         assert len(rows(server, 201)) == 201
+
+
+def test_qos_2_when_memory_is_gone(gateway):
+    """The packet id of a message that could not be stored is not remembered: when it comes again it is no duplicate."""
+    with gateway("mqtt.max_packet=8MiB", "mqtt.max_unacknowledged=32MiB", "mqtt.max_records=1000000", "lake.roll.every=200ms",
+                 config=TEXT) as server:
+        payload = b"\n".join(b"%d" % number for number in range(200000))
+        with connected(server, V5, "once", **KEPT) as client:
+            resource.prlimit(server.process.pid, resource.RLIMIT_AS, (memory(server, "VmSize") + 4 * MIB, resource.RLIM_INFINITY))
+            client.publish("text/a", payload, 2, 7)
+            client.thrown_out(0x97)
+        resource.prlimit(server.process.pid, resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        with Client(server.ports["mqtt"], seconds=30) as client:
+            assert client.connect("once", **KEPT).present
+            client.publish("text/a", payload, 2, 7, dup=True)
+            client.expect(PUBREC, 7)
+        assert rows(server, 200000, seconds=30) == payload.split(b"\n")
 
 
 # ---- the end ----

@@ -10,6 +10,7 @@ import mqtt
 import penstock
 import siege
 from mqtt import DISCONNECT, PUBACK, PUBCOMP, PUBREC, V5, V31, V311, Client, connected, letters, rows
+from penstock import wait_until
 
 VERSIONS = pytest.mark.parametrize("version", [V31, V311, V5], ids=["3.1", "3.1.1", "5"])
 TEXT = """\
@@ -191,6 +192,52 @@ def test_topic_alias_that_cannot_be(text, topic, alias, reasons):
         client.publish("", "z", 1, 9, topic_alias=1)
         client.thrown_out(0x82, 0x94)
     assert rows(text, 1) == [b"x"]
+
+
+ROOM = 2 << 20  # for topics that aliases stand for, and as much for what connections hold back
+HALF = mqtt.publish(V5, "text/large", b"z" * (ROOM // 2 - 100), 1, 1)[:ROOM // 4]
+
+
+@pytest.fixture
+def narrow(gateway):
+    with gateway(f"mqtt.max_unacknowledged={2 * ROOM}", "lake.roll.every=100ms", config=TEXT) as server:
+        yield server
+
+
+def test_topic_aliases_of_all_are_bounded(narrow):
+    """Whoever sets one more is closed; those that stand are good, and a connection that ends gives back its own."""
+    def topic(number):
+        return f"text/{number:0>4091}"
+
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(connected(narrow, V5, f"c{number}")) for number in range(ROOM // 4096 // 32)]
+        for number, client in enumerate(clients):
+            client.send(*(mqtt.publish(V5, topic(32 * number + alias), "x", 1, alias, topic_alias=alias) for alias in range(1, 33)))
+            for alias in range(1, 33):
+                assert client.expect(PUBACK, alias).reason == 0
+        with connected(narrow, V5, "late") as late:
+            assert late.store("text/a", "x") == 0
+            late.publish("text/a", "x", topic_alias=1)
+            late.thrown_out(0x97)
+        assert clients[0].store("", "x", topic_alias=1) == 0
+        assert clients[0].store(topic(1), "x", topic_alias=1) == 0
+        stack.enter_context(connected(narrow, V5, "half")).send(HALF)
+        with connected(narrow, V5, "large") as large:  # they take nothing from packets
+            assert large.store("text/large", "z" * (ROOM // 2 - 100)) == 0
+        clients[1].disconnect()
+        with connected(narrow, V5, "late") as late:
+            assert late.store("text/a", "x", topic_alias=1) == 0
+
+
+def test_topic_alias_while_packets_take_all_room(narrow):
+    with contextlib.ExitStack() as stack:
+        for number in range(9):
+            stack.enter_context(connected(narrow, V5, f"half-{number}")).send(HALF)
+        wait_until("them to be held", lambda: narrow.metric("penstock_body_bytes_in_flight", 'source="mqtt"') > ROOM)
+        with connected(narrow, V5, "alias") as client:
+            assert client.store("text/a", "1", topic_alias=1) == 0
+            assert client.store("", "2", topic_alias=1) == 0
+    assert rows(narrow, 2) == [b"1", b"2"]
 
 
 # ---- Receive Maximum ----

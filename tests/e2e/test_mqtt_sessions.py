@@ -1,6 +1,7 @@
 """MQTT sessions: what is there when a client comes back, over restarts and kills too, when it ends, and the last wills."""
 
 import contextlib
+import pathlib
 import signal
 import time
 
@@ -8,6 +9,7 @@ import pytest
 
 import mqtt
 import penstock
+import siege
 from mqtt import PUBCOMP, PUBREC, V5, V31, V311, Client, Refused, connected, letters, rows
 from penstock import wait_until
 
@@ -164,6 +166,27 @@ def test_clean_start_is_durable_before_its_answer(gateway):
     assert rows(server, 10) == [b'{"n":%d}' % number for number in range(10)]
 
 
+@pytest.mark.parametrize("journal", ["idle", "at work"])
+def test_end_is_durable_before_the_answer_to_the_next_start(gateway, journal):
+    """The same where a session had ended by itself: it must not be there again after a kill, with its packet ids."""
+    server = gateway("lake.roll.every=200ms", config=WILLS).start()
+    with connected(server, V5, "reborn", session_expiry=600) as client, connected(server, V5, "other") as other, \
+            siege.injected(server, "pwrite64:delay_enter=1s", server.directory / "strace"):
+        client.publish("wills/reborn", "1", 2, 7)
+        client.expect(PUBREC, 7)
+        if journal == "at work":
+            other.publish("wills/other", "x")
+            wait_until("it to be held", lambda: server.metric("penstock_body_bytes_in_flight", 'source="mqtt"') > 0)
+        client.disconnect(0, session_expiry=0)
+        with connected(server, V5, "reborn", session_expiry=600):
+            server.kill()
+    server.start()
+    with connected(server, V5, "reborn", clean=False, session_expiry=600) as client:
+        client.publish("wills/reborn", "2", 2, 7)
+        client.expect(PUBREC, 7)
+        wait_until("both", lambda: [row for row in penstock.lake_rows(server.lake) if row != b"x"] == [b"1", b"2"])
+
+
 def test_sessions_above_the_limit(gateway):
     with gateway("mqtt.max_sessions=3") as server:
         for number in range(3):
@@ -239,6 +262,18 @@ def left(server, name):
     return [row for row in penstock.lake_rows(server.lake) if row == f"{name} is gone".encode()]
 
 
+@contextlib.contextmanager
+def stopped(server):
+    """What happens meanwhile is found at one time. A signal reaches the threads one by one."""
+    server.process.send_signal(signal.SIGSTOP)
+    try:
+        tasks = list(pathlib.Path(f"/proc/{server.process.pid}/task").iterdir())
+        wait_until("all threads to stand", lambda: all("State:\tT" in (task / "status").read_text() for task in tasks))
+        yield
+    finally:
+        server.process.send_signal(signal.SIGCONT)
+
+
 def settled(server):
     """What comes now comes after all that was left before."""
     with connected(server, V5) as client:
@@ -275,19 +310,19 @@ def test_no_will_after_a_good_bye(executor, version):
     assert left(executor, f"polite-{version}") == []
 
 
-def test_good_bye_before_the_next_connection(executor):
+@pytest.mark.parametrize("since", [0, 2.5], ids=["at once", "a socket that has waited"])
+@pytest.mark.parametrize("version", [V311, V5], ids=["3.1.1", "5"])
+def test_good_bye_before_the_next_connection(executor, version, since):
     """A client that ends in good order and comes again at once: all of it may be read at one time, the new connection first."""
-    for number in range(20):
-        name = f"brisk-{number}"
+    for number in range(1 if since else 5):
+        name = f"brisk-{version}-{since}-{number}"
         lines = [f"{name} {line}" for line in range(200)]
-        with Client(executor.ports["mqtt"], V311) as one, Client(executor.ports["mqtt"], V311) as two:
+        with Client(executor.ports["mqtt"], version) as one, Client(executor.ports["mqtt"], version) as two:
             one.connect("brisk", will=will(name))
-            executor.process.send_signal(signal.SIGSTOP)
-            try:
-                one.send(*(mqtt.publish(V311, "wills/brisk", line) for line in lines), mqtt.disconnect(V311)).shut()
-                two.send(mqtt.connect(V311, "brisk"))
-            finally:
-                executor.process.send_signal(signal.SIGCONT)
+            assert two.silent(since)
+            with stopped(executor):
+                two.send(mqtt.connect(version, "brisk"))  # what is there first is read first
+                one.send(*(mqtt.publish(version, "wills/brisk", line) for line in lines), mqtt.disconnect(version)).shut()
             assert two.expect(mqtt.CONNACK).reason == 0
             two.disconnect()
         settled(executor)
