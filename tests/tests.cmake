@@ -76,6 +76,13 @@ penstock_test(decoder decode)
 penstock_test(time decode)
 penstock_test(inflate decode)
 
+# The reader of PostgreSQL's COPY; its tests share a harness.
+foreach(name pg_golden)
+    penstock_test(${name} table)
+    target_sources(test_${name} PRIVATE tests/unit/pg_harness.c)
+    target_compile_definitions(test_${name} PRIVATE PENSTOCK_GOLDEN="${CMAKE_SOURCE_DIR}/tests/golden")
+endforeach()
+
 # libFuzzer targets; clang only, best with PENSTOCK_SANITIZE.
 option(PENSTOCK_FUZZ "build tests/fuzz (clang)" OFF)
 if(PENSTOCK_FUZZ AND CMAKE_C_COMPILER_ID MATCHES "Clang")
