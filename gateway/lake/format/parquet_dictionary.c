@@ -64,6 +64,11 @@ dictionary_inline uint64_t dictionary_hash(const char *data, size_t length)
     return dictionary_fold(hash, DICTIONARY_KEY_A);
 }
 
+uint64_t parquet_dictionary_hash(struct slice value)
+{
+    return dictionary_hash(value.data, value.length);
+}
+
 /* ---- growth ----------------------------------------------------------------------------------------------------------------- */
 
 static bool dictionary_charge(struct parquet_dictionary *dictionary, size_t more)

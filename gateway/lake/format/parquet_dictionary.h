@@ -40,4 +40,7 @@ size_t parquet_dictionary_index(
 int parquet_dictionary_copy(const struct parquet_dictionary *dictionary, const uint32_t *indexes,
     size_t count, size_t length, struct bytes *out, struct error *error);
 
+/* What places are found by, for those who want many values on one. */
+uint64_t parquet_dictionary_hash(struct slice value);
+
 #endif
