@@ -55,7 +55,7 @@ static enum mqtt_reason connect_check(
         *ret_text = "a client id has at most 256 bytes";
         return MQTT_REASON_CLIENT_ID;
     }
-    if (connect->has_will && thread->wills_held + length > thread->source->held_max) {
+    if (connect->has_will && thread->wills_held + mqtt_will_size(length) > thread->source->held_max) {
         *ret_text = "there is no room for more wills";
         return MQTT_REASON_QUOTA;
     }
@@ -73,10 +73,8 @@ static int connect_keep(struct mqtt_connection *connection, const struct mqtt_co
 {
     const size_t user = connect->user.length < MQTT_USER_MAX ? connect->user.length : MQTT_USER_MAX;
 
-    if (connect->has_will && (bytes_reserve_exact(&connection->will, body.length, error) ||
-                                 bytes_add(&connection->will, body.data, body.length, error)))
+    if (connect->has_will && mqtt_will_keep(connection, body, error))
         return -1;
-    connection->thread->wills_held += connection->will.length;
     if (user == 0)
         return 0;
     connection->user = malloc(user);
@@ -192,8 +190,7 @@ static enum mqtt_taken connect_open(
     if (connect_keep(connection, connect, body, &error) ||
         connect_greet(connection, connect, client_id, before != NULL, &error) ||
         (drops && !mqtt_batch_answer(connection, MQTT_CONNACK, 0, MQTT_REASON_SUCCESS))) {
-        thread->wills_held -= connection->will.length;
-        bytes_free(&connection->will); /* it was never here */
+        mqtt_will_drop(connection); /* it was never here */
         bytes_free(&connection->greeting);
         connection->phase = MQTT_PHASE_NEW; /* nothing follows a CONNACK that refuses */
         return connect_refuse(connection, MQTT_REASON_UNAVAILABLE, "out of memory");
@@ -212,8 +209,6 @@ enum mqtt_taken mqtt_connect_take(struct mqtt_connection *connection, struct sli
     struct error error;
     const char *text;
 
-    if (thread->filling->answers_count >= MQTT_ANSWERS_MAX)
-        return MQTT_LATER;
     if (mqtt_packet_connect(body, connect, &reason, &error)) {
         connection->version = mqtt_packet_version(body);
         return connect_refuse(connection, reason, error.text);
@@ -229,7 +224,9 @@ enum mqtt_taken mqtt_connect_take(struct mqtt_connection *connection, struct sli
         connect->client_id.length ? connect->client_id : connect_assign(thread, assigned);
     thread->elsewhere = mqtt_session_owner(client_id, thread->source->threads_count);
     if (thread->elsewhere != thread->index)
-        return MQTT_ELSEWHERE;
+        return MQTT_ELSEWHERE; /* at once: nothing of it may wait here */
+    if (thread->filling->answers_count >= MQTT_ANSWERS_MAX)
+        return MQTT_LATER;
     connection->version = connect->version;
     connection->keep_alive = connect_keep_alive(thread->source, connect);
     return connect_open(connection, body, client_id);

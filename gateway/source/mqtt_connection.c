@@ -148,8 +148,7 @@ static void connection_detach(struct mqtt_connection *connection)
 
     if (connection->will.length && !thread->draining)
         mqtt_will_leave(connection);
-    thread->wills_held -= connection->will.length;
-    bytes_free(&connection->will);
+    mqtt_will_drop(connection);
     mqtt_publish_free_aliases(connection);
     connection->session = NULL;
     if (session)

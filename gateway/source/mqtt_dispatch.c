@@ -55,10 +55,8 @@ static enum mqtt_taken dispatch_disconnect(struct mqtt_connection *connection, s
     if (disconnect.has_expiry)
         mqtt_session_set_expiry(thread->sessions, connection->session,
             mqtt_connect_expiry(thread->source, disconnect.session_expiry));
-    if (disconnect.reason == MQTT_REASON_SUCCESS) {
-        thread->wills_held -= connection->will.length;
-        bytes_free(&connection->will);
-    }
+    if (disconnect.reason == MQTT_REASON_SUCCESS)
+        mqtt_will_drop(connection);
     return dispatch_end(connection, MQTT_REASON_SUCCESS, NULL);
 }
 

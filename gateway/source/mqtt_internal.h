@@ -42,6 +42,7 @@
 #define MQTT_ANSWERS_MAX (1 << 20) /* of one batch */
 #define MQTT_CONNECT_MAX (64 << 10) /* bytes of a CONNECT; its will is kept as long as the connection */
 #define MQTT_USER_MAX RECORD_KEY_MAX
+#define MQTT_WILL_BUCKETS 256
 #define MQTT_ALIAS_TOPIC_MAX 4096
 #define MQTT_SWEEP_PERIOD CLOCK_SECOND
 #define MQTT_RETRY_PAUSE (CLOCK_SECOND / 10) /* between two tries at a journal that is full */
@@ -168,9 +169,10 @@ struct mqtt_thread {
     uint64_t held; /* bytes that connections hold back */
     uint64_t aliases_held; /* and of topics that aliases stand for */
 
-    struct mqtt_will *wills;
+    struct mqtt_will *wills[MQTT_WILL_BUCKETS]; /* by client id */
+    size_t wills_count;
     int64_t wills_due; /* none is before */
-    uint64_t wills_held; /* bytes of wills, of connections and waiting ones */
+    uint64_t wills_held; /* bytes of wills, of connections and waiting ones; what each takes besides counts */
 
     size_t elsewhere; /* see MQTT_ELSEWHERE */
     pthread_mutex_t arrivals_lock;
@@ -320,6 +322,12 @@ bool mqtt_batch_is_empty(const struct mqtt_thread *thread); /* nothing filled, n
 
 /* ---- mqtt_will.c ------------------------------------------------------------------------------------------------------ */
 
+/* Keeps the body of its CONNECT for it. */
+int mqtt_will_keep(struct mqtt_connection *connection, struct slice body, struct error *error);
+/* None is to be left any more; or there was none. */
+void mqtt_will_drop(struct mqtt_connection *connection);
+/* What the will of a CONNECT with this body takes of the thread's memory. */
+size_t mqtt_will_size(size_t body_length);
 /* Of a connection that ended abnormally. */
 void mqtt_will_leave(struct mqtt_connection *connection);
 /* The client is back: a will that waits for its delay is not left any more, or with a clean start at once. */

@@ -181,7 +181,7 @@ static int loop_step(struct mqtt_thread *thread, struct error *error)
         loop_event(thread, &events[i]);
     mqtt_input_take_calls(thread);
     loop_sweep(thread);
-    if (thread->wills && thread->now >= thread->wills_due)
+    if (thread->wills_count && thread->now >= thread->wills_due)
         mqtt_will_store_due(thread);
     mqtt_batch_submit(thread);
     loop_flush(thread);

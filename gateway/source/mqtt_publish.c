@@ -190,13 +190,22 @@ enum mqtt_taken mqtt_publish_take(struct mqtt_connection *connection, uint8_t fl
     return publish_end(connection, MQTT_REASON_QUOTA, "out of memory"); /* stored, and not acknowledged */
 }
 
+/* A PUBREL needs no room but for its answer; each connection has its share of those. */
+static bool publish_may_release(const struct mqtt_connection *connection)
+{
+    const struct mqtt_thread *thread = connection->thread;
+
+    return thread->filling->answers_count < MQTT_ANSWERS_MAX &&
+           connection->answers < 2 * thread->source->context.config->mqtt.max_in_flight;
+}
+
 enum mqtt_taken mqtt_publish_release(struct mqtt_connection *connection, struct slice body)
 {
     enum mqtt_reason reason;
     struct error error;
     uint16_t id;
 
-    if (connection->thread->filling->answers_count >= MQTT_ANSWERS_MAX)
+    if (!publish_may_release(connection))
         return MQTT_LATER;
     if (mqtt_packet_identifier(connection->version, body, &id, &reason, &error))
         return publish_end(connection, reason, error.text);

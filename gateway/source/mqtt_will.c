@@ -9,12 +9,43 @@
 #include "base/log.h"
 #include "source/mqtt_internal.h"
 
+size_t mqtt_will_size(size_t body_length)
+{
+    return sizeof(struct mqtt_will) + body_length;
+}
+
+int mqtt_will_keep(struct mqtt_connection *connection, struct slice body, struct error *error)
+{
+    if (bytes_reserve_exact(&connection->will, body.length, error) ||
+        bytes_add(&connection->will, body.data, body.length, error))
+        return -1;
+    connection->thread->wills_held += mqtt_will_size(body.length);
+    return 0;
+}
+
+void mqtt_will_drop(struct mqtt_connection *connection)
+{
+    if (connection->will.length)
+        connection->thread->wills_held -= mqtt_will_size(connection->will.length);
+    bytes_free(&connection->will);
+}
+
+/* Many may wait while the journal is full, and each CONNECT looks for those of its client. What tells a thread's clients from those of
+ * other threads is the same for all of them. */
+static struct mqtt_will **will_bucket(struct mqtt_thread *thread, struct slice client_id)
+{
+    const size_t threads = thread->source->threads_count;
+
+    return &thread->wills[mqtt_session_owner(client_id, threads * MQTT_WILL_BUCKETS) / threads];
+}
+
 static void will_free(struct mqtt_thread *thread, struct mqtt_will **link)
 {
     struct mqtt_will *will = *link;
 
     *link = will->next;
-    thread->wills_held -= will->connect.length;
+    thread->wills_count--;
+    thread->wills_held -= mqtt_will_size(will->connect.length);
     bytes_free(&will->connect);
     free(will);
 }
@@ -58,22 +89,26 @@ void mqtt_will_leave(struct mqtt_connection *connection)
     will->client_id_length = client_id.length;
     will->connect = connection->will;
     bytes_init(&connection->will, MQTT_CONNECT_MAX);
-    will->next = thread->wills;
-    thread->wills = will;
+    struct mqtt_will **link = will_bucket(thread, client_id);
+    will->next = *link;
+    *link = will;
+    thread->wills_count++;
     will_note(thread, will->due);
 }
 
 void mqtt_will_return(struct mqtt_thread *thread, struct slice client_id, bool clean)
 {
-    struct mqtt_will **link = &thread->wills;
+    struct mqtt_will **link = will_bucket(thread, client_id);
 
     while (*link) {
         struct mqtt_will *will = *link;
         const struct slice of = {will->client_id, will->client_id_length};
-        if (slice_equal(of, client_id) && clean)
-            will->due = will->due < thread->now ? will->due : thread->now;
-        will_note(thread, will->due);
-        if (slice_equal(of, client_id) && !clean && will->due > thread->now)
+        const bool waits = slice_equal(of, client_id) && will->due > thread->now;
+        if (waits && clean) {
+            will->due = thread->now;
+            will_note(thread, will->due);
+        }
+        if (waits && !clean)
             will_free(thread, link);
         else
             link = &will->next;
@@ -96,11 +131,8 @@ static enum mqtt_stored will_store(struct mqtt_thread *thread, const struct mqtt
     return mqtt_store(thread, &reason);
 }
 
-void mqtt_will_store_due(struct mqtt_thread *thread)
+static void will_store_due_of(struct mqtt_thread *thread, struct mqtt_will **link)
 {
-    struct mqtt_will **link = &thread->wills;
-
-    thread->wills_due = INT64_MAX;
     while (*link && !thread->full) {
         struct mqtt_will *will = *link;
         const struct slice client_id = {will->client_id, will->client_id_length};
@@ -117,8 +149,17 @@ void mqtt_will_store_due(struct mqtt_thread *thread)
     }
 }
 
+void mqtt_will_store_due(struct mqtt_thread *thread)
+{
+    thread->wills_due = INT64_MAX;
+    for (size_t i = 0; i < MQTT_WILL_BUCKETS && thread->wills_count; i++)
+        will_store_due_of(thread, &thread->wills[i]);
+}
+
 void mqtt_will_free_all(struct mqtt_thread *thread)
 {
-    while (thread->wills)
-        will_free(thread, &thread->wills);
+    for (size_t i = 0; i < MQTT_WILL_BUCKETS; i++) {
+        while (thread->wills[i])
+            will_free(thread, &thread->wills[i]);
+    }
 }

@@ -1,11 +1,15 @@
 """The MQTT listener under clients that mean harm, or are only very slow: nobody else has to wait for them without end, and memory stays bounded."""
 
 import contextlib
+import pathlib
 import threading
 
+import pytest
+
 import mqtt
-from mqtt import PUBACK, V5, V311, Client, connected, rows
-from penstock import wait_until
+import siege
+from mqtt import CONNACK, PUBACK, PUBCOMP, V5, V311, Client, connected, rows
+from penstock import lake_rows, wait_until
 
 TEXT = "mqtt: {topics: {'text/#': text, 'readings/{sensor_id}': readings}}\nstreams: {readings: {key: /sensor_id}, text: {format: text}}\n"
 MIB = 1 << 20
@@ -54,3 +58,67 @@ def test_slow_packets_hold_up_nobody(gateway):
                 pipelined(honest, count, "x" * size, 60)
         assert "client=honest" not in server.said()
         assert len(rows(server, 3052)) == 3052
+
+
+# ---- while the journal is full ----
+
+def resident(server):
+    lines = pathlib.Path(f"/proc/{server.process.pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmRSS:"))
+
+
+@pytest.fixture
+def full(gateway):
+    """A gateway whose journal takes nothing until unblock()."""
+    server = gateway("lake.url=blocked/lake", "lake.roll.every=200ms", *siege.SMALL_SEGMENTS, "mqtt.max_unacknowledged=4MiB", config=TEXT)
+    server.directory.joinpath("blocked").write_text("a file where a directory should be")
+    server.start()
+    with connected(server, V5, "filler", seconds=60) as client:
+        id = 1
+        client.publish("text/fill", "x" * 20000, 1, id)
+        while not client.silent(2):
+            client.expect(PUBACK, id)
+            id += 1
+            client.publish("text/fill", "x" * 20000, 1, id)
+        assert server.ready()[0] == 503
+        yield server
+
+
+def unblock(server):
+    server.directory.joinpath("blocked").unlink()
+
+
+def test_wills_that_wait_are_bounded(full):
+    """Clients that come with a will and vanish, one after the other: before they take the memory the next ones are refused, and none
+    that was taken is lost."""
+    number = 0
+    while True:
+        client = Client(full.ports["mqtt"], V311)
+        client.send(mqtt.connect(V311, f"w{number}", will={"topic": "text/will", "payload": f"will {number}"}))
+        answer = client.expect(CONNACK)
+        client.reset()
+        if answer.reason:
+            break
+        number += 1
+        assert number < 20000, "no end of wills is in sight"
+    assert answer.reason == 3 and number > 1000
+    unblock(full)
+    expected = sorted(f"will {each}".encode() for each in range(number))
+    wait_until("all wills", lambda: sorted(row for row in lake_rows(full.directory / "blocked" / "lake") if row.startswith(b"will")) == expected, 60)
+
+
+def test_releases_that_wait_are_bounded(full):
+    """A million PUBRELs from one connection: its answers do not take the memory, nor the room of others' answers."""
+    with connected(full, V311, "releases", seconds=60) as client:
+        before = resident(full)
+        sender = threading.Thread(target=client.send, args=(mqtt.pubrel(7) * 1000000,), daemon=True)
+        sender.start()
+        with connected(full, V5, "other", seconds=60) as other:
+            for _ in range(20):
+                other.ping()
+                assert other.silent(0.1)
+            assert sender.is_alive(), "all were taken"
+            assert resident(full) - before < 4 * MIB
+        unblock(full)
+        for _ in range(1000000 // 4):
+            client.expect(PUBCOMP, 7)
