@@ -44,6 +44,14 @@ endfunction()
 penstock_test(lake_name lake)
 penstock_test(codec lake)
 penstock_test(value_text lake)
+
+# The tests of files of text share a harness.
+foreach(name json_lines delimited delimited_java stream_codec)
+    penstock_test(${name} lake)
+    target_sources(test_${name} PRIVATE tests/unit/text_harness.c)
+endforeach()
+target_link_libraries(test_stream_codec PRIVATE PkgConfig::ZLIB PkgConfig::ZSTD)
+
 penstock_lake_test(lake lake)
 penstock_lake_test(lake_replay lake)
 penstock_test(template route)

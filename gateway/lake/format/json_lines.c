@@ -52,9 +52,8 @@ static int json_lines_check(const struct column_field *fields, size_t count, str
 static int json_lines_name(struct json_lines *lines, const struct column_field *fields, struct error *error)
 {
     size_t *ends = calloc(lines->columns + 1, sizeof(*ends));
-    int result = ends ? 0
-                      : error_set(error, ERROR_RETRY,
-                            "file of JSON: out of memory"); /* GCOVR_EXCL_LINE: out of memory */
+    int result =
+        ends ? 0 : error_set(error, ERROR_RETRY, "file of JSON: out of memory"); /* GCOVR_EXCL_LINE */
 
     for (size_t i = 0; i < lines->columns && !result; i++) {
         if (text_out_add(&lines->out, slice_of(i ? "," : "{"), error) ||
@@ -88,8 +87,7 @@ static int json_lines_open(void **ret_state, const struct column_field *fields, 
         *lines = (struct json_lines){
             .columns = fields_count, .before = calloc(fields_count + 1, sizeof(*lines->before))};
     if (!lines || !lines->before)
-        return error_set(
-            error, ERROR_RETRY, "file of JSON: out of memory"); /* GCOVR_EXCL_LINE: out of memory */
+        return error_set(error, ERROR_RETRY, "file of JSON: out of memory"); /* GCOVR_EXCL_LINE */
     bytes_init(&lines->names, JSON_NAMES_MAX);
     if (text_out_open(&lines->out, &names, error) || json_lines_name(lines, fields, error) ||
         stream_codec_open(&lines->codec, options->codec, options->level, sink, error))

@@ -139,13 +139,10 @@ int json_text_value(struct text_out *out, const struct column *column, size_t ro
 
     if (!element || !column->valid[row])
         return json_text_single(out, column, row, error);
-    if (text_out_add(out, (struct slice){"[", 1}, error))
-        return -1;
-    for (uint32_t i = column_begin(column, row); i < column->ends[row]; i++) {
-        if (i > column_begin(column, row) && text_out_add(out, (struct slice){",", 1}, error))
-            return -1;
-        if (json_text_single(out, element, i, error))
-            return -1;
-    }
-    return text_out_add(out, (struct slice){"]", 1}, error);
+    const uint32_t begin = column_begin(column, row);
+    bool failed = text_out_add(out, (struct slice){"[", 1}, error);
+    for (uint32_t i = begin; i < column->ends[row] && !failed; i++)
+        failed = (i > begin && text_out_add(out, (struct slice){",", 1}, error)) ||
+                 json_text_single(out, element, i, error);
+    return failed || text_out_add(out, (struct slice){"]", 1}, error) ? -1 : 0;
 }

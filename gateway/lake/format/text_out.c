@@ -11,8 +11,7 @@ int text_out_open(struct text_out *out, const struct table_sink *sink, struct er
 {
     *out = (struct text_out){.data = malloc(TEXT_OUT_SIZE), .sink = *sink};
     if (!out->data)
-        return error_set(
-            error, ERROR_RETRY, "file of text: out of memory"); /* GCOVR_EXCL_LINE: out of memory */
+        return error_set(error, ERROR_RETRY, "file of text: out of memory"); /* GCOVR_EXCL_LINE */
     return 0;
 }
 

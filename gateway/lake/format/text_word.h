@@ -15,13 +15,11 @@ static inline uint64_t text_word(const char *text)
     return get_u64(text);
 }
 
-/* The last length bytes of a text, fewer than eight; zeros behind them. Nothing outside of them is read. */
+/* The last length bytes of a text, one to seven; zeros behind them. Nothing outside of them is read. */
 static inline uint64_t text_word_tail(const char *text, size_t length)
 {
     if (length >= 4)
         return get_u32(text) | (uint64_t)get_u32(text + length - 4) << (8 * (length - 4));
-    if (!length)
-        return 0;
     return (unsigned char)text[0] | (uint64_t)(unsigned char)text[length / 2] << (8 * (length / 2)) |
            (uint64_t)(unsigned char)text[length - 1] << (8 * (length - 1));
 }
