@@ -8,6 +8,7 @@
 
 const struct command command_table[] = {
     {"run", command_run, "Start the gateway."},
+    {"import", command_import, "Copy tables of PostgreSQL into files: import --help."},
     {"check", command_check, "Check a configuration and print the one in effect."},
     {"dead-letters", command_dead_letters,
         "List, show, give back or delete what an outlet could not deliver."},

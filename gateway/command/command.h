@@ -30,6 +30,7 @@ extern const size_t command_count;
 int command_main(int argc, char **argv);
 
 command_fn command_run;
+command_fn command_import;
 command_fn command_check;
 command_fn command_dead_letters;
 command_fn command_journal;

@@ -1,0 +1,197 @@
+/* import: `penstock import [OPTION]... TABLE...`: tables of a database as files in a directory of their own. What it does is table/job.h's; here are the
+ * command line, the password, the signals, and what people see. Exit status: 0 all is there, 1 nothing is, 2 a wrong command line.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "command/command.h"
+#include "command/import_options.h"
+#include "command/import_progress.h"
+#include "table/job.h"
+
+#define IMPORT_TEXT_MAX ((size_t)64 << 20)
+#define IMPORT_PASSWORD_MAX 1024
+
+static atomic_bool import_stop;
+
+/* A second signal ends the program at once. */
+static void import_on_signal(int number)
+{
+    atomic_store_explicit(&import_stop, true, memory_order_relaxed);
+    signal(number, SIG_DFL);
+}
+
+static void import_catch_signals(void)
+{
+    const struct sigaction action = {.sa_handler = import_on_signal, .sa_flags = SA_RESTART};
+
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+/* ---- the password -------------------------------------------------------------------------------------------------- */
+
+static int import_ask_password(char password[static IMPORT_PASSWORD_MAX], struct error *error)
+{
+    FILE *terminal = fopen("/dev/tty", "r+e");
+    struct termios before, quiet;
+
+    if (!terminal || tcgetattr(fileno(terminal), &before) != 0) {
+        if (terminal)
+            fclose(terminal);
+        return error_set(
+            error, ERROR_REJECT, "--ask-password: there is no terminal to ask on; use --password-file");
+    }
+    quiet = before;
+    quiet.c_lflag &= ~(tcflag_t)ECHO;
+    fputs("Password: ", terminal);
+    fflush(terminal);
+    tcsetattr(fileno(terminal), TCSAFLUSH, &quiet);
+    const char *line = fgets(password, IMPORT_PASSWORD_MAX, terminal);
+    tcsetattr(fileno(terminal), TCSAFLUSH, &before);
+    fputc('\n', terminal);
+    fclose(terminal);
+    if (!line)
+        return error_set(error, ERROR_REJECT, "--ask-password: no password was given");
+    password[strcspn(password, "\n")] = '\0';
+    return 0;
+}
+
+/* One from the command line does not stay there. */
+static int import_take_password(
+    struct import_options *options, char password[static IMPORT_PASSWORD_MAX], struct error *error)
+{
+    if (options->ask_password) {
+        if (import_ask_password(password, error))
+            return -1;
+    } else if (options->password_given) {
+        const size_t length = strlen(options->password_given);
+        if (length >= IMPORT_PASSWORD_MAX)
+            return error_set(error, ERROR_REJECT, "--password: it is too long");
+        memcpy(password, options->password_given, length + 1);
+        explicit_bzero((void *)(uintptr_t)options->password_given, length);
+        fputs(
+            "penstock: --password: others on this machine may have read it in the list of processes; better use --password-file\n",
+            stderr);
+    } else {
+        return 0;
+    }
+    options->login.password = password;
+    return 0;
+}
+
+/* ---- the job ---------------------------------------------------------------------------------------------------------- */
+
+static void import_fill(struct job_options *job, const struct import_options *options, const char *shown)
+{
+    *job = (struct job_options){
+        .kind = &database_postgres,
+        .login = options->login,
+        .selection = {.names = options->tables.names,
+            .names_count = options->tables.count,
+            .excluded = options->excluded.names,
+            .excluded_count = options->excluded.count,
+            .query = options->query,
+            .columns = options->columns.names,
+            .columns_count = options->columns.count,
+            .where = options->where,
+            .views = options->views,
+            .types = &options->types},
+        .snapshot = options->snapshot,
+        .plan = options->plan,
+        .read = options->read,
+        .file = options->file,
+        .target = options->target,
+        .tool = shown,
+        .clock = &clock_system,
+        .stop = &import_stop,
+        .tell = import_progress_tell,
+        .note = import_progress_note,
+    };
+}
+
+static int import_explain(struct job *job, struct error *error)
+{
+    cleanup_bytes struct bytes text;
+
+    bytes_init(&text, IMPORT_TEXT_MAX);
+    if (job_explain(job, &text, error))
+        return -1;
+    fwrite(text.data, 1, text.length, stdout);
+    return 0;
+}
+
+static int import_work(const struct import_options *options, const char *shown, struct error *error)
+{
+    __attribute__((cleanup(job_close))) struct job *job = NULL;
+    struct import_teller teller;
+    struct job_options job_options;
+
+    import_progress_open(&teller, options->progress);
+    import_fill(&job_options, options, shown);
+    job_options.context = &teller;
+    if (job_open(&job, &job_options, options->explain, error))
+        return -1;
+    if (options->explain)
+        return import_explain(job, error);
+    if (job_run(job, error))
+        return -1;
+    const struct job_summary summary = job_summary(job);
+    import_progress_done(&teller, &summary, options->target);
+    return 0;
+}
+
+/* ---- the command ------------------------------------------------------------------------------------------------------- */
+
+static int import_print(int (*print)(struct bytes *text, struct error *error), struct error *error)
+{
+    cleanup_bytes struct bytes text;
+
+    bytes_init(&text, IMPORT_TEXT_MAX);
+    if (print(&text, error))
+        return -1;
+    fwrite(text.data, 1, text.length, stdout);
+    return 0;
+}
+
+static int import_run(struct import_options *options, int argc, char **argv, struct error *error)
+{
+    char password[IMPORT_PASSWORD_MAX];
+    cleanup_bytes struct bytes shown;
+
+    bytes_init(&shown, IMPORT_TEXT_MAX);
+    if (import_options_shown(argc, argv, &shown, error) || bytes_add(&shown, "", 1, error) ||
+        import_take_password(options, password, error))
+        return -1;
+    import_catch_signals();
+    int result = import_work(options, shown.data, error);
+    explicit_bzero(password, sizeof password);
+    return result;
+}
+
+int command_import(int argc, char **argv)
+{
+    __attribute__((cleanup(import_options_free))) struct import_options options;
+    struct error error;
+    int result;
+
+    if (import_options_parse(&options, argc, argv, &error)) {
+        fprintf(stderr, "penstock import: %s\n", error.text);
+        return COMMAND_USAGE;
+    }
+    if (options.help)
+        result = import_print(import_options_help, &error);
+    else if (options.print_types)
+        result = import_print(pg_type_print, &error);
+    else
+        result = import_run(&options, argc, argv, &error);
+    if (result)
+        fprintf(stderr, "penstock import: %s\n", error.text);
+    return result ? COMMAND_FAILED : COMMAND_OK;
+}

@@ -1,0 +1,202 @@
+/* import_options: see import_options.h. */
+#include "command/import_options.h"
+
+#include <stdlib.h>
+
+#include "base/option.h"
+
+#define IMPORT_WORKERS 2
+#define IMPORT_LOCK_WAIT 30000 /* milliseconds */
+#define IMPORT_ROWS_MAX 64
+
+/* In the order of --format's choices. */
+enum import_format { FORMAT_JSONL, FORMAT_CSV, FORMAT_AVRO, FORMAT_PARQUET, FORMAT_TEXT };
+
+static const struct import_row *import_row_find(const char *name, size_t length)
+{
+    for (size_t i = 0; i < import_rows_count; i++) {
+        if (strlen(import_rows[i].name) == length && memcmp(import_rows[i].name, name, length) == 0)
+            return &import_rows[i];
+    }
+    return NULL;
+}
+
+static int import_complain(const char *name, size_t length, struct error *error)
+{
+    struct slice names[IMPORT_ROWS_MAX];
+
+    for (size_t i = 0; i < import_rows_count && i < IMPORT_ROWS_MAX; i++)
+        names[i] = slice_of(import_rows[i].name);
+    struct slice nearest = option_nearest((struct slice){name, length}, names, import_rows_count);
+    return error_set(error, ERROR_REJECT, "unknown option \"--%.*s\"%s%.*s%s; see penstock import --help",
+        (int)length, name, nearest.length ? "; did you mean \"--" : "", (int)nearest.length,
+        nearest.length ? nearest.data : "", nearest.length ? "\"?" : "");
+}
+
+/* --NAME, --NAME VALUE or --NAME=VALUE. Moves *at past it. */
+static int import_take_option(
+    struct import_options *options, int argc, char **argv, int *at, struct error *error)
+{
+    const char *name = argv[*at] + 2, *value = strchr(name, '=');
+    const size_t length = value ? (size_t)(value - name) : strlen(name);
+    const struct import_row *row = import_row_find(name, length);
+
+    if (!row)
+        return import_complain(name, length, error);
+    if (!row->value && value)
+        return error_set(error, ERROR_REJECT, "--%s takes no value", row->name);
+    if (value)
+        value++;
+    else if (row->value && ++*at == argc)
+        return error_set(error, ERROR_REJECT, "--%s: %s is missing", row->name, row->value);
+    else if (row->value)
+        value = argv[*at];
+    if (import_value_take(options, row, value, error))
+        return error_wrap(error, "--%s", row->name);
+    ++*at;
+    return 0;
+}
+
+static void import_defaults(struct import_options *options)
+{
+    *options = (struct import_options){
+        .format = FORMAT_PARQUET,
+        .codec = IMPORT_CODEC_UNSET,
+        .plan.workers = IMPORT_WORKERS,
+        .snapshot.lock_wait = IMPORT_LOCK_WAIT,
+    };
+}
+
+static const struct delimited_options import_csv = {
+    .field = ',', .line = '\n', .quoting = DELIMITED_QUOTE_NEEDED, .enclosure = '"'};
+/* Hive's own reading of text: LazySimpleSerDe with escapes. */
+static const struct delimited_options import_text = {
+    .field = '\t', .line = '\n', .escape = '\\', .null_string = {"\\N", 2}, .null_other = {"\\N", 2}};
+
+/* The format comes first, whatever the order on the command line: its delimiters are what others change. */
+static int import_take_format(struct import_options *options, int argc, char **argv, struct error *error)
+{
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+        if (strncmp(argv[i], "--format", 8) != 0 || (argv[i][8] && argv[i][8] != '='))
+            continue;
+        int at = i;
+        if (import_take_option(options, argc, argv, &at, error))
+            return -1;
+    }
+    static const enum table_format formats[] = {[FORMAT_JSONL] = TABLE_JSON_LINES,
+        [FORMAT_CSV] = TABLE_DELIMITED,
+        [FORMAT_AVRO] = TABLE_AVRO,
+        [FORMAT_PARQUET] = TABLE_PARQUET,
+        [FORMAT_TEXT] = TABLE_DELIMITED};
+    options->file.format = options->types.format = formats[options->format];
+    options->delimited = options->format == FORMAT_TEXT ? import_text : import_csv;
+    return 0;
+}
+
+static int import_check(struct import_options *options, struct error *error)
+{
+    const bool delimited = options->file.format == TABLE_DELIMITED;
+
+    if (options->help || options->print_types)
+        return 0;
+    if (options->query && (options->tables.count || options->columns.count || options->where))
+        return error_set(
+            error, ERROR_REJECT, "--query stands alone: tables, --columns and --where belong into it");
+    if (!options->query && options->tables.count == 0)
+        return error_set(error, ERROR_REJECT,
+            "what is to be imported? Name tables, or say --schema, --all-tables or --query");
+    if (!options->target && !options->explain)
+        return error_set(error, ERROR_REJECT, "--target: the directory that is to be made is missing");
+    if (options->delimiters_given && !delimited)
+        return error_set(error, ERROR_REJECT,
+            "delimiters, --header and what NULL looks like are for --format csv and text");
+    if (options->password_given && (options->ask_password || options->login.password_file))
+        return error_set(error, ERROR_REJECT,
+            "the password comes from one place: --password-file, --ask-password or --password");
+    const bool binary = options->file.format == TABLE_PARQUET || options->file.format == TABLE_AVRO;
+    if (options->codec == IMPORT_CODEC_UNSET)
+        options->codec = binary ? TABLE_CODEC_ZSTD : TABLE_CODEC_NONE;
+    options->file.codec = (enum table_codec)options->codec;
+    if (delimited)
+        options->file.delimited = &options->delimited;
+    return 0;
+}
+
+int import_options_parse(struct import_options *ret_options, int argc, char **argv, struct error *error)
+{
+    bool only_names = false;
+
+    import_defaults(ret_options);
+    if (import_take_format(ret_options, argc, argv, error))
+        return -1;
+    for (int at = 1; at < argc;) {
+        const char *word = argv[at];
+        if (!only_names && !strcmp(word, "--")) {
+            only_names = true;
+            at++;
+        } else if (!only_names && !strcmp(word, "-h")) {
+            ret_options->help = true;
+            at++;
+        } else if (!only_names && word[0] == '-' && word[1] == '-') {
+            if (import_take_option(ret_options, argc, argv, &at, error))
+                return -1;
+        } else if (!only_names && word[0] == '-') {
+            return error_set(error, ERROR_REJECT, "unknown option \"%s\"; see penstock import --help", word);
+        } else if (import_list_add(&ret_options->tables, word, error)) {
+            return -1;
+        } else {
+            at++;
+        }
+    }
+    return import_check(ret_options, error);
+}
+
+void import_options_free(struct import_options *options)
+{
+    for (size_t i = 0; i < options->kept.count; i++)
+        free((void *)(uintptr_t)options->kept.names[i]);
+    free(options->kept.names);
+    free(options->tables.names);
+    free(options->excluded.names);
+    free(options->columns.names);
+}
+
+int import_options_help(struct bytes *text, struct error *error)
+{
+    if (bytes_add_text(text,
+            "Usage: penstock import [OPTION]... --target DIRECTORY TABLE...\n\n"
+            "Reads tables of PostgreSQL and writes them as files into a new directory, which appears when all of it is there.\n"
+            "TABLE: name or schema.name, in quotes where SQL wants them; \"schema.*\" and \"*\" are all tables.\n\n",
+            error))
+        return -1;
+    for (size_t i = 0; i < import_rows_count; i++) {
+        const struct import_row *row = &import_rows[i];
+        if (bytes_print(text, error, "  --%s%s%s\n        %s\n", row->name, row->value ? " " : "",
+                row->value ? row->value : "", row->help))
+            return -1;
+    }
+    return 0;
+}
+
+int import_options_shown(int argc, char **argv, struct bytes *text, struct error *error)
+{
+    bool hide = false;
+
+    for (int i = 0; i < argc; i++) {
+        const bool option = !hide && !strncmp(argv[i], "--", 2);
+        const size_t length = strcspn(argv[i], "=");
+        const struct import_row *row = option ? import_row_find(argv[i] + 2, length - 2) : NULL;
+        const bool secret = row && row->secret, whole = argv[i][length] == '\0';
+        int failed = i ? bytes_add_text(text, " ", error) : 0;
+        if (!failed && hide)
+            failed = bytes_add_text(text, "...", error);
+        else if (!failed && secret && !whole)
+            failed = bytes_print(text, error, "%.*s=...", (int)length, argv[i]);
+        else if (!failed)
+            failed = bytes_add_text(text, argv[i], error);
+        if (failed)
+            return -1;
+        hide = secret && whole;
+    }
+    return 0;
+}

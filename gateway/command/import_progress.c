@@ -1,0 +1,149 @@
+/* import_progress: see import_progress.h. */
+#include "command/import_progress.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define PROGRESS_LINES_MAX 20 /* on a terminal: the tables that are being read, and what is left */
+#define PROGRESS_TERMINAL_PERIOD (CLOCK_SECOND / 4)
+#define PROGRESS_LINE_PERIOD (10 * CLOCK_SECOND)
+#define PROGRESS_EVENT_PERIOD CLOCK_SECOND
+
+void import_progress_open(struct import_teller *teller, enum import_progress how)
+{
+    *teller = (struct import_teller){.how = how, .terminal = false};
+    if (how == IMPORT_PROGRESS_AUTO) {
+        teller->how = IMPORT_PROGRESS_LINES;
+        teller->terminal = isatty(STDERR_FILENO);
+    }
+}
+
+static void progress_print(const struct job_progress *table, int64_t elapsed, const char *end)
+{
+    const double seconds = (double)elapsed / (double)CLOCK_SECOND + 1e-3;
+    const double estimated = table->rows_estimated > (double)table->rows ? table->rows_estimated : 0;
+
+    fprintf(stderr, "%s: %" PRIu64 " rows, %.1f MB/s, split %zu of %zu", table->title, table->rows,
+        (double)table->bytes / 1e6 / seconds, table->splits_done, table->splits);
+    if (table->splits_done < table->splits && estimated > 0 && table->rows > 0) {
+        const double left = seconds * (estimated - (double)table->rows) / (double)table->rows;
+        fprintf(stderr, ", %.0f %%, %.0f s left", 100 * (double)table->rows / estimated, left);
+    }
+    if (table->again)
+        fprintf(stderr, ", %" PRIu64 " splits read again", table->again);
+    fputs(end, stderr);
+}
+
+static bool progress_is_at_work(const struct job_progress *table)
+{
+    return table->splits_done < table->splits && table->rows > 0;
+}
+
+/* Over the lines of the last time. */
+static void progress_terminal(
+    struct import_teller *teller, const struct job_progress *tables, size_t count, int64_t elapsed)
+{
+    size_t shown = 0, done = 0;
+
+    if (teller->shown)
+        fprintf(stderr, "\033[%zuA\033[J", teller->shown);
+    for (size_t i = 0; i < count; i++) {
+        done += tables[i].splits_done == tables[i].splits;
+        if ((count == 1 || progress_is_at_work(&tables[i])) && shown < PROGRESS_LINES_MAX) {
+            progress_print(&tables[i], elapsed, "\n");
+            shown++;
+        }
+    }
+    if (count > 1) {
+        fprintf(stderr, "%zu of %zu tables\n", done, count);
+        shown++;
+    }
+    teller->shown = shown;
+}
+
+static void progress_event(const struct job_progress *table, int64_t elapsed)
+{
+    json_t *event = json_pack("{s:s, s:s, s:f, s:I, s:I, s:i, s:i, s:I}", "event", "progress", "table",
+        table->title, "seconds", (double)elapsed / (double)CLOCK_SECOND, "rows", (json_int_t)table->rows,
+        "bytes", (json_int_t)table->bytes, "splits_done", (int)table->splits_done, "splits",
+        (int)table->splits, "splits_again", (json_int_t)table->again);
+
+    if (event && table->rows_estimated >= 0)
+        json_object_set_new(event, "rows_estimated", json_integer((json_int_t)table->rows_estimated));
+    if (event) {
+        json_dumpf(event, stderr, JSON_COMPACT | JSON_PRESERVE_ORDER);
+        fputc('\n', stderr);
+    }
+    json_decref(event);
+}
+
+void import_progress_tell(void *context, const struct job_progress *tables, size_t count, int64_t elapsed)
+{
+    struct import_teller *teller = context;
+
+    if (teller->how == IMPORT_PROGRESS_NONE || elapsed < teller->next)
+        return;
+    teller->next = elapsed + (teller->terminal                         ? PROGRESS_TERMINAL_PERIOD
+                                 : teller->how == IMPORT_PROGRESS_JSON ? PROGRESS_EVENT_PERIOD
+                                                                       : PROGRESS_LINE_PERIOD);
+    if (teller->terminal) {
+        progress_terminal(teller, tables, count, elapsed);
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (!progress_is_at_work(&tables[i]))
+            continue;
+        if (teller->how == IMPORT_PROGRESS_JSON)
+            progress_event(&tables[i], elapsed);
+        else
+            progress_print(&tables[i], elapsed, "\n");
+    }
+}
+
+void import_progress_note(void *context, const char *text)
+{
+    struct import_teller *teller = context;
+
+    if (teller->how == IMPORT_PROGRESS_JSON) {
+        json_t *event = json_pack("{s:s, s:s}", "event", "note", "text", text);
+        if (event) {
+            json_dumpf(event, stderr, JSON_COMPACT | JSON_PRESERVE_ORDER);
+            fputc('\n', stderr);
+        }
+        json_decref(event);
+        return;
+    }
+    fprintf(stderr, "penstock: %s\n", text);
+    teller->shown = 0;
+}
+
+void import_progress_done(struct import_teller *teller, const struct job_summary *summary, const char *target)
+{
+    const double seconds = (double)summary->elapsed / (double)CLOCK_SECOND + 1e-3;
+
+    if (teller->how == IMPORT_PROGRESS_JSON) {
+        json_t *event = json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:f}", "event", "done", "target",
+            target, "tables", (json_int_t)summary->tables, "files", (json_int_t)summary->files, "rows",
+            (json_int_t)summary->rows, "bytes_read", (json_int_t)summary->bytes_read, "bytes_written",
+            (json_int_t)summary->bytes_written, "seconds", seconds);
+        if (event) {
+            json_dumpf(event, stderr, JSON_COMPACT | JSON_PRESERVE_ORDER);
+            fputc('\n', stderr);
+        }
+        json_decref(event);
+        return;
+    }
+    fprintf(stderr,
+        "%s: %" PRIu64 " rows of %" PRIu64 " tables in %" PRIu64 " files, %.1f MB in %.1f s (%.0f rows/s)\n",
+        target, summary->rows, summary->tables, summary->files, (double)summary->bytes_written / 1e6, seconds,
+        (double)summary->rows / seconds);
+    if (summary->nulled)
+        fprintf(stderr, "%" PRIu64 " infinite values and NaN became NULL\n", summary->nulled);
+    if (summary->rounded)
+        fprintf(stderr, "%" PRIu64 " numbers were rounded to doubles\n", summary->rounded);
+    if (summary->bounds)
+        fprintf(stderr, "%" PRIu64 " arrays lost their lower bounds\n", summary->bounds);
+}

@@ -1,0 +1,282 @@
+/* attempt: see attempt.h. */
+#include "table/attempt.h"
+
+#include <assert.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+
+#include "base/file.h"
+#include "table/attempt_internal.h"
+
+#define ATTEMPT_MARK ".import-"
+#define ATTEMPT_TRIES 8
+#define ATTEMPT_DEPTH 3 /* the attempt, a table's directory, its files */
+
+/* ---- deleting -------------------------------------------------------------------------------------------------- */
+
+static void attempt_delete_inside(int directory, int depth)
+{
+    DIR *list = fdopendir(directory);
+
+    if (!list) {
+        close(directory);
+        return;
+    }
+    for (struct dirent *entry; (entry = readdir(list));) {
+        if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..") ||
+            unlinkat(dirfd(list), entry->d_name, 0) == 0)
+            continue;
+        int inner = depth > 0
+                        ? openat(dirfd(list), entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+                        : -1;
+        if (inner >= 0)
+            attempt_delete_inside(inner, depth - 1);
+        unlinkat(dirfd(list), entry->d_name, AT_REMOVEDIR);
+    }
+    closedir(list);
+}
+
+/* What is left over is left to the next import. */
+static void attempt_delete(int parent, const char *name)
+{
+    int directory = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+    if (directory >= 0)
+        attempt_delete_inside(directory, ATTEMPT_DEPTH);
+    unlinkat(parent, name, AT_REMOVEDIR);
+}
+
+/* Those of imports that are not there any more: nobody holds the lock. */
+static void attempt_delete_leftovers(const struct attempt *attempt)
+{
+    cleanup_fd int again = openat(attempt->parent, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *list = again >= 0 ? fdopendir(again) : NULL;
+    const size_t length = 1 + strlen(attempt->name) + strlen(ATTEMPT_MARK);
+
+    if (!list)
+        return;
+    again = -1;
+    for (struct dirent *entry; (entry = readdir(list));) {
+        if (strncmp(entry->d_name, attempt->hidden, length) != 0)
+            continue;
+        cleanup_fd int other =
+            openat(attempt->parent, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (other >= 0 && flock(other, LOCK_EX | LOCK_NB) == 0)
+            attempt_delete(attempt->parent, entry->d_name);
+    }
+    closedir(list);
+}
+
+/* ---- opening ------------------------------------------------------------------------------------------------------ */
+
+/* Into the parent's path and the name; both are there and sensible afterwards. */
+static int attempt_take_target(struct attempt *attempt, const char *target, struct error *error)
+{
+    size_t length = strlen(target);
+
+    while (length > 1 && target[length - 1] == '/')
+        length--;
+    if (length == 0 || length >= sizeof attempt->target)
+        return error_set(error, ERROR_REJECT, "target directory \"%.64s\": %s", target,
+            length ? "its path is too long" : "it is empty");
+    memcpy(attempt->target, target, length);
+    attempt->target[length] = '\0';
+    const char *slash = strrchr(attempt->target, '/');
+    const char *name = slash ? slash + 1 : attempt->target;
+    if (!*name || !strcmp(name, ".") || !strcmp(name, ".."))
+        return error_set(error, ERROR_REJECT,
+            "target directory %s: the last part of the path has to be a name", attempt->target);
+    if (strlen(name) + sizeof ATTEMPT_MARK + 10 > ATTEMPT_NAME_MAX)
+        return error_set(error, ERROR_REJECT, "target directory %s: its name is too long", attempt->target);
+    attempt->name = name;
+    snprintf(attempt->folder, sizeof attempt->folder, "%.*s",
+        slash == attempt->target ? 1
+        : slash                  ? (int)(slash - attempt->target)
+                                 : 1,
+        slash ? attempt->target : ".");
+    return 0;
+}
+
+/* rename() replaces a directory only when it is empty, and so is a target that may stay. */
+static int attempt_check_target(const struct attempt *attempt, struct error *error)
+{
+    int found = openat(attempt->parent, attempt->name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *list = found >= 0 ? fdopendir(found) : NULL;
+    size_t entries = 0;
+
+    if (!list) {
+        if (found >= 0)
+            close(found);
+        return errno == ENOENT ? 0
+                               : error_set_errno(error, ERROR_REJECT, "target directory %s", attempt->target);
+    }
+    for (struct dirent *entry; (entry = readdir(list));)
+        entries += strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
+    closedir(list);
+    return entries == 0
+               ? 0
+               : error_set(error, ERROR_REJECT,
+                     "target directory %s: it is not empty; remove it, or name another one", attempt->target);
+}
+
+static int attempt_make_hidden(struct attempt *attempt, struct error *error)
+{
+    struct stat status;
+
+    /* Before it is locked somebody else may take it for a leftover. */
+    for (int tries = 0; tries < ATTEMPT_TRIES; tries++) {
+        uint32_t number;
+        if (getrandom(&number, sizeof number, 0) != sizeof number)
+            return error_set_errno(error, ERROR_FATAL, "random number");
+        snprintf(attempt->hidden, sizeof attempt->hidden, ".%s" ATTEMPT_MARK "%08x", attempt->name, number);
+        if (mkdirat(attempt->parent, attempt->hidden, 0777) != 0 && errno != EEXIST)
+            break;
+        attempt->directory = openat(attempt->parent, attempt->hidden, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (attempt->directory >= 0 && flock(attempt->directory, LOCK_EX | LOCK_NB) == 0 &&
+            fstat(attempt->directory, &status) == 0 && status.st_nlink > 0) {
+            attempt->made = true;
+            return 0;
+        }
+        fd_close(&attempt->directory);
+    }
+    return error_set_errno(error, ERROR_FATAL, "directory %s/%s", attempt->folder, attempt->hidden);
+}
+
+int attempt_open(struct attempt **ret_attempt, const char *target, struct error *error)
+{
+    __attribute__((cleanup(attempt_close))) struct attempt *attempt = calloc(1, sizeof(*attempt));
+
+    if (!attempt)
+        return error_set(error, ERROR_RETRY, "target directory %s: out of memory", target);
+    attempt->parent = attempt->directory = -1;
+    if (attempt_take_target(attempt, target, error) || file_make_directories(attempt->folder, error))
+        return -1;
+    attempt->parent = open(attempt->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (attempt->parent < 0)
+        return error_set_errno(error, ERROR_FATAL, "directory %s", attempt->folder);
+    if (attempt_check_target(attempt, error) || attempt_make_hidden(attempt, error))
+        return -1;
+    attempt_delete_leftovers(attempt);
+    *ret_attempt = attempt;
+    attempt = NULL;
+    return 0;
+}
+
+void attempt_close(struct attempt **attempt)
+{
+    if (!*attempt)
+        return;
+    if ((*attempt)->made)
+        attempt_delete((*attempt)->parent, (*attempt)->hidden);
+    fd_close(&(*attempt)->directory);
+    fd_close(&(*attempt)->parent);
+    free(*attempt);
+    *attempt = NULL;
+}
+
+/* ---- what is in it -------------------------------------------------------------------------------------------------- */
+
+int attempt_make_directory(struct attempt *attempt, const char *name, struct error *error)
+{
+    if (mkdirat(attempt->directory, name, 0777) != 0)
+        return error_set_errno(
+            error, ERROR_FATAL, "directory %s in %s/%s", name, attempt->folder, attempt->hidden);
+    return 0;
+}
+
+int attempt_path(char path[static ATTEMPT_FILE_PATH_MAX], const char *directory, const char *name)
+{
+    return snprintf(path, ATTEMPT_FILE_PATH_MAX, "%s%s%s", directory, *directory ? "/" : "", name);
+}
+
+int attempt_write(struct attempt *attempt, const char *directory, const char *name, struct slice contents,
+    struct error *error)
+{
+    char path[ATTEMPT_FILE_PATH_MAX];
+
+    attempt_path(path, directory, name);
+    cleanup_fd int fd = openat(attempt->directory, path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (fd < 0 || file_write_at(fd, contents.data, contents.length, 0) != 0 || fsync(fd) != 0)
+        return error_set_errno(error, ERROR_FATAL, "%s/%s", attempt->target, path);
+    return 0;
+}
+
+static int attempt_sync_directory(
+    const struct attempt *attempt, int directory, const char *name, struct error *error)
+{
+    cleanup_fd int fd = openat(directory, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    if (fd < 0 || fsync(fd) != 0)
+        return error_set_errno(error, ERROR_FATAL, "directory %s: %s: fsync", attempt->target, name);
+    return 0;
+}
+
+/* Directories in it, that is, their names of files. */
+static int attempt_sync_inside(const struct attempt *attempt, struct error *error)
+{
+    int again = openat(attempt->directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *list = again >= 0 ? fdopendir(again) : NULL;
+    int result = 0;
+
+    if (!list) {
+        error_set_errno(error, ERROR_FATAL, "directory %s", attempt->target);
+        fd_close(&again);
+        return -1;
+    }
+    for (struct dirent *entry; !result && (entry = readdir(list));) {
+        struct stat status;
+        if (!strcmp(entry->d_name, "..") ||
+            fstatat(dirfd(list), entry->d_name, &status, AT_SYMLINK_NOFOLLOW) != 0 ||
+            !S_ISDIR(status.st_mode))
+            continue;
+        result = attempt_sync_directory(attempt, attempt->directory, entry->d_name, error);
+    }
+    closedir(list);
+    return result;
+}
+
+int attempt_publish(struct attempt *attempt, struct error *error)
+{
+    if (attempt_sync_inside(attempt, error))
+        return -1;
+    if (renameat(attempt->parent, attempt->hidden, attempt->parent, attempt->name) != 0) {
+        enum error_kind kind =
+            errno == ENOTEMPTY || errno == EEXIST || errno == ENOTDIR ? ERROR_REJECT : ERROR_FATAL;
+        return error_set_errno(
+            error, kind, "target directory %s: somebody else made it meanwhile", attempt->target);
+    }
+    attempt->made = false;
+    return attempt_sync_directory(attempt, attempt->parent, ".", error);
+}
+
+/* ---- names ------------------------------------------------------------------------------------------------------------ */
+
+bool attempt_name(const char *text, char name[static ATTEMPT_NAME_MAX + 1])
+{
+    static const char digits[] = "0123456789ABCDEF";
+    size_t length = 0;
+
+    for (const char *at = text; *at; at++) {
+        const unsigned char byte = (unsigned char)*at;
+        const bool plain = (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') ||
+                           (byte >= '0' && byte <= '9') || byte == '-' ||
+                           (at != text && (byte == '.' || byte == '_'));
+        if (length + 3 > ATTEMPT_NAME_MAX)
+            return false;
+        if (plain) {
+            name[length++] = *at;
+            continue;
+        }
+        name[length++] = '%';
+        name[length++] = digits[byte >> 4];
+        name[length++] = digits[byte & 15];
+    }
+    name[length] = '\0';
+    return true;
+}

@@ -1,0 +1,55 @@
+/* attempt: the directory that an import fills, out of sight until it is whole.
+ *
+ * Files are written below a hidden directory beside the target, `.NAME.import-XXXXXXXX`, and each is fsynced when it is finished. At the end one
+ * rename() gives that directory the target's name: readers see everything or nothing. What a killed import left is deleted by the next one with the same target; a
+ * lock on the directory (flock()) says that somebody is still at it. @thread one, but files each one of their own
+ */
+#ifndef PENSTOCK_TABLE_ATTEMPT_H
+#define PENSTOCK_TABLE_ATTEMPT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "lake/format/table_file.h"
+
+#define ATTEMPT_PATH_MAX 3072
+#define ATTEMPT_NAME_MAX 255
+
+struct attempt;
+
+/* ERROR_REJECT: the target is there and not empty; ERROR_FATAL: it cannot be written. */
+int attempt_open(struct attempt **ret_attempt, const char *target, struct error *error);
+/* Deletes what was not published. */
+void attempt_close(struct attempt **attempt);
+
+/* Makes a directory in it, for a table of several; name as attempt_name() makes it. */
+int attempt_make_directory(struct attempt *attempt, const char *name, struct error *error);
+/* A small file, durable. directory: "" for the attempt itself. */
+int attempt_write(struct attempt *attempt, const char *directory, const char *name, struct slice contents,
+    struct error *error);
+/* Everything is there: gives it the target's name, durably. ERROR_REJECT: somebody else has taken the name meanwhile. */
+int attempt_publish(struct attempt *attempt, struct error *error);
+
+/* A name that a directory can have and Hive and Spark do not overlook: bytes other than letters, digits, `-`, `.` and `_` are
+ * percent-encoded, a leading `.` or `_` too. Returns false when it is longer than a name may be. */
+bool attempt_name(const char *text, char name[static ATTEMPT_NAME_MAX + 1]);
+
+/* ---- one file of it ---------------------------------------------------------------------------------------------- */
+
+struct attempt_file;
+
+/* A file of a table; replaces one that was begun under this name. fields and options must outlive it. */
+int attempt_file_open(struct attempt_file **ret_file, struct attempt *attempt, const char *directory,
+    const char *name, const struct column_field *fields, size_t fields_count,
+    const struct table_file_options *options, struct error *error);
+int attempt_file_add(struct attempt_file *file, const struct column_batch *batch, struct error *error);
+/* Writes its end and makes it durable. */
+int attempt_file_finish(
+    struct attempt_file *file, uint64_t *ret_bytes, uint32_t *ret_crc32c, struct error *error);
+/* Deletes it when it was not finished. */
+void attempt_file_close(struct attempt_file **file);
+/* Deletes it, finished or not: it has no rows. */
+void attempt_file_drop(struct attempt_file **file);
+
+#endif

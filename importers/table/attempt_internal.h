@@ -1,0 +1,21 @@
+/* attempt_internal: what attempt.c and attempt_file.c share. */
+#ifndef PENSTOCK_TABLE_ATTEMPT_INTERNAL_H
+#define PENSTOCK_TABLE_ATTEMPT_INTERNAL_H
+
+#include "table/attempt.h"
+
+#define ATTEMPT_FILE_PATH_MAX (2 * ATTEMPT_NAME_MAX + 2)
+
+struct attempt {
+    char target[ATTEMPT_PATH_MAX]; /* as it is named, without slashes at its end */
+    const char *name; /* its last part */
+    char folder[ATTEMPT_PATH_MAX]; /* where it lies */
+    char hidden[ATTEMPT_NAME_MAX + 1]; /* what it is called until then */
+    int parent, directory;
+    bool made;
+};
+
+/* "DIRECTORY/NAME" or "NAME", below the attempt. */
+int attempt_path(char path[static ATTEMPT_FILE_PATH_MAX], const char *directory, const char *name);
+
+#endif

@@ -1,0 +1,364 @@
+/* job: see job.h. */
+#include "table/job.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "table/job_internal.h"
+
+#define JOB_TICK (CLOCK_SECOND / 4)
+#define JOB_CHECK_PERIOD (5 * CLOCK_SECOND) /* of the keeper */
+#define JOB_DESCRIBE_TRIES 3 /* while tables change under the eyes of it */
+#define JOB_MANIFEST_MAX ((size_t)1 << 30)
+
+void job_note(struct job *job, const char *format, ...)
+{
+    va_list arguments;
+
+    pthread_mutex_lock(&job->lock);
+    va_start(arguments, format);
+    vsnprintf(job->note, sizeof job->note, format, arguments);
+    va_end(arguments);
+    job->options->note(job->options->context, job->note);
+    pthread_mutex_unlock(&job->lock);
+}
+
+bool job_stopped(const struct job *job)
+{
+    return atomic_load_explicit(job->options->stop, memory_order_relaxed);
+}
+
+void job_wait_change(struct job *job)
+{
+    struct timespec until;
+
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_nsec += JOB_TICK * 1000;
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    pthread_cond_timedwait(&job->changed, &job->lock, &until);
+}
+
+void job_file_name(
+    const struct job_table *table, const struct split *split, char name[static JOB_FILE_NAME_MAX])
+{
+    char number[SPLIT_NAME_MAX];
+
+    split_name(split, number);
+    snprintf(name, JOB_FILE_NAME_MAX, "part-%s%s", number,
+        table_file_extension(table->file.format, table->file.codec));
+}
+
+/* ---- opening ---------------------------------------------------------------------------------------------------------- */
+
+static int job_login(struct job *job, struct error *error)
+{
+    const struct job_options *options = job->options;
+
+    if (options->kind->open(&options->login, &job->database, error))
+        return -1;
+    const char *notice = options->kind->notice(job->database);
+    if (notice && *notice)
+        job_note(job, "%s", notice);
+    return options->kind->connect(job->database, &job->keeper, error);
+}
+
+/* What is described may change before it is locked: then it is described again. */
+static int job_describe(struct job *job, bool only_plan, struct error *error)
+{
+    const struct job_options *options = job->options;
+
+    for (int tries = 1;; tries++) {
+        if (options->kind->describe(job->keeper, &options->selection, &job->list, error))
+            return -1;
+        if (job->list->count == 0)
+            return error_set(error, ERROR_REJECT, "%s: no table is selected", job->keeper->where);
+        if (only_plan ||
+            options->kind->hold(job->keeper, job->list, &options->snapshot, &job->snapshot, error) == 0)
+            return 0;
+        if (job->keeper->trouble != DATABASE_CHANGED || tries == JOB_DESCRIBE_TRIES || job_stopped(job))
+            return -1;
+        job_note(job, "%s: looking again", error->text);
+        options->kind->list_free(&job->list);
+        options->kind->disconnect(&job->keeper);
+        if (options->kind->connect(job->database, &job->keeper, error))
+            return -1;
+    }
+}
+
+static int job_name_directory(const struct job *job, struct job_table *table, struct error *error)
+{
+    char title[2 * ATTEMPT_NAME_MAX];
+
+    if (job->list->count == 1)
+        return 0;
+    int length = snprintf(title, sizeof title, "%s.%s", table->table->schema, table->table->name);
+    if (length < 0 || (size_t)length >= sizeof title || !attempt_name(title, table->directory))
+        return error_set(error, ERROR_REJECT,
+            "table %s: its name is too long for a directory; import it alone", table->table->title);
+    return 0;
+}
+
+static int job_plan(struct job *job, struct error *error)
+{
+    const struct job_options *options = job->options;
+
+    job->tables = calloc(job->list->count, sizeof(*job->tables));
+    job->progress = calloc(job->list->count, sizeof(*job->progress));
+    if (!job->tables || !job->progress)
+        return error_set(error, ERROR_RETRY, "plan: out of memory");
+    for (size_t i = 0; i < job->list->count; i++) {
+        struct job_table *table = &job->tables[i];
+        table->table = job->list->tables[i];
+        table->file = options->file;
+        table->file.name = *table->table->name ? table->table->name : "query";
+        if (job_name_directory(job, table, error) ||
+            options->kind->plan(job->keeper, table->table, &options->plan, &table->plan, error))
+            return -1;
+        table->results = calloc(table->plan->count, sizeof(*table->results));
+        if (!table->results)
+            return error_set(error, ERROR_RETRY, "plan: out of memory");
+    }
+    return 0;
+}
+
+int job_open(struct job **ret_job, const struct job_options *options, bool only_plan, struct error *error)
+{
+    __attribute__((cleanup(job_close))) struct job *job = calloc(1, sizeof(*job));
+
+    if (!job)
+        return error_set(error, ERROR_RETRY, "import: out of memory");
+    assert(options->plan.workers >= 1 && options->plan.workers <= JOB_WORKERS_MAX);
+    job->options = options;
+    pthread_mutex_init(&job->lock, NULL);
+    pthread_cond_init(&job->changed, NULL);
+    job->began = clock_monotonic(options->clock);
+    job->began_wall = clock_wall(options->clock);
+    if (job_login(job, error) || job_describe(job, only_plan, error) || job_plan(job, error))
+        return -1;
+    *ret_job = job;
+    job = NULL;
+    return 0;
+}
+
+void job_close(struct job **job)
+{
+    if (!*job)
+        return;
+    const struct database_kind *kind = (*job)->options->kind;
+    for (size_t i = 0; (*job)->tables && i < (*job)->list->count; i++) {
+        struct job_table *table = &(*job)->tables[i];
+        for (size_t k = 0; table->results && k < table->plan->count; k++)
+            free(table->results[k].columns);
+        free(table->results);
+        plan_free(&table->plan);
+    }
+    free((*job)->tables);
+    free((*job)->progress);
+    free((*job)->workers);
+    attempt_close(&(*job)->attempt);
+    if ((*job)->keeper)
+        kind->disconnect(&(*job)->keeper);
+    if ((*job)->list)
+        kind->list_free(&(*job)->list);
+    if ((*job)->database)
+        kind->close(&(*job)->database);
+    pthread_cond_destroy(&(*job)->changed);
+    pthread_mutex_destroy(&(*job)->lock);
+    free(*job);
+    *job = NULL;
+}
+
+/* ---- while the workers read --------------------------------------------------------------------------------------------- */
+
+static void job_tell(struct job *job)
+{
+    for (size_t i = 0; i < job->list->count; i++) {
+        struct job_table *table = &job->tables[i];
+        struct job_progress *progress = &job->progress[i];
+        *progress = (struct job_progress){.title = table->table->title,
+            .rows = atomic_load(&table->rows),
+            .bytes = atomic_load(&table->bytes),
+            .again = atomic_load(&table->again),
+            .splits = table->plan->count,
+            .splits_done = atomic_load(&table->done)};
+        for (size_t k = 0; k < table->table->parts_count; k++) {
+            double rows = table->table->parts[k].rows;
+            progress->rows_estimated =
+                rows < 0 || progress->rows_estimated < 0 ? -1 : progress->rows_estimated + rows;
+        }
+    }
+    job->options->tell(job->options->context, job->progress, job->list->count,
+        clock_monotonic(job->options->clock) - job->began);
+}
+
+/* Waits a moment for all workers to end. */
+static bool job_is_read(struct job *job)
+{
+    bool read = true;
+
+    pthread_mutex_lock(&job->lock);
+    for (size_t i = 0; i < job->workers_count; i++)
+        read &= !job->workers[i].running || job->workers[i].ended;
+    if (!read)
+        job_wait_change(job);
+    pthread_mutex_unlock(&job->lock);
+    return read;
+}
+
+/* Ends what the workers do at the moment. */
+static void job_stop_workers(struct job *job)
+{
+    pthread_mutex_lock(&job->lock);
+    pthread_cond_broadcast(&job->changed);
+    for (size_t i = 0; i < job->workers_count; i++) {
+        if (job->workers[i].connection)
+            job->options->kind->stop(job->workers[i].connection);
+    }
+    pthread_mutex_unlock(&job->lock);
+}
+
+static bool job_has_failed(struct job *job)
+{
+    pthread_mutex_lock(&job->lock);
+    bool failed = job->failed;
+    pthread_mutex_unlock(&job->lock);
+    return failed;
+}
+
+/* Without the keeper those that read may go on, but nobody can take over from one that is lost. */
+static void job_check_keeper(struct job *job)
+{
+    struct error error;
+
+    if (!job->keeper || job->options->snapshot.not_consistent ||
+        job->options->kind->check(job->keeper, &error) == 0)
+        return;
+    job_note(job,
+        "%s: the snapshot is kept by those who read it; should one of them be lost, the import ends",
+        error.text);
+    job->options->kind->disconnect(&job->keeper);
+}
+
+static void job_wait(struct job *job)
+{
+    int64_t next_check = clock_monotonic(job->options->clock) + JOB_CHECK_PERIOD;
+
+    while (!job_is_read(job)) {
+        if (job_stopped(job) || job_has_failed(job))
+            job_stop_workers(job);
+        job_tell(job);
+        if (clock_monotonic(job->options->clock) >= next_check) {
+            job_check_keeper(job);
+            next_check = clock_monotonic(job->options->clock) + JOB_CHECK_PERIOD;
+        }
+    }
+}
+
+/* Not more than there are splits. */
+static size_t job_workers_wanted(const struct job *job)
+{
+    size_t splits = 0;
+
+    for (size_t i = 0; i < job->list->count; i++)
+        splits += job->tables[i].plan->count;
+    return splits < job->options->plan.workers ? splits : job->options->plan.workers;
+}
+
+static int job_read(struct job *job, struct error *error)
+{
+    const size_t wanted = job_workers_wanted(job);
+
+    job->workers = calloc(wanted + 1, sizeof(*job->workers));
+    if (!job->workers)
+        return error_set(error, ERROR_RETRY, "import: out of memory");
+    job->to_adopt = job->workers_count = wanted;
+    for (size_t i = 0; i < wanted; i++) {
+        struct job_worker *worker = &job->workers[i];
+        worker->job = job;
+        worker->running = pthread_create(&worker->thread, NULL, job_worker_run, worker) == 0;
+        if (worker->running)
+            continue;
+        pthread_mutex_lock(&job->lock);
+        job->to_adopt--;
+        if (i == 0) {
+            job->failed = true;
+            error_set(&job->error, ERROR_RETRY, "import: no thread could be started");
+        }
+        pthread_mutex_unlock(&job->lock);
+    }
+    job_wait(job);
+    for (size_t i = 0; i < wanted; i++) {
+        if (job->workers[i].running)
+            pthread_join(job->workers[i].thread, NULL);
+    }
+    if (job_stopped(job))
+        return error_set(error, ERROR_RETRY, "stopped; nothing was left behind");
+    if (job->failed)
+        *error = job->error;
+    return job->failed ? -1 : 0;
+}
+
+/* ---- the files -------------------------------------------------------------------------------------------------------------- */
+
+static int job_make_directories(struct job *job, struct error *error)
+{
+    if (attempt_open(&job->attempt, job->options->target, error))
+        return -1;
+    for (size_t i = 0; i < job->list->count; i++) {
+        if (*job->tables[i].directory &&
+            attempt_make_directory(job->attempt, job->tables[i].directory, error))
+            return -1;
+    }
+    return 0;
+}
+
+static int job_publish(struct job *job, struct error *error)
+{
+    cleanup_bytes struct bytes manifest;
+
+    bytes_init(&manifest, JOB_MANIFEST_MAX);
+    job->ended = clock_monotonic(job->options->clock);
+    if (job_manifest(job, &manifest, error))
+        return -1;
+    for (size_t i = 0; i < job->list->count; i++) {
+        if (attempt_write(job->attempt, job->tables[i].directory, "_SUCCESS", (struct slice){NULL, 0}, error))
+            return -1;
+    }
+    if (attempt_write(job->attempt, "", "manifest.json", bytes_slice(&manifest), error))
+        return -1;
+    return attempt_publish(job->attempt, error);
+}
+
+int job_run(struct job *job, struct error *error)
+{
+    if (job_make_directories(job, error) || job_read(job, error))
+        return -1;
+    job_tell(job);
+    return job_publish(job, error);
+}
+
+struct job_summary job_summary(const struct job *job)
+{
+    struct job_summary sum = {.tables = job->list->count, .elapsed = job->ended - job->began};
+
+    for (size_t i = 0; i < job->list->count; i++) {
+        const struct job_table *table = &job->tables[i];
+        for (size_t k = 0; k < table->plan->count; k++) {
+            const struct job_result *result = &table->results[k];
+            sum.files += result->file_bytes > 0;
+            sum.rows += result->rows;
+            sum.bytes_read += result->bytes;
+            sum.bytes_written += result->file_bytes;
+            for (size_t c = 0; c < table->table->columns_count; c++) {
+                sum.nulled += result->columns[c].nulled;
+                sum.rounded += result->columns[c].rounded;
+                sum.bounds += result->columns[c].bounds;
+            }
+        }
+    }
+    return sum;
+}

@@ -1,0 +1,69 @@
+/* job: one import, from the log-in to the directory that appears.
+ *
+ * The caller's thread keeps the snapshot (the keeper's connection), waits, and tells how far it is; plan.workers threads read splits over connections of their
+ * own, each split into one file. A split whose connection is lost is read again from its beginning, in the same snapshot: its file is replaced. Nothing is seen of the
+ * files before all of them are durable (attempt.h); then the directory appears with manifest.json, and `_SUCCESS` per table.
+ * @thread main
+ */
+#ifndef PENSTOCK_TABLE_JOB_H
+#define PENSTOCK_TABLE_JOB_H
+
+#include <stdatomic.h>
+
+#include "base/clock.h"
+#include "lake/format/table_file.h"
+#include "table/database.h"
+
+#define JOB_WORKERS_MAX 64
+#define JOB_SPLIT_TRIES 5 /* a split is begun so often before the import gives up */
+
+/* How far a table is. */
+struct job_progress {
+    const char *title;
+    double rows_estimated; /* negative: unknown */
+    uint64_t rows, bytes; /* as they came from the database */
+    uint64_t again; /* splits that were begun again */
+    size_t splits, splits_done;
+};
+
+struct job_options {
+    const struct database_kind *kind;
+    struct database_login login;
+    struct table_selection selection;
+    struct snapshot_options snapshot;
+    struct plan_options plan; /* workers: 1 to JOB_WORKERS_MAX */
+    struct read_options read;
+    struct table_file_options file; /* its name and metadata are the job's */
+    const char *target;
+    const char *tool; /* for the manifest: the command line, without secrets */
+    const struct clock *clock;
+    const atomic_bool *stop; /* set by a signal handler: ends soon, and nothing appears */
+    /* Called four times a second while rows come, and at the end. */
+    void (*tell)(void *context, const struct job_progress *tables, size_t count, int64_t elapsed);
+    /* A sentence for people: a choice that was made for them, a worker that was lost. @thread any, one at a time */
+    void (*note)(void *context, const char *text);
+    void *context;
+};
+
+struct job;
+
+/* Logs in, finds the tables, and, unless only a plan is wanted, takes the snapshot; then cuts the tables into splits. Options must outlive the job.
+ * Errors are the database's. */
+int job_open(struct job **ret_job, const struct job_options *options, bool only_plan, struct error *error);
+void job_close(struct job **job);
+
+/* What would be done, for people: tables, columns and what they become, splits, statements. */
+int job_explain(struct job *job, struct bytes *text, struct error *error);
+
+/* Reads, writes, publishes. ERROR_RETRY: stopped, or the database is not there; it may be tried again as a whole. */
+int job_run(struct job *job, struct error *error);
+
+/* Of a job that has run. */
+struct job_summary {
+    uint64_t tables, files, rows, bytes_read, bytes_written;
+    uint64_t nulled, rounded, bounds; /* values that an option changed */
+    int64_t elapsed;
+};
+struct job_summary job_summary(const struct job *job);
+
+#endif

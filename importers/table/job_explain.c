@@ -1,0 +1,66 @@
+/* job_explain: a plan for people; see job.h. */
+#include <inttypes.h>
+
+#include "table/job_internal.h"
+
+#define EXPLAIN_SPLITS 8 /* whose statements are shown; others are alike */
+
+static int explain_columns(const struct table *table, struct bytes *text, struct error *error)
+{
+    for (size_t i = 0; i < table->columns_count; i++) {
+        const struct column_field *field = &table->fields[i];
+        const bool list = field->type == COLUMN_LIST;
+        const enum column_type type = list ? field->element : field->type;
+        if (bytes_print(text, error, "    %-24s %-28s -> %s%s", table->columns[i].name,
+                table->columns[i].type, list ? "list of " : "", column_type_name(type)) ||
+            (type == COLUMN_DECIMAL && bytes_print(text, error, "(%d,%d)", field->precision, field->scale)) ||
+            bytes_add_text(text, "\n", error))
+            return -1;
+    }
+    return 0;
+}
+
+static int explain_table(
+    struct job *job, const struct job_table *table, struct bytes *text, struct error *error)
+{
+    uint64_t bytes = 0;
+    double rows = 0;
+
+    for (size_t i = 0; i < table->table->parts_count; i++) {
+        bytes += table->table->parts[i].bytes;
+        rows = rows < 0 || table->table->parts[i].rows < 0 ? -1 : rows + table->table->parts[i].rows;
+    }
+    if (bytes_print(text, error, "%s: %zu columns, %zu parts, %" PRIu64 " bytes, ", table->table->title,
+            table->table->columns_count, table->table->parts_count, bytes) ||
+        (rows < 0 ? bytes_add_text(text, "rows unknown", error)
+                  : bytes_print(text, error, "about %.0f rows", rows)) ||
+        bytes_print(text, error, "\n%s",
+            table->table->filtered ? "    row security: this user sees some of the rows only\n" : "") ||
+        explain_columns(table->table, text, error) ||
+        bytes_print(text, error, "  %zu splits: %s\n", table->plan->count, table->plan->reason))
+        return -1;
+    for (size_t i = 0; i < table->plan->count && i < EXPLAIN_SPLITS; i++) {
+        if (bytes_add_text(text, "    ", error) ||
+            job->options->kind->explain(job->keeper, table->table, &table->plan->splits[i], text, error) ||
+            bytes_add_text(text, "\n", error))
+            return -1;
+    }
+    if (table->plan->count > EXPLAIN_SPLITS)
+        return bytes_print(text, error, "    ... and %zu more\n", table->plan->count - EXPLAIN_SPLITS);
+    return 0;
+}
+
+int job_explain(struct job *job, struct bytes *text, struct error *error)
+{
+    if (bytes_print(text, error, "%s, version %" PRIu32 "%s\n%s\n", job->keeper->where, job->keeper->version,
+            job->keeper->standby ? ", a standby" : "",
+            job->options->snapshot.not_consistent
+                ? "no snapshot: each statement sees the moment it begins"
+                : "one snapshot for all tables, held with ACCESS SHARE locks while it is read"))
+        return -1;
+    for (size_t i = 0; i < job->list->count; i++) {
+        if (explain_table(job, &job->tables[i], text, error))
+            return -1;
+    }
+    return 0;
+}

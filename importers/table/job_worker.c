@@ -1,0 +1,254 @@
+/* job_worker: a thread that reads splits; see job.h. */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "table/job_internal.h"
+
+#define WORKER_PAUSE CLOCK_SECOND /* before it connects again; grows */
+#define WORKER_PAUSE_MOST (15 * CLOCK_SECOND)
+#define WORKER_CONNECTS 8 /* tries in a row */
+
+/* ---- connecting -------------------------------------------------------------------------------------------------- */
+
+static void worker_disconnect(struct job_worker *worker)
+{
+    struct job *job = worker->job;
+
+    pthread_mutex_lock(&job->lock);
+    struct database_connection *connection = worker->connection;
+    worker->connection = NULL;
+    pthread_mutex_unlock(&job->lock);
+    if (connection)
+        job->options->kind->disconnect(&connection);
+}
+
+static bool worker_is_over(struct job *job)
+{
+    pthread_mutex_lock(&job->lock);
+    bool over = job->failed || job_stopped(job);
+    pthread_mutex_unlock(&job->lock);
+    return over;
+}
+
+/* Keeps the first error and ends the others. */
+static void worker_fail(struct job *job, const struct error *error)
+{
+    pthread_mutex_lock(&job->lock);
+    if (!job->failed)
+        job->error = *error;
+    job->failed = true;
+    pthread_cond_broadcast(&job->changed);
+    pthread_mutex_unlock(&job->lock);
+}
+
+static int worker_connect(struct job_worker *worker, enum database_trouble *ret_trouble, struct error *error)
+{
+    struct job *job = worker->job;
+    const struct job_options *options = job->options;
+    struct database_connection *connection = NULL;
+
+    *ret_trouble = DATABASE_LOST;
+    if (options->kind->connect(job->database, &connection, error))
+        return -1;
+    pthread_mutex_lock(&job->lock);
+    worker->connection = connection;
+    pthread_mutex_unlock(&job->lock);
+    if (options->kind->adopt(connection, job->list, &job->snapshot, &options->snapshot, error)) {
+        *ret_trouble = connection->trouble;
+        worker_disconnect(worker);
+        return -1;
+    }
+    return 0;
+}
+
+static void worker_sleep(struct job *job, int64_t pause)
+{
+    for (; pause > 0 && !worker_is_over(job); pause -= CLOCK_SECOND / 10)
+        nanosleep(&(struct timespec){0, 100 * 1000 * 1000}, NULL);
+}
+
+/* What goes away by itself is waited for. ERROR_FATAL: it does not. */
+static int worker_connect_again(struct job_worker *worker, struct error *error)
+{
+    enum database_trouble trouble;
+    int64_t pause = WORKER_PAUSE;
+
+    for (int tries = 0; tries < WORKER_CONNECTS; tries++) {
+        if (worker_is_over(worker->job))
+            return error_set(error, ERROR_RETRY, "stopped");
+        if (worker_connect(worker, &trouble, error) == 0)
+            return 0;
+        if (trouble == DATABASE_GONE || trouble == DATABASE_CHANGED || error->kind != ERROR_RETRY)
+            break;
+        worker_sleep(worker->job, pause);
+        pause = 2 * pause < WORKER_PAUSE_MOST ? 2 * pause : WORKER_PAUSE_MOST;
+    }
+    return error_wrap(error, "a connection was lost, and no other one sees the same snapshot");
+}
+
+/* Nobody reads before all have their locks. *ret_alone: not one of them has. */
+static int worker_begin(struct job_worker *worker, bool *ret_alone, struct error *error)
+{
+    struct job *job = worker->job;
+    enum database_trouble trouble;
+    const int result = worker_connect(worker, &trouble, error);
+
+    pthread_mutex_lock(&job->lock);
+    job->to_adopt--;
+    job->readers += result == 0;
+    pthread_cond_broadcast(&job->changed);
+    while (job->to_adopt && !job->failed && !job_stopped(job)) {
+        job_wait_change(job);
+    }
+    *ret_alone = job->readers == 0;
+    pthread_mutex_unlock(&job->lock);
+    return result;
+}
+
+/* ---- a split -------------------------------------------------------------------------------------------------------- */
+
+struct worker_split {
+    struct job_table *table;
+    struct attempt_file *file;
+    uint64_t rows, bytes; /* of this try */
+};
+
+static int worker_take(void *context, struct column_batch *batch, struct error *error)
+{
+    struct worker_split *at = context;
+
+    const uint64_t bytes = column_batch_bytes(batch);
+
+    at->rows += batch->rows;
+    at->bytes += bytes;
+    atomic_fetch_add_explicit(&at->table->rows, batch->rows, memory_order_relaxed);
+    atomic_fetch_add_explicit(&at->table->bytes, bytes, memory_order_relaxed);
+    return attempt_file_add(at->file, batch, error);
+}
+
+static int worker_keep(struct job_table *table, const struct split *split, const struct read_result *read,
+    struct job_result *result, struct error *error)
+{
+    const size_t size = table->table->columns_count * sizeof(*result->columns);
+
+    free(result->columns);
+    result->columns = malloc(size + 1);
+    if (!result->columns)
+        return error_set(error, ERROR_RETRY, "split %u: out of memory", split->number);
+    if (size)
+        memcpy(result->columns, read->columns, size);
+    result->rows = read->rows;
+    result->bytes = read->bytes;
+    result->key_known = read->key_known;
+    result->key_least = read->key_least;
+    result->key_greatest = read->key_greatest;
+    return 0;
+}
+
+/* One try. A table without rows has the file of its first split, which says what the columns are. */
+static int worker_read(
+    struct job_worker *worker, struct job_table *table, const struct split *split, struct error *error)
+{
+    struct job *job = worker->job;
+    const struct job_options *options = job->options;
+    struct job_result *result = &table->results[split->number];
+    struct worker_split at = {.table = table};
+    const struct table_sink_batch sink = {worker_take, &at};
+    char name[JOB_FILE_NAME_MAX];
+    struct read_result read;
+
+    job_file_name(table, split, name);
+    if (attempt_file_open(&at.file, job->attempt, table->directory, name, table->table->fields,
+            table->table->columns_count, &table->file, error))
+        return -1;
+    int status =
+        options->kind->read(worker->connection, table->table, split, &options->read, &sink, &read, error);
+    if (!status)
+        status = worker_keep(table, split, &read, result, error);
+    if (!status)
+        status = attempt_file_finish(at.file, &result->file_bytes, &result->file_crc32c, error);
+    if (!status && result->rows == 0 && split->number > 0) {
+        result->file_bytes = 0;
+        attempt_file_drop(&at.file);
+    }
+    attempt_file_close(&at.file);
+    if (status) {
+        atomic_fetch_sub_explicit(&table->rows, at.rows, memory_order_relaxed);
+        atomic_fetch_sub_explicit(&table->bytes, at.bytes, memory_order_relaxed);
+    }
+    return status ? error_wrap(error, "%s, split %u", table->table->title, split->number) : 0;
+}
+
+/* With as many tries as it takes. */
+static int worker_split(
+    struct job_worker *worker, struct job_table *table, const struct split *split, struct error *error)
+{
+    struct job_result *result = &table->results[split->number];
+
+    for (;;) {
+        result->tries++;
+        if (worker_read(worker, table, split, error) == 0)
+            break;
+        if (error->kind != ERROR_RETRY || worker_is_over(worker->job) || result->tries == JOB_SPLIT_TRIES)
+            return -1;
+        atomic_fetch_add(&table->again, 1);
+        job_note(worker->job, "%s: it is read again", error->text);
+        worker_disconnect(worker);
+        if (worker_connect_again(worker, error))
+            return -1;
+    }
+    atomic_fetch_add(&table->done, 1);
+    return 0;
+}
+
+/* The next one that nobody has taken: false when there is none. */
+static bool worker_next(struct job *job, struct job_table **ret_table, const struct split **ret_split)
+{
+    bool found = false;
+
+    pthread_mutex_lock(&job->lock);
+    while (
+        job->next_table < job->list->count && job->next_split == job->tables[job->next_table].plan->count) {
+        job->next_table++;
+        job->next_split = 0;
+    }
+    if (job->next_table < job->list->count && !job->failed && !job_stopped(job)) {
+        *ret_table = &job->tables[job->next_table];
+        *ret_split = &(*ret_table)->plan->splits[job->next_split++];
+        found = true;
+    }
+    pthread_mutex_unlock(&job->lock);
+    return found;
+}
+
+void *job_worker_run(void *context)
+{
+    struct job_worker *worker = context;
+    struct job *job = worker->job;
+    struct job_table *table;
+    const struct split *split;
+    struct error error;
+    bool alone;
+
+    if (worker_begin(worker, &alone, &error)) {
+        if (alone)
+            worker_fail(job, &error);
+        else
+            job_note(job, "%s: one connection less reads", error.text);
+    } else {
+        while (worker_next(job, &table, &split)) {
+            if (worker_split(worker, table, split, &error)) {
+                worker_fail(job, &error);
+                break;
+            }
+        }
+    }
+    worker_disconnect(worker);
+    pthread_mutex_lock(&job->lock);
+    worker->ended = true;
+    pthread_cond_broadcast(&job->changed);
+    pthread_mutex_unlock(&job->lock);
+    return NULL;
+}

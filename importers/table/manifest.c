@@ -1,0 +1,177 @@
+/* manifest: what an import has made, as JSON: enough to check every file, and to say of which moment of the database it is. Numbers above
+ * 2^53 do not occur but in keys, which are text for that reason. */
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "table/job_internal.h"
+
+#define MANIFEST_VERSION 1
+#define MANIFEST_TIME_MAX 32
+
+static json_t *manifest_time(int64_t time)
+{
+    const time_t seconds = time / CLOCK_SECOND;
+    char text[MANIFEST_TIME_MAX];
+    struct tm parts;
+
+    gmtime_r(&seconds, &parts);
+    size_t length = strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &parts);
+    snprintf(text + length, sizeof text - length, ".%06dZ", (int)(time % CLOCK_SECOND));
+    return json_string(text);
+}
+
+static json_t *manifest_key(int64_t key)
+{
+    char text[24];
+
+    snprintf(text, sizeof text, "%" PRId64, key);
+    return json_string(text);
+}
+
+static json_t *manifest_text(const char *text)
+{
+    return text ? json_string(text) : json_null();
+}
+
+static json_t *manifest_split(const struct job_table *table, const struct split *split)
+{
+    const struct table_part *part = &table->table->parts[split->part];
+    static const char *const methods[] = {
+        [SPLIT_WHOLE] = "whole", [SPLIT_PAGES] = "pages", [SPLIT_RANGE] = "range", [SPLIT_NULLS] = "nulls"};
+    json_t *made = json_pack("{s:i, s:s}", "number", (int)split->number, "method", methods[split->method]);
+
+    if (table->table->kind == TABLE_PARTITIONED)
+        json_object_set_new(
+            made, "partition", json_pack("{s:s, s:s}", "schema", part->schema, "name", part->name));
+    if (split->method == SPLIT_PAGES) {
+        json_object_set_new(made, "first_page", json_integer((json_int_t)split->first));
+        json_object_set_new(
+            made, "end_page", split->end == UINT64_MAX ? json_null() : json_integer((json_int_t)split->end));
+    } else if (split->method != SPLIT_WHOLE) {
+        json_object_set_new(made, "column", manifest_text(split->column));
+    }
+    if (split->method == SPLIT_RANGE) {
+        json_object_set_new(made, "low", manifest_text(split->low));
+        json_object_set_new(made, "high", manifest_text(split->high));
+    }
+    return made;
+}
+
+static json_t *manifest_file(const struct job_table *table, const struct split *split)
+{
+    const struct job_result *result = &table->results[split->number];
+    char name[JOB_FILE_NAME_MAX], crc[16];
+    json_t *nulls = json_array();
+
+    job_file_name(table, split, name);
+    snprintf(crc, sizeof crc, "%08x", result->file_crc32c);
+    for (size_t i = 0; i < table->table->columns_count; i++)
+        json_array_append_new(nulls, json_integer((json_int_t)result->columns[i].nulls));
+    json_t *made = json_pack("{s:o, s:I, s:I, s:s, s:o, s:o, s:i}", "name",
+        result->file_bytes ? json_string(name) : json_null(), "rows", (json_int_t)result->rows, "bytes",
+        (json_int_t)result->file_bytes, "crc32c", crc, "nulls", nulls, "split", manifest_split(table, split),
+        "tries", (int)result->tries);
+    if (result->key_known && result->rows) {
+        json_object_set_new(made, "key_min", manifest_key(result->key_least));
+        json_object_set_new(made, "key_max", manifest_key(result->key_greatest));
+    }
+    return made;
+}
+
+static json_t *manifest_column(const struct job_table *table, size_t at)
+{
+    const struct table_column *column = &table->table->columns[at];
+    const struct column_field *field = &table->table->fields[at];
+    struct read_column sum = {0};
+
+    for (size_t i = 0; i < table->plan->count; i++) {
+        sum.nulls += table->results[i].columns[at].nulls;
+        sum.nulled += table->results[i].columns[at].nulled;
+        sum.rounded += table->results[i].columns[at].rounded;
+        sum.bounds += table->results[i].columns[at].bounds;
+    }
+    json_t *made = json_pack("{s:s, s:s, s:s, s:b, s:i, s:I}", "name", column->name, "type", column->type,
+        "file_type", column_type_name(field->type), "not_null", column->not_null, "primary_key",
+        (int)column->key, "nulls", (json_int_t)sum.nulls);
+    if (field->type == COLUMN_LIST)
+        json_object_set_new(made, "element", json_string(column_type_name(field->element)));
+    if (field->type == COLUMN_DECIMAL || (field->type == COLUMN_LIST && field->element == COLUMN_DECIMAL)) {
+        json_object_set_new(made, "precision", json_integer(field->precision));
+        json_object_set_new(made, "scale", json_integer(field->scale));
+    }
+    /* What an option changed is said only where it did. */
+    if (sum.nulled)
+        json_object_set_new(made, "infinities_to_null", json_integer((json_int_t)sum.nulled));
+    if (sum.rounded)
+        json_object_set_new(made, "rounded_to_double", json_integer((json_int_t)sum.rounded));
+    if (sum.bounds)
+        json_object_set_new(made, "lower_bounds_dropped", json_integer((json_int_t)sum.bounds));
+    return made;
+}
+
+static json_t *manifest_table(const struct job_table *table)
+{
+    static const char *const kinds[] = {[TABLE_PLAIN] = "table",
+        [TABLE_PARTITIONED] = "partitioned table",
+        [TABLE_VIEW] = "view",
+        [TABLE_MATERIALIZED] = "materialized view",
+        [TABLE_FOREIGN] = "foreign table",
+        [TABLE_QUERY] = "query"};
+    json_t *columns = json_array(), *files = json_array();
+    uint64_t rows = 0, bytes = 0;
+
+    for (size_t i = 0; i < table->table->columns_count; i++)
+        json_array_append_new(columns, manifest_column(table, i));
+    for (size_t i = 0; i < table->plan->count; i++) {
+        json_array_append_new(files, manifest_file(table, &table->plan->splits[i]));
+        rows += table->results[i].rows;
+        bytes += table->results[i].file_bytes;
+    }
+    json_t *made = json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:o, s:o}", "schema", table->table->schema,
+        "name", table->table->name, "kind", kinds[table->table->kind], "directory", table->directory, "rows",
+        (json_int_t)rows, "bytes", (json_int_t)bytes, "columns", columns, "files", files);
+    if (table->table->where)
+        json_object_set_new(made, "where", json_string(table->table->where));
+    json_object_set_new(made, "split_by", json_string(table->plan->reason));
+    return made;
+}
+
+static json_t *manifest_database(const struct job *job)
+{
+    char version[24], system[24];
+
+    /* The keeper may be gone by now; where the tables were is known from the table list's own connection. */
+    if (!job->keeper)
+        return json_null();
+    snprintf(version, sizeof version, "%" PRIu32, job->keeper->version);
+    snprintf(system, sizeof system, "%" PRIu64, job->keeper->system);
+    return json_pack("{s:s, s:s, s:s, s:s, s:b}", "kind", job->options->kind->name, "where",
+        job->keeper->where, "version", version, "system", system, "standby", job->keeper->standby);
+}
+
+static json_t *manifest_snapshot(const struct job *job)
+{
+    return json_pack("{s:b, s:s, s:s, s:o}", "consistent", *job->snapshot.id != '\0', "id", job->snapshot.id,
+        "position", job->snapshot.position, "taken", manifest_time(job->snapshot.taken));
+}
+
+int job_manifest(const struct job *job, struct bytes *text, struct error *error)
+{
+    json_t *tables = json_array();
+
+    for (size_t i = 0; i < job->list->count; i++)
+        json_array_append_new(tables, manifest_table(&job->tables[i]));
+    json_t *made = json_pack("{s:i, s:s, s:s, s:o, s:f, s:o, s:o, s:o}", "manifest", MANIFEST_VERSION,
+        "penstock", PENSTOCK_VERSION, "options", job->options->tool, "began", manifest_time(job->began_wall),
+        "seconds", (double)(job->ended - job->began) / (double)CLOCK_SECOND, "database",
+        manifest_database(job), "snapshot", manifest_snapshot(job), "tables", tables);
+    char *dumped = made ? json_dumps(made, JSON_INDENT(1) | JSON_PRESERVE_ORDER) : NULL;
+    json_decref(made);
+    if (!dumped)
+        return error_set(error, ERROR_RETRY, "manifest.json: out of memory");
+    int result = bytes_add_text(text, dumped, error) || bytes_add_text(text, "\n", error) ? -1 : 0;
+    free(dumped);
+    return result;
+}
