@@ -192,9 +192,9 @@ add_executable(write_table tests/formats/write_table.c)
 target_link_libraries(write_table PRIVATE room_lake PkgConfig::JANSSON)
 
 # The tests of Parquet's files share a reader of what their parts say.
-foreach(name parquet parquet_dictionary parquet_faults parquet_levels parquet_statistics parquet_thrift parquet_values)
+foreach(name parquet parquet_dictionary parquet_faults parquet_groups parquet_levels parquet_statistics parquet_thrift parquet_values)
     penstock_test(${name} lake)
     target_sources(test_${name} PRIVATE tests/unit/parquet_harness.c)
+    target_link_libraries(test_${name} PRIVATE PkgConfig::ZLIB)
 endforeach()
-target_link_libraries(test_parquet PRIVATE PkgConfig::ZLIB)
 target_link_options(test_parquet_faults PRIVATE -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc)

@@ -2,6 +2,7 @@
 #include "parquet_harness.h"
 
 #include <criterion/criterion.h>
+#include <zlib.h>
 
 #include "base/little.h"
 
@@ -188,4 +189,88 @@ size_t hybrid_decode(struct slice text, unsigned width, size_t count, uint32_t *
             values[i++] = value;
     }
     return text.length - rest.length;
+}
+
+/* ---- a file that is being written ---- */
+
+static struct error error;
+struct image file_image;
+struct column_batch *file_batch;
+void *file_writer;
+struct table_file_options file_options;
+
+void file_begin(const struct column_field *fields, size_t count)
+{
+    const struct table_sink sink = {image_write, &file_image};
+
+    file_image = (struct image){0};
+    bytes_init(&file_image.data, 64u << 20);
+    cr_assert(column_batch_new(&file_batch, fields, count, 64u << 20, &error) == 0);
+    cr_assert(parquet_writer.open(&file_writer, fields, count, &file_options, &sink, &error) == 0, "%s",
+        error.text);
+}
+
+void file_flush(void)
+{
+    cr_assert(parquet_writer.add(file_writer, file_batch, &error) == 0, "%s", error.text);
+    column_batch_clear(file_batch);
+}
+
+void file_end_row(void)
+{
+    column_batch_end_row(file_batch);
+    if (file_batch->rows == file_batch->rows_max)
+        file_flush();
+}
+
+struct slice file_finish(void)
+{
+    file_flush();
+    cr_assert(parquet_writer.finish(file_writer, &error) == 0, "%s", error.text);
+    return image_footer(&file_image);
+}
+
+void file_end(void)
+{
+    parquet_writer.close(file_writer);
+    column_batch_free(&file_batch);
+    bytes_free(&file_image.data);
+    file_options = (struct table_file_options){0};
+}
+
+void file_text(size_t index, const char *text)
+{
+    cr_assert(column_add_bytes(&file_batch->columns[index], text, strlen(text), &error) == 0);
+}
+
+void file_int(size_t index, int32_t value)
+{
+    column_add_fixed(&file_batch->columns[index], &value, sizeof(value));
+}
+
+/* The body of the page at an offset, not compressed; its header's fields are where ret_header begins. */
+struct slice file_page(int64_t offset, struct slice *ret_header)
+{
+    const struct slice text = image_from(&file_image, offset);
+    const size_t head = thrift_length(text);
+    const struct slice body = {text.data + head, (size_t)thrift_integer(text, PATH(3))};
+
+    cr_assert_eq(thrift_integer(text, PATH(2)), thrift_integer(text, PATH(3)));
+    cr_assert_eq((uint32_t)thrift_integer(text, PATH(4)), crc32_z(0, (const Bytef *)body.data, body.length));
+    *ret_header = (struct slice){text.data, head};
+    return body;
+}
+
+/* The encodings of a chunk's pages of data. */
+size_t file_encodings(struct slice footer, int group, int column, int64_t *list)
+{
+    const struct slice index = image_from(&file_image, thrift_integer(footer, PATH(4, group, 1, column, 4)));
+    const int64_t count = thrift_integer(index, PATH(1));
+
+    for (int i = 0; i < count; i++) {
+        struct slice header;
+        file_page(thrift_integer(index, PATH(1, i, 1)), &header);
+        list[i] = thrift_integer(header, PATH(5, 2));
+    }
+    return (size_t)count;
 }

@@ -37,6 +37,27 @@ struct slice thrift_bytes(struct slice text, const int *path);
 /* How long the structure at the beginning of text is. */
 size_t thrift_length(struct slice text);
 
+/* ---- a file that is being written, one at a time ---- */
+
+extern struct image file_image;
+extern struct column_batch *file_batch;
+extern void *file_writer;
+extern struct table_file_options file_options; /* as the test sets them; file_end() forgets them */
+
+void file_begin(const struct column_field *fields, size_t count);
+void file_text(size_t index, const char *text);
+void file_int(size_t index, int32_t value);
+void file_end_row(void);
+void file_flush(void);
+/* Returns the footer. */
+struct slice file_finish(void);
+void file_end(void);
+
+/* The body of the page at an offset, whose CRC is right, not compressed; its header's fields are in ret_header. */
+struct slice file_page(int64_t offset, struct slice *ret_header);
+/* The encodings of a chunk's pages of data; how many there are. */
+size_t file_encodings(struct slice footer, int group, int column, int64_t *list);
+
 /* The hybrid of run lengths and bit packing; returns how many bytes count values took. */
 size_t hybrid_decode(struct slice text, unsigned width, size_t count, uint32_t *values);
 

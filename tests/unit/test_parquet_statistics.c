@@ -168,6 +168,11 @@ Test(parquet_statistics, long_text_is_cut_and_stays_text)
     cr_assert(bounds());
     TEXT_IS(least, SIXTY "ab\xc2\x80");
     TEXT_IS(greatest, SIXTY "ab\xc2\x81");
+    of(COLUMN_STRING, 0);
+    add_string(SIXTY "abc\xe2\x82\xac");
+    cr_assert(bounds());
+    TEXT_IS(least, SIXTY "abc");
+    TEXT_IS(greatest, SIXTY "abd");
     static const char *const last[][2] = {{"abc\x7f", "abc\xc2\x80"}, {"ab\xdf\xbf", "ab\xe0\xa0\x80"},
         {"a\xed\x9f\xbf", "a\xee\x80\x80"}, {"a\xef\xbf\xbf", "a\xf0\x90\x80\x80"},
         {"\xf0\x9f\x98\x80", "\xf0\x9f\x98\x81"}, {"\xf4\x8f\xbf\xbf", ""}};

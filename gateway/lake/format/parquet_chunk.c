@@ -262,16 +262,15 @@ static int chunk_end_dictionary(struct parquet_column *column, struct error *err
 
 int parquet_chunk_leave_dictionary(struct parquet_column *column, struct error *error)
 {
+    static const char gap[PARQUET_LEVELS_GAP];
     struct bytes *plain = &column->plain, *indexes = &column->indexes;
 
     chunk_decide(column, true);
     if (chunk_make_pending(column, column->pending_count - 1, error))
         return -1;
     const struct parquet_pending *open = &column->pending[0];
-    if (bytes_reserve(plain, PARQUET_LEVELS_GAP + open->plain, error))
-        return -1;
-    plain->length = PARQUET_LEVELS_GAP;
-    if (parquet_dictionary_copy(&column->dictionary, (const uint32_t *)(const void *)indexes->data,
+    if (bytes_add(plain, gap, sizeof(gap), error) ||
+        parquet_dictionary_copy(&column->dictionary, (const uint32_t *)(const void *)indexes->data,
             open->counts.values, open->plain, plain, error))
         return -1;
     /* A column without use of a dictionary may have none for long. */

@@ -36,13 +36,13 @@ static void schema_put_logical(struct parquet_thrift *thrift, const struct parqu
 static void schema_put_leaf(struct parquet_thrift *thrift, const struct parquet_type *type, const char *name)
 {
     parquet_thrift_add_struct(thrift);
-    parquet_thrift_i32(thrift, 1, type->physical);
+    parquet_thrift_i32(thrift, 1, (int32_t)type->physical);
     if (type->physical == PARQUET_FIXED)
         parquet_thrift_i32(thrift, 2, type->width);
     parquet_thrift_i32(thrift, 3, REPETITION_OPTIONAL);
     parquet_thrift_binary(thrift, 4, name, strlen(name));
     if (type->converted != PARQUET_CONVERTED_NONE)
-        parquet_thrift_i32(thrift, 6, type->converted);
+        parquet_thrift_i32(thrift, 6, (int32_t)type->converted);
     if (type->logical == PARQUET_DECIMAL) {
         parquet_thrift_i32(thrift, 7, type->scale);
         parquet_thrift_i32(thrift, 8, type->precision);

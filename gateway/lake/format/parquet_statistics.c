@@ -277,9 +277,6 @@ static size_t statistics_character_length(unsigned char lead)
 static void statistics_whole_characters(struct parquet_bound *bound)
 {
     uint32_t character;
-
-    if (!bound->length)
-        return;
     const size_t begin = statistics_last_character(bound->data, bound->length, &character);
     if (begin + statistics_character_length((unsigned char)bound->data[begin]) > bound->length)
         bound->length = (uint8_t)begin;
