@@ -21,22 +21,37 @@ def packets(data):
         data = body.body
 
 
+def in_order(record):
+    """(to the target, type, flags, body) of each whole packet of a connection, both ways, in the order in which they came."""
+    rest = {True: b"", False: b""}
+    for upwards, data in record:
+        rest[upwards] += data
+        whole = list(packets(rest[upwards]))
+        rest[upwards] = rest[upwards][sum(len(mqtt.packet(*one)) for one in whole):]
+        for one in whole:
+            yield upwards, *one
+
+
 class Proxy:
     """Forwards to target() (a port). cut(bytes...) makes connections end: when a client has sent so many bytes more, nothing that the other
     side says comes through any more, although what the client sends still goes there; and LATE bytes later both get a reset. So
-    acknowledgements are lost of what was stored."""
+    acknowledgements are lost of what was stored. Everything is written down, also what did not come through. in_turn: a connection is made when
+    the client has ended the one before and all of that is on its way, as it would be without a proxy."""
 
     LATE = 4096
+    PATIENCE = 10  # seconds
 
-    def __init__(self, target):
+    def __init__(self, target, in_turn=False):
         self.target = target
+        self.in_turn = in_turn
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
         self.port = self.listener.getsockname()[1]
         self.cuts = []  # bytes from now, or from the cut before
         self.made = 0  # cuts that came true
         self.connections = 0
-        self.recorded = []  # per connection a list of (to the gateway, bytes)
+        self.recorded = []  # per connection a list of (to the target, bytes)
         self.lock = threading.Lock()
+        self.last = None  # the thread of the newest connection
         self.ending = False
         self.thread = threading.Thread(target=self._accept, daemon=True)
         self.thread.start()
@@ -45,6 +60,8 @@ class Proxy:
         return self
 
     def __exit__(self, *_):
+        if self.in_turn and self.last:
+            self.last.join(self.PATIENCE)
         self.ending = True
         with contextlib.suppress(OSError):
             self.listener.shutdown(socket.SHUT_RDWR)
@@ -54,34 +71,26 @@ class Proxy:
     def cut(self, *distances):
         self.cuts = list(distances)
 
-    def copies(self):
-        """How many messages a client made of its packets: at QoS 0 and 1 each PUBLISH; at QoS 2 those whose packet id was not in use, which it is
-        from the PUBLISH to the PUBREL, over all connections (4.3.3). Of one client; not all of what it sent before a cut may have come through."""
-        count, used = 0, set()
-        for record in self.recorded:
-            for kind, flags, raw in packets(b"".join(data for upwards, data in record if upwards)):
-                if kind == mqtt.PUBREL:
-                    used.discard(raw[:2])
-                elif kind == mqtt.PUBLISH:
-                    id = raw[2 + int.from_bytes(raw[:2], "big"):][:2]
-                    count += flags & 6 != 4 or id not in used
-                    if flags & 6 == 4:
-                        used.add(id)
-        return count
-
     def _accept(self):
+        before = None
         while not self.ending:
             try:
                 client, _ = self.listener.accept()
             except OSError:
                 return
             self.connections += 1
-            threading.Thread(target=self._forward, args=(client,), daemon=True).start()
+            ended = threading.Event()
+            self.last = threading.Thread(target=self._forward, args=(client, before if self.in_turn else None, ended), daemon=True)
+            self.last.start()
+            before = ended
 
-    def _forward(self, client):
-        with client:
+    def _forward(self, client, before, ended):
+        with client, contextlib.ExitStack() as stack:
+            stack.callback(ended.set)
+            if before:
+                before.wait(self.PATIENCE)
             try:
-                server = socket.create_connection(("127.0.0.1", self.target()), 10)
+                server = socket.create_connection(("127.0.0.1", self.target()), self.PATIENCE)
             except (OSError, KeyError):
                 return  # the gateway is down: so is the way to it
             record = []
@@ -90,9 +99,9 @@ class Proxy:
                 for one in (client, server):
                     one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 with contextlib.suppress(OSError):
-                    self._pump(client, server, record)
+                    self._pump(client, server, record, ended)
 
-    def _pump(self, client, server, record):
+    def _pump(self, client, server, record, ended):
         left = {client: server, server: client}  # who still speaks, and to whom
         late = None  # bytes until the reset, once the answers are cut
         while left and not self.ending:
@@ -104,11 +113,13 @@ class Proxy:
                     with contextlib.suppress(OSError):
                         left[source].shutdown(socket.SHUT_WR)
                     del left[source]
+                    if source is client:
+                        ended.set()
                     continue
+                record.append((source is client, data))
                 if source is server and late is not None:
                     continue
                 left[source].sendall(data)
-                record.append((source is client, data))
                 if source is client and late is not None:
                     late -= len(data)
                 elif source is client and self._due(len(data)):

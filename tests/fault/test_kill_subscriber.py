@@ -9,7 +9,7 @@ import mqtt
 from ledger import Verdict
 from mosquitto import Mosquitto
 from mqtt import PUBACK, PUBLISH, V5, V311
-from mqtt_proxy import Proxy, packets
+from mqtt_proxy import Proxy, in_order
 from mqtt_publisher import Publisher, check_all, place, tally
 from penstock import lake_rows, wait_until
 from siege import SMALL_SEGMENTS, moment, new_random, note, rounds
@@ -116,18 +116,6 @@ def taken(proxy):
                 payload = pending.pop(int.from_bytes(raw[:2], "big"))
                 found[payload] = found.get(payload, 0) + 1
     return found
-
-
-def in_order(record):
-    """The packets of one connection, both ways, in the order in which they came through."""
-    rest = {True: b"", False: b""}
-    for upwards, data in record:
-        rest[upwards] += data
-        whole = list(packets(rest[upwards]))
-        used = sum(len(mqtt.packet(kind, flags, raw)) for kind, flags, raw in whole)
-        rest[upwards] = rest[upwards][used:]
-        for kind, flags, raw in whole:
-            yield upwards, kind, flags, raw
 
 
 def test_kill_9_of_the_broker(gateway, make):
