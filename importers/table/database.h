@@ -44,6 +44,7 @@ enum database_trouble {
 };
 
 #define DATABASE_WHERE_MAX 320
+#define DATABASE_LOCK_WAIT 10000
 
 struct database; /* opened: read only from then on */
 
@@ -71,6 +72,8 @@ struct table_selection {
     size_t columns_count;
     const char *where; /* the operator's own SQL condition; NULL: none */
     bool views; /* wildcards take views, too */
+    unsigned
+        lock_wait; /* milliseconds that somebody's exclusive lock may be waited for; 0: DATABASE_LOCK_WAIT */
     const struct pg_type_options *types; /* must outlive the list */
 };
 

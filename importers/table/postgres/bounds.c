@@ -88,16 +88,16 @@ static int key_find_in_query(struct pg_connection *connection, const struct tabl
 }
 
 static const char key_facts[] =
-    "WITH RECURSIVE base(name, type, nulls, collation) AS ("
+    "WITH RECURSIVE base(name, type, nulls, coll) AS ("
     "SELECT a.attname, a.atttypid, NOT a.attnotnull, a.attcollation FROM pg_catalog.pg_attribute a "
     "WHERE a.attrelid = $1::pg_catalog.oid AND a.attnum > 0 AND NOT a.attisdropped AND "
     "a.attname::pg_catalog.text IN ($2, pg_catalog.lower($2)) "
-    "UNION ALL SELECT b.name, t.typbasetype, b.nulls, b.collation FROM base b "
+    "UNION ALL SELECT b.name, t.typbasetype, b.nulls, b.coll FROM base b "
     "JOIN pg_catalog.pg_type t ON t.oid = b.type AND t.typtype = 'd') "
     "SELECT b.name, b.type, b.nulls, "
     "coalesce(' COLLATE ' || pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.collname), '') "
     "FROM base b JOIN pg_catalog.pg_type t ON t.oid = b.type AND t.typtype <> 'd' "
-    "LEFT JOIN pg_catalog.pg_collation c ON c.oid = b.collation "
+    "LEFT JOIN pg_catalog.pg_collation c ON c.oid = b.coll "
     "LEFT JOIN pg_catalog.pg_namespace n ON n.oid = c.collnamespace ORDER BY b.name::pg_catalog.text = $2 DESC LIMIT 1";
 
 int pg_key_find(struct pg_connection *connection, const struct table *table, uint32_t part, const char *name,
@@ -139,8 +139,8 @@ int pg_bounds_histogram(struct pg_connection *connection, const struct table_par
 
     bytes_init(&sql, BOUNDS_TEXT);
     if (bytes_print(&sql, error,
-            "SELECT b::pg_catalog.text FROM (SELECT pg_catalog.unnest(s.histogram_bounds::pg_catalog.text::%s[]) AS b FROM pg_catalog.pg_stats s "
-            "WHERE s.schemaname = $1 AND s.tablename = $2 AND s.attname = $3 AND NOT s.inherited) AS bounds ORDER BY b%s",
+            "SELECT bounds.b::pg_catalog.text AS bound FROM (SELECT pg_catalog.unnest(s.histogram_bounds::pg_catalog.text::%s[]) AS b FROM pg_catalog.pg_stats s "
+            "WHERE s.schemaname = $1 AND s.tablename = $2 AND s.attname = $3 AND NOT s.inherited) AS bounds ORDER BY bounds.b%s",
             key->type->name, key->collation))
         return -1;
     return bounds_query(connection, &sql, 3, values, ret_bounds, error);
@@ -197,7 +197,7 @@ static int bounds_even(struct pg_connection *connection, const struct table *tab
     const char *most = PQgetisnull(ends, 0, 1) ? "0" : PQgetvalue(ends, 0, 1);
     if (bounds_print_numbers(strtoll(least, NULL, 10), strtoll(most, NULL, 10), count, &numbers, error) ||
         bytes_print(&sql, error,
-            "SELECT (%s)::pg_catalog.text FROM pg_catalog.unnest($1::pg_catalog.int8[]) AS g ORDER BY g",
+            "SELECT (%s)::pg_catalog.text AS bound FROM pg_catalog.unnest($1::pg_catalog.int8[]) AS s(g) ORDER BY s.g",
             bounds_distances[key->type->distance].text))
         return -1;
     return bounds_query(connection, &sql, 1, (const char *const[]){numbers.data}, ret_bounds, error);
@@ -215,8 +215,8 @@ static int bounds_quantiles(struct pg_connection *connection, const struct table
             return -1;
     if (bytes_add(&shares, count ? "}" : "{}", count ? 2 : 3, error) ||
         bytes_print(&sql, error,
-            "SELECT b::pg_catalog.text FROM (SELECT pg_catalog.unnest(pg_catalog.percentile_disc($1::pg_catalog.float8[]) "
-            "WITHIN GROUP (ORDER BY %s)) AS b FROM %s) AS bounds WHERE b IS NOT NULL ORDER BY b",
+            "SELECT bounds.b::pg_catalog.text AS bound FROM (SELECT pg_catalog.unnest(pg_catalog.percentile_disc($1::pg_catalog.float8[]) "
+            "WITHIN GROUP (ORDER BY %s)) AS b FROM %s) AS bounds WHERE bounds.b IS NOT NULL ORDER BY bounds.b",
             key->quoted, table->detail->parts[part]))
         return -1;
     return bounds_query(connection, &sql, 1, (const char *const[]){shares.data}, ret_bounds, error);

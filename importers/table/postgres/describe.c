@@ -1,8 +1,11 @@
 /* describe: see describe.h */
 #include "table/postgres/describe.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "table/postgres/lock.h"
 
 void pg_list_free(struct table_list **list)
 {
@@ -80,6 +83,36 @@ static int describe_all(struct pg_connection *connection, struct pg_list *list, 
     return 0;
 }
 
+/* Sizes are to be had under a lock only: somebody's exclusive one is waited for, but not without an end. */
+static int describe_set_wait(
+    struct pg_connection *connection, const struct table_selection *selection, struct error *error)
+{
+    char sql[64];
+
+    snprintf(sql, sizeof sql, "SET lock_timeout = %u",
+        selection->lock_wait ? selection->lock_wait : DATABASE_LOCK_WAIT);
+    return pg_run(connection, "setting up the session", sql, error);
+}
+
+/* Which table it was, and who is in the way. */
+static int describe_fail(struct pg_connection *connection, const struct pg_list *list, struct error *error)
+{
+    char holder[200];
+
+    if (connection->database.trouble != DATABASE_BUSY ||
+        PQtransactionStatus(connection->libpq) != PQTRANS_IDLE)
+        return -1;
+    for (size_t i = 0; i < list->list.count; i++) {
+        pg_lock_holder(connection, list->list.tables[i]->detail->oid, holder, sizeof holder);
+        connection->database.trouble = DATABASE_BUSY;
+        if (*holder)
+            return error_set(error, ERROR_RETRY,
+                "%s: table %s is locked%s: wait for that to end, or allow a longer wait",
+                connection->database.where, list->list.tables[i]->title, holder);
+    }
+    return error_wrap(error, "somebody has locked a table or a partition");
+}
+
 int pg_describe(struct database_connection *connection, const struct table_selection *selection,
     struct table_list **ret_list, struct error *error)
 {
@@ -91,8 +124,10 @@ int pg_describe(struct database_connection *connection, const struct table_selec
         return error_set(error, ERROR_RETRY, "description of the tables: out of memory");
     made = &list->list;
     list->selection = selection;
-    if (describe_all(pg_connection_of(connection), list, error))
+    if (describe_set_wait(pg_connection_of(connection), selection, error))
         return -1;
+    if (describe_all(pg_connection_of(connection), list, error))
+        return describe_fail(pg_connection_of(connection), list, error);
     list->selection = NULL;
     *ret_list = made;
     made = NULL;

@@ -7,6 +7,9 @@
 
 #define LOCK_TEXT ((size_t)20 << 20) /* a query may be long */
 
+/* Everything that is read is locked from then on; if not, an endless wait behind DDL that waits for us would be one that the server cannot see. */
+#define LOCK_DEFAULT "10000"
+
 /* What there is to lock: a table's own name (its partitions follow), and its parts, which may be more than those that follow. */
 struct lock_walk {
     const struct table_list *list;
@@ -113,13 +116,12 @@ int pg_lock_all(
     while ((name = lock_next(&walk, &lockable, &table)))
         if (!lockable && lock_look(connection, table, name, wait, error))
             return error_wrap(error, "table %s", table->title);
-    return pg_run(connection, "locking the tables", "SET LOCAL lock_timeout = 0", error);
+    return pg_run(connection, "locking the tables", "SET LOCAL lock_timeout = " LOCK_DEFAULT, error);
 }
 
 /* ---- waiting ----------------------------------------------------------------------------------------------------- */
 
-/* Whoever holds or wants a lock on the table that ACCESS SHARE must wait for: "pid 123 (ALTER TABLE ...), for 12 s". */
-static void lock_name_holder(struct pg_connection *connection, uint32_t oid, char *text, size_t size)
+void pg_lock_holder(struct pg_connection *connection, uint32_t oid, char *text, size_t size)
 {
     static const char who[] =
         "SELECT l.pid, pg_catalog.left(a.query, 80), coalesce(a.usename, '') FROM pg_catalog.pg_locks l "
@@ -165,7 +167,7 @@ static int lock_await_one(struct pg_connection *connection, const struct table *
         return -1;
     if (result == 0 || connection->database.trouble != DATABASE_BUSY)
         return result;
-    lock_name_holder(connection, table->detail->oid, holder, sizeof holder);
+    pg_lock_holder(connection, table->detail->oid, holder, sizeof holder);
     connection->database.trouble = DATABASE_BUSY;
     return error_set(error, ERROR_RETRY,
         "%s: table %s is locked%s, and was not free within %u ms: wait for that to end, or allow a longer wait",

@@ -16,4 +16,7 @@ int pg_lock_all(
 int pg_lock_await(
     struct pg_connection *connection, const struct table_list *list, unsigned wait, struct error *error);
 
+/* Whoever is in the way of ACCESS SHARE on a table: " by pid 123 (user: ALTER TABLE ...)"; "" when nobody is. */
+void pg_lock_holder(struct pg_connection *connection, uint32_t oid, char *text, size_t size);
+
 #endif

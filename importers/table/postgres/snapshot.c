@@ -100,6 +100,12 @@ static int hold_begin(struct pg_connection *connection, const struct table_list 
     return pg_lock_all(connection, list, 0, error);
 }
 
+/* A table, or its schema, that was there when it was described, and is not any more. */
+static bool hold_misses(const struct pg_connection *connection)
+{
+    return strcmp(connection->state, "42P01") == 0 || strcmp(connection->state, "3F000") == 0;
+}
+
 /* All locks at once, or none: while one is waited for, none is held. */
 static int hold_lock(
     struct pg_connection *connection, const struct table_list *list, unsigned wait, struct error *error)
@@ -109,7 +115,12 @@ static int hold_lock(
     for (int try = 0;; try++) {
         if (hold_begin(connection, list, error) == 0)
             return 0;
-        const enum database_trouble trouble = connection->database.trouble;
+        const bool misses = hold_misses(connection);
+        const enum database_trouble trouble = misses ? DATABASE_CHANGED : connection->database.trouble;
+        if (misses) {
+            error->kind = ERROR_RETRY;
+            error_wrap(error, "dropped or renamed while the import was being prepared; begin again");
+        }
         if (trouble == DATABASE_LOST || trouble == DATABASE_STOPPED ||
             pg_run(connection, SNAPSHOT_WHAT, "ROLLBACK", &ignored))
             return -1;

@@ -26,8 +26,8 @@ static const char type_attributes[] =
     "WHERE t.typtype = 'c' AND t.oid = ANY ($1::pg_catalog.oid[]) AND a.attnum > 0 ORDER BY t.oid, a.attnum";
 
 static const char type_texts[] =
-    "SELECT pg_catalog.format_type(o, m) "
-    "FROM pg_catalog.unnest($1::pg_catalog.oid[], $2::pg_catalog.int4[]) WITH ORDINALITY AS u(o, m, i) ORDER BY u.i";
+    "SELECT pg_catalog.format_type(o, m) FROM ROWS FROM (pg_catalog.unnest($1::pg_catalog.oid[]), "
+    "pg_catalog.unnest($2::pg_catalog.int4[])) WITH ORDINALITY AS u(o, m, i) ORDER BY u.i";
 
 static int32_t type_int(const char *text)
 {

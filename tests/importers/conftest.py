@@ -1,0 +1,82 @@
+"""Fixtures of imports: one private PostgreSQL for all tests, a database of its own for each."""
+
+import itertools
+import pathlib
+import sys
+
+import pytest
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "parts")]
+
+from postgres import NO_FSYNC, Postgres  # noqa: E402
+from probe import BINARY, Probe  # noqa: E402
+
+numbers = itertools.count(1)
+
+
+def pytest_sessionstart():
+    if not pathlib.Path(BINARY).exists():
+        pytest.exit(f"{BINARY} is not built: bash tests/run e2e", returncode=2)
+
+
+@pytest.fixture(scope="session")
+def server():
+    made = Postgres(NO_FSYNC).start()
+    yield made
+    made.close()
+
+
+class Database:
+    """A database of the server that this test has alone."""
+
+    def __init__(self, server, folder):
+        self.server = server
+        self.folder = folder
+        self.name = f"test{next(numbers)}"
+        self.probes = []
+        server.run(f"CREATE DATABASE {self.name}")
+
+    @property
+    def address(self):
+        return self.server.conninfo(self.name)
+
+    def run(self, sql):
+        return self.server.run(sql, self.name)
+
+    def probe(self, command="read", **asked):
+        asked.setdefault("address", self.address)
+        self.probes.append(Probe(self.folder / f"out{len(self.probes)}", command=command, **asked))
+        return self.probes[-1]
+
+    def plan(self, **asked):
+        """The splits, and why they are as they are."""
+        probe = self.probe("plan", **asked)
+        probe.end()
+        return probe.said("sql"), probe.said("plan")[0]["plan"]
+
+    def describe(self, **asked):
+        probe = self.probe("describe", **asked)
+        probe.end()
+        return probe.said("table")
+
+    def read(self, **asked):
+        probe = self.probe("read", **asked)
+        probe.end()
+        return probe.rows()
+
+    def close(self):
+        for probe in self.probes:
+            if probe.process.poll() is None:
+                probe.process.kill()
+                probe.process.wait()
+            probe.process.stdin.close()
+            probe.process.stdout.close()
+        self.server.run(f"DROP DATABASE {self.name} WITH (FORCE)")
+
+
+@pytest.fixture
+def database(server, tmp_path):
+    made = Database(server, tmp_path)
+    yield made
+    made.close()
