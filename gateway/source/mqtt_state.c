@@ -184,12 +184,13 @@ int mqtt_state_check(struct mqtt_state *state, struct error *error)
         (found * JOURNAL_STATE_SHARE * MQTT_STATE_SHARE + MIB - 1) / MIB);
 }
 
-static bool state_reserve(struct mqtt_state *state, uint64_t bytes)
+/* As long as all stays below the ceiling. */
+static bool state_reserve(struct mqtt_state *state, uint64_t bytes, uint64_t ceiling)
 {
     uint64_t reserved = atomic_load(&state->reserved);
 
     do {
-        if (bytes > state->limit || reserved > state->limit - bytes)
+        if (bytes > ceiling || reserved > ceiling - bytes)
             return false;
     } while (!atomic_compare_exchange_weak(&state->reserved, &reserved, reserved + bytes));
     return true;
@@ -204,7 +205,8 @@ static void state_give(struct mqtt_state *state, uint64_t bytes)
 
 bool mqtt_state_reserve_session(struct mqtt_state *state, size_t client_id_length)
 {
-    return state_reserve(state, SESSION_BYTES(client_id_length));
+    return state_reserve(
+        state, SESSION_BYTES(client_id_length), state->limit - state->limit / MQTT_STATE_PACKETS_SHARE);
 }
 
 void mqtt_state_give_session(struct mqtt_state *state, size_t client_id_length)
@@ -214,7 +216,7 @@ void mqtt_state_give_session(struct mqtt_state *state, size_t client_id_length)
 
 bool mqtt_state_reserve_packets(struct mqtt_state *state, size_t count)
 {
-    return state_reserve(state, PACKET_BYTES * (uint64_t)count);
+    return state_reserve(state, PACKET_BYTES * (uint64_t)count, state->limit);
 }
 
 void mqtt_state_give_packets(struct mqtt_state *state, size_t count)

@@ -31,6 +31,8 @@
 
 #define MQTT_CLIENT_ID_MAX 256 /* bytes */
 #define MQTT_STATE_SHARE 4 /* of what JOURNAL_STATE_SHARE leaves */
+#define MQTT_STATE_PACKETS_SHARE \
+    8 /* of that: what sessions leave to packet ids, for those that are there already */
 #define MQTT_STATE_KINDS 2
 #define MQTT_PACKET_TAKEN UINT32_C(0x10000)
 #define MQTT_NEVER UINT32_MAX

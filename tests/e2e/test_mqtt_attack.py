@@ -1,6 +1,7 @@
 """The MQTT listener under clients that mean harm, or are only very slow: nobody else has to wait for them without end, and memory stays bounded."""
 
 import contextlib
+import itertools
 import pathlib
 import threading
 
@@ -8,7 +9,7 @@ import pytest
 
 import mqtt
 import siege
-from mqtt import CONNACK, PUBACK, PUBCOMP, V5, V311, Client, connected, rows
+from mqtt import CONNACK, PUBACK, PUBCOMP, PUBREC, V5, V311, Client, connected, rows
 from penstock import lake_rows, wait_until
 
 TEXT = "mqtt: {topics: {'text/#': text, 'readings/{sensor_id}': readings}}\nstreams: {readings: {key: /sensor_id}, text: {format: text}}\n"
@@ -122,3 +123,27 @@ def test_releases_that_wait_are_bounded(full):
         unblock(full)
         for _ in range(1000000 // 4):
             client.expect(PUBCOMP, 7)
+
+
+# ---- sessions ----
+
+def test_sessions_leave_room_for_packet_ids(gateway):
+    """Strangers open sessions until no more fit, of every size: who has one goes on publishing at QoS 2."""
+    with gateway("lake.roll.every=200ms", *siege.SMALL_SEGMENTS, config=TEXT) as server, \
+            connected(server, V311, "resident", clean=False) as honest:
+        for size in (256, 1):
+            for number in itertools.count():
+                client = Client(server.ports["mqtt"], V311)
+                client.send(mqtt.connect(V311, (f"{number}" if size > 1 else chr(0x21 + number)).ljust(size, "-"), clean=False))
+                refused = client.expect(CONNACK).reason
+                client.reset()
+                if refused:
+                    break
+                assert number < 2000
+        honest.send(*(mqtt.publish(V311, "text/a", str(id), 2, id) for id in range(1, 501)))
+        for id in range(1, 501):
+            honest.expect(PUBREC, id)
+        honest.send(*(mqtt.pubrel(id) for id in range(1, 501)))
+        for id in range(1, 501):
+            honest.expect(PUBCOMP, id)
+        assert len(rows(server, 500)) == 500

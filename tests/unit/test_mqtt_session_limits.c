@@ -297,15 +297,15 @@ Test(mqtt_session_limits, the_share_of_the_journal_is_never_exceeded)
     shelf_commit();
     mqtt_session_set_expiry(shelf.sessions, session, 0);
     end();
-    cr_assert_eq(shelf_connect("another-one", true, 60, &here, &session), MQTT_SESSION_NO_ROOM);
+    cr_assert_eq(shelf_connect("another", true, 60, &here, &session), MQTT_SESSION_NO_ROOM);
     shelf_commit();
-    connect_new("another-one", 60);
+    connect_new("another", 60);
 
     /* A clean start needs no room. */
     end();
     while (mqtt_state_reserve_packets(shelf.state, 1))
         continue;
-    connect_new("another-one", 60);
+    connect_new("another", 60);
     shelf_commit();
 }
 
