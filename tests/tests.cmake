@@ -85,11 +85,12 @@ penstock_test(time decode)
 penstock_test(inflate decode)
 
 # The reader of PostgreSQL's COPY; its tests share a harness.
-foreach(name pg_golden)
+foreach(name pg_copy pg_decode pg_faults pg_golden pg_nested pg_type)
     penstock_test(${name} table)
     target_sources(test_${name} PRIVATE tests/unit/pg_harness.c)
     target_compile_definitions(test_${name} PRIVATE PENSTOCK_GOLDEN="${CMAKE_SOURCE_DIR}/tests/golden")
 endforeach()
+target_link_options(test_pg_faults PRIVATE -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc)
 
 # libFuzzer targets; clang only, best with PENSTOCK_SANITIZE.
 option(PENSTOCK_FUZZ "build tests/fuzz (clang)" OFF)
@@ -103,6 +104,8 @@ if(PENSTOCK_FUZZ AND CMAKE_C_COMPILER_ID MATCHES "Clang")
     add_executable(fuzz_mqtt_seeds tests/fuzz/fuzz_mqtt_seeds.c tests/unit/mqtt_golden.c)
     target_include_directories(fuzz_mqtt_seeds PRIVATE tests/unit)
     target_link_libraries(fuzz_mqtt_seeds PRIVATE room_source)
+    add_executable(fuzz_pg_copy tests/fuzz/fuzz_pg_copy.c)
+    target_link_libraries(fuzz_pg_copy PRIVATE room_table room_decode -fsanitize=fuzzer)
 endif()
 penstock_test(http_guard source)
 penstock_test(http_target source)

@@ -310,3 +310,46 @@ const char *reader_text(struct reader *reader)
     fclose(out);
     return text;
 }
+
+/* ---- checks ---------------------------------------------------------------------------------------------------- */
+
+void check_error(
+    const struct pg_type *type, struct pg_type_options options, const char *hex, const char *expected)
+{
+    struct reader reader;
+    struct slice value = pg_hex(hex);
+
+    reader_open(&reader, type, options);
+    cr_assert_eq(reader_add(&reader, value), -1, "%s: '%s' was taken", type->name, hex);
+    cr_assert_eq(reader.error.kind, ERROR_REJECT);
+    cr_assert(strstr(reader.error.text, "row 1: column v: "), "%s", reader.error.text);
+    cr_assert(strstr(reader.error.text, expected), "%s: '%s' instead of '%s'", type->name, reader.error.text,
+        expected);
+    reader_close(&reader);
+    free((void *)value.data);
+}
+
+struct reader check_taken(
+    const struct pg_type *type, struct pg_type_options options, const char *hex, const char *expected)
+{
+    struct reader reader;
+    struct slice value = pg_hex(hex);
+
+    reader_open(&reader, type, options);
+    cr_assert_eq(reader_add(&reader, value), 0, "%s: %s", type->name, reader.error.text);
+    cr_assert_str_eq(reader_text(&reader), expected);
+    free((void *)value.data);
+    return reader;
+}
+
+void check(const struct pg_type *type, struct pg_type_options options, const char *hex, const char *expected)
+{
+    struct reader reader = check_taken(type, options, hex, expected);
+
+    reader_close(&reader);
+}
+
+struct pg_counts counts_of(const struct reader *reader)
+{
+    return pg_copy_columns(reader->copy)[0].counts;
+}

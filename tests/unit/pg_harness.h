@@ -49,6 +49,15 @@ int reader_add(struct reader *reader, struct slice value);
  * Valid until the next call. */
 const char *reader_text(struct reader *reader);
 
+/* A value is refused, and the text says this among others. */
+void check_error(
+    const struct pg_type *type, struct pg_type_options options, const char *hex, const char *expected);
+/* A value becomes this text. The caller closes the reader; check() does itself. */
+struct reader check_taken(
+    const struct pg_type *type, struct pg_type_options options, const char *hex, const char *expected);
+void check(const struct pg_type *type, struct pg_type_options options, const char *hex, const char *expected);
+struct pg_counts counts_of(const struct reader *reader);
+
 /* A row as it is sent: their number, then lengths and bytes; all in memory that is as long as the message, so that ASan sees a byte too far. */
 struct slice pg_row(const struct slice *values, size_t count, bool header);
 

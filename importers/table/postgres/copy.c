@@ -34,8 +34,7 @@ int pg_copy_new(struct pg_copy **ret_copy, const struct pg_copy_options *options
     __attribute__((cleanup(pg_copy_free))) struct pg_copy *copy = calloc(1, sizeof *copy);
 
     if (!copy)
-        return error_set(
-            error, ERROR_RETRY, "reader of rows: out of memory"); /* GCOVR_EXCL_LINE: out of memory */
+        return error_set(error, ERROR_RETRY, "reader of rows: out of memory");
     *copy = (struct pg_copy){.mappings = options->mappings,
         .columns_count = options->columns,
         .row_max = options->row_max,
@@ -43,12 +42,10 @@ int pg_copy_new(struct pg_copy **ret_copy, const struct pg_copy_options *options
         .columns = calloc(options->columns + 1, sizeof *copy->columns),
         .seen = calloc(options->columns + 1, sizeof *copy->seen)};
     if (!copy->columns || !copy->seen)
-        return error_set(
-            error, ERROR_RETRY, "reader of rows: out of memory"); /* GCOVR_EXCL_LINE: out of memory */
+        return error_set(error, ERROR_RETRY, "reader of rows: out of memory");
     for (size_t i = 0; i < options->columns; i++) {
         if (pg_decoder_new(&copy->columns[i].decoder, &options->mappings[i], options->types, error))
-            return error_wrap(
-                error, "column %s", options->mappings[i].field.name); /* GCOVR_EXCL_LINE: out of memory */
+            return error_wrap(error, "column %s", options->mappings[i].field.name);
         copy->columns[i].decode = pg_decoder_function(copy->columns[i].decoder);
     }
     *ret_copy = copy;

@@ -119,8 +119,7 @@ static int make_members(
 {
     decoder->members = calloc(type->attributes_count, sizeof *decoder->members);
     if (!decoder->members)
-        return error_set(error, ERROR_RETRY, "decoder of %s: out of memory",
-            type->name); /* GCOVR_EXCL_LINE: out of memory */
+        return error_set(error, ERROR_RETRY, "decoder of %s: out of memory", type->name);
     for (size_t i = 0; i < type->attributes_count; i++) {
         if (!type->attributes[i].dropped && make_member(decoder, maker, &type->attributes[i], error))
             return -1;
@@ -149,9 +148,8 @@ static struct pg_decoder *make_single(struct maker *maker, const struct pg_type 
     struct pg_decoder *decoder = calloc(1, sizeof *decoder);
 
     if (!decoder) {
-        error_set(error, ERROR_RETRY, "decoder of %s: out of memory",
-            type->name); /* GCOVR_EXCL_LINE: out of memory */
-        return NULL; /* GCOVR_EXCL_LINE: out of memory */
+        error_set(error, ERROR_RETRY, "decoder of %s: out of memory", type->name);
+        return NULL;
     }
     *decoder = (struct pg_decoder){
         .decode = choose(form, field->type),
