@@ -71,6 +71,18 @@ static bool input_is_crowded(const struct mqtt_connection *connection)
     return thread->held > thread->source->held_max && thread->favoured != connection;
 }
 
+bool mqtt_input_delays_others(const struct mqtt_connection *connection)
+{
+    const struct mqtt_thread *thread = connection->thread;
+    const struct mqtt_connection *other = thread->paused_first;
+
+    if (thread->favoured != connection || thread->held <= thread->source->held_max)
+        return false;
+    while (other && other->wanted <= MQTT_INPUT_CROWDED)
+        other = other->paused_next;
+    return other;
+}
+
 /* Nothing more of its packet is read: it is larger than what may be held when memory is short. */
 static bool input_has_to_wait(const struct mqtt_connection *connection)
 {

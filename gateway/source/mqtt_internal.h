@@ -11,7 +11,7 @@
  * read. It is tried again, in turn, whenever a batch has come back, and once a second. Memory is bounded by mqtt.max_unacknowledged:
  * one half for batches, the other for what connections hold back; when that is used up, connections hold at most
  * MQTT_INPUT_CROWDED bytes each besides, so that small packets pass, and one of them at a time may complete a larger one, in turn. It has
- * to be quick about it: others wait.
+ * to be quick about it: others wait. If then its stream is suspended, it is ended; the client comes again with what was not acknowledged.
  */
 #ifndef PENSTOCK_SOURCE_MQTT_INTERNAL_H
 #define PENSTOCK_SOURCE_MQTT_INTERNAL_H
@@ -167,6 +167,7 @@ struct mqtt_thread {
     struct mqtt_connection *calls; /* those whose last bytes somebody waits for */
     size_t connections_count;
     uint64_t held; /* bytes that connections hold back */
+    atomic_size_t in_flight; /* and with them those in batches; the first thread tells the sum of all */
     uint64_t aliases_held; /* and of topics that aliases stand for */
 
     struct mqtt_will *wills[MQTT_WILL_BUCKETS]; /* by client id */
@@ -263,6 +264,8 @@ void mqtt_input_resume(struct mqtt_thread *thread);
 /* Somebody wants to take it over: what it has sent by now is taken at the end of the round. */
 void mqtt_input_call(struct mqtt_connection *connection);
 void mqtt_input_take_calls(struct mqtt_thread *thread);
+/* Memory is used up, it is the one that may complete its packet, and others wait for their turn. */
+bool mqtt_input_delays_others(const struct mqtt_connection *connection);
 /* Forgets what it holds back. */
 void mqtt_input_drop(struct mqtt_connection *connection);
 
@@ -297,7 +300,8 @@ void mqtt_publish_free_aliases(struct mqtt_connection *connection);
 
 enum mqtt_stored {
     MQTT_STORED,
-    MQTT_NO_ROOM, /* at the moment: batch full, stream suspended */
+    MQTT_NO_ROOM, /* the batch is full */
+    MQTT_SUSPENDED, /* its stream takes nothing, nobody knows for how long */
     MQTT_REFUSED, /* *ret_reason says why */
     MQTT_FAILED, /* memory is gone */
 };

@@ -149,15 +149,19 @@ static void loop_sweep(struct mqtt_thread *thread)
     loop_listen(thread, !thread->draining);
 }
 
-static void loop_tell(const struct mqtt_thread *thread)
+static void loop_tell(struct mqtt_thread *thread)
 {
     const struct source *mqtt = thread->source;
+    size_t in_flight = 0;
 
+    atomic_store_explicit(&thread->in_flight,
+        thread->batches[0].used + thread->batches[1].used + thread->held, memory_order_relaxed);
     if (thread->index)
         return;
+    for (size_t i = 0; i < mqtt->threads_count; i++)
+        in_flight += atomic_load_explicit(&mqtt->threads[i].in_flight, memory_order_relaxed);
     metric_set(mqtt->connections_gauge, (double)atomic_load(&mqtt->connections));
-    metric_set(
-        mqtt->in_flight_gauge, (double)(thread->batches[0].used + thread->batches[1].used + thread->held));
+    metric_set(mqtt->in_flight_gauge, (double)in_flight);
 }
 
 static int loop_step(struct mqtt_thread *thread, struct error *error)

@@ -98,6 +98,7 @@ static enum mqtt_taken publish_store(
     struct mqtt_connection *connection, const struct mqtt_publish *publish, bool *ret_stored)
 {
     enum mqtt_reason reason = MQTT_REASON_SUCCESS;
+    const char *text = "out of memory";
 
     *ret_stored = false;
     switch (mqtt_store(connection->thread, &reason)) {
@@ -106,6 +107,11 @@ static enum mqtt_taken publish_store(
         return MQTT_TAKEN;
     case MQTT_NO_ROOM:
         return MQTT_LATER;
+    case MQTT_SUSPENDED:
+        if (!mqtt_input_delays_others(connection))
+            return MQTT_LATER;
+        text = "its stream takes nothing at the moment, and others wait for memory";
+        break;
     case MQTT_REFUSED:
         return publish_refuse(connection, publish, reason);
     case MQTT_FAILED:
@@ -114,7 +120,7 @@ static enum mqtt_taken publish_store(
     if (publish->qos ==
         2) /* while its session is there: the id must not outlive a message that is not stored */
         mqtt_session_release(connection->thread->sessions, connection->session, publish->id);
-    return publish_end(connection, MQTT_REASON_QUOTA, "out of memory");
+    return publish_end(connection, MQTT_REASON_QUOTA, text);
 }
 
 /* QoS 2: its id is taken with its record, in one hand-over; while it is, the same id is the same message (4.3.3). */

@@ -91,7 +91,7 @@ enum mqtt_stored mqtt_store(struct mqtt_thread *thread, enum mqtt_reason *ret_re
     }
     if (atomic_load_explicit(
             stream ? &stream->suspended : &mqtt->context.streams->unmapped_suspended, memory_order_relaxed))
-        return MQTT_NO_ROOM;
+        return MQTT_SUSPENDED;
     if (body.length > mqtt->batch_capacity - batch->used) {
         thread->full = true;
         return MQTT_NO_ROOM;

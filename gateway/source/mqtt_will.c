@@ -142,7 +142,7 @@ static void will_store_due_of(struct mqtt_thread *thread, struct mqtt_will **lin
                 client_id, stored == MQTT_REFUSED ? "its payload is not what it says" : "out of memory");
         if (will->due > thread->now)
             will_note(thread, will->due);
-        if (stored == MQTT_NO_ROOM)
+        if (stored == MQTT_NO_ROOM || stored == MQTT_SUSPENDED)
             link = &will->next;
         else
             will_free(thread, link);

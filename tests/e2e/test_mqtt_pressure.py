@@ -326,6 +326,45 @@ def test_halves_of_packets_hold_up_nobody(gateway):
         assert len(rows(server, 201)) == 201
 
 
+HALF = mqtt.publish(V5, "text/large", b"z" * (MIB - 100), 1, 1)[:MIB // 2]
+
+
+@pytest.mark.parametrize("version", [V311, V5])
+@pytest.mark.parametrize("qos", [1, 2])
+def test_packet_of_a_suspended_stream_holds_up_nobody(gateway, version, qos):
+    """It is whole, has nowhere to go, and others need the room for theirs: its client is sent away, and comes back."""
+    kept = KEPT if version == V5 else {"clean": False}
+    message = "readings/s1", "no JSON " + "y" * 400000, qos, 7
+    with gateway("mqtt.max_unacknowledged=4MiB", "dead_letters.quota=1MiB", config=TEXT) as server, contextlib.ExitStack() as stack:
+        suspend(server)[0].reset()
+        wait_until("its end", lambda: held(server) == 0)
+        good = stack.enter_context(connected(server, V5, "large"))
+        for number in range(2):
+            half = stack.enter_context(connected(server, V5, f"half-{number}"))
+            for place in range(0, len(HALF), 16384):
+                half.send(HALF[place:place + 16384])
+                good.ping()  # that much has been read
+        bad = stack.enter_context(connected(server, version, "large-and-bad", **kept))
+        bad.publish(*message)
+        wait_until("it to be whole", lambda: held(server) > 2.3 * MIB)
+        assert good.store("text/large", "z" * (MIB - 100)) == 0
+        bad.thrown_out(0x97)
+        make_room(server)
+        with Client(server.ports["mqtt"], version) as bad:
+            assert bad.connect("large-and-bad", **kept).present
+            bad.publish(*message, dup=True)
+            bad.expect(PUBACK if qos == 1 else PUBREC, 7)
+        files = server.data.joinpath("dead-letters").glob
+        wait_until("its letter", lambda: sum(file.read_bytes().count(b"JSON yyy") for file in files("*.jsonl")) == 1)
+
+
+def test_bytes_in_flight_of_all_threads(gateway):
+    with gateway("mqtt.threads=2", config=TEXT) as server, contextlib.ExitStack() as stack:
+        for number in range(8):  # of both threads
+            stack.enter_context(connected(server, V5, f"half-{number}")).send(HALF)
+        wait_until("all to be held", lambda: held(server) >= 8 * len(HALF))
+
+
 def test_qos_2_when_memory_is_gone(gateway):
     """The packet id of a message that could not be stored is not remembered: when it comes again it is no duplicate."""
     with gateway("mqtt.max_packet=8MiB", "mqtt.max_unacknowledged=32MiB", "mqtt.max_records=1000000", "lake.roll.every=200ms",
