@@ -43,6 +43,13 @@ function(penstock_lake_test name)
 endfunction()
 penstock_test(lake_name lake)
 penstock_test(codec lake)
+penstock_test(avro lake)
+penstock_test(avro_value lake)
+penstock_test(column lake)
+penstock_test(table_file lake)
+foreach(name avro column)
+    target_link_options(test_${name} PRIVATE -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc)
+endforeach()
 penstock_test(value_text lake)
 
 # The tests of files of text share a harness.
@@ -193,6 +200,10 @@ target_compile_definitions(test_mqtt_state PRIVATE PENSTOCK_GOLDEN="${CMAKE_SOUR
 # Writes the tables that tests/formats reads back.
 add_executable(write_table tests/formats/write_table.c)
 target_link_libraries(write_table PRIVATE room_lake PkgConfig::JANSSON)
+
+# Does what an import does with a database, step by step; tests/importers drives it.
+add_executable(pg_probe tests/importers/pg_probe.c)
+target_link_libraries(pg_probe PRIVATE room_table PkgConfig::JANSSON)
 
 # The tests of Parquet's files share a reader of what their parts say.
 foreach(name parquet parquet_dictionary parquet_faults parquet_groups parquet_levels parquet_statistics parquet_thrift parquet_values)

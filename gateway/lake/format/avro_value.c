@@ -1,8 +1,6 @@
 /* avro_value: see avro_value.h. */
 #include "lake/format/avro_value.h"
 
-#include <endian.h>
-
 #include "lake/format/value_text.h"
 
 /* Branches of the union, zig-zag. */
@@ -11,7 +9,12 @@
 
 #define DECIMAL_BYTES 16
 #define UUID_TEXT 36
-/* Rows of this size and more grow the buffer by what they need, so that one long value does not double it. */
+/* Short values are copied by this length, which needs no call; there is room for it, and they have so many bytes behind them. */
+#define COPY_SHORT ((size_t)16)
+/* Room is made for so many rows at a time, when they come to less than that. */
+#define ROWS_AT_ONCE ((size_t)64)
+#define ROWS_SHORT ((size_t)64 << 10)
+/* A row of this size or more makes the buffer no larger than it needs, so that one long value does not double it. */
 #define ROW_LONG ((size_t)1 << 20)
 
 /* ---- what a row needs --------------------------------------------------------------------------------------------------- */
@@ -40,29 +43,41 @@ size_t avro_row_room(const struct column_field *fields, size_t fields_count)
 
     for (size_t i = 0; i < fields_count; i++)
         sum += value_room(fields[i].type);
-    return sum;
+    return sum + COPY_SHORT;
 }
 
-/* What the row's values of any length take. */
-static size_t row_length(const struct column_batch *batch, size_t row)
+/* What the values of any length take in rows from row to end, which is behind the last. */
+static size_t rows_length(const struct column_batch *batch, size_t row, size_t end)
 {
     size_t sum = 0;
 
     for (size_t i = 0; i < batch->fields_count; i++) {
-        const struct column *column = &batch->columns[i];
+        const struct column *column = &batch->columns[i], *element = column->element;
         if (!column->ends)
             continue;
-        const uint32_t begin = column_begin(column, row), end = column->ends[row];
-        const struct column *element = column->element;
-        if (!element) {
-            sum += end - begin;
-            continue;
-        }
-        sum += (end - begin) * value_room(element->field->type);
-        if (element->ends)
-            sum += column_begin(element, end) - column_begin(element, begin);
+        const uint32_t first = column_begin(column, row), behind = column_begin(column, end);
+        sum += element ? (behind - first) * value_room(element->field->type) : behind - first;
+        if (element && element->ends)
+            sum += column_begin(element, behind) - column_begin(element, first);
     }
     return sum;
+}
+
+int avro_make_room(struct bytes *out, const struct column_batch *batch, size_t row, size_t room,
+    size_t *ret_end, struct error *error)
+{
+    size_t count = batch->rows - row < ROWS_AT_ONCE ? batch->rows - row : ROWS_AT_ONCE;
+    size_t need = count * room + rows_length(batch, row, row + count);
+
+    if (need > ROWS_SHORT) {
+        count = 1;
+        need = room + rows_length(batch, row, row + 1);
+    }
+    if (need > out->capacity - out->length &&
+        (need < ROW_LONG ? bytes_reserve(out, need, error) : bytes_reserve_exact(out, need, error)))
+        return -1;
+    *ret_end = row + count;
+    return 0;
 }
 
 /* ---- values ----------------------------------------------------------------------------------------------------------------- */
@@ -122,6 +137,18 @@ static char *put_float64(char *to, const char *value)
     return to + sizeof(bits);
 }
 
+static inline char *put_slice(char *to, const struct column *column, size_t row)
+{
+    const uint32_t begin = column_begin(column, row);
+    const struct slice value = {column->values.data + begin, column->ends[row] - begin};
+
+    if (value.length > COPY_SHORT || column->values.length - begin < COPY_SHORT)
+        return put_bytes(to, value);
+    to = avro_put_long(to, (int64_t)value.length);
+    memcpy(to, value.data, COPY_SHORT);
+    return to + value.length;
+}
+
 /* Of any type but a list; there is room. */
 static inline char *put_value(char *to, const struct column *column, size_t row)
 {
@@ -151,7 +178,7 @@ static inline char *put_value(char *to, const struct column *column, size_t row)
     case COLUMN_UUID:
         return value_text_uuid(avro_put_long(to, UUID_TEXT), column->fixed + row * 16);
     default:
-        return put_bytes(to, column_slice(column, row));
+        return put_slice(to, column, row);
     }
 }
 
@@ -173,23 +200,16 @@ static char *put_list(char *to, const struct column *column, size_t row)
     return to;
 }
 
-int avro_put_row(
-    struct bytes *out, const struct column_batch *batch, size_t row, size_t room, struct error *error)
+void avro_put_row(struct bytes *out, const struct column_batch *batch, size_t row)
 {
-    const size_t need = room + row_length(batch, row);
-
-    if (need > out->capacity - out->length &&
-        (need < ROW_LONG ? bytes_reserve(out, need, error) : bytes_reserve_exact(out, need, error)))
-        return -1;
-
     char *to = out->data + out->length;
+
     for (size_t i = 0; i < batch->fields_count; i++) {
         const struct column *column = &batch->columns[i];
         to = column->element ? put_list(to, column, row) : put_value(to, column, row);
     }
     out->length = (size_t)(to - out->data);
     assert(out->length <= out->capacity);
-    return 0;
 }
 
 /* ---- what Avro has not ---------------------------------------------------------------------------------------------------------- */

@@ -46,7 +46,8 @@ static bool open_gzip(struct codec *codec)
 
 static size_t bound_deflate(struct codec *codec, size_t length)
 {
-    deflateReset(&codec->deflate); /* behind the end of a block zlib has forgotten that it writes gzip's frame */
+    deflateReset(
+        &codec->deflate); /* behind the end of a block zlib has forgotten that it writes gzip's frame */
     return deflateBound(&codec->deflate, length);
 }
 
