@@ -115,8 +115,8 @@ static enum sent send_message(struct send *send, unsigned index, struct topic *t
     enum sent prepared = send_prepare(send, topic, error);
     if (prepared != SENT_DONE)
         return prepared;
-    if (!send->rendered && kafka_render_message(pump->renderer, send->entry, send->record,
-                               send->rendering, &send->message, error))
+    if (!send->rendered && kafka_render_message(pump->renderer, send->entry, send->record, send->rendering,
+                               &send->message, error))
         return error->kind == ERROR_REJECT ? send_bury(send, index, topic->name, error->text, error)
                                            : SENT_FAILED;
     send->rendered = true;
@@ -175,8 +175,8 @@ static enum sent send_bury_one_too_many(struct send *send, unsigned index, struc
     char topic[TEMPLATE_TOPIC_MAX + 1], reason[160];
 
     snprintf(topic, sizeof topic, "%.*s", (int)name.length, name.data);
-    snprintf(reason, sizeof reason, "there are %zu topics already (kafka.max_topics)",
-        send->pump->topics.count);
+    snprintf(
+        reason, sizeof reason, "there are %zu topics already (kafka.max_topics)", send->pump->topics.count);
     return send_bury(send, index, topic, reason, error);
 }
 
