@@ -95,11 +95,12 @@ static int delimited_compose(struct text_out *out, const struct column *column, 
                                        : text_out_base64(out, column_slice(column, row), error);
     case COLUMN_LIST:
         return json_text_value(out, column, row, error);
-    default:
-        if (text_out_room(out, VALUE_TEXT_MAX, error))
-            return -1;
-        text_out_end(out, value_text(text_out_at(out), column, row, style));
-        return 0;
+    default: {
+        const bool room = !text_out_room(out, VALUE_TEXT_MAX, error);
+        if (room)
+            text_out_end(out, value_text(text_out_at(out), column, row, style));
+        return room ? 0 : -1;
+    }
     }
 }
 

@@ -4,6 +4,7 @@
 #include "lake/format/text_word.h"
 
 #define DELIMITED_ASCII 0x80
+#define DELIMITED_ROOM ((size_t)32 * 1024) /* for what a piece of a text becomes */
 
 static const char delimited_dropped[] = {'\n', '\r', '\1'};
 
@@ -63,16 +64,23 @@ static void delimited_prefix(struct delimited_rules *rules, char one, char prefi
     rules->prefixes[(unsigned char)one] = prefix;
 }
 
-static void delimited_collect(struct delimited_rules *rules)
+static void delimited_collect(
+    const struct delimited_rules *rules, unsigned demands, struct delimited_set *set)
 {
-    rules->specials_count = 0;
+    set->count = 0;
     for (unsigned i = 0; i < 256; i++)
-        if (rules->demands[i]) {
-            assert(rules->specials_count < DELIMITED_SPECIALS);
-            rules->specials[rules->specials_count++] = TEXT_WORD_ONES * i;
+        if (rules->demands[i] & demands) {
+            assert(set->count < DELIMITED_SPECIALS);
+            set->words[set->count++] = TEXT_WORD_ONES * i;
         }
-    for (size_t i = rules->specials_count; i < DELIMITED_SPECIALS; i++)
-        rules->specials[i] = rules->specials[0];
+    for (size_t i = set->count; i < DELIMITED_SPECIALS; i++)
+        set->words[i] = set->words[0];
+}
+
+static void delimited_collect_all(struct delimited_rules *rules)
+{
+    delimited_collect(rules, UINT8_MAX, &rules->specials);
+    delimited_collect(rules, DELIMITED_PREFIXED | DELIMITED_DROPPED, &rules->rewritten);
 }
 
 /* What separates: by name, and in the ISO style each of CR and LF where one of them ends lines, because many readers take
@@ -100,7 +108,7 @@ int delimited_rules_make(
 {
     const bool iso = options->style == DELIMITED_ISO;
     const char escape = delimited_has_escape(options) ? options->escape : '\0';
-    struct delimited_rules rules = {.specials_count = 0};
+    struct delimited_rules rules = {.replacement_length = 0};
 
     if (delimited_check(options, error))
         return -1;
@@ -118,7 +126,7 @@ int delimited_rules_make(
         else if (iso || options->escape)
             delimited_prefix(&rules, options->enclosure, options->enclosure);
     }
-    delimited_collect(&rules);
+    delimited_collect_all(&rules);
     *ret_rules = rules;
     return 0;
 }
@@ -152,37 +160,37 @@ int delimited_rules_dropping(struct delimited_rules *ret_rules, const struct del
     for (size_t i = 0; i < sizeof(delimited_dropped); i++)
         dropping.demands[(unsigned char)delimited_dropped[i]] =
             (uint8_t)(DELIMITED_DROPPED | (demands & DELIMITED_ENCLOSES));
-    delimited_collect(&dropping);
+    delimited_collect_all(&dropping);
     *ret_rules = dropping;
     return 0;
 }
 
-static inline uint64_t delimited_marks(const struct delimited_rules *rules, uint64_t word)
+static inline uint64_t delimited_marks(const struct delimited_set *set, uint64_t word)
 {
-    uint64_t marks = text_word_equal(word, rules->specials[0]) | text_word_equal(word, rules->specials[1]) |
-                     text_word_equal(word, rules->specials[2]) | text_word_equal(word, rules->specials[3]);
+    uint64_t marks = text_word_equal(word, set->words[0]) | text_word_equal(word, set->words[1]);
 
-    if (rules->specials_count > 4)
-        marks |= text_word_equal(word, rules->specials[4]) | text_word_equal(word, rules->specials[5]) |
-                 text_word_equal(word, rules->specials[6]) | text_word_equal(word, rules->specials[7]);
+    if (set->count > 2)
+        marks |= text_word_equal(word, set->words[2]) | text_word_equal(word, set->words[3]);
+    if (set->count > 4)
+        marks |= text_word_equal(word, set->words[4]) | text_word_equal(word, set->words[5]) |
+                 text_word_equal(word, set->words[6]) | text_word_equal(word, set->words[7]);
     return marks;
 }
 
-size_t delimited_plain(const struct delimited_rules *rules, struct slice text)
+/* How many bytes are not in the set, from the first on. */
+static size_t delimited_outside(const struct delimited_set *set, struct slice text)
 {
     size_t at = 0;
 
-    if (!rules->specials_count)
-        return text.length;
     for (; text.length - at >= 8; at += 8) {
-        uint64_t marks = delimited_marks(rules, text_word(text.data + at));
+        const uint64_t marks = delimited_marks(set, text_word(text.data + at));
         if (marks)
             return at + text_word_first(marks);
     }
     const size_t left = text.length - at;
     if (!left)
         return at;
-    uint64_t marks = delimited_marks(rules, text_word_tail(text.data + at, left));
+    uint64_t marks = delimited_marks(set, text_word_tail(text.data + at, left));
     marks &= (UINT64_C(1) << 8 * left) - 1;
     return marks ? at + text_word_first(marks) : text.length;
 }
@@ -191,39 +199,67 @@ unsigned delimited_demands(const struct delimited_rules *rules, struct slice tex
 {
     unsigned demands = 0;
 
-    for (;;) {
-        const size_t plain = delimited_plain(rules, text);
+    while (rules->specials.count) {
+        const size_t plain = delimited_outside(&rules->specials, text);
         if (plain == text.length)
-            return demands;
+            break;
         demands |= rules->demands[(unsigned char)text.data[plain]];
+        if (demands & (DELIMITED_ENCLOSES | DELIMITED_REFUSED))
+            break;
         text = (struct slice){text.data + plain + 1, text.length - plain - 1};
     }
+    return demands;
 }
 
-static int delimited_write_special(
-    struct text_out *out, const struct delimited_rules *rules, const char *special, struct error *error)
+static char *delimited_rewrite(char *to, const struct delimited_rules *rules, char special)
 {
-    const unsigned char byte = (unsigned char)*special;
-    const char pair[] = {rules->prefixes[byte], *special};
+    const unsigned char byte = (unsigned char)special;
 
-    if (rules->demands[byte] & DELIMITED_DROPPED)
-        return text_out_add(out, (struct slice){rules->replacement, rules->replacement_length}, error);
-    if (rules->demands[byte] & DELIMITED_PREFIXED)
-        return text_out_add(out, (struct slice){pair, 2}, error);
-    return text_out_add(out, (struct slice){special, 1}, error);
+    if (rules->demands[byte] & DELIMITED_DROPPED) {
+        memcpy(to, rules->replacement, rules->replacement_length);
+        return to + rules->replacement_length;
+    }
+    to[0] = rules->prefixes[byte];
+    to[1] = special;
+    return to + 2;
+}
+
+/* There is room for what a text can become, and for eight bytes more. */
+static char *delimited_copy(char *to, const struct delimited_rules *rules, struct slice text)
+{
+    while (text.length) {
+        const size_t step = text.length < 8 ? text.length : 8;
+        const uint64_t word = text.length < 8 ? text_word_tail(text.data, text.length) : text_word(text.data);
+        uint64_t marks = delimited_marks(&rules->rewritten, word);
+
+        put_u64(to, word);
+        if (step < 8)
+            marks &= (UINT64_C(1) << 8 * step) - 1;
+        if (!marks) {
+            to += step;
+            text = (struct slice){text.data + step, text.length - step};
+            continue;
+        }
+        const size_t safe = text_word_first(marks);
+        to = delimited_rewrite(to + safe, rules, text.data[safe]);
+        text = (struct slice){text.data + safe + 1, text.length - safe - 1};
+    }
+    return to;
 }
 
 int delimited_write(
     struct text_out *out, const struct delimited_rules *rules, struct slice text, struct error *error)
 {
-    for (;;) {
-        const size_t plain = delimited_plain(rules, text);
-        if (text_out_add(out, (struct slice){text.data, plain}, error))
+    const size_t growth = rules->replacement_length > 2 ? rules->replacement_length : 2;
+
+    if (!rules->rewritten.count)
+        return text_out_add(out, text, error);
+    while (text.length) {
+        const size_t most = DELIMITED_ROOM / growth, piece = text.length < most ? text.length : most;
+        if (text_out_room(out, piece * growth + sizeof(uint64_t), error))
             return -1;
-        if (plain == text.length)
-            return 0;
-        if (delimited_write_special(out, rules, text.data + plain, error))
-            return -1;
-        text = (struct slice){text.data + plain + 1, text.length - plain - 1};
+        text_out_end(out, delimited_copy(text_out_at(out), rules, (struct slice){text.data, piece}));
+        text = (struct slice){text.data + piece, text.length - piece};
     }
+    return 0;
 }

@@ -14,12 +14,17 @@ enum delimited_demand {
 #define DELIMITED_SPECIALS 8 /* field, line, CR, LF, enclosure, escape and \01 are seven */
 #define DELIMITED_REPLACEMENT_MAX 32
 
+/* Bytes to look for, each eight times; words behind the count repeat the first. */
+struct delimited_set {
+    uint64_t words[DELIMITED_SPECIALS];
+    size_t count;
+};
+
 struct delimited_rules {
     uint8_t demands[256]; /* enum delimited_demand, joined */
     char prefixes[256];
-    uint64_t specials
-        [DELIMITED_SPECIALS]; /* the bytes that demand anything, each eight times; the rest repeat the first */
-    size_t specials_count;
+    struct delimited_set specials; /* what demands anything */
+    struct delimited_set rewritten; /* what is prefixed or dropped */
     char replacement[2 * DELIMITED_REPLACEMENT_MAX]; /* with its prefixes */
     size_t replacement_length;
 };
@@ -31,9 +36,7 @@ int delimited_rules_make(
 int delimited_rules_dropping(struct delimited_rules *ret_rules, const struct delimited_rules *rules,
     const struct delimited_options *options, struct error *error);
 
-/* How many bytes demand nothing, from the first on. */
-size_t delimited_plain(const struct delimited_rules *rules, struct slice text);
-/* What the bytes of the text demand, joined. */
+/* What the bytes of the text demand, joined; once it is to be enclosed or refused the rest is not looked at. */
 unsigned delimited_demands(const struct delimited_rules *rules, struct slice text);
 /* Writes the text with its prefixes, without what has to be dropped. */
 int delimited_write(

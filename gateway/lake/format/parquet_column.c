@@ -8,6 +8,9 @@
 #include "base/little.h"
 #include "lake/format/parquet_chunk.h"
 
+/* Distinct values that are enough to see that nearly none comes again. */
+#define COLUMN_SAMPLE 2000
+
 int parquet_column_open(struct parquet_column *column, const struct column_field *field,
     struct parquet_encoder *encoder, struct error *error)
 {
@@ -129,6 +132,15 @@ static void column_count(struct parquet_column *column, const struct parquet_val
     last->plain += parquet_values_size(values, column->type.width);
 }
 
+/* Where the last chunk had no use of a dictionary, a few thousand values tell that this one has none either. */
+static bool column_is_hopeless(const struct parquet_column *column)
+{
+    const size_t count = column->dictionary.count;
+
+    return column->hopeless && column->pending_count == 1 && count >= COLUMN_SAMPLE &&
+           count > column->pending[0].counts.values / 8 * 7;
+}
+
 static int column_add_values(
     struct parquet_column *column, const struct parquet_values *values, struct error *error)
 {
@@ -149,7 +161,7 @@ static int column_add_values(
     found.count = done;
     indexes->length += done * sizeof(uint32_t);
     column_count(column, &found);
-    if (done == values->count)
+    if (done == values->count && !column_is_hopeless(column))
         return 0;
     const struct parquet_values rest = parquet_values_from(*values, column->type.width, done);
     if (parquet_chunk_leave_dictionary(column, error) || column_add_direct(column, &rest, error))

@@ -7,6 +7,7 @@
 
 #define DICTIONARY_FIRST_LIMIT 64
 #define DICTIONARY_PROBES_MAX 64
+#define DICTIONARY_BLOCK 32 /* values whose places are asked for together */
 
 #define DICTIONARY_KEY_A UINT64_C(0x9e3779b97f4a7c15)
 #define DICTIONARY_KEY_B UINT64_C(0xd6e8feb86659fd93)
@@ -182,21 +183,21 @@ static bool dictionary_add(
 
 /* The index of a value that may be new; UINT32_MAX: it is, and there is no room for it. */
 dictionary_inline uint32_t dictionary_find(
-    struct parquet_dictionary *dictionary, const char *value, size_t length, bool fixed)
+    struct parquet_dictionary *dictionary, struct slice value, uint64_t hash, bool fixed)
 {
-    const uint64_t hash = dictionary_hash(value, length), tag = hash >> 32;
-    const uint64_t mask = (uint64_t)dictionary->limit * 2 - 1;
+    const uint64_t tag = hash >> 32, mask = (uint64_t)dictionary->limit * 2 - 1;
     uint64_t at = hash & mask;
 
     for (unsigned probes = 0; probes < DICTIONARY_PROBES_MAX; probes++, at = (at + 1) & mask) {
         const uint64_t slot = dictionary->slots[at];
         if (!slot) {
-            if (!dictionary_add(dictionary, value, length, fixed))
+            if (!dictionary_add(dictionary, value.data, value.length, fixed))
                 return UINT32_MAX;
             dictionary->slots[at] = tag << 32 | dictionary->count;
             return dictionary->count - 1;
         }
-        if (slot >> 32 == tag && dictionary_is(dictionary, (uint32_t)slot - 1, value, length, fixed))
+        if (slot >> 32 == tag &&
+            dictionary_is(dictionary, (uint32_t)slot - 1, value.data, value.length, fixed))
             return (uint32_t)slot - 1;
     }
     return UINT32_MAX;
@@ -204,39 +205,42 @@ dictionary_inline uint32_t dictionary_find(
 
 /* A table that is full may become a larger one. */
 static uint32_t dictionary_find_grown(
-    struct parquet_dictionary *dictionary, const char *value, size_t length, bool fixed)
+    struct parquet_dictionary *dictionary, struct slice value, uint64_t hash, bool fixed)
 {
     if (dictionary->count < dictionary->limit || !dictionary_grow(dictionary))
         return UINT32_MAX;
-    return dictionary_find(dictionary, value, length, fixed);
+    return dictionary_find(dictionary, value, hash, fixed);
 }
 
-dictionary_inline size_t dictionary_index_fixed(struct parquet_dictionary *dictionary,
+dictionary_inline struct slice dictionary_value(const struct parquet_values *values, size_t width, size_t i)
+{
+    return width ? (struct slice){values->fixed + i * width, width} : parquet_values_at(values, i);
+}
+
+/* width is known where this is inlined. The places of several values are asked for before the first is looked at: a table of many
+ * values is not in the nearest memory. */
+dictionary_inline size_t dictionary_index(struct parquet_dictionary *dictionary,
     const struct parquet_values *values, size_t width, uint32_t *indexes)
 {
-    for (size_t i = 0; i < values->count; i++) {
-        const char *value = values->fixed + i * width;
-        uint32_t index = dictionary_find(dictionary, value, width, true);
-        if (index == UINT32_MAX)
-            index = dictionary_find_grown(dictionary, value, width, true);
-        if (index == UINT32_MAX)
-            return i;
-        indexes[i] = index;
-    }
-    return values->count;
-}
+    uint64_t hashes[DICTIONARY_BLOCK];
 
-static size_t dictionary_index_bytes(
-    struct parquet_dictionary *dictionary, const struct parquet_values *values, uint32_t *indexes)
-{
-    for (size_t i = 0; i < values->count; i++) {
-        const struct slice value = parquet_values_at(values, i);
-        uint32_t index = dictionary_find(dictionary, value.data, value.length, false);
-        if (index == UINT32_MAX)
-            index = dictionary_find_grown(dictionary, value.data, value.length, false);
-        if (index == UINT32_MAX)
-            return i;
-        indexes[i] = index;
+    for (size_t from = 0; from < values->count; from += DICTIONARY_BLOCK) {
+        const size_t left = values->count - from, count = left < DICTIONARY_BLOCK ? left : DICTIONARY_BLOCK;
+        const uint64_t mask = (uint64_t)dictionary->limit * 2 - 1;
+        for (size_t i = 0; i < count; i++) {
+            const struct slice value = dictionary_value(values, width, from + i);
+            hashes[i] = dictionary_hash(value.data, value.length);
+            __builtin_prefetch(&dictionary->slots[hashes[i] & mask]);
+        }
+        for (size_t i = 0; i < count; i++) {
+            const struct slice value = dictionary_value(values, width, from + i);
+            uint32_t index = dictionary_find(dictionary, value, hashes[i], width > 0);
+            if (index == UINT32_MAX)
+                index = dictionary_find_grown(dictionary, value, hashes[i], width > 0);
+            if (index == UINT32_MAX)
+                return from + i;
+            indexes[from + i] = index;
+        }
     }
     return values->count;
 }
@@ -247,12 +251,12 @@ size_t parquet_dictionary_index(
     if (!dictionary->limit && !dictionary_grow(dictionary))
         return 0;
     if (dictionary->width == 4)
-        return dictionary_index_fixed(dictionary, values, 4, indexes);
+        return dictionary_index(dictionary, values, 4, indexes);
     if (dictionary->width == 8)
-        return dictionary_index_fixed(dictionary, values, 8, indexes);
+        return dictionary_index(dictionary, values, 8, indexes);
     if (dictionary->width == 16)
-        return dictionary_index_fixed(dictionary, values, 16, indexes);
-    return dictionary_index_bytes(dictionary, values, indexes);
+        return dictionary_index(dictionary, values, 16, indexes);
+    return dictionary_index(dictionary, values, 0, indexes);
 }
 
 int parquet_dictionary_copy(const struct parquet_dictionary *dictionary, const uint32_t *indexes,

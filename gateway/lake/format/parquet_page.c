@@ -11,7 +11,7 @@
 #define PAGE_BYTES_MAX ((size_t)1 << 20)
 #define PAGE_BYTES_LEAST ((size_t)4 << 10)
 #define PAGE_BYTES_TOGETHER ((size_t)4 << 20)
-#define PAGE_UNDECIDED_MAX PARQUET_DICTIONARY_VALUES_MAX
+#define PAGE_UNDECIDED_MAX 65536
 #define PAGE_DICTIONARIES ((size_t)4 << 20)
 #define PAGE_DICTIONARIES_SHARED ((size_t)2 << 20)
 

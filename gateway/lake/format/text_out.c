@@ -29,16 +29,13 @@ int text_out_flush(struct text_out *out, struct error *error)
     return length ? out->sink.write(out->sink.context, out->data, length, error) : 0;
 }
 
-int text_out_add(struct text_out *out, struct slice text, struct error *error)
+int text_out_spill(struct text_out *out, struct slice text, struct error *error)
 {
-    if (text_out_room(out, text.length, error))
+    if (text_out_flush(out, error))
         return -1;
     if (text.length > TEXT_OUT_SIZE)
         return out->sink.write(out->sink.context, text.data, text.length, error);
-    if (text.length)
-        memcpy(text_out_at(out), text.data, text.length);
-    out->length += text.length;
-    return 0;
+    return text_out_add(out, text, error);
 }
 
 int text_out_base64(struct text_out *out, struct slice data, struct error *error)

@@ -22,10 +22,21 @@ int text_out_open(struct text_out *out, const struct table_sink *sink, struct er
 void text_out_close(struct text_out *out);
 
 int text_out_flush(struct text_out *out, struct error *error);
-/* Any number of bytes. */
-int text_out_add(struct text_out *out, struct slice text, struct error *error);
+/* What text_out_add() does when there is no room. */
+int text_out_spill(struct text_out *out, struct slice text, struct error *error);
 /* The same, as base64 (RFC 4648 section 4). */
 int text_out_base64(struct text_out *out, struct slice data, struct error *error);
+
+/* Any number of bytes. */
+static inline int text_out_add(struct text_out *out, struct slice text, struct error *error)
+{
+    if (text.length > TEXT_OUT_SIZE - out->length)
+        return text_out_spill(out, text, error);
+    if (text.length)
+        memcpy(out->data + out->length, text.data, text.length);
+    out->length += text.length;
+    return 0;
+}
 
 /* Makes room for length bytes, at most TEXT_OUT_SIZE, behind text_out_at(); text_out_end() says where they ended. */
 static inline int text_out_room(struct text_out *out, size_t length, struct error *error)
