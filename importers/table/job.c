@@ -349,7 +349,7 @@ struct job_summary job_summary(const struct job *job)
         const struct job_table *table = &job->tables[i];
         for (size_t k = 0; k < table->plan->count; k++) {
             const struct job_result *result = &table->results[k];
-            sum.files += result->file_bytes > 0;
+            sum.files += result->file;
             sum.rows += result->rows;
             sum.bytes_read += result->bytes;
             sum.bytes_written += result->file_bytes;

@@ -12,7 +12,8 @@
 /* A split that is done. */
 struct job_result {
     uint64_t rows, bytes; /* bytes: as they came */
-    uint64_t file_bytes; /* 0: no file, because there are no rows */
+    bool file; /* false: none, because there are no rows */
+    uint64_t file_bytes;
     uint32_t file_crc32c;
     bool key_known;
     int64_t key_least, key_greatest;

@@ -169,7 +169,8 @@ static int worker_read(
         status = worker_keep(table, split, &read, result, error);
     if (!status)
         status = attempt_file_finish(at.file, &result->file_bytes, &result->file_crc32c, error);
-    if (!status && result->rows == 0 && split->number > 0) {
+    result->file = !status && (result->rows > 0 || split->number == 0);
+    if (!status && !result->file) {
         result->file_bytes = 0;
         attempt_file_drop(&at.file);
     }
@@ -178,7 +179,7 @@ static int worker_read(
         atomic_fetch_sub_explicit(&table->rows, at.rows, memory_order_relaxed);
         atomic_fetch_sub_explicit(&table->bytes, at.bytes, memory_order_relaxed);
     }
-    return status ? error_wrap(error, "%s, split %u", table->table->title, split->number) : 0;
+    return status;
 }
 
 /* With as many tries as it takes. */

@@ -70,7 +70,7 @@ static json_t *manifest_file(const struct job_table *table, const struct split *
     for (size_t i = 0; i < table->table->columns_count; i++)
         json_array_append_new(nulls, json_integer((json_int_t)result->columns[i].nulls));
     json_t *made = json_pack("{s:o, s:I, s:I, s:s, s:o, s:o, s:i}", "name",
-        result->file_bytes ? json_string(name) : json_null(), "rows", (json_int_t)result->rows, "bytes",
+        result->file ? json_string(name) : json_null(), "rows", (json_int_t)result->rows, "bytes",
         (json_int_t)result->file_bytes, "crc32c", crc, "nulls", nulls, "split", manifest_split(table, split),
         "tries", (int)result->tries);
     if (result->key_known && result->rows) {
