@@ -39,7 +39,7 @@ static void progress_print(const struct job_progress *table, int64_t elapsed, co
 
 static bool progress_is_at_work(const struct job_progress *table)
 {
-    return table->splits_done < table->splits && table->rows > 0;
+    return table->splits_done < table->splits && table->splits_begun > 0;
 }
 
 /* Over the lines of the last time. */

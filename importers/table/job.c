@@ -184,6 +184,7 @@ static void job_tell(struct job *job)
             .bytes = atomic_load(&table->bytes),
             .again = atomic_load(&table->again),
             .splits = table->plan->count,
+            .splits_begun = atomic_load(&table->begun),
             .splits_done = atomic_load(&table->done)};
         for (size_t k = 0; k < table->table->parts_count; k++) {
             double rows = table->table->parts[k].rows;

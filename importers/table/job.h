@@ -23,7 +23,7 @@ struct job_progress {
     double rows_estimated; /* negative: unknown */
     uint64_t rows, bytes; /* as they came from the database */
     uint64_t again; /* splits that were begun again */
-    size_t splits, splits_done;
+    size_t splits, splits_begun, splits_done;
 };
 
 struct job_options {

@@ -188,6 +188,7 @@ static int worker_split(
 {
     struct job_result *result = &table->results[split->number];
 
+    atomic_fetch_add(&table->begun, 1);
     for (;;) {
         result->tries++;
         if (worker_read(worker, table, split, error) == 0)
