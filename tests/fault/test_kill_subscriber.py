@@ -18,6 +18,7 @@ from subscribing import connected, subscriber, value
 COUNT = rounds(4)
 BATCH = 500
 PUBLISHERS = 3
+WINDOW = 15  # mosquitto takes 20 of a client at a time, and throws out who sends more
 VERSIONS = pytest.mark.parametrize("version", ["3.1.1", "5"])
 
 
@@ -39,7 +40,7 @@ class Load:
     """Publishers at QoS 1 and 2 to a broker."""
 
     def __init__(self, broker, count=None):
-        self.publishers = [Publisher(None, f"p{qos}-{version}-{number}", version, qos, 100, count, port=lambda: broker.port)
+        self.publishers = [Publisher(None, f"p{qos}-{version}-{number}", version, qos, WINDOW, count, port=lambda: broker.port)
                            for qos, version in ((1, V5), (2, V311)) for number in range(PUBLISHERS)]
 
     def start(self):
@@ -62,6 +63,7 @@ class Load:
         lost = [(one.name, number) for one in self.publishers for number in one.acknowledged if number not in seen[one.name]]
         doubled = sum(sum(counts.values()) - len(counts) for counts in seen.values())
         verdict = Verdict(self.acknowledged(), len(found), lost, doubled, 0, 0, 0, 0)
+        self.most = max(max(counts.values(), default=0) for counts in seen.values())
         note(fault, count, verdict, seed)
         print(f"{verdict.accepted} acknowledged by the broker, {len(found)} rows, {len(lost)} lost, {doubled} came again")
         return verdict
@@ -80,8 +82,9 @@ def all_there(one, load):
 @VERSIONS
 @pytest.mark.parametrize("small", [False, True], ids=["", "small segments"])
 def test_kill_9_under_load(gateway, make, version, small):
-    """Nothing that the broker has acknowledged to anybody is lost, for the broker stays. What comes again was stored, and its acknowledgement was
-    not on its way yet: at most a batch of each kill."""
+    """Nothing that the broker has acknowledged to anybody is lost, for the broker stays. What comes again was stored, and the broker had not seen its
+    acknowledgement: once for each kill. (How many that are is the broker's affair: Debian's mosquitto sends ahead as it likes, and forgets what is in
+    its socket when the other end is killed.)"""
     generator, seed = new_random()
     broker = make("persistence false").start()
     one = subscriber(gateway, f"mqtt://127.0.0.1:{broker.port}", *(SMALL_SEGMENTS if small else ()), version=version, batch=str(BATCH))
@@ -98,7 +101,7 @@ def test_kill_9_under_load(gateway, make, version, small):
     one.stop_cleanly()
     verdict = load.judge(f"kill -9 behind mosquitto, {version}", COUNT, seed, one.lake)
     assert verdict.lost == []
-    assert verdict.doubled <= COUNT * BATCH
+    assert load.most <= 1 + COUNT
     assert verdict.accepted > 100 * COUNT
 
 
@@ -111,7 +114,8 @@ def taken(proxy):
             if kind == PUBLISH and not upwards and flags & 6:
                 body = mqtt.Body(raw)
                 body.take(body.number(">H"))
-                pending[body.number(">H")] = body.body  # before MQTT 5 all that follows is the payload
+                id = body.number(">H")
+                pending[id] = body.body  # before MQTT 5 all that follows is the payload
             elif kind == PUBACK and upwards:
                 payload = pending.pop(int.from_bytes(raw[:2], "big"))
                 found[payload] = found.get(payload, 0) + 1
@@ -138,16 +142,18 @@ def test_kill_9_of_the_broker(gateway, make):
                 each.hold.clear()
             connected(one)
         for each in load.publishers:
+            each.ending.set()
+        for each in load.publishers:
             # a broker that forgets sessions is what this test is about
-            each.wrong = [text for text in each.wrong if text != "the session has gone"]
-        acknowledged = None
+            wait_until("the publishers' end", lambda: not each.is_alive(), 60)
+            assert set(each.wrong) <= {"the session has gone"}, each.wrong
         wait_until("a quiet broker", lambda: (then := value(one, "batch_messages_sum")) == quiet(one, then), 60)
         acknowledged = taken(proxy)
         one.stop_cleanly()
     found = set(lake_rows(one.lake))
     missing = [payload for payload in acknowledged if payload not in found]
     assert missing == [], f"{len(missing)} of {len(acknowledged)} messages that were acknowledged are not there, such as {missing[:3]}"
-    verdict = load.judge("kill -9 of mosquitto in front", COUNT, seed, one.lake)
+    verdict = load.judge("kill -9 of mosquitto: lost there", COUNT, seed, one.lake)
     assert len(acknowledged) > 100 and verdict.delivered >= len(acknowledged)
 
 
@@ -177,7 +183,7 @@ def test_connections_that_are_cut(gateway, make):
         one.stop_cleanly()
     verdict = load.judge("connections cut between mosquitto and us", proxy.made, seed, one.lake)
     assert verdict.lost == []
-    assert verdict.doubled <= (proxy.made + 1) * 2 * BATCH
+    assert load.most <= 1 + proxy.made
     for name in {place(row)[0] for row in lake_rows(one.lake)}:
         assert name.startswith("p")
 
