@@ -214,6 +214,12 @@ def test_readme_table_is_the_binarys(argument, heading):
     assert readme_table(heading) == [line for line in printed.stdout.splitlines() if line.startswith("|")]
 
 
+def test_readme_has_what_import_takes():
+    rows = re.findall(r"^  (--\S+(?: \S+)?)\n        (.*)$", run_command("import", "--help").stdout, re.MULTILINE)
+    assert len(rows) > 40
+    assert readme_table("what import takes")[2:] == [f"| `{option}` | {text} |" for option, text in rows]
+
+
 def test_configuration_in_the_readme_is_valid(tmp_path):
     for block in re.findall(r"^```yaml\n(.*?)^```", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL):
         for name in re.findall(r"/etc/penstock/([\w.-]+)", block):
