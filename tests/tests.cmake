@@ -91,6 +91,8 @@ penstock_test(decoder decode)
 penstock_test(time decode)
 penstock_test(inflate decode)
 
+penstock_test(checksum table)
+
 # The reader of PostgreSQL's COPY; its tests share a harness.
 foreach(name pg_copy pg_decode pg_faults pg_golden pg_nested pg_type)
     penstock_test(${name} table)

@@ -169,6 +169,7 @@ struct read_column {
 struct read_result {
     uint64_t rows;
     uint64_t bytes; /* as they came */
+    uint64_t checksum; /* table/checksum.h: of the rows as they came */
     bool key_known; /* the first column of the primary key is of whole numbers, dates or timestamps: */
     int64_t key_least, key_greatest; /* as lake/column.h has them */
     const struct read_column

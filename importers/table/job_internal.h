@@ -12,6 +12,7 @@
 /* A split that is done. */
 struct job_result {
     uint64_t rows, bytes; /* bytes: as they came */
+    uint64_t checksum; /* checksum.h: of the rows as they came */
     bool file; /* false: none, because there are no rows */
     uint64_t file_bytes;
     uint32_t file_crc32c;

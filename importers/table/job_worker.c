@@ -141,6 +141,7 @@ static int worker_keep(struct job_table *table, const struct split *split, const
         memcpy(result->columns, read->columns, size);
     result->rows = read->rows;
     result->bytes = read->bytes;
+    result->checksum = read->checksum;
     result->key_known = read->key_known;
     result->key_least = read->key_least;
     result->key_greatest = read->key_greatest;

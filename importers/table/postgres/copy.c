@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "table/checksum.h"
 #include "table/postgres/decode_internal.h"
 
 #define HEADER 19 /* signature, flags, length of the extension */
@@ -23,7 +24,7 @@ struct pg_copy {
     const struct pg_mapping *mappings;
     size_t columns_count, row_max, key;
     enum copy_state state;
-    uint64_t rows;
+    uint64_t rows, checksum;
     struct pg_copy_key least_greatest;
     struct copy_column *columns;
     struct pg_copy_column *seen;
@@ -68,7 +69,7 @@ void pg_copy_free(struct pg_copy **copy)
 void pg_copy_start(struct pg_copy *copy)
 {
     copy->state = COPY_HEADER;
-    copy->rows = 0;
+    copy->rows = copy->checksum = 0;
     copy->least_greatest = (struct pg_copy_key){0};
     memset(copy->seen, 0, copy->columns_count * sizeof *copy->seen);
 }
@@ -206,6 +207,7 @@ static int add_row(struct pg_copy *copy, struct slice fields, struct column_batc
     if (counted)
         add_counts(copy);
     copy->rows++;
+    copy->checksum += checksum_row(fields.data, fields.length);
     *ret_result = PG_COPY_ROW;
     return 0;
 }
@@ -263,6 +265,11 @@ int pg_copy_finish(const struct pg_copy *copy, struct error *error)
 uint64_t pg_copy_rows(const struct pg_copy *copy)
 {
     return copy->rows;
+}
+
+uint64_t pg_copy_checksum(const struct pg_copy *copy)
+{
+    return copy->checksum;
 }
 
 const struct pg_copy_column *pg_copy_columns(const struct pg_copy *copy)

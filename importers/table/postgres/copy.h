@@ -52,6 +52,8 @@ int pg_copy_add(struct pg_copy *copy, struct slice message, struct column_batch 
 int pg_copy_finish(const struct pg_copy *copy, struct error *error);
 
 uint64_t pg_copy_rows(const struct pg_copy *copy);
+/* Of the rows so far: table/checksum.h. */
+uint64_t pg_copy_checksum(const struct pg_copy *copy);
 /* One per column of the options. */
 const struct pg_copy_column *pg_copy_columns(const struct pg_copy *copy);
 struct pg_copy_key pg_copy_key(const struct pg_copy *copy);

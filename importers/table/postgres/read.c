@@ -189,6 +189,7 @@ static void read_tell(
             .bounds = found[i].counts.bounds};
     *ret_result = (struct read_result){.rows = pg_copy_rows(reading->state->copy),
         .bytes = reading->bytes,
+        .checksum = pg_copy_checksum(reading->state->copy),
         .key_known = key.known,
         .key_least = key.least,
         .key_greatest = key.greatest,
