@@ -101,6 +101,9 @@ foreach(name pg_copy pg_decode pg_faults pg_golden pg_nested pg_type)
 endforeach()
 target_link_options(test_pg_faults PRIVATE -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc)
 
+penstock_test(import_options table)
+target_sources(test_import_options PRIVATE gateway/command/import_options.c gateway/command/import_table.c gateway/command/import_value.c)
+
 # libFuzzer targets; clang only, best with PENSTOCK_SANITIZE.
 option(PENSTOCK_FUZZ "build tests/fuzz (clang)" OFF)
 if(PENSTOCK_FUZZ AND CMAKE_C_COMPILER_ID MATCHES "Clang")

@@ -4,10 +4,11 @@
 #include <stdlib.h>
 
 #include "base/option.h"
+#include "base/utf8.h"
 
 #define IMPORT_WORKERS 2
 #define IMPORT_LOCK_WAIT 30000 /* milliseconds */
-#define IMPORT_ROWS_MAX 64
+#define IMPORT_ROWS_MAX 128
 
 /* In the order of --format's choices. */
 enum import_format { FORMAT_JSONL, FORMAT_CSV, FORMAT_AVRO, FORMAT_PARQUET, FORMAT_TEXT };
@@ -24,10 +25,11 @@ static const struct import_row *import_row_find(const char *name, size_t length)
 static int import_complain(const char *name, size_t length, struct error *error)
 {
     struct slice names[IMPORT_ROWS_MAX];
+    size_t count = 0;
 
-    for (size_t i = 0; i < import_rows_count && i < IMPORT_ROWS_MAX; i++)
-        names[i] = slice_of(import_rows[i].name);
-    struct slice nearest = option_nearest((struct slice){name, length}, names, import_rows_count);
+    for (; count < import_rows_count && count < IMPORT_ROWS_MAX; count++)
+        names[count] = slice_of(import_rows[count].name);
+    struct slice nearest = option_nearest((struct slice){name, length}, names, count);
     return error_set(error, ERROR_REJECT, "unknown option \"--%.*s\"%s%.*s%s; see penstock import --help",
         (int)length, name, nearest.length ? "; did you mean \"--" : "", (int)nearest.length,
         nearest.length ? nearest.data : "", nearest.length ? "\"?" : "");
@@ -70,8 +72,12 @@ static void import_defaults(struct import_options *options)
 static const struct delimited_options import_csv = {
     .field = ',', .line = '\n', .quoting = DELIMITED_QUOTE_NEEDED, .enclosure = '"'};
 /* Hive's own reading of text: LazySimpleSerDe with escapes. */
-static const struct delimited_options import_text = {
-    .field = '\t', .line = '\n', .escape = '\\', .null_string = {"\\N", 2}, .null_other = {"\\N", 2}};
+static const struct delimited_options import_text = {.field = '\t',
+    .line = '\n',
+    .escape = '\\',
+    .null_string = {"\\N", 2},
+    .null_other = {"\\N", 2},
+    .plain = true};
 
 /* The format comes first, whatever the order on the command line: its delimiters are what others change. */
 static int import_take_format(struct import_options *options, int argc, char **argv, struct error *error)
@@ -178,25 +184,53 @@ int import_options_help(struct bytes *text, struct error *error)
     return 0;
 }
 
+/* Bytes that are not UTF-8, which a path may have and JSON may not, as "\\xE9". */
+static int shown_add(const char *from, size_t length, struct bytes *text, struct error *error)
+{
+    for (size_t step; length > 0; from += step, length -= step) {
+        const size_t sequence = utf8_sequence(from, length);
+        step = sequence ? sequence : 1;
+        if (sequence ? bytes_add(text, from, step, error)
+                     : bytes_print(text, error, "\\x%02X", (unsigned)(unsigned char)*from))
+            return -1;
+    }
+    return 0;
+}
+
+/* An option with its value, as import_take_option() takes them: moves *at past both. */
+static int shown_add_option(
+    const struct import_row *row, int argc, char **argv, int *at, struct bytes *text, struct error *error)
+{
+    const char *word = argv[(*at)++];
+    const size_t length = strcspn(word, "=");
+    const bool joined = word[length] == '=';
+
+    if (shown_add(word, row->secret && joined ? length + 1 : strlen(word), text, error) ||
+        (row->secret && joined && bytes_add_text(text, "...", error)))
+        return -1;
+    if (!row->value || joined || *at == argc)
+        return 0;
+    const char *value = row->secret ? "..." : argv[*at];
+    ++*at;
+    return bytes_add_text(text, " ", error) || shown_add(value, strlen(value), text, error) ? -1 : 0;
+}
+
 int import_options_shown(int argc, char **argv, struct bytes *text, struct error *error)
 {
-    bool hide = false;
+    bool only_names = false;
 
-    for (int i = 0; i < argc; i++) {
-        const bool option = !hide && !strncmp(argv[i], "--", 2);
-        const size_t length = strcspn(argv[i], "=");
-        const struct import_row *row = option ? import_row_find(argv[i] + 2, length - 2) : NULL;
-        const bool secret = row && row->secret, whole = argv[i][length] == '\0';
-        int failed = i ? bytes_add_text(text, " ", error) : 0;
-        if (!failed && hide)
-            failed = bytes_add_text(text, "...", error);
-        else if (!failed && secret && !whole)
-            failed = bytes_print(text, error, "%.*s=...", (int)length, argv[i]);
-        else if (!failed)
-            failed = bytes_add_text(text, argv[i], error);
-        if (failed)
+    for (int at = 0; at < argc;) {
+        const char *word = argv[at];
+        const struct import_row *row = at > 0 && !only_names && strncmp(word, "--", 2) == 0
+                                           ? import_row_find(word + 2, strcspn(word, "=") - 2)
+                                           : NULL;
+        only_names |= at > 0 && strcmp(word, "--") == 0;
+        if (at > 0 && bytes_add_text(text, " ", error))
             return -1;
-        hide = secret && whole;
+        if (row ? shown_add_option(row, argc, argv, &at, text, error)
+                : shown_add(word, strlen(word), text, error))
+            return -1;
+        at += !row;
     }
     return 0;
 }

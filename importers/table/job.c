@@ -48,8 +48,7 @@ void job_file_name(
     char number[SPLIT_NAME_MAX];
 
     split_name(split, number);
-    snprintf(name, JOB_FILE_NAME_MAX, "part-%s%s", number,
-        table_file_extension(table->file.format, table->file.codec));
+    snprintf(name, JOB_FILE_NAME_MAX, "part-%s%s", number, table_file_extension(&table->file));
 }
 
 /* ---- opening ---------------------------------------------------------------------------------------------------------- */

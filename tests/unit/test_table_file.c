@@ -63,17 +63,25 @@ Test(table_file, extensions)
         enum table_format format;
         enum table_codec codec;
         const char *extension;
+        bool plain;
     } rows[] = {
-        {TABLE_JSON_LINES, TABLE_CODEC_NONE, ".jsonl"},
-        {TABLE_JSON_LINES, TABLE_CODEC_GZIP, ".jsonl.gz"},
-        {TABLE_JSON_LINES, TABLE_CODEC_ZSTD, ".jsonl.zst"},
-        {TABLE_DELIMITED, TABLE_CODEC_NONE, ".csv"},
-        {TABLE_DELIMITED, TABLE_CODEC_GZIP, ".csv.gz"},
-        {TABLE_DELIMITED, TABLE_CODEC_ZSTD, ".csv.zst"},
-        {TABLE_AVRO, TABLE_CODEC_DEFLATE, ".avro"},
-        {TABLE_PARQUET, TABLE_CODEC_SNAPPY, ".parquet"},
+        {TABLE_JSON_LINES, TABLE_CODEC_NONE, ".jsonl", false},
+        {TABLE_JSON_LINES, TABLE_CODEC_GZIP, ".jsonl.gz", false},
+        {TABLE_JSON_LINES, TABLE_CODEC_ZSTD, ".jsonl.zst", false},
+        {TABLE_DELIMITED, TABLE_CODEC_NONE, ".csv", false},
+        {TABLE_DELIMITED, TABLE_CODEC_GZIP, ".csv.gz", false},
+        {TABLE_DELIMITED, TABLE_CODEC_ZSTD, ".csv.zst", false},
+        {TABLE_DELIMITED, TABLE_CODEC_NONE, ".txt", true},
+        {TABLE_DELIMITED, TABLE_CODEC_GZIP, ".txt.gz", true},
+        {TABLE_DELIMITED, TABLE_CODEC_ZSTD, ".txt.zst", true},
+        {TABLE_AVRO, TABLE_CODEC_DEFLATE, ".avro", false},
+        {TABLE_PARQUET, TABLE_CODEC_SNAPPY, ".parquet", false},
     };
 
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-        cr_assert_str_eq(table_file_extension(rows[i].format, rows[i].codec), rows[i].extension);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        const struct delimited_options delimited = {.plain = rows[i].plain};
+        const struct table_file_options options = {
+            .format = rows[i].format, .codec = rows[i].codec, .delimited = &delimited};
+        cr_assert_str_eq(table_file_extension(&options), rows[i].extension);
+    }
 }

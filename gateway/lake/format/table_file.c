@@ -51,16 +51,22 @@ void table_file_close(struct table_file **file)
     *file = NULL;
 }
 
-const char *table_file_extension(enum table_format format, enum table_codec codec)
+const char *table_file_extension(const struct table_file_options *options)
 {
-    static const char *const text[][3] = {
-        [TABLE_JSON_LINES] = {".jsonl", ".jsonl.gz", ".jsonl.zst"},
-        [TABLE_DELIMITED] = {".csv", ".csv.gz", ".csv.zst"},
-    };
+    static const char *const json[] = {".jsonl", ".jsonl.gz", ".jsonl.zst"},
+                             *const csv[] = {".csv", ".csv.gz", ".csv.zst"},
+                             *const plain[] = {".txt", ".txt.gz", ".txt.zst"};
+    const int packed = options->codec == TABLE_CODEC_GZIP ? 1 : options->codec == TABLE_CODEC_ZSTD ? 2 : 0;
 
-    if (format == TABLE_AVRO)
+    switch (options->format) {
+    case TABLE_AVRO:
         return ".avro";
-    if (format == TABLE_PARQUET)
+    case TABLE_PARQUET:
         return ".parquet";
-    return text[format][codec == TABLE_CODEC_GZIP ? 1 : codec == TABLE_CODEC_ZSTD ? 2 : 0];
+    case TABLE_DELIMITED:
+        return options->delimited->plain ? plain[packed] : csv[packed];
+    case TABLE_JSON_LINES:
+        break;
+    }
+    return json[packed];
 }

@@ -44,6 +44,7 @@ struct delimited_options {
     bool drop_delimiters; /* --hive-drop-import-delims: \n, \r and \01 leave strings ... */
     struct slice delimiters_replacement; /* ... or are replaced: --hive-delims-replacement */
     enum delimited_style style;
+    bool plain; /* files are called .txt, not .csv */
 };
 
 struct table_metadata {
@@ -81,8 +82,8 @@ int table_file_add(struct table_file *file, const struct column_batch *batch, st
 int table_file_finish(struct table_file *file, struct error *error);
 void table_file_close(struct table_file **file);
 
-/* ".jsonl.gz", ".avro", ".parquet", ".csv.zst". */
-const char *table_file_extension(enum table_format format, enum table_codec codec);
+/* ".jsonl.gz", ".avro", ".parquet", ".csv.zst", ".txt". */
+const char *table_file_extension(const struct table_file_options *options);
 
 /* ---- one row per format; room-internal ------------------------------------------------------------------------------------ */
 
