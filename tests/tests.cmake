@@ -101,6 +101,7 @@ foreach(name pg_copy pg_decode pg_faults pg_golden pg_nested pg_type)
 endforeach()
 target_link_options(test_pg_faults PRIVATE -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc)
 
+penstock_test(plan table)
 penstock_test(import_options table)
 target_sources(test_import_options PRIVATE gateway/command/import_options.c gateway/command/import_table.c gateway/command/import_value.c)
 

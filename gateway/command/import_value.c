@@ -12,7 +12,7 @@ int import_list_add(struct import_list *list, const char *text, struct error *er
         return error_set(error, ERROR_REJECT, "more than %d names", IMPORT_NAMES_MAX);
     const char **grown = realloc(list->names, (list->count + 1) * sizeof(*grown));
     if (!grown)
-        return error_set(error, ERROR_RETRY, "out of memory");
+        return error_set(error, ERROR_RETRY, "out of memory"); /* GCOVR_EXCL_LINE out of memory */
     list->names = grown;
     list->names[list->count++] = text;
     return 0;
@@ -23,7 +23,7 @@ static int list_add_made(
     struct import_options *options, struct import_list *list, char *text, struct error *error)
 {
     if (!text)
-        return error_set(error, ERROR_RETRY, "out of memory");
+        return error_set(error, ERROR_RETRY, "out of memory"); /* GCOVR_EXCL_LINE out of memory */
     if (import_list_add(&options->kept, text, error)) {
         free(text);
         return -1;

@@ -37,8 +37,8 @@ const char *plan_keep(struct plan *plan, const char *text, struct error *error)
         const size_t capacity = plan->texts_capacity ? plan->texts_capacity * 2 : 16;
         char **more = realloc(plan->texts, capacity * sizeof *more);
         if (!more)
-            return error_set(error, ERROR_RETRY, "plan: out of memory"),
-                   NULL; /* GCOVR_EXCL_LINE out of memory */
+            return error_set(error, ERROR_RETRY, "plan: out of memory"), /* GCOVR_EXCL_LINE out of memory */
+                   NULL;
         plan->texts = more;
         plan->texts_capacity = capacity;
     }

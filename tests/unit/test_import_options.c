@@ -342,6 +342,18 @@ Test(import_options, lists_have_an_end)
     cr_assert_eq(error.kind, ERROR_FATAL);
 }
 
+Test(import_options, tables_have_an_end)
+{
+    char *many[IMPORT_NAMES_MAX + 3] = {NULL};
+    char name[] = "t", command[] = "import";
+
+    many[0] = command;
+    for (int i = 1; i < IMPORT_NAMES_MAX + 2; i++)
+        many[i] = name;
+    cr_assert_eq(import_options_parse(&options, IMPORT_NAMES_MAX + 2, many, &error), -1);
+    cr_assert_not_null(strstr(error.text, "more than 4096 names"));
+}
+
 /* ---- what belongs together --------------------------------------------------------------------------------------- */
 
 Test(import_options, defaults)
