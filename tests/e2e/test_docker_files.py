@@ -161,6 +161,12 @@ def test_copied_files_exist_and_are_sent():
                 assert source in sent, f"docker/Dockerfile.dockerignore holds {source} back"
 
 
+def test_the_build_gets_every_folder_of_sources():
+    folders = set(re.findall(r"\$\{CMAKE_SOURCE_DIR\}/(\w+)", (ROOT / "CMakeLists.txt").read_text()))
+    copied = {source for rest in of_stage("build", "COPY") for source in rest.split()[:-1]}
+    assert folders and folders <= copied
+
+
 def test_images_do_not_run_as_root():
     """In numbers: what starts an image cannot ask the image who a name is."""
     for stage in ("penstock", "door"):
