@@ -11,9 +11,11 @@
 #include "lake/places.h"
 #include "lake/store.h"
 
-#define LAKE_BUFFERS_MAX (16 * 1024 * 1024) /* of all open files together, */
-#define LAKE_BUFFER_LEAST (2 * 1024) /* but this much for each, */
-#define LAKE_BUFFER_MOST (32 * 1024) /* and not more for one */
+#define LAKE_BUFFERS_MAX ((size_t)16 * 1024 * 1024) /* of all open files together, */
+#define LAKE_BUFFER_SHARE 16 /* of which a file may have this part of what the others have left, */
+#define LAKE_BUFFER_LEAST ((size_t)2 * 1024) /* but never less than this, */
+#define LAKE_BUFFER_MOST ((size_t)128 * 1024) /* and not more */
+#define LAKE_BLOCK 4096 /* of file systems: a write that ends within one is dearer */
 #define LAKE_LARGE_ROW_MAX (384 * 1024 * 1024) /* beyond any record that a journal takes, also in base64 */
 #define LAKE_LARGE_ROW_KEEP (1024 * 1024) /* larger memory is given back at once */
 
@@ -41,7 +43,7 @@ struct lake {
     int64_t due; /* nothing is due earlier; may be too early */
     bool listings; /* some place may have one */
     bool failed; /* to be closed */
-    size_t buffer_size; /* ceiling of each file's */
+    size_t buffers; /* ceilings of all open files' */
     struct bytes large_row; /* rows that no buffer holds */
 };
 
@@ -52,6 +54,7 @@ static void lake_file_free(struct lake *lake, struct lake_file *file)
     *(file->older ? &file->older->newer : &lake->oldest) = file->newer;
     *(file->newer ? &file->newer->older : &lake->newest) = file->older;
     lake->open_files--;
+    lake->buffers -= file->buffer.limit;
     places_closed(&lake->places, file->place);
     lake->kind->abort(&file->store);
     bytes_free(&file->buffer);
@@ -71,15 +74,6 @@ void lake_close(struct lake **lake)
     *lake = NULL;
 }
 
-static size_t lake_buffer_size(uint64_t files)
-{
-    uint64_t share = LAKE_BUFFERS_MAX / files;
-
-    if (share > LAKE_BUFFER_MOST)
-        return LAKE_BUFFER_MOST;
-    return share < LAKE_BUFFER_LEAST ? LAKE_BUFFER_LEAST : (size_t)share;
-}
-
 int lake_open_store(struct lake **ret_lake, const struct lake_options *options, const struct store_kind *kind,
     struct error *error)
 {
@@ -96,7 +90,6 @@ int lake_open_store(struct lake **ret_lake, const struct lake_options *options, 
     bytes_init(&lake->large_row, LAKE_LARGE_ROW_MAX);
     if (lake->options.max_open_files == 0)
         lake->options.max_open_files = 1;
-    lake->buffer_size = lake_buffer_size(lake->options.max_open_files);
     if (places_init(&lake->places, lake->options.max_open_files, error))
         return -1;
     if (kind->open(&lake->store, options->root, options->gateway_id, error))
@@ -127,6 +120,16 @@ static int64_t lake_file_due(const struct lake *lake, const struct lake_file *fi
     return every < idle ? every : idle;
 }
 
+static size_t lake_buffer_size(const struct lake *lake)
+{
+    const size_t left = lake->buffers < LAKE_BUFFERS_MAX ? LAKE_BUFFERS_MAX - lake->buffers : 0;
+    const size_t share = left / LAKE_BUFFER_SHARE;
+
+    if (share > LAKE_BUFFER_MOST)
+        return LAKE_BUFFER_MOST;
+    return share < LAKE_BUFFER_LEAST ? LAKE_BUFFER_LEAST : share;
+}
+
 static int lake_file_open(
     struct lake *lake, struct place *place, const struct lake_row *row, struct error *error)
 {
@@ -140,7 +143,8 @@ static int lake_file_open(
         .epoch = row->epoch,
         .first = row->sequence,
         .received = row->received};
-    bytes_init(&file->buffer, lake->buffer_size);
+    bytes_init(&file->buffer, lake_buffer_size(lake));
+    lake->buffers += file->buffer.limit;
     file->opened = file->touched = clock_monotonic(lake->options.clock);
     *(lake->newest ? &lake->newest->newer : &lake->oldest) = file;
     lake->newest = file;
@@ -151,21 +155,38 @@ static int lake_file_open(
     return 0;
 }
 
-static int lake_file_store(
-    struct lake *lake, struct lake_file *file, const struct bytes *data, struct error *error)
+static int lake_file_store(struct lake *lake, struct lake_file *file, struct slice data, struct error *error)
 {
-    if (data->length == 0)
+    if (data.length == 0)
         return 0;
     if (!file->store && lake->kind->create(lake->store, &file->store, error))
         return -1;
-    return lake->kind->write(file->store, data->data, data->length, error);
+    return lake->kind->write(file->store, data.data, data.length, error);
 }
 
 static int lake_file_flush(struct lake *lake, struct lake_file *file, struct error *error)
 {
-    if (lake_file_store(lake, file, &file->buffer, error))
+    if (lake_file_store(lake, file, bytes_slice(&file->buffer), error))
         return -1;
     bytes_clear(&file->buffer);
+    return 0;
+}
+
+/* Makes room for so many bytes: by whole blocks, where the rest leaves it. */
+static int lake_file_make_room(struct lake *lake, struct lake_file *file, size_t most, struct error *error)
+{
+    struct bytes *buffer = &file->buffer;
+    const size_t rest = file->bytes % LAKE_BLOCK;
+
+    if (buffer->length + most <= buffer->limit)
+        return 0;
+    if (rest >= buffer->length || rest + most > buffer->limit)
+        return lake_file_flush(lake, file, error);
+    const struct slice blocks = {buffer->data, buffer->length - rest};
+    if (lake_file_store(lake, file, blocks, error))
+        return -1;
+    memmove(buffer->data, buffer->data + blocks.length, rest);
+    buffer->length = rest;
     return 0;
 }
 
@@ -174,9 +195,9 @@ static int lake_file_write(
 {
     const struct format_row parts = {row->key, row->time, row->payload};
     size_t most = file->format->most(&parts);
-    struct bytes *out = most > lake->buffer_size ? &lake->large_row : &file->buffer;
+    struct bytes *out = most > file->buffer.limit ? &lake->large_row : &file->buffer;
 
-    if (file->buffer.length + most > lake->buffer_size && lake_file_flush(lake, file, error))
+    if (lake_file_make_room(lake, file, most, error))
         return -1;
     size_t before = out->length;
     if (file->format->row(&parts, out, error))
@@ -188,7 +209,7 @@ static int lake_file_write(
         file->touched = clock_monotonic(lake->options.clock);
     if (out != &lake->large_row)
         return 0;
-    int result = lake_file_store(lake, file, out, error);
+    int result = lake_file_store(lake, file, bytes_slice(out), error);
     bytes_clear(out);
     if (out->capacity > LAKE_LARGE_ROW_KEEP)
         bytes_free(out);

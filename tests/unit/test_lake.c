@@ -94,7 +94,7 @@ Test(lake, nothing_appears_before_it_is_published)
 
 Test(lake, closing_drops_what_is_open)
 {
-    static char large[40000];
+    static char large[200000];
 
     memset(large, 'x', sizeof large - 1);
     open_lake();
@@ -148,25 +148,40 @@ Test(lake, a_file_never_mixes_formats)
     cr_assert(harness_has(root, "grid/dt=1/readings+gw-1.3f9a1c22+0000000003+0000000003.txt"));
 }
 
-/* More rows and larger ones than the buffer holds, around its edges: 32 KiB, and its least of 2 KiB. */
-static void store_sizes(uint64_t max_open_files)
+#define STORED_SIZE 2000001
+
+static void fill(char *payload, size_t at, size_t size)
 {
-    static const size_t sizes[] = {0, 1, 2046, 2047, 2048, 32766, 32767, 32768, 3, 2000000, 5};
-    static char payload[2000001];
+    memset(payload, 'a' + (int)(at % 26), size);
+    payload[size] = '\0';
+}
+
+/* More rows and larger ones than a buffer holds, around the edges of blocks, of the largest buffer, and of the least: that is
+ * what is left when many files are open already. */
+static void store_sizes(size_t open_files)
+{
+    static const size_t sizes[] = {0, 1, 2046, 2047, 2048, 4094, 4095, 4096, 131070, 131071, 131072, 3,
+        2000000, 5, 100000, 40000, 60000, 4000, 90000, 30};
+    const size_t count = sizeof sizes / sizeof *sizes;
+    static char payload[STORED_SIZE];
     char path[512];
 
-    options.max_open_files = max_open_files;
+    options.max_open_files = 1000;
     open_lake();
-    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
-        memset(payload, 'a' + (int)i, sizes[i]);
-        payload[sizes[i]] = '\0';
-        cr_assert_eq(append_row(i + 1, "", payload), 0, "%s", error.text);
+    for (size_t i = 0; i < open_files; i++) {
+        snprintf(path, sizeof path, "other/%zu", i);
+        cr_assert_eq(append_row(i + 1, path, "{}"), 0, "%s", error.text);
+    }
+    for (size_t i = 0; i < count; i++) {
+        fill(payload, i, sizes[i]);
+        cr_assert_eq(append_row(open_files + i + 1, "", payload), 0, "%s", error.text);
     }
     cr_assert_eq(lake_roll(lake, true, &error), 0);
-    snprintf(path, sizeof path, "%s/readings+gw-1.00000001+0000000001+0000000011.jsonl", root);
+    snprintf(path, sizeof path, "%s/readings+gw-1.00000001+%010zu+%010zu.jsonl", root, open_files + 1,
+        open_files + count);
     FILE *file = fopen(path, "r");
-    cr_assert_not_null(file);
-    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+    cr_assert_not_null(file, "%s", path);
+    for (size_t i = 0; i < count; i++) {
         for (size_t at = 0; at < sizes[i]; at++)
             cr_assert_eq(getc(file), 'a' + (int)i);
         cr_assert_eq(getc(file), '\n', "row %zu", i);
@@ -178,15 +193,15 @@ static void store_sizes(uint64_t max_open_files)
 
 Test(lake, rows_of_any_size_come_out_whole)
 {
-    store_sizes(100);
+    store_sizes(0);
     harness_remove(root);
-    store_sizes(65536);
+    store_sizes(400);
 }
 
 /* The buffer holds rows of base64 until it is full, and larger ones go past it. */
 Test(lake, rows_of_bytes_of_any_size_come_out_whole)
 {
-    static const size_t sizes[] = {0, 1, 24000, 24400, 24500, 3, 30000, 2000000, 5};
+    static const size_t sizes[] = {0, 1, 24000, 98000, 98200, 98300, 3, 30000, 2000000, 5};
     static char payload[2000001];
     cleanup_bytes struct bytes expected;
     char path[512];
@@ -209,7 +224,7 @@ Test(lake, rows_of_bytes_of_any_size_come_out_whole)
         cr_assert_eq(format_of(RECORD_FORMAT_BYTES)->row(&parts, &expected, &error), 0);
     }
     cr_assert_eq(lake_roll(lake, true, &error), 0);
-    snprintf(path, sizeof path, "%s/blobs+gw-1.00000001+0000000001+0000000009.jsonl", root);
+    snprintf(path, sizeof path, "%s/blobs+gw-1.00000001+0000000001+0000000010.jsonl", root);
     FILE *file = fopen(path, "r");
     cr_assert_not_null(file);
     for (size_t at = 0; at < expected.length; at++)
