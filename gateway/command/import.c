@@ -12,6 +12,7 @@
 #include "command/command.h"
 #include "command/import_options.h"
 #include "command/import_progress.h"
+#include "command/import_verify.h"
 #include "table/job.h"
 
 #define IMPORT_TEXT_MAX ((size_t)64 << 20)
@@ -169,8 +170,9 @@ static int import_run(struct import_options *options, int argc, char **argv, str
     if (import_options_shown(argc, argv, &shown, error) || bytes_add(&shown, "", 1, error) ||
         import_take_password(options, password, error))
         return -1;
-    import_catch_signals();
-    int result = import_work(options, shown.data, error);
+    if (!options->verify)
+        import_catch_signals();
+    int result = options->verify ? import_verify(options, error) : import_work(options, shown.data, error);
     explicit_bzero(password, sizeof password);
     return result;
 }

@@ -99,12 +99,23 @@ static int import_take_format(struct import_options *options, int argc, char **a
     return 0;
 }
 
+static int import_check_verify(const struct import_options *options, struct error *error)
+{
+    if (options->query || options->where || options->tables.count || options->columns.count ||
+        options->target || options->explain)
+        return error_set(error, ERROR_REJECT,
+            "--verify stands alone: the manifest says which tables, columns and rows it is about");
+    return 0;
+}
+
 static int import_check(struct import_options *options, struct error *error)
 {
     const bool delimited = options->file.format == TABLE_DELIMITED;
 
     if (options->help || options->print_types)
         return 0;
+    if (options->verify)
+        return import_check_verify(options, error);
     if (options->query && (options->tables.count || options->columns.count || options->where))
         return error_set(
             error, ERROR_REJECT, "--query stands alone: tables, --columns and --where belong into it");

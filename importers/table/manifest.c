@@ -1,13 +1,15 @@
-/* manifest: what an import has made, as JSON: enough to check every file, and to say of which moment of the database it is. Numbers above
- * 2^53 do not occur but in keys, which are text for that reason. */
+/* manifest: what an import has made, as JSON; see manifest.h. Numbers above 2^53 do not occur but in keys and checksums, which are text for that
+ * reason. */
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <time.h>
 
+#include "table/checksum.h"
 #include "table/job_internal.h"
+#include "table/manifest.h"
+#include "table/postgres/type.h"
 
-#define MANIFEST_VERSION 1
 #define MANIFEST_TIME_MAX 32
 
 static json_t *manifest_time(int64_t time)
@@ -33,6 +35,14 @@ static json_t *manifest_key(int64_t key)
 static json_t *manifest_text(const char *text)
 {
     return text ? json_string(text) : json_null();
+}
+
+static json_t *manifest_checksum(uint64_t checksum)
+{
+    char text[24];
+
+    snprintf(text, sizeof text, "%016" PRIx64, checksum);
+    return json_string(text);
 }
 
 static json_t *manifest_split(const struct job_table *table, const struct split *split)
@@ -69,10 +79,10 @@ static json_t *manifest_file(const struct job_table *table, const struct split *
     snprintf(crc, sizeof crc, "%08x", result->file_crc32c);
     for (size_t i = 0; i < table->table->columns_count; i++)
         json_array_append_new(nulls, json_integer((json_int_t)result->columns[i].nulls));
-    json_t *made = json_pack("{s:o, s:I, s:I, s:s, s:o, s:o, s:i}", "name",
+    json_t *made = json_pack("{s:o, s:I, s:I, s:s, s:o, s:o, s:o, s:i}", "name",
         result->file ? json_string(name) : json_null(), "rows", (json_int_t)result->rows, "bytes",
-        (json_int_t)result->file_bytes, "crc32c", crc, "nulls", nulls, "split", manifest_split(table, split),
-        "tries", (int)result->tries);
+        (json_int_t)result->file_bytes, "crc32c", crc, "checksum", manifest_checksum(result->checksum),
+        "nulls", nulls, "split", manifest_split(table, split), "tries", (int)result->tries);
     if (result->key_known && result->rows) {
         json_object_set_new(made, "key_min", manifest_key(result->key_least));
         json_object_set_new(made, "key_max", manifest_key(result->key_greatest));
@@ -120,7 +130,7 @@ static json_t *manifest_table(const struct job_table *table)
         [TABLE_FOREIGN] = "foreign table",
         [TABLE_QUERY] = "query"};
     json_t *columns = json_array(), *files = json_array();
-    uint64_t rows = 0, bytes = 0;
+    uint64_t rows = 0, bytes = 0, checksum = 0;
 
     for (size_t i = 0; i < table->table->columns_count; i++)
         json_array_append_new(columns, manifest_column(table, i));
@@ -128,10 +138,12 @@ static json_t *manifest_table(const struct job_table *table)
         json_array_append_new(files, manifest_file(table, &table->plan->splits[i]));
         rows += table->results[i].rows;
         bytes += table->results[i].file_bytes;
+        checksum += table->results[i].checksum;
     }
-    json_t *made = json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:o, s:o}", "schema", table->table->schema,
+    json_t *made = json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:o, s:o, s:o}", "schema", table->table->schema,
         "name", table->table->name, "kind", kinds[table->table->kind], "directory", table->directory, "rows",
-        (json_int_t)rows, "bytes", (json_int_t)bytes, "columns", columns, "files", files);
+        (json_int_t)rows, "bytes", (json_int_t)bytes, "checksum", manifest_checksum(checksum), "columns",
+        columns, "files", files);
     if (table->table->where)
         json_object_set_new(made, "where", json_string(table->table->where));
     json_object_set_new(made, "split_by", json_string(table->plan->reason));
@@ -157,16 +169,30 @@ static json_t *manifest_snapshot(const struct job *job)
         "position", job->snapshot.position, "taken", manifest_time(job->snapshot.taken));
 }
 
+/* What is needed to select the same rows again, and to have them sent in the same form. */
+static json_t *manifest_selection(const struct job *job)
+{
+    const struct table_selection *selection = &job->options->selection;
+    json_t *columns = selection->columns_count ? json_array() : json_null();
+
+    for (size_t i = 0; i < selection->columns_count; i++)
+        json_array_append_new(columns, json_string(selection->columns[i]));
+    return json_pack("{s:o, s:o, s:o, s:b}", "columns", columns, "where", manifest_text(selection->where),
+        "query", manifest_text(selection->query), "arrays_as_text",
+        selection->types->arrays == PG_ARRAYS_TEXT);
+}
+
 int job_manifest(const struct job *job, struct bytes *text, struct error *error)
 {
     json_t *tables = json_array();
 
     for (size_t i = 0; i < job->list->count; i++)
         json_array_append_new(tables, manifest_table(&job->tables[i]));
-    json_t *made = json_pack("{s:i, s:s, s:s, s:o, s:f, s:o, s:o, s:o}", "manifest", MANIFEST_VERSION,
-        "penstock", PENSTOCK_VERSION, "options", job->options->tool, "began", manifest_time(job->began_wall),
-        "seconds", (double)(job->ended - job->began) / (double)CLOCK_SECOND, "database",
-        manifest_database(job), "snapshot", manifest_snapshot(job), "tables", tables);
+    json_t *made = json_pack("{s:i, s:s, s:s, s:o, s:f, s:o, s:o, s:o, s:s, s:o}", "manifest",
+        MANIFEST_VERSION, "penstock", PENSTOCK_VERSION, "options", job->options->tool, "began",
+        manifest_time(job->began_wall), "seconds", (double)(job->ended - job->began) / (double)CLOCK_SECOND,
+        "database", manifest_database(job), "snapshot", manifest_snapshot(job), "selection",
+        manifest_selection(job), "checksums", CHECKSUM_METHOD, "tables", tables);
     char *dumped = made ? json_dumps(made, JSON_INDENT(1) | JSON_PRESERVE_ORDER) : NULL;
     json_decref(made);
     if (!dumped)

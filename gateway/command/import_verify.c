@@ -1,0 +1,134 @@
+/* import_verify: see import_verify.h. A line each, or a JSON object with --progress json: files that differ, then all tables, then a summary. */
+#include "command/import_verify.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "table/verify.h"
+
+struct verify_words {
+    bool json;
+};
+
+static void verify_print_event(json_t *event)
+{
+    if (event) {
+        json_dumpf(event, stdout, JSON_COMPACT | JSON_PRESERVE_ORDER);
+        fputc('\n', stdout);
+    }
+    json_decref(event);
+}
+
+static void verify_print_file(void *context, const char *sentence)
+{
+    const struct verify_words *words = context;
+
+    if (words->json)
+        verify_print_event(json_pack("{s:s, s:s}", "event", "file", "text", sentence));
+    else
+        printf("%s\n", sentence);
+}
+
+static void verify_print_note(void *context, const char *text)
+{
+    (void)context;
+    fprintf(stderr, "penstock: %s\n", text);
+}
+
+/* ---- the tables -------------------------------------------------------------------------------------------------- */
+
+static void verify_print_words(
+    const char *title, const struct manifest_table *then, const struct verify_table *now)
+{
+    if (now->verdict == VERIFY_EQUAL)
+        printf("%s: equal, %" PRIu64 " rows\n", title, now->rows);
+    else if (now->verdict == VERIFY_OTHER)
+        printf("%s: cannot be compared: %s\n", title, now->text);
+    else if (now->rows == then->rows)
+        printf("%s: changed since: %" PRIu64 " rows then and now, with other values\n", title, then->rows);
+    else
+        printf("%s: changed since: %" PRIu64 " rows then, %" PRIu64 " now\n", title, then->rows, now->rows);
+}
+
+static void verify_print_table(
+    const struct verify_words *words, const struct manifest_table *then, const struct verify_table *now)
+{
+    static const char *const verdicts[] = {
+        [VERIFY_EQUAL] = "equal", [VERIFY_CHANGED] = "changed", [VERIFY_OTHER] = "other"};
+    char *title = NULL;
+
+    if (asprintf(&title, "%s%s%s", then->schema, *then->name ? "." : "",
+            *then->name ? then->name : "the query") < 0)
+        return;
+    if (!words->json) {
+        verify_print_words(title, then, now);
+    } else {
+        json_t *event = json_pack("{s:s, s:s, s:s, s:I}", "event", "table", "table", title, "verdict",
+            verdicts[now->verdict], "rows_then", (json_int_t)then->rows);
+        if (event && now->verdict == VERIFY_OTHER)
+            json_object_set_new(event, "text", json_string(now->text));
+        else if (event)
+            json_object_set_new(event, "rows_now", json_integer((json_int_t)now->rows));
+        verify_print_event(event);
+    }
+    free(title);
+}
+
+/* How many are not equal. */
+static int verify_with_database(const struct import_options *options, const struct verify_words *words,
+    const struct manifest *manifest, uint64_t *ret_differing, struct error *error)
+{
+    struct verify_table *tables = calloc(manifest->tables_count + 1, sizeof *tables);
+    const struct verify_options how = {.kind = &database_postgres,
+        .login = options->login,
+        .connections = options->plan.workers,
+        .snapshot = options->snapshot,
+        .read = options->read,
+        .note = verify_print_note};
+
+    if (!tables)
+        return error_set(error, ERROR_RETRY, "verifying: out of memory");
+    const int result = verify_tables(manifest, &how, tables, error);
+    *ret_differing = 0;
+    for (size_t i = 0; !result && i < manifest->tables_count; i++) {
+        verify_print_table(words, &manifest->tables[i], &tables[i]);
+        *ret_differing += tables[i].verdict != VERIFY_EQUAL;
+    }
+    free(tables);
+    return result;
+}
+
+/* ---- the command ------------------------------------------------------------------------------------------------- */
+
+/* What comes from the environment alone names no database: files can be verified where there is none. */
+static bool verify_is_named(const struct database_login *login)
+{
+    return login->address || login->host || login->port || login->name || login->user;
+}
+
+int import_verify(const struct import_options *options, struct error *error)
+{
+    __attribute__((cleanup(manifest_free))) struct manifest *manifest = NULL;
+    struct verify_words words = {.json = options->progress == IMPORT_PROGRESS_JSON};
+    const struct verify_teller teller = {verify_print_file, &words};
+    const bool compared = verify_is_named(&options->login);
+    struct verify_files files;
+    uint64_t differing = 0;
+
+    if (manifest_read(&manifest, options->verify, error) || verify_files(manifest, &teller, &files, error) ||
+        (compared && verify_with_database(options, &words, manifest, &differing, error)))
+        return -1;
+    if (words.json)
+        verify_print_event(json_pack("{s:s, s:I, s:I, s:I, s:I, s:b, s:I}", "event", "verified", "files",
+            (json_int_t)files.files, "bytes", (json_int_t)files.bytes, "files_differing",
+            (json_int_t)files.differing, "tables", (json_int_t)manifest->tables_count, "tables_compared",
+            compared, "tables_differing", (json_int_t)differing));
+    else
+        printf("%s: %" PRIu64 " files are as they were written\n", manifest->path, files.files);
+    if (files.differing || differing)
+        return error_set(error, ERROR_REJECT, "%s: %" PRIu64 " files and %" PRIu64 " tables differ",
+            manifest->path, files.differing, differing);
+    return 0;
+}

@@ -1,0 +1,55 @@
+/* manifest: manifest.json, which says what an import has made: enough to check every file, to say of which moment of the database it is, and to select the
+ * same rows again. job_manifest() (manifest.c) writes it; here it is read, by whoever checks an import. @thread any, one manifest: one at a time
+ */
+#ifndef PENSTOCK_TABLE_MANIFEST_H
+#define PENSTOCK_TABLE_MANIFEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+#define MANIFEST_VERSION 1
+#define MANIFEST_NAME "manifest.json"
+#define MANIFEST_SIZE_MAX ((size_t)1 << 30)
+
+struct manifest_file {
+    const char *name; /* in the table's directory; NULL: none, because there are no rows */
+    uint64_t rows, bytes;
+    uint32_t crc32c; /* of the file */
+};
+
+struct manifest_column {
+    const char *name, *type; /* as table.h has them */
+};
+
+struct manifest_table {
+    const char *schema, *name; /* "" of a query */
+    const char *directory; /* beside the manifest, "" for the same one */
+    uint64_t rows, checksum; /* checksum.h */
+    struct manifest_column *columns;
+    size_t columns_count;
+    struct manifest_file *files;
+    size_t files_count;
+};
+
+/* Texts are the manifest's. */
+struct manifest {
+    char *path; /* of manifest.json */
+    char *folder; /* that it is in */
+    const char *query, *where; /* NULL: none */
+    const char **columns; /* that were asked for */
+    size_t columns_count; /* 0: all there were */
+    bool arrays_as_text;
+    struct manifest_table *tables;
+    size_t tables_count;
+    struct json_t *json;
+};
+
+/* path: of the manifest, or of the directory that it is in. ERROR_REJECT: it is not there, or it is none; ERROR_RETRY: no memory. Names of files and directories
+ * that would lead elsewhere are refused. */
+int manifest_read(struct manifest **ret_manifest, const char *path, struct error *error);
+void manifest_free(struct manifest **manifest);
+
+#endif

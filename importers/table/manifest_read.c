@@ -1,0 +1,302 @@
+/* manifest_read: a manifest from its file; see manifest.h. */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/file.h"
+#include "table/checksum.h"
+#include "table/manifest.h"
+
+#define PLACE_MAX 64 /* "tables[12].files[3]" */
+#define CHECKSUM_DIGITS 16
+#define CRC_DIGITS 8
+
+/* ---- values ------------------------------------------------------------------------------------------------------ */
+
+static int manifest_complain(
+    const struct manifest *manifest, const char *place, const char *what, struct error *error)
+{
+    return error_set(error, ERROR_REJECT, "%s: this is no manifest of an import: %s%s%s", manifest->path,
+        place, *place ? ": " : "", what);
+}
+
+static void *manifest_room(size_t count, size_t size, struct error *error)
+{
+    void *room = calloc(count + 1, size);
+
+    if (!room)
+        error_set(error, ERROR_RETRY, "manifest: out of memory");
+    return room;
+}
+
+/* Members of an object, by the format of json_unpack(). */
+static int manifest_take(const struct manifest *manifest, const char *place, json_t *object,
+    struct error *error, const char *format, ...)
+{
+    json_error_t wrong;
+    va_list members;
+
+    va_start(members, format);
+    const int result = json_vunpack_ex(object, &wrong, 0, format, members);
+    va_end(members);
+    return result ? manifest_complain(manifest, place, wrong.text, error) : 0;
+}
+
+static int manifest_count(const struct manifest *manifest, const char *place, const char *name,
+    json_int_t number, uint64_t *ret_count, struct error *error)
+{
+    char what[PLACE_MAX];
+
+    snprintf(what, sizeof what, "\"%s\" is negative", name);
+    if (number < 0)
+        return manifest_complain(manifest, place, what, error);
+    *ret_count = (uint64_t)number;
+    return 0;
+}
+
+static int manifest_hex(const struct manifest *manifest, const char *place, const char *text, size_t digits,
+    uint64_t *ret_number, struct error *error)
+{
+    if (strlen(text) != digits || strspn(text, "0123456789abcdef") != digits)
+        return manifest_complain(manifest, place, "a checksum is no hexadecimal number", error);
+    *ret_number = strtoull(text, NULL, 16);
+    return 0;
+}
+
+/* Of a file or directory right beside the manifest, or in a table's directory. */
+static int manifest_name(
+    const struct manifest *manifest, const char *place, const char *name, struct error *error)
+{
+    if (!strchr(name, '/') && strcmp(name, ".") != 0 && strcmp(name, "..") != 0)
+        return 0;
+    return manifest_complain(manifest, place, "a name that leads out of the directory", error);
+}
+
+/* A text, or null. */
+static int manifest_text(const struct manifest *manifest, const char *place, const json_t *value,
+    const char **ret_text, struct error *error)
+{
+    if (!json_is_string(value) && !json_is_null(value))
+        return manifest_complain(manifest, place, "a text is missing", error);
+    *ret_text = json_string_value(value);
+    return 0;
+}
+
+/* ---- its parts --------------------------------------------------------------------------------------------------- */
+
+static int manifest_read_file(const struct manifest *manifest, const char *place, json_t *from,
+    struct manifest_file *file, struct error *error)
+{
+    json_t *name;
+    json_int_t rows, bytes;
+    const char *crc;
+    uint64_t number;
+
+    if (manifest_take(manifest, place, from, error, "{s:o, s:I, s:I, s:s}", "name", &name, "rows", &rows,
+            "bytes", &bytes, "crc32c", &crc) ||
+        manifest_text(manifest, place, name, &file->name, error) ||
+        manifest_count(manifest, place, "rows", rows, &file->rows, error) ||
+        manifest_count(manifest, place, "bytes", bytes, &file->bytes, error) ||
+        manifest_hex(manifest, place, crc, CRC_DIGITS, &number, error))
+        return -1;
+    file->crc32c = (uint32_t)number;
+    return file->name ? manifest_name(manifest, place, file->name, error) : 0;
+}
+
+static int manifest_read_files(const struct manifest *manifest, const char *place, json_t *from,
+    struct manifest_table *table, struct error *error)
+{
+    char inner[2 * PLACE_MAX];
+
+    table->files = manifest_room(json_array_size(from), sizeof *table->files, error);
+    if (!table->files)
+        return -1;
+    for (size_t i = 0; i < json_array_size(from); i++) {
+        snprintf(inner, sizeof inner, "%s.files[%zu]", place, i);
+        if (manifest_read_file(manifest, inner, json_array_get(from, i), &table->files[i], error))
+            return -1;
+        table->files_count++;
+    }
+    return 0;
+}
+
+static int manifest_read_columns(const struct manifest *manifest, const char *place, json_t *from,
+    struct manifest_table *table, struct error *error)
+{
+    char inner[2 * PLACE_MAX];
+
+    table->columns = manifest_room(json_array_size(from), sizeof *table->columns, error);
+    if (!table->columns)
+        return -1;
+    for (size_t i = 0; i < json_array_size(from); i++) {
+        struct manifest_column *column = &table->columns[i];
+        snprintf(inner, sizeof inner, "%s.columns[%zu]", place, i);
+        if (manifest_take(manifest, inner, json_array_get(from, i), error, "{s:s, s:s}", "name",
+                &column->name, "type", &column->type))
+            return -1;
+        table->columns_count++;
+    }
+    return 0;
+}
+
+static int manifest_read_table(const struct manifest *manifest, const char *place, json_t *from,
+    struct manifest_table *table, struct error *error)
+{
+    json_t *columns, *files;
+    json_int_t rows;
+    const char *checksum;
+
+    if (manifest_take(manifest, place, from, error, "{s:s, s:s, s:s, s:I, s:s, s:o, s:o}", "schema",
+            &table->schema, "name", &table->name, "directory", &table->directory, "rows", &rows, "checksum",
+            &checksum, "columns", &columns, "files", &files) ||
+        manifest_count(manifest, place, "rows", rows, &table->rows, error) ||
+        manifest_hex(manifest, place, checksum, CHECKSUM_DIGITS, &table->checksum, error) ||
+        manifest_name(manifest, place, table->directory, error))
+        return -1;
+    if (!json_is_array(columns) || !json_is_array(files))
+        return manifest_complain(manifest, place, "\"columns\" and \"files\" are lists", error);
+    return manifest_read_columns(manifest, place, columns, table, error) ||
+                   manifest_read_files(manifest, place, files, table, error)
+               ? -1
+               : 0;
+}
+
+static int manifest_read_tables(struct manifest *manifest, const json_t *from, struct error *error)
+{
+    char place[PLACE_MAX];
+
+    if (!json_is_array(from))
+        return manifest_complain(manifest, "tables", "this is no list", error);
+    manifest->tables = manifest_room(json_array_size(from), sizeof *manifest->tables, error);
+    if (!manifest->tables)
+        return -1;
+    for (size_t i = 0; i < json_array_size(from); i++) {
+        snprintf(place, sizeof place, "tables[%zu]", i);
+        manifest->tables_count++;
+        if (manifest_read_table(manifest, place, json_array_get(from, i), &manifest->tables[i], error))
+            return -1;
+    }
+    return 0;
+}
+
+static int manifest_read_selection(struct manifest *manifest, json_t *from, struct error *error)
+{
+    json_t *columns, *where, *query;
+    int arrays_as_text;
+
+    if (manifest_take(manifest, "selection", from, error, "{s:o, s:o, s:o, s:b}", "columns", &columns,
+            "where", &where, "query", &query, "arrays_as_text", &arrays_as_text) ||
+        manifest_text(manifest, "selection.where", where, &manifest->where, error) ||
+        manifest_text(manifest, "selection.query", query, &manifest->query, error))
+        return -1;
+    manifest->arrays_as_text = arrays_as_text != 0;
+    manifest->columns = manifest_room(json_array_size(columns), sizeof *manifest->columns, error);
+    if (!manifest->columns)
+        return -1;
+    for (size_t i = 0; i < json_array_size(columns); i++) {
+        manifest->columns[i] = json_string_value(json_array_get(columns, i));
+        if (!manifest->columns[i])
+            return manifest_complain(manifest, "selection.columns", "a name is missing", error);
+        manifest->columns_count++;
+    }
+    return 0;
+}
+
+static int manifest_read_all(struct manifest *manifest, struct error *error)
+{
+    json_t *selection, *tables;
+    const char *checksums;
+    int version;
+
+    if (manifest_take(manifest, "", manifest->json, error, "{s:i}", "manifest", &version))
+        return -1;
+    if (version != MANIFEST_VERSION)
+        return error_set(error, ERROR_REJECT, "%s: a manifest of version %d, this program knows version %d",
+            manifest->path, version, MANIFEST_VERSION);
+    if (manifest_take(manifest, "", manifest->json, error, "{s:s, s:o, s:o}", "checksums", &checksums,
+            "selection", &selection, "tables", &tables))
+        return -1;
+    if (strcmp(checksums, CHECKSUM_METHOD) != 0)
+        return error_set(error, ERROR_REJECT, "%s: checksums \"%s\", this program knows \"%s\"",
+            manifest->path, checksums, CHECKSUM_METHOD);
+    return manifest_read_selection(manifest, selection, error) ||
+                   manifest_read_tables(manifest, tables, error)
+               ? -1
+               : 0;
+}
+
+/* ---- its file ---------------------------------------------------------------------------------------------------- */
+
+static int manifest_load(struct manifest *manifest, struct error *error)
+{
+    cleanup_fd int fd = open(manifest->path, O_RDONLY | O_CLOEXEC);
+    struct stat status;
+    json_error_t wrong;
+
+    if (fd < 0 || fstat(fd, &status) != 0)
+        return error_set_errno(error, ERROR_REJECT, "%s", manifest->path);
+    if (!S_ISREG(status.st_mode) || (uint64_t)status.st_size > MANIFEST_SIZE_MAX)
+        return manifest_complain(
+            manifest, "", S_ISREG(status.st_mode) ? "it is too large" : "it is no file", error);
+    manifest->json = json_loadfd(fd, JSON_REJECT_DUPLICATES, &wrong);
+    if (manifest->json)
+        return 0;
+    return error_set(error, ERROR_REJECT, "%s:%d:%d: this is no JSON: %s", manifest->path, wrong.line,
+        wrong.column, wrong.text);
+}
+
+/* A directory means the manifest in it. */
+static int manifest_find(struct manifest *manifest, const char *path, struct error *error)
+{
+    struct stat status;
+    const bool folder = stat(path, &status) == 0 && S_ISDIR(status.st_mode);
+    const char *slash = strrchr(path, '/');
+
+    const int found =
+        folder ? asprintf(&manifest->path, "%s/" MANIFEST_NAME, path) : asprintf(&manifest->path, "%s", path);
+    if (found < 0) {
+        manifest->path = NULL;
+        return error_set(error, ERROR_RETRY, "manifest: out of memory");
+    }
+    manifest->folder = folder          ? strdup(path)
+                       : !slash        ? strdup(".")
+                       : slash == path ? strdup("/")
+                                       : strndup(path, (size_t)(slash - path));
+    return manifest->folder ? 0 : error_set(error, ERROR_RETRY, "manifest: out of memory");
+}
+
+int manifest_read(struct manifest **ret_manifest, const char *path, struct error *error)
+{
+    __attribute__((cleanup(manifest_free))) struct manifest *manifest =
+        manifest_room(1, sizeof *manifest, error);
+
+    if (!manifest || manifest_find(manifest, path, error) || manifest_load(manifest, error) ||
+        manifest_read_all(manifest, error))
+        return -1;
+    *ret_manifest = manifest;
+    manifest = NULL;
+    return 0;
+}
+
+void manifest_free(struct manifest **manifest)
+{
+    if (!*manifest)
+        return;
+    for (size_t i = 0; i < (*manifest)->tables_count; i++) {
+        free((*manifest)->tables[i].columns);
+        free((*manifest)->tables[i].files);
+    }
+    free((*manifest)->tables);
+    free((*manifest)->columns);
+    free((*manifest)->folder);
+    free((*manifest)->path);
+    json_decref((*manifest)->json);
+    free(*manifest);
+    *manifest = NULL;
+}

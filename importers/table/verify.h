@@ -1,0 +1,56 @@
+/* verify: holds an import's manifest against its files, and against the tables as they are now.
+ *
+ * Files are read again: size and CRC32C, and what lies beside them and is not the import's. Tables are read again over several connections in one new
+ * snapshot; rows are counted and summed (checksum.h) as they were when they were imported, and nothing is written. What differs is told; only what keeps the
+ * comparison itself from being done is an error.
+ * @thread one at a time
+ */
+#ifndef PENSTOCK_TABLE_VERIFY_H
+#define PENSTOCK_TABLE_VERIFY_H
+
+#include "table/database.h"
+#include "table/manifest.h"
+
+#define VERIFY_CONNECTIONS_MAX 64
+
+/* One sentence about something that differs: "DIRECTORY/FILE: ...". Only during the call. */
+struct verify_teller {
+    void (*tell)(void *context, const char *sentence);
+    void *context;
+};
+
+struct verify_files {
+    uint64_t files, bytes; /* that were as the manifest says */
+    uint64_t differing; /* that were told of */
+};
+
+int verify_files(const struct manifest *manifest, const struct verify_teller *teller,
+    struct verify_files *ret_files, struct error *error);
+
+enum verify_verdict {
+    VERIFY_EQUAL,
+    VERIFY_CHANGED, /* other rows than then */
+    VERIFY_OTHER, /* cannot be compared: not there, or with other columns; the text says what */
+};
+
+struct verify_table {
+    enum verify_verdict verdict;
+    uint64_t rows; /* now */
+    char text[ERROR_TEXT_SIZE];
+};
+
+struct verify_options {
+    const struct database_kind *kind;
+    struct database_login login;
+    unsigned connections; /* 1 to VERIFY_CONNECTIONS_MAX */
+    struct snapshot_options snapshot;
+    struct read_options read;
+    void (*note)(void *context, const char *text); /* a choice that was made, for people */
+    void *context;
+};
+
+/* tables: as many as the manifest's, in their order. Errors are the database's; ERROR_RETRY: it can be tried again. */
+int verify_tables(const struct manifest *manifest, const struct verify_options *options,
+    struct verify_table *ret_tables, struct error *error);
+
+#endif
