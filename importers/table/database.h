@@ -8,6 +8,7 @@
 #ifndef PENSTOCK_TABLE_DATABASE_H
 #define PENSTOCK_TABLE_DATABASE_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -29,6 +30,8 @@ struct database_login {
     const char *password_file; /* of this one password */
     const char *tls_mode, *tls_ca, *tls_certificate, *tls_key;
     unsigned connect_timeout; /* seconds, for one host; 0: 30 */
+    const atomic_bool *
+        stop; /* a signal handler may set it, and all connections are stopped, also those that are being made */
 };
 
 /* What stands behind the last error of a connection. */

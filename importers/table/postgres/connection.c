@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,8 +37,15 @@ static const struct {
     {"search_path", "", 0, 0},
 };
 
+#define STOP_LOOK 250 /* milliseconds: the flag of a signal handler wakes nobody */
+#define CANCEL_PATIENCE 2 /* seconds */
 #define SESSION_SETTINGS (sizeof session_settings / sizeof *session_settings)
 #define SESSION_TEXT 4096
+
+static bool is_stopped(const struct pg_connection *connection)
+{
+    return atomic_load(&connection->stopped) || (connection->stop && atomic_load(connection->stop));
+}
 
 /* ---- errors ---------------------------------------------------------------------------------------------------- */
 
@@ -65,7 +73,7 @@ int pg_fail(struct pg_connection *connection, const char *what, const PGresult *
     char text[ERROR_TEXT_SIZE];
     enum error_kind kind;
 
-    if (atomic_load(&connection->stopped))
+    if (is_stopped(connection))
         return fail_stopped(connection, what, error);
     snprintf(connection->state, sizeof connection->state, "%s", state ? state : "");
     pg_state_judge(connection->state, &kind, &connection->database.trouble);
@@ -92,11 +100,14 @@ static int wait_socket(struct pg_connection *connection, short events, int timeo
         {.fd = PQsocket(connection->libpq), .events = events}, {.fd = connection->wake, .events = POLLIN}};
 
     for (;;) {
-        if (atomic_load(&connection->stopped))
+        if (is_stopped(connection))
             return -1;
-        const int ready = poll(ends, 2, timeout);
-        if (ready == 0)
+        const int step = timeout < 0 || timeout > STOP_LOOK ? STOP_LOOK : timeout;
+        const int ready = poll(ends, 2, step);
+        if (ready == 0 && timeout == step)
             return 0;
+        if (ready == 0 && timeout > 0)
+            timeout -= step;
         if (ready > 0 && ends[0].revents)
             return 1;
         if (ready < 0 && errno != EINTR)
@@ -181,14 +192,32 @@ int pg_query(struct pg_connection *connection, const char *what, const char *sql
     return pg_await_all(connection, what, ret_result, error);
 }
 
-void pg_cancel(struct pg_connection *connection)
+static void *cancel_send(void *cancel)
 {
     char ignored[256];
-    PGcancel *cancel = PQgetCancel(connection->libpq);
 
-    if (cancel)
-        PQcancel(cancel, ignored, sizeof ignored);
+    PQcancel(cancel, ignored, sizeof ignored);
     PQfreeCancel(cancel);
+    return NULL;
+}
+
+/* It connects, and waits for the server to end that connection: for ever, where nothing comes through. So nobody waits for it for long. */
+void pg_cancel(struct pg_connection *connection)
+{
+    PGcancel *cancel = PQgetCancel(connection->libpq);
+    struct timespec until;
+    pthread_t thread;
+
+    if (!cancel)
+        return;
+    if (pthread_create(&thread, NULL, cancel_send, cancel) != 0) {
+        PQfreeCancel(cancel);
+        return;
+    }
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += CANCEL_PATIENCE;
+    if (pthread_timedjoin_np(thread, NULL, &until) != 0)
+        pthread_detach(thread);
 }
 
 void pg_connection_stop(struct database_connection *connection)
@@ -398,6 +427,7 @@ int pg_connection_open(
     if (!connection)
         return error_set(error, ERROR_RETRY, "database: out of memory");
     connection->database.kind = &database_postgres;
+    connection->stop = database->stop;
     connection->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (connection->wake < 0)
         return error_set_errno(error, ERROR_RETRY, "database: eventfd");

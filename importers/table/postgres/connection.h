@@ -18,6 +18,7 @@
 
 struct database {
     struct pg_address *address;
+    const atomic_bool *stop; /* NULL: none */
 };
 
 struct pg_read_state; /* read.c: what is kept from split to split */
@@ -27,6 +28,7 @@ struct pg_connection {
     PGconn *libpq;
     int wake; /* eventfd: stop() */
     atomic_bool stopped;
+    const atomic_bool *stop; /* as the database has it */
     char state[PG_STATE_LENGTH + 1]; /* SQLSTATE of the last error, or "" */
     char *search_path; /* as the user has it */
     char *schemas; /* what of it is there, as the text of an array */

@@ -24,6 +24,7 @@ static int postgres_open(
         return error_set(error, ERROR_RETRY, "database: out of memory");
     if (pg_address_open(login, &database->address, error))
         return -1;
+    database->stop = login->stop;
     *ret_database = database;
     database = NULL;
     return 0;
