@@ -2,6 +2,7 @@
 
 import datetime
 import gzip
+import json
 import random
 import uuid
 
@@ -19,7 +20,7 @@ OPENERS = {"none": lambda path: open(path, "rb"), "gzip": lambda path: gzip.open
 TYPED = ("bool", "int32", "int64", "float32", "float64", "decimal", "date", "time", "timestamp", "timestamp_utc", "uuid", "string",
          "json", "bytes")
 DUCKDB = {"bool": "BOOLEAN", "int32": "INTEGER", "int64": "BIGINT", "float32": "FLOAT", "float64": "DOUBLE", "date": "DATE", "time": "TIME",
-          "timestamp": "TIMESTAMP", "timestamp_utc": "TIMESTAMPTZ", "uuid": "UUID", "string": "VARCHAR", "json": "JSON",
+          "timestamp": "TIMESTAMP", "timestamp_utc": "TIMESTAMP", "uuid": "UUID", "string": "VARCHAR", "json": "JSON",
           "bytes": "VARCHAR"}
 ARROW = {"bool": pyarrow.bool_(), "int32": pyarrow.int32(), "int64": pyarrow.int64(), "float32": pyarrow.float32(),
          "float64": pyarrow.float64()}
@@ -63,9 +64,9 @@ def test_infinite_times(write_table):
 
 
 def typed_table(seed, kinds, rows=300):
-    """Random columns of each type and a list of it, of values that a typed reader can hold."""
+    """Random columns of each type and a list of it, of values that a typed reader can hold (DuckDB takes long numbers of JSON for doubles)."""
     dice = random.Random(seed)
-    fields = [field(kind, kind, 38, 9) for kind in kinds] + [field(f"{kind} list", "list", 38, 9, element=kind) for kind in kinds]
+    fields = [field(kind, kind, 15, 6) for kind in kinds] + [field(f"{kind} list", "list", 15, 6, element=kind) for kind in kinds]
     columns = [[finite(one, value) for value in tables.column(dice, one, rows, 0.2)] for one in fields]
     return fields, [list(row) for row in zip(*columns)]
 
@@ -87,6 +88,11 @@ def plain(kind, value):
     return text(kind, value) if kind == "bytes" and value is not None else value
 
 
+def parsed(value):
+    """JSON, or a list of it; its null and NULL are one."""
+    return [parsed(one) for one in value] if isinstance(value, list) else value and json.loads(value)
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_duckdb(write_table, seed):
     fields, rows = typed_table(seed, TYPED)
@@ -98,15 +104,13 @@ def test_duckdb(write_table, seed):
 
     columns = {one["name"]: duck(one) for one in fields}
     with duckdb.connect() as database:
-        database.execute("SET TimeZone = 'UTC'")
         got = database.execute(f"SELECT * FROM read_json('{path}', format = 'newline_delimited', columns = {columns})").fetchall()
     assert len(got) == len(rows)
     for number, (row, wanted) in enumerate(zip(got, rows)):
         for one, value, expected in zip(fields, row, wanted):
             kind = one.get("element", one["type"])
             if kind == "json":  # DuckDB writes it anew
-                value = [item and loads(item) for item in value] if isinstance(value, list) else value and loads(value)
-                expected = [item and loads(item) for item in expected] if isinstance(expected, list) else expected and loads(expected)
+                value, expected = parsed(value), parsed(expected)
             assert from_duckdb(kind, value) == plain(kind, expected), f"row {number}, {one}"
 
 
