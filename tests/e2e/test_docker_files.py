@@ -16,7 +16,7 @@ DOCKER = ROOT / "docker"
 COMPOSE = yaml.safe_load((DOCKER / "compose.yaml").read_text())
 SERVICES = COMPOSE["services"]
 TRIAL = yaml.safe_load((DOCKER / "penstock.yaml").read_text())
-SECTIONS = {"build": {"build"}, "penstock": {"run"}, "door": {"door"}}
+SECTIONS = {"build": {"build"}, "run": {"run"}, "trial": {"door"}}
 
 
 def instructions():
@@ -74,7 +74,7 @@ def test_configuration_of_the_trial_is_valid():
 
 def test_configuration_fits_a_container():
     assert TRIAL["gateway"]["id"], "a container's host name changes, and then its data is refused"
-    assert TRIAL["gateway"]["data"] == of_stage("penstock", "VOLUME")[0]
+    assert TRIAL["gateway"]["data"] == of_stage("run", "VOLUME")[0]
     assert "admin" not in TRIAL, "HEALTHCHECK and door look at the default address"
 
 
@@ -90,11 +90,16 @@ def test_published_on_loopback_only(service):
 def test_http_and_admin_are_reached_from_the_machine():
     outside = published("penstock")
     assert outside[port_of(TRIAL["http"]["listen"][0])] == ("127.0.0.1", 8080)
-    door = json.loads(of_stage("door", "CMD")[0])
-    listening = int(re.search(r"TCP-LISTEN:(\d+)", " ".join(door)).group(1))
-    assert outside[listening] == ("127.0.0.1", 8081)
-    assert SERVICES["admin-door"]["network_mode"] == "service:penstock"
-    assert door[-1] == f"TCP:{default('admin.listen')}"
+    assert SERVICES["penstock"]["build"]["target"] == "trial"
+    listening, leads_to = re.search(r"socat TCP-LISTEN:(\d+)\S* TCP:(\S+) & exec penstock ", of_stage("trial", "ENTRYPOINT")[0]).groups()
+    assert outside[int(listening)] == ("127.0.0.1", 8081)
+    assert leads_to == default("admin.listen")
+
+
+def test_the_image_has_no_door_unless_it_is_asked_for():
+    assert DOCKERFILE[-1][0] == "penstock", "what is built without a target"
+    assert json.loads(of_stage("penstock", "ENTRYPOINT")[0]) == ["penstock"]
+    assert of_stage("penstock", "FROM") == ["run AS penstock"]
 
 
 def default(name):
@@ -135,7 +140,8 @@ def test_compose_names_what_there_is():
             source = mount.split(":")[0]
             assert (DOCKER / source).is_file() if source.startswith(".") else source in COMPOSE["volumes"]
     mounted = SERVICES["penstock"]["volumes"][0].split(":")[1]
-    assert json.loads(of_stage("penstock", "CMD")[0]) == ["run", "-c", mounted]
+    for stage in ("trial", "penstock"):
+        assert json.loads(of_stage(stage, "CMD")[0]) == ["run", "-c", mounted]
 
 
 # ---- Dockerfile ------------------------------------------------------------------------------------------------------
@@ -149,7 +155,7 @@ def test_packages_come_from_the_list():
             used.setdefault(stage, set()).update(words.split())
     assert used == SECTIONS
     assert set.union(*SECTIONS.values()) <= set(sections())
-    assert json.loads(of_stage("door", "CMD")[0])[0] in sections()["door"]
+    assert "socat" in sections()["door"]
 
 
 def test_copied_files_exist_and_are_sent():
@@ -169,15 +175,15 @@ def test_the_build_gets_every_folder_of_sources():
 
 def test_images_do_not_run_as_root():
     """In numbers: what starts an image cannot ask the image who a name is."""
-    for stage in ("penstock", "door"):
+    for stage in ("run", "trial"):
         assert re.fullmatch(r"[1-9]\d+:[1-9]\d+", of_stage(stage, "USER")[-1])
-    made = " ".join(of_stage("penstock", "RUN"))
-    assert "--uid " + of_stage("penstock", "USER")[-1].split(":")[0] in made
+    made = " ".join(of_stage("run", "RUN"))
+    assert "--uid " + of_stage("run", "USER")[-1].split(":")[0] in made
 
 
 def is_healthy(gateway):
     """What the image's own command says, asked of this gateway's port."""
-    command = json.loads(of_stage("penstock", "HEALTHCHECK")[0].split("CMD ")[1])
+    command = json.loads(of_stage("run", "HEALTHCHECK")[0].split("CMD ")[1])
     usual = "/dev/tcp/" + default("admin.listen").replace(":", "/") + " "
     assert usual in command[-1]
     command[-1] = command[-1].replace(usual, f"/dev/tcp/127.0.0.1/{gateway.ports['admin']} ")
