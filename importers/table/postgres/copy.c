@@ -89,38 +89,47 @@ static int take_header(struct slice *message, struct error *error)
     return 0;
 }
 
-/* What the rows before it added is kept; of this one everything goes. */
-static void drop_row(struct pg_copy *copy, struct column_batch *batch)
+/* What the rows before it added is kept; of this one, whose first `count` fields were looked at, everything goes. */
+static void drop_row(struct pg_copy *copy, struct column_batch *batch, const char *fields, size_t count)
 {
     column_batch_drop_row(batch);
+    for (size_t i = 0; i < count; i++) {
+        const uint32_t length = pg_uint32(fields);
+        copy->seen[i].nulls -= length == UINT32_MAX;
+        fields += 4 + (length == UINT32_MAX ? 0 : (size_t)length);
+    }
     for (size_t i = 0; i < copy->columns_count; i++)
         pg_decoder_take_counts(copy->columns[i].decoder);
 }
 
-/* The fields' values, each in its column. */
-static int add_fields(struct pg_copy *copy, struct slice rest, struct column_batch *batch, bool *ret_counted,
-    struct error *error)
+/* The fields' values, each in its column. seen->nulls: which were NULL in the table; those that became NULL here are in the counts.
+ * *ret_count: fields that have their value, also after a failure. */
+static int add_fields(struct pg_copy *copy, struct slice rest, struct column_batch *batch, size_t *ret_count,
+    bool *ret_counted, struct error *error)
 {
-    for (size_t i = 0; i < copy->columns_count; i++) {
-        const struct copy_column *to = &copy->columns[i];
+    const char *at = rest.data, *const end = rest.data + rest.length;
+
+    for (size_t i = 0; i < copy->columns_count; i++, ++*ret_count) {
+        struct pg_decoder *decoder = copy->columns[i].decoder;
         struct column *column = &batch->columns[i];
-        if (rest.length < 4)
+        if (end - at < 4)
             return error_set(error, ERROR_REJECT, "column %s: the row is cut off", column->field->name);
-        const uint32_t length = pg_uint32(rest.data);
-        rest = (struct slice){rest.data + 4, rest.length - 4};
+        const uint32_t length = pg_uint32(at);
+        at += 4;
         if (length == UINT32_MAX) {
             column_add_null(column);
+            copy->seen[i].nulls++;
             continue;
         }
-        if (length > rest.length)
+        if (length > (size_t)(end - at))
             return error_set(error, ERROR_REJECT, "column %s: the row is cut off", column->field->name);
-        if (to->decode(to->decoder, column, (struct slice){rest.data, length}, error))
+        if (copy->columns[i].decode(decoder, column, (struct slice){at, length}, error))
             return error_wrap(error, "column %s", column->field->name);
-        rest = (struct slice){rest.data + length, rest.length - length};
-        *ret_counted = *ret_counted || pg_decoder_counted(to->decoder);
+        at += length;
+        *ret_counted |= decoder->counted;
     }
-    if (rest.length)
-        return error_set(error, ERROR_REJECT, "%zu bytes are left over behind the row", rest.length);
+    if (at < end)
+        return error_set(error, ERROR_REJECT, "%zu bytes are left over behind the row", (size_t)(end - at));
     return 0;
 }
 
@@ -171,31 +180,19 @@ static void add_key(struct pg_copy *copy, const struct column *column)
     key->known = true;
 }
 
-/* Which columns were NULL in the table; those that became NULL here are in the counts. */
-static void add_nulls(struct pg_copy *copy, const struct column_batch *batch, struct slice rest)
-{
-    for (size_t i = 0; i < copy->columns_count; i++) {
-        const uint32_t length = pg_uint32(rest.data);
-        const size_t step = 4 + (length == UINT32_MAX ? 0 : (size_t)length);
-        copy->seen[i].nulls += length == UINT32_MAX;
-        rest = (struct slice){rest.data + step, rest.length - step};
-    }
-    if (copy->key < copy->columns_count)
-        add_key(copy, &batch->columns[copy->key]);
-}
-
 /* fields: behind their number. */
 static int add_row(struct pg_copy *copy, struct slice fields, struct column_batch *batch,
     enum pg_copy_result *ret_result, struct error *error)
 {
     bool counted = false;
+    size_t count = 0;
 
     if (batch->rows == batch->rows_max) {
         *ret_result = PG_COPY_FULL;
         return 0;
     }
-    if (add_fields(copy, fields, batch, &counted, error)) {
-        drop_row(copy, batch);
+    if (add_fields(copy, fields, batch, &count, &counted, error)) {
+        drop_row(copy, batch, fields.data, count);
         /* There may be no room behind the rows that are there: whether it is the row's fault shows in an empty batch. */
         if (!batch->rows)
             return -1;
@@ -203,7 +200,8 @@ static int add_row(struct pg_copy *copy, struct slice fields, struct column_batc
         return 0;
     }
     column_batch_end_row(batch);
-    add_nulls(copy, batch, fields);
+    if (copy->key < copy->columns_count)
+        add_key(copy, &batch->columns[copy->key]);
     if (counted)
         add_counts(copy);
     copy->rows++;

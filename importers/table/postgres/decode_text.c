@@ -29,8 +29,12 @@ int pg_text_decode(struct pg_decoder *decoder, struct column *column, struct sli
 {
     if (decoder->check_utf8 && check_utf8(decoder, value, error))
         return -1;
-    if (bytes_add(&column->values, value.data, value.length, error))
+    struct bytes *values = &column->values;
+    if (value.length > values->capacity - values->length && bytes_reserve(values, value.length, error))
         return -1;
+    if (value.length)
+        memcpy(values->data + values->length, value.data, value.length);
+    values->length += value.length;
     return pg_decode_end(column);
 }
 
