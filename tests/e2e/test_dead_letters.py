@@ -252,7 +252,7 @@ def test_used_up_quota_stops_one_stream_until_letters_go(gateway):
     one.send("a line", "/unorganized", content_type="text/plain")
     status, state = one.ready()
     assert status == 200 and "dead-letters" in [condition["name"] for condition in state["conditions"]]
-    assert one.metric("penstock_dead_letter_bytes") > 1 << 20
+    wait_until("the metric", lambda: one.metric("penstock_dead_letter_bytes") > 1 << 20)
     assert run_command("dead-letters", "drop", "readings", cwd=one.directory).returncode == 0
     wait_until("it takes records again", lambda: one.post("/readings", "{\"sensor_id\":1}").status == 200)
     wait_until("no condition", lambda: one.ready()[1]["conditions"] == [])
