@@ -1,5 +1,5 @@
 /* import: `penstock import [OPTION]... TABLE...`: tables of a database as files in a directory of their own. What it does is table/job.h's; here are the
- * command line, the password, the signals, and what people see. Exit status: 0 all is there, 1 nothing is, 2 a wrong command line.
+ * command line, the password, the signals, and what people see. Exit status: 0 all is there, 1 it is not, 2 a wrong command line.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -103,18 +103,22 @@ static void import_fill(struct job_options *job, const struct import_options *op
             .columns_count = options->columns.count,
             .where = options->where,
             .views = options->views,
+            .lock_wait = options->snapshot.lock_wait,
             .types = &options->types},
         .snapshot = options->snapshot,
         .plan = options->plan,
         .read = options->read,
         .file = options->file,
         .target = options->target,
+        .resume = (enum job_resume)options->resume,
+        .keep_snapshot = options->keep_snapshot,
         .tool = shown,
         .clock = &clock_system,
         .stop = &import_stop,
         .tell = import_progress_tell,
         .note = import_progress_note,
     };
+    job->login.stop = &import_stop;
 }
 
 static int import_explain(struct job *job, struct error *error)
@@ -128,7 +132,34 @@ static int import_explain(struct job *job, struct error *error)
     return 0;
 }
 
-static int import_work(const struct import_options *options, const char *shown, struct error *error)
+/* What the import leaves, and how to go on with it. */
+static void import_say_left(struct job *job, struct import_teller *teller, int argc, char **argv)
+{
+    const struct job_left left = job_left(job);
+    cleanup_bytes struct bytes text;
+    struct error error;
+
+    bytes_init(&text, IMPORT_TEXT_MAX);
+    if (!left.kept ||
+        bytes_print(
+            &text, &error, "%zu of %zu splits are finished and kept; ", left.splits_done, left.splits) ||
+        (left.held ? bytes_print(&text, &error, "their snapshot is held for %u seconds. ", left.seconds)
+                   : bytes_add_text(&text, "their snapshot is not held. ", &error)) ||
+        bytes_add_text(&text, "To go on: ", &error) || import_options_again(argc, argv, &text, &error) ||
+        bytes_add(&text, "", 1, &error))
+        return;
+    import_progress_note(teller, text.data);
+}
+
+/* The words lie one behind the other. */
+static void import_take_title(struct job_options *job, int argc, char **argv)
+{
+    job->title = argv[0];
+    job->title_size = (size_t)(argv[argc - 1] - argv[0]) + strlen(argv[argc - 1]) + 1;
+}
+
+static int import_work(
+    const struct import_options *options, int argc, char **argv, const char *shown, struct error *error)
 {
     __attribute__((cleanup(job_close))) struct job *job = NULL;
     struct import_teller teller;
@@ -136,13 +167,16 @@ static int import_work(const struct import_options *options, const char *shown, 
 
     import_progress_open(&teller, options->progress);
     import_fill(&job_options, options, shown);
+    import_take_title(&job_options, argc, argv);
     job_options.context = &teller;
     if (job_open(&job, &job_options, options->explain, error))
         return -1;
     if (options->explain)
         return import_explain(job, error);
-    if (job_run(job, error))
+    if (job_run(job, error)) {
+        import_say_left(job, &teller, argc, argv);
         return -1;
+    }
     const struct job_summary summary = job_summary(job);
     import_progress_done(&teller, &summary, options->target);
     return 0;
@@ -172,9 +206,17 @@ static int import_run(struct import_options *options, int argc, char **argv, str
         return -1;
     if (!options->verify)
         import_catch_signals();
-    int result = options->verify ? import_verify(options, error) : import_work(options, shown.data, error);
+    int result =
+        options->verify ? import_verify(options, error) : import_work(options, argc, argv, shown.data, error);
     explicit_bzero(password, sizeof password);
     return result;
+}
+
+static void import_complain(const struct error *error)
+{
+    fputs("penstock import: ", stderr);
+    import_say(error->text);
+    fputc('\n', stderr);
 }
 
 int command_import(int argc, char **argv)
@@ -184,7 +226,7 @@ int command_import(int argc, char **argv)
     int result;
 
     if (import_options_parse(&options, argc, argv, &error)) {
-        fprintf(stderr, "penstock import: %s\n", error.text);
+        import_complain(&error);
         return COMMAND_USAGE;
     }
     if (options.help)
@@ -194,6 +236,6 @@ int command_import(int argc, char **argv)
     else
         result = import_run(&options, argc, argv, &error);
     if (result)
-        fprintf(stderr, "penstock import: %s\n", error.text);
+        import_complain(&error);
     return result ? COMMAND_FAILED : COMMAND_OK;
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/option.h"
+#include "table/job.h"
 #include "base/utf8.h"
 
 #define IMPORT_WORKERS 2
@@ -49,9 +50,9 @@ static int import_take_option(
         return error_set(error, ERROR_REJECT, "--%s takes no value", row->name);
     if (value)
         value++;
-    else if (row->value && ++*at == argc)
+    else if (row->value && !row->attached && ++*at == argc)
         return error_set(error, ERROR_REJECT, "--%s: %s is missing", row->name, row->value);
-    else if (row->value)
+    else if (row->value && !row->attached)
         value = argv[*at];
     if (import_value_take(options, row, value, error))
         return error_wrap(error, "--%s", row->name);
@@ -66,6 +67,7 @@ static void import_defaults(struct import_options *options)
         .codec = IMPORT_CODEC_UNSET,
         .plan.workers = IMPORT_WORKERS,
         .snapshot.lock_wait = IMPORT_LOCK_WAIT,
+        .keep_snapshot = JOB_KEEP_SNAPSHOT,
     };
 }
 
@@ -188,8 +190,8 @@ int import_options_help(struct bytes *text, struct error *error)
         return -1;
     for (size_t i = 0; i < import_rows_count; i++) {
         const struct import_row *row = &import_rows[i];
-        if (bytes_print(text, error, "  --%s%s%s\n        %s\n", row->name, row->value ? " " : "",
-                row->value ? row->value : "", row->help))
+        if (bytes_print(text, error, "  --%s%s%s\n        %s\n", row->name,
+                row->value && !row->attached ? " " : "", row->value ? row->value : "", row->help))
             return -1;
     }
     return 0;
@@ -242,6 +244,49 @@ int import_options_shown(int argc, char **argv, struct bytes *text, struct error
                 : shown_add(word, strlen(word), text, error))
             return -1;
         at += !row;
+    }
+    return 0;
+}
+
+/* As a shell takes it for one word. */
+static int import_quote(const char *word, struct bytes *text, struct error *error)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_=./:,+@%";
+
+    if (*word && word[strspn(word, plain)] == '\0')
+        return bytes_add_text(text, word, error);
+    if (bytes_add_text(text, "'", error))
+        return -1;
+    for (; *word; word++)
+        if (*word == '\'' ? bytes_add_text(text, "'\\''", error) : bytes_add(text, word, 1, error))
+            return -1;
+    return bytes_add_text(text, "'", error);
+}
+
+int import_options_again(int argc, char **argv, struct bytes *text, struct error *error)
+{
+    bool only_names = false, hide = false;
+
+    if (bytes_add_text(text, "penstock import --resume", error))
+        return -1;
+    for (int i = 1; i < argc; i++) {
+        const bool option = !hide && !only_names && !strncmp(argv[i], "--", 2);
+        const size_t length = strcspn(argv[i], "=");
+        const struct import_row *row = option ? import_row_find(argv[i] + 2, length - 2) : NULL;
+        const bool secret = row && row->secret, whole = argv[i][length] == '\0';
+        only_names |= option && length == 2 && whole;
+        if (row && row->kind == TAKE_RESUME)
+            continue;
+        if (bytes_add_text(text, " ", error) ||
+            (hide                  ? bytes_add_text(text, "...", error)
+                : secret && !whole ? bytes_print(text, error, "%.*s=...", (int)length, argv[i])
+                                   : import_quote(argv[i], text, error)))
+            return -1;
+        hide = secret && whole;
+        /* What is this one's value is no option. */
+        if (row && row->value && !row->attached && whole && !secret && i + 1 < argc &&
+            (bytes_add_text(text, " ", error) || import_quote(argv[++i], text, error)))
+            return -1;
     }
     return 0;
 }

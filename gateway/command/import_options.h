@@ -42,6 +42,8 @@ struct import_options {
     struct snapshot_options snapshot;
     struct read_options read;
     enum import_progress progress;
+    unsigned resume; /* 0, or one more than the number of --resume's choice */
+    unsigned keep_snapshot;
     bool explain, print_types, help;
 };
 
@@ -58,6 +60,7 @@ enum import_kind {
     TAKE_NUMBER, /* unsigned, least to most */
     TAKE_SIZE, /* size_t, with KiB, MiB, GiB */
     TAKE_CHOICE, /* an enum's number, by name */
+    TAKE_RESUME, /* the same and one more, 1 without a value */
     TAKE_ENCLOSED, /* char, and how it encloses */
     TAKE_DECIMAL, /* "P,S" */
 };
@@ -69,6 +72,7 @@ struct import_row {
     unsigned least, most;
     const char *choices; /* "a|b|c" for 0, 1, 2 */
     bool delimiter;
+    bool attached; /* the value may be left out: it stands behind = only */
     bool secret; /* never shown again; an address may hold a password */
 };
 
@@ -85,6 +89,8 @@ int import_options_parse(struct import_options *ret_options, int argc, char **ar
 void import_options_free(struct import_options *options);
 
 int import_options_help(struct bytes *text, struct error *error);
+/* The command line, quoted for a shell, that goes on with an import: with --resume, without the values of secrets. */
+int import_options_again(int argc, char **argv, struct bytes *text, struct error *error);
 /* The command line as JSON may show it: without the values of secrets. */
 int import_options_shown(int argc, char **argv, struct bytes *text, struct error *error);
 

@@ -5,7 +5,10 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
+
+#include "base/utf8.h"
 
 #define PROGRESS_LINES_MAX 20 /* on a terminal: the tables that are being read, and what is left */
 #define PROGRESS_TERMINAL_PERIOD (CLOCK_SECOND / 4)
@@ -21,15 +24,39 @@ void import_progress_open(struct import_teller *teller, enum import_progress how
     }
 }
 
+/* A control character of ASCII, or of those that Unicode has between 0x80 and 0x9F. */
+static bool say_is_control(const char *text, size_t length)
+{
+    const unsigned char byte = (unsigned char)*text;
+
+    return length == 1 ? byte < 0x20 || byte == 0x7f
+                       : length == 2 && byte == 0xc2 && (unsigned char)text[1] < 0xa0;
+}
+
+void import_say(const char *text)
+{
+    for (size_t left = strlen(text), step; left > 0; text += step, left -= step) {
+        const size_t length = utf8_sequence(text, left);
+        step = length ? length : 1;
+        if (length && !say_is_control(text, length))
+            fwrite(text, 1, length, stderr);
+        else
+            for (size_t i = 0; i < step; i++)
+                fprintf(stderr, "\\x%02X", (unsigned)(unsigned char)text[i]);
+    }
+}
+
 static void progress_print(const struct job_progress *table, int64_t elapsed, const char *end)
 {
     const double seconds = (double)elapsed / (double)CLOCK_SECOND + 1e-3;
     const double estimated = table->rows_estimated > (double)table->rows ? table->rows_estimated : 0;
 
-    fprintf(stderr, "%s: %" PRIu64 " rows, %.1f MB/s, split %zu of %zu", table->title, table->rows,
+    import_say(table->title);
+    fprintf(stderr, ": %" PRIu64 " rows, %.1f MB/s, split %zu of %zu", table->rows,
         (double)table->bytes / 1e6 / seconds, table->splits_done, table->splits);
-    if (table->splits_done < table->splits && estimated > 0 && table->rows > 0) {
-        const double left = seconds * (estimated - (double)table->rows) / (double)table->rows;
+    if (table->splits_done < table->splits && estimated > 0 && table->rows > table->rows_kept) {
+        const double left =
+            seconds * (estimated - (double)table->rows) / (double)(table->rows - table->rows_kept);
         fprintf(stderr, ", %.0f %%, %.0f s left", 100 * (double)table->rows / estimated, left);
     }
     if (table->again)
@@ -116,7 +143,9 @@ void import_progress_note(void *context, const char *text)
         json_decref(event);
         return;
     }
-    fprintf(stderr, "penstock: %s\n", text);
+    fputs("penstock: ", stderr);
+    import_say(text);
+    fputc('\n', stderr);
     teller->shown = 0;
 }
 
@@ -125,10 +154,11 @@ void import_progress_done(struct import_teller *teller, const struct job_summary
     const double seconds = (double)summary->elapsed / (double)CLOCK_SECOND + 1e-3;
 
     if (teller->how == IMPORT_PROGRESS_JSON) {
-        json_t *event = json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:f}", "event", "done", "target",
-            target, "tables", (json_int_t)summary->tables, "files", (json_int_t)summary->files, "rows",
-            (json_int_t)summary->rows, "bytes_read", (json_int_t)summary->bytes_read, "bytes_written",
-            (json_int_t)summary->bytes_written, "seconds", seconds);
+        json_t *event = json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f}", "event", "done",
+            "target", target, "tables", (json_int_t)summary->tables, "files", (json_int_t)summary->files,
+            "rows", (json_int_t)summary->rows, "bytes_read", (json_int_t)summary->bytes_read, "bytes_written",
+            (json_int_t)summary->bytes_written, "rows_kept", (json_int_t)summary->rows_kept, "splits_kept",
+            (json_int_t)summary->splits_kept, "seconds", seconds);
         if (event) {
             json_dumpf(event, stderr, JSON_COMPACT | JSON_PRESERVE_ORDER);
             fputc('\n', stderr);
@@ -136,10 +166,14 @@ void import_progress_done(struct import_teller *teller, const struct job_summary
         json_decref(event);
         return;
     }
+    import_say(target);
     fprintf(stderr,
-        "%s: %" PRIu64 " rows of %" PRIu64 " tables in %" PRIu64 " files, %.1f MB in %.1f s (%.0f rows/s)\n",
-        target, summary->rows, summary->tables, summary->files, (double)summary->bytes_written / 1e6, seconds,
-        (double)summary->rows / seconds);
+        ": %" PRIu64 " rows of %" PRIu64 " tables in %" PRIu64 " files, %.1f MB in %.1f s (%.0f rows/s)\n",
+        summary->rows, summary->tables, summary->files, (double)summary->bytes_written / 1e6, seconds,
+        (double)(summary->rows - summary->rows_kept) / seconds);
+    if (summary->splits_kept)
+        fprintf(stderr, "%" PRIu64 " splits with %" PRIu64 " rows of them were there before\n",
+            summary->splits_kept, summary->rows_kept);
     if (summary->nulled)
         fprintf(stderr, "%" PRIu64 " infinite values and NaN became NULL\n", summary->nulled);
     if (summary->rounded)

@@ -12,6 +12,10 @@ struct import_teller {
     int64_t next; /* elapsed time of the next line or event */
 };
 
+/* On standard error. Names and texts of a database may have any characters: those that a terminal obeys, and bytes that are not UTF-8, are written as
+ * "\x1B". @thread any */
+void import_say(const char *text);
+
 void import_progress_open(struct import_teller *teller, enum import_progress how);
 /* job_options.tell and .note; the context is the teller. */
 void import_progress_tell(void *context, const struct job_progress *tables, size_t count, int64_t elapsed);

@@ -208,6 +208,11 @@ int import_value_take(
         return take_choice(row, value, at, error);
     case TAKE_ENCLOSED:
         return take_enclosed(row, at, value, error);
+    case TAKE_RESUME:
+        if (take_choice(row, value ? value : "", at, error))
+            return -1;
+        ++*(unsigned *)at;
+        return 0;
     case TAKE_DECIMAL:
         return take_decimal(at, value, error);
     }

@@ -52,27 +52,6 @@ static void attempt_delete(int parent, const char *name)
     unlinkat(parent, name, AT_REMOVEDIR);
 }
 
-/* Those of imports that are not there any more: nobody holds the lock. */
-static void attempt_delete_leftovers(const struct attempt *attempt)
-{
-    cleanup_fd int again = openat(attempt->parent, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *list = again >= 0 ? fdopendir(again) : NULL;
-    const size_t length = 1 + strlen(attempt->name) + strlen(ATTEMPT_MARK);
-
-    if (!list)
-        return;
-    again = -1;
-    for (struct dirent *entry; (entry = readdir(list));) {
-        if (strncmp(entry->d_name, attempt->hidden, length) != 0)
-            continue;
-        cleanup_fd int other =
-            openat(attempt->parent, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        if (other >= 0 && flock(other, LOCK_EX | LOCK_NB) == 0)
-            attempt_delete(attempt->parent, entry->d_name);
-    }
-    closedir(list);
-}
-
 /* ---- opening ------------------------------------------------------------------------------------------------------ */
 
 /* Into the parent's path and the name; both are there and sensible afterwards. */
@@ -92,7 +71,7 @@ static int attempt_take_target(struct attempt *attempt, const char *target, stru
     if (!*name || !strcmp(name, ".") || !strcmp(name, ".."))
         return error_set(error, ERROR_REJECT,
             "target directory %s: the last part of the path has to be a name", attempt->target);
-    if (strlen(name) + sizeof ATTEMPT_MARK + 10 > ATTEMPT_NAME_MAX)
+    if (strlen(name) + sizeof ATTEMPT_MARK + 10 + strlen(ATTEMPT_LOG) > ATTEMPT_NAME_MAX)
         return error_set(error, ERROR_REJECT, "target directory %s: its name is too long", attempt->target);
     attempt->name = name;
     snprintf(attempt->folder, sizeof attempt->folder, "%.*s",
@@ -104,7 +83,7 @@ static int attempt_take_target(struct attempt *attempt, const char *target, stru
 }
 
 /* rename() replaces a directory only when it is empty, and so is a target that may stay. */
-static int attempt_check_target(const struct attempt *attempt, struct error *error)
+int attempt_check(const struct attempt *attempt, struct error *error)
 {
     int found = openat(attempt->parent, attempt->name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *list = found >= 0 ? fdopendir(found) : NULL;
@@ -125,6 +104,11 @@ static int attempt_check_target(const struct attempt *attempt, struct error *err
                      "target directory %s: it is not empty; remove it, or name another one", attempt->target);
 }
 
+static void attempt_say_where(struct attempt *attempt)
+{
+    snprintf(attempt->where, sizeof attempt->where, "%s/%s", attempt->folder, attempt->hidden);
+}
+
 static int attempt_make_hidden(struct attempt *attempt, struct error *error)
 {
     struct stat status;
@@ -141,6 +125,7 @@ static int attempt_make_hidden(struct attempt *attempt, struct error *error)
         if (attempt->directory >= 0 && flock(attempt->directory, LOCK_EX | LOCK_NB) == 0 &&
             fstat(attempt->directory, &status) == 0 && status.st_nlink > 0) {
             attempt->made = true;
+            attempt_say_where(attempt);
             return 0;
         }
         fd_close(&attempt->directory);
@@ -148,32 +133,131 @@ static int attempt_make_hidden(struct attempt *attempt, struct error *error)
     return error_set_errno(error, ERROR_FATAL, "directory %s/%s", attempt->folder, attempt->hidden);
 }
 
-int attempt_open(struct attempt **ret_attempt, const char *target, struct error *error)
+static int attempt_new(struct attempt **ret_attempt, const char *target, struct error *error)
 {
     __attribute__((cleanup(attempt_close))) struct attempt *attempt = calloc(1, sizeof(*attempt));
 
     if (!attempt)
         return error_set(error, ERROR_RETRY, "target directory %s: out of memory", target);
-    attempt->parent = attempt->directory = -1;
-    if (attempt_take_target(attempt, target, error) || file_make_directories(attempt->folder, error))
+    attempt->parent = attempt->directory = attempt->log = -1;
+    if (attempt_take_target(attempt, target, error))
+        return -1;
+    *ret_attempt = attempt;
+    attempt = NULL;
+    return 0;
+}
+
+int attempt_open(struct attempt **ret_attempt, const char *target, struct error *error)
+{
+    __attribute__((cleanup(attempt_close))) struct attempt *attempt = NULL;
+
+    if (attempt_new(&attempt, target, error) || file_make_directories(attempt->folder, error))
         return -1;
     attempt->parent = open(attempt->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (attempt->parent < 0)
         return error_set_errno(error, ERROR_FATAL, "directory %s", attempt->folder);
-    if (attempt_check_target(attempt, error) || attempt_make_hidden(attempt, error))
+    if (attempt_check(attempt, error) || attempt_make_hidden(attempt, error))
         return -1;
-    attempt_delete_leftovers(attempt);
     *ret_attempt = attempt;
     attempt = NULL;
     return 0;
+}
+
+/* ---- those of others ---------------------------------------------------------------------------------------------- */
+
+/* Locks it, when nobody else has. What was locked may have been published or deleted just before: then the name is another's. */
+static bool attempt_take(struct attempt *attempt, const char *hidden, bool *ret_busy)
+{
+    struct stat locked, named;
+
+    snprintf(attempt->hidden, sizeof attempt->hidden, "%s", hidden);
+    attempt->directory = openat(attempt->parent, hidden, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (attempt->directory < 0)
+        return false;
+    const bool mine = flock(attempt->directory, LOCK_EX | LOCK_NB) == 0;
+    *ret_busy |= !mine;
+    if (mine && fstat(attempt->directory, &locked) == 0 &&
+        fstatat(attempt->parent, hidden, &named, AT_SYMLINK_NOFOLLOW) == 0 && locked.st_ino == named.st_ino &&
+        locked.st_dev == named.st_dev) {
+        attempt->made = attempt->keep = true;
+        attempt_say_where(attempt);
+        return true;
+    }
+    fd_close(&attempt->directory);
+    return false;
+}
+
+/* A log whose directory was published: whoever did so was killed before it was deleted. */
+static void attempt_delete_log(const struct attempt *attempt, const char *name)
+{
+    const size_t length = strlen(name) - strlen(ATTEMPT_LOG);
+    char hidden[ATTEMPT_NAME_MAX + 1];
+    struct stat ignored;
+
+    snprintf(hidden, sizeof hidden, "%.*s", (int)length, name);
+    if (fstatat(attempt->parent, hidden, &ignored, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT)
+        unlinkat(attempt->parent, name, 0);
+}
+
+/* ".NAME.import-XXXXXXXX" is a directory, ".NAME.import-XXXXXXXX.log" its log. */
+static bool attempt_look_at(struct attempt *attempt, const char *entry, bool *ret_busy)
+{
+    char start[ATTEMPT_NAME_MAX + 1];
+    const int length = snprintf(start, sizeof start, ".%s" ATTEMPT_MARK, attempt->name);
+
+    if (strncmp(entry, start, (size_t)length) != 0)
+        return false;
+    const char *rest = entry + length;
+    const size_t digits = strspn(rest, "0123456789abcdef");
+    if (digits == 8 && strcmp(rest + digits, ATTEMPT_LOG) == 0)
+        attempt_delete_log(attempt, entry);
+    return digits == 8 && !rest[digits] && attempt_take(attempt, entry, ret_busy);
+}
+
+int attempt_find(struct attempt **ret_attempt, const char *target, bool *ret_busy, struct error *error)
+{
+    __attribute__((cleanup(attempt_close))) struct attempt *attempt = NULL;
+    bool found = false;
+
+    *ret_attempt = NULL;
+    *ret_busy = false;
+    if (attempt_new(&attempt, target, error))
+        return -1;
+    attempt->parent = open(attempt->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    cleanup_fd int again =
+        attempt->parent >= 0 ? openat(attempt->parent, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    DIR *list = again >= 0 ? fdopendir(again) : NULL;
+    if (!list)
+        return errno == ENOENT ? 0 : error_set_errno(error, ERROR_FATAL, "directory %s", attempt->folder);
+    again = -1;
+    for (struct dirent *entry; !found && (entry = readdir(list));)
+        found = attempt_look_at(attempt, entry->d_name, ret_busy);
+    closedir(list);
+    if (!found)
+        return 0;
+    attempt_log_move_in(attempt);
+    *ret_attempt = attempt;
+    attempt = NULL;
+    return 0;
+}
+
+void attempt_keep(struct attempt *attempt, bool keep)
+{
+    attempt->keep = keep;
+}
+
+const char *attempt_where(const struct attempt *attempt)
+{
+    return attempt->where;
 }
 
 void attempt_close(struct attempt **attempt)
 {
     if (!*attempt)
         return;
-    if ((*attempt)->made)
+    if ((*attempt)->made && !(*attempt)->keep)
         attempt_delete((*attempt)->parent, (*attempt)->hidden);
+    fd_close(&(*attempt)->log);
     fd_close(&(*attempt)->directory);
     fd_close(&(*attempt)->parent);
     free(*attempt);
@@ -184,7 +268,7 @@ void attempt_close(struct attempt **attempt)
 
 int attempt_make_directory(struct attempt *attempt, const char *name, struct error *error)
 {
-    if (mkdirat(attempt->directory, name, 0777) != 0)
+    if (mkdirat(attempt->directory, name, 0777) != 0 && errno != EEXIST)
         return error_set_errno(
             error, ERROR_FATAL, "directory %s in %s/%s", name, attempt->folder, attempt->hidden);
     return 0;
@@ -241,18 +325,38 @@ static int attempt_sync_inside(const struct attempt *attempt, struct error *erro
     return result;
 }
 
+int attempt_sync(const struct attempt *attempt, const char *directory, struct error *error)
+{
+    return attempt_sync_directory(attempt, attempt->directory, *directory ? directory : ".", error);
+}
+
+bool attempt_has(const struct attempt *attempt, const char *directory, const char *name, uint64_t bytes)
+{
+    char path[ATTEMPT_FILE_PATH_MAX];
+    struct stat status;
+
+    attempt_path(path, directory, name);
+    return fstatat(attempt->directory, path, &status, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(status.st_mode) &&
+           (uint64_t)status.st_size == bytes;
+}
+
+/* What is in it is durable before the log leaves it, and the log has left before readers can see it. */
 int attempt_publish(struct attempt *attempt, struct error *error)
 {
-    if (attempt_sync_inside(attempt, error))
+    if (attempt_sync_inside(attempt, error) || attempt_log_move_out(attempt, error))
         return -1;
     if (renameat(attempt->parent, attempt->hidden, attempt->parent, attempt->name) != 0) {
         enum error_kind kind =
             errno == ENOTEMPTY || errno == EEXIST || errno == ENOTDIR ? ERROR_REJECT : ERROR_FATAL;
-        return error_set_errno(
-            error, kind, "target directory %s: somebody else made it meanwhile", attempt->target);
+        error_set_errno(error, kind, "target directory %s: somebody else made it meanwhile", attempt->target);
+        attempt_log_move_in(attempt);
+        return -1;
     }
     attempt->made = false;
-    return attempt_sync_directory(attempt, attempt->parent, ".", error);
+    if (attempt_sync_directory(attempt, attempt->parent, ".", error))
+        return -1;
+    attempt_log_delete(attempt);
+    return 0;
 }
 
 /* ---- names ------------------------------------------------------------------------------------------------------------ */

@@ -1,8 +1,11 @@
 /* attempt: the directory that an import fills, out of sight until it is whole.
  *
  * Files are written below a hidden directory beside the target, `.NAME.import-XXXXXXXX`, and each is fsynced when it is finished. At the end one
- * rename() gives that directory the target's name: readers see everything or nothing. What a killed import left is deleted by the next one with the same target; a
- * lock on the directory (flock()) says that somebody is still at it. @thread one, but files each one of their own
+ * rename() gives that directory the target's name: readers see everything or nothing. What a killed import left is found by the next one with the same target; a
+ * lock on the directory (flock()) says that somebody is still at it.
+ *
+ * `.log` in it says what is done; it is never published. For the moment of the rename it lies beside the directory, as `.NAME.import-XXXXXXXX.log`: whoever is
+ * killed then has lost nothing. @thread one, but files each one of their own
  */
 #ifndef PENSTOCK_TABLE_ATTEMPT_H
 #define PENSTOCK_TABLE_ATTEMPT_H
@@ -20,20 +23,43 @@ struct attempt;
 
 /* ERROR_REJECT: the target is there and not empty; ERROR_FATAL: it cannot be written. */
 int attempt_open(struct attempt **ret_attempt, const char *target, struct error *error);
-/* Deletes what was not published. */
+/* One that nobody is at any more, whose target is or was the same; *ret_attempt NULL: there is none. ret_busy: somebody is at one. It is kept, whatever becomes of it,
+ * until attempt_keep() says something else. */
+int attempt_find(struct attempt **ret_attempt, const char *target, bool *ret_busy, struct error *error);
+/* ERROR_REJECT: the target is there and not empty. */
+int attempt_check(const struct attempt *attempt, struct error *error);
+/* Whether attempt_close() leaves it for another time; else it deletes what was not published. */
+void attempt_keep(struct attempt *attempt, bool keep);
 void attempt_close(struct attempt **attempt);
+/* "folder/.NAME.import-XXXXXXXX", for people. */
+const char *attempt_where(const struct attempt *attempt);
 
-/* Makes a directory in it, for a table of several; name as attempt_name() makes it. */
+/* Makes a directory in it, unless it is there, for a table of several; name as attempt_name() makes it. */
 int attempt_make_directory(struct attempt *attempt, const char *name, struct error *error);
 /* A small file, durable. directory: "" for the attempt itself. */
 int attempt_write(struct attempt *attempt, const char *directory, const char *name, struct slice contents,
     struct error *error);
+/* Makes the names of files in a directory durable. @thread any */
+int attempt_sync(const struct attempt *attempt, const char *directory, struct error *error);
+/* Is a file of this size there? */
+bool attempt_has(const struct attempt *attempt, const char *directory, const char *name, uint64_t bytes);
 /* Everything is there: gives it the target's name, durably. ERROR_REJECT: somebody else has taken the name meanwhile. */
 int attempt_publish(struct attempt *attempt, struct error *error);
 
 /* A name that a directory can have and Hive and Spark do not overlook: bytes other than letters, digits, `-`, `.` and `_` are
  * percent-encoded, a leading `.` or `_` too. Returns false when it is longer than a name may be. */
 bool attempt_name(const char *text, char name[static ATTEMPT_NAME_MAX + 1]);
+
+/* ---- its log ------------------------------------------------------------------------------------------------------ */
+
+#define ATTEMPT_LOG_MAX ((size_t)1 << 30)
+
+/* Opens the log, makes it when there is none, and reads what is in it. */
+int attempt_log_open(struct attempt *attempt, struct bytes *text, struct error *error);
+/* Forgets what is behind the first so many bytes. */
+int attempt_log_cut(struct attempt *attempt, size_t length, struct error *error);
+/* Durable when it returns. After a failure nothing more may be added. @thread one at a time */
+int attempt_log_add(struct attempt *attempt, struct slice lines, struct error *error);
 
 /* ---- one file of it ---------------------------------------------------------------------------------------------- */
 

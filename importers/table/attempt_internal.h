@@ -12,8 +12,20 @@ struct attempt {
     char folder[ATTEMPT_PATH_MAX]; /* where it lies */
     char hidden[ATTEMPT_NAME_MAX + 1]; /* what it is called until then */
     int parent, directory;
-    bool made;
+    bool made; /* and not published yet */
+    bool keep;
+    int log;
+    size_t log_length;
+    char where[2 * ATTEMPT_PATH_MAX];
 };
+
+#define ATTEMPT_LOG ".log"
+
+/* The log leaves the directory before it is published, comes back when that has failed, and is deleted at last. */
+int attempt_log_move_out(struct attempt *attempt, struct error *error);
+void attempt_log_move_in(struct attempt *attempt);
+void attempt_log_delete(struct attempt *attempt);
+void attempt_log_name(const char *hidden, char name[static ATTEMPT_NAME_MAX + 1]);
 
 /* "DIRECTORY/NAME" or "NAME", below the attempt. */
 int attempt_path(char path[static ATTEMPT_FILE_PATH_MAX], const char *directory, const char *name);

@@ -1,17 +1,14 @@
 /* job: see job.h. */
 #include "table/job.h"
 
-#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
-#include "table/job_internal.h"
+#include "table/job_state.h"
 
 #define JOB_TICK (CLOCK_SECOND / 4)
-#define JOB_CHECK_PERIOD (5 * CLOCK_SECOND) /* of the keeper */
-#define JOB_DESCRIBE_TRIES 3 /* while tables change under the eyes of it */
 #define JOB_MANIFEST_MAX ((size_t)1 << 30)
 
 void job_note(struct job *job, const char *format, ...)
@@ -51,126 +48,6 @@ void job_file_name(
     snprintf(name, JOB_FILE_NAME_MAX, "part-%s%s", number, table_file_extension(&table->file));
 }
 
-/* ---- opening ---------------------------------------------------------------------------------------------------------- */
-
-static int job_login(struct job *job, struct error *error)
-{
-    const struct job_options *options = job->options;
-
-    if (options->kind->open(&options->login, &job->database, error))
-        return -1;
-    const char *notice = options->kind->notice(job->database);
-    if (notice && *notice)
-        job_note(job, "%s", notice);
-    return options->kind->connect(job->database, &job->keeper, error);
-}
-
-/* What is described may change before it is locked: then it is described again. */
-static int job_describe(struct job *job, bool only_plan, struct error *error)
-{
-    const struct job_options *options = job->options;
-
-    for (int tries = 1;; tries++) {
-        if (options->kind->describe(job->keeper, &options->selection, &job->list, error))
-            return -1;
-        if (job->list->count == 0)
-            return error_set(error, ERROR_REJECT, "%s: no table is selected", job->keeper->where);
-        if (only_plan ||
-            options->kind->hold(job->keeper, job->list, &options->snapshot, &job->snapshot, error) == 0)
-            return 0;
-        if (job->keeper->trouble != DATABASE_CHANGED || tries == JOB_DESCRIBE_TRIES || job_stopped(job))
-            return -1;
-        job_note(job, "%s: looking again", error->text);
-        options->kind->list_free(&job->list);
-        options->kind->disconnect(&job->keeper);
-        if (options->kind->connect(job->database, &job->keeper, error))
-            return -1;
-    }
-}
-
-static int job_name_directory(const struct job *job, struct job_table *table, struct error *error)
-{
-    char title[2 * ATTEMPT_NAME_MAX];
-
-    if (job->list->count == 1)
-        return 0;
-    int length = snprintf(title, sizeof title, "%s.%s", table->table->schema, table->table->name);
-    if (length < 0 || (size_t)length >= sizeof title || !attempt_name(title, table->directory))
-        return error_set(error, ERROR_REJECT,
-            "table %s: its name is too long for a directory; import it alone", table->table->title);
-    return 0;
-}
-
-static int job_plan(struct job *job, struct error *error)
-{
-    const struct job_options *options = job->options;
-
-    job->tables = calloc(job->list->count, sizeof(*job->tables));
-    job->progress = calloc(job->list->count, sizeof(*job->progress));
-    if (!job->tables || !job->progress)
-        return error_set(error, ERROR_RETRY, "plan: out of memory");
-    for (size_t i = 0; i < job->list->count; i++) {
-        struct job_table *table = &job->tables[i];
-        table->table = job->list->tables[i];
-        table->file = options->file;
-        table->file.name = *table->table->name ? table->table->name : "query";
-        if (job_name_directory(job, table, error) ||
-            options->kind->plan(job->keeper, table->table, &options->plan, &table->plan, error))
-            return -1;
-        table->results = calloc(table->plan->count, sizeof(*table->results));
-        if (!table->results)
-            return error_set(error, ERROR_RETRY, "plan: out of memory");
-    }
-    return 0;
-}
-
-int job_open(struct job **ret_job, const struct job_options *options, bool only_plan, struct error *error)
-{
-    __attribute__((cleanup(job_close))) struct job *job = calloc(1, sizeof(*job));
-
-    if (!job)
-        return error_set(error, ERROR_RETRY, "import: out of memory");
-    assert(options->plan.workers >= 1 && options->plan.workers <= JOB_WORKERS_MAX);
-    job->options = options;
-    pthread_mutex_init(&job->lock, NULL);
-    pthread_cond_init(&job->changed, NULL);
-    job->began = clock_monotonic(options->clock);
-    job->began_wall = clock_wall(options->clock);
-    if (job_login(job, error) || job_describe(job, only_plan, error) || job_plan(job, error))
-        return -1;
-    *ret_job = job;
-    job = NULL;
-    return 0;
-}
-
-void job_close(struct job **job)
-{
-    if (!*job)
-        return;
-    const struct database_kind *kind = (*job)->options->kind;
-    for (size_t i = 0; (*job)->tables && i < (*job)->list->count; i++) {
-        struct job_table *table = &(*job)->tables[i];
-        for (size_t k = 0; table->results && k < table->plan->count; k++)
-            free(table->results[k].columns);
-        free(table->results);
-        plan_free(&table->plan);
-    }
-    free((*job)->tables);
-    free((*job)->progress);
-    free((*job)->workers);
-    attempt_close(&(*job)->attempt);
-    if ((*job)->keeper)
-        kind->disconnect(&(*job)->keeper);
-    if ((*job)->list)
-        kind->list_free(&(*job)->list);
-    if ((*job)->database)
-        kind->close(&(*job)->database);
-    pthread_cond_destroy(&(*job)->changed);
-    pthread_mutex_destroy(&(*job)->lock);
-    free(*job);
-    *job = NULL;
-}
-
 /* ---- while the workers read --------------------------------------------------------------------------------------------- */
 
 static void job_tell(struct job *job)
@@ -182,6 +59,7 @@ static void job_tell(struct job *job)
             .rows = atomic_load(&table->rows),
             .bytes = atomic_load(&table->bytes),
             .again = atomic_load(&table->again),
+            .rows_kept = table->rows_kept,
             .splits = table->plan->count,
             .splits_begun = atomic_load(&table->begun),
             .splits_done = atomic_load(&table->done)};
@@ -234,37 +112,31 @@ static void job_check_keeper(struct job *job)
 {
     struct error error;
 
-    if (!job->keeper || job->options->snapshot.not_consistent ||
-        job->options->kind->check(job->keeper, &error) == 0)
+    if (!job->keeper || keeper_check(job->keeper, &error) == 0)
         return;
     job_note(job,
         "%s: the snapshot is kept by those who read it; should one of them be lost, the import ends",
         error.text);
-    job->options->kind->disconnect(&job->keeper);
+    keeper_end(&job->keeper);
 }
 
 static void job_wait(struct job *job)
 {
-    int64_t next_check = clock_monotonic(job->options->clock) + JOB_CHECK_PERIOD;
-
     while (!job_is_read(job)) {
         if (job_stopped(job) || job_has_failed(job))
             job_stop_workers(job);
         job_tell(job);
-        if (clock_monotonic(job->options->clock) >= next_check) {
-            job_check_keeper(job);
-            next_check = clock_monotonic(job->options->clock) + JOB_CHECK_PERIOD;
-        }
+        job_check_keeper(job);
     }
 }
 
-/* Not more than there are splits. */
+/* Not more than there are splits to read. */
 static size_t job_workers_wanted(const struct job *job)
 {
     size_t splits = 0;
 
     for (size_t i = 0; i < job->list->count; i++)
-        splits += job->tables[i].plan->count;
+        splits += job->tables[i].plan->count - atomic_load(&job->tables[i].done);
     return splits < job->options->plan.workers ? splits : job->options->plan.workers;
 }
 
@@ -296,7 +168,8 @@ static int job_read(struct job *job, struct error *error)
             pthread_join(job->workers[i].thread, NULL);
     }
     if (job_stopped(job))
-        return error_set(error, ERROR_RETRY, "stopped; nothing was left behind");
+        return error_set(
+            error, ERROR_RETRY, "stopped%s", job_is_kept(job) ? "" : "; nothing was left behind");
     if (job->failed)
         *error = job->error;
     return job->failed ? -1 : 0;
@@ -304,16 +177,19 @@ static int job_read(struct job *job, struct error *error)
 
 /* ---- the files -------------------------------------------------------------------------------------------------------------- */
 
-static int job_make_directories(struct job *job, struct error *error)
+static int job_begin(struct job *job, struct error *error)
 {
-    if (attempt_open(&job->attempt, job->options->target, error))
+    if (!job->resumed && attempt_open(&job->attempt, job->options->target, error))
         return -1;
+    job_drop_others(job);
     for (size_t i = 0; i < job->list->count; i++) {
         if (*job->tables[i].directory &&
             attempt_make_directory(job->attempt, job->tables[i].directory, error))
             return -1;
     }
-    return 0;
+    if (job->resumed ? job_state_go_on(job, error) : job_state_begin(job, error))
+        return -1;
+    return job->keeper ? keeper_stay(job->keeper, job->options->keep_snapshot, error) : 0;
 }
 
 static int job_publish(struct job *job, struct error *error)
@@ -330,12 +206,15 @@ static int job_publish(struct job *job, struct error *error)
     }
     if (attempt_write(job->attempt, "", "manifest.json", bytes_slice(&manifest), error))
         return -1;
-    return attempt_publish(job->attempt, error);
+    if (attempt_publish(job->attempt, error))
+        return -1;
+    job->published = true;
+    return 0;
 }
 
 int job_run(struct job *job, struct error *error)
 {
-    if (job_make_directories(job, error) || job_read(job, error))
+    if (job_begin(job, error) || job_read(job, error))
         return -1;
     job_tell(job);
     return job_publish(job, error);
@@ -351,6 +230,8 @@ struct job_summary job_summary(const struct job *job)
             const struct job_result *result = &table->results[k];
             sum.files += result->file;
             sum.rows += result->rows;
+            sum.rows_kept += result->kept ? result->rows : 0;
+            sum.splits_kept += result->kept;
             sum.bytes_read += result->bytes;
             sum.bytes_written += result->file_bytes;
             for (size_t c = 0; c < table->table->columns_count; c++) {

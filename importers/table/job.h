@@ -1,9 +1,11 @@
 /* job: one import, from the log-in to the directory that appears.
  *
- * The caller's thread keeps the snapshot (the keeper's connection), waits, and tells how far it is; plan.workers threads read splits over connections of their
+ * A process of its own holds the snapshot (keeper.h). The caller's thread waits and tells how far it is; plan.workers threads read splits over connections of their
  * own, each split into one file. A split whose connection is lost is read again from its beginning, in the same snapshot: its file is replaced. Nothing is seen of the
  * files before all of them are durable (attempt.h); then the directory appears with manifest.json, and `_SUCCESS` per table.
- * @thread main
+ *
+ * What is done is in the attempt's log (job_state.h). An import that failed, was stopped or was killed after it had finished a split is left there, and so is its
+ * keeper for a time: another one with the same options and `resume` goes on with it. @thread main
  */
 #ifndef PENSTOCK_TABLE_JOB_H
 #define PENSTOCK_TABLE_JOB_H
@@ -16,6 +18,14 @@
 
 #define JOB_WORKERS_MAX 64
 #define JOB_SPLIT_TRIES 5 /* a split is begun so often before the import gives up */
+#define JOB_KEEP_SNAPSHOT 900 /* seconds */
+
+enum job_resume {
+    RESUME_NOT, /* what another import left is deleted */
+    RESUME_SAME, /* in the same snapshot; without it: an error */
+    RESUME_RESTART, /* without it: from the beginning */
+    RESUME_MIXED, /* without it: what is finished is kept, the rest is read in a new snapshot */
+};
 
 /* How far a table is. */
 struct job_progress {
@@ -23,6 +33,7 @@ struct job_progress {
     double rows_estimated; /* negative: unknown */
     uint64_t rows, bytes; /* as they came from the database */
     uint64_t again; /* splits that were begun again */
+    uint64_t rows_kept; /* of `rows`, those that an earlier import had read */
     size_t splits, splits_begun, splits_done;
 };
 
@@ -35,6 +46,10 @@ struct job_options {
     struct read_options read;
     struct table_file_options file; /* its name and metadata are the job's */
     const char *target;
+    enum job_resume resume;
+    unsigned keep_snapshot; /* seconds that it is held for an import that may go on; 0: not at all */
+    char *title; /* the memory of this process's command line, for the keeper to write over; size 0: none */
+    size_t title_size;
     const char *tool; /* for the manifest: the command line, without secrets */
     const struct clock *clock;
     const atomic_bool *stop; /* set by a signal handler: ends soon, and nothing appears */
@@ -47,20 +62,31 @@ struct job_options {
 
 struct job;
 
-/* Logs in, finds the tables, and, unless only a plan is wanted, takes the snapshot; then cuts the tables into splits. Options must outlive the job.
- * Errors are the database's. */
+/* Logs in, finds the tables, cuts them into splits, and, unless only a plan is wanted, takes the snapshot; or takes all of that from an import that was interrupted.
+ * Unless only a plan is wanted it forks: before the caller's first thread. Options must outlive the job. Errors are the database's; ERROR_REJECT, too: what is
+ * there to go on with is another import's. */
 int job_open(struct job **ret_job, const struct job_options *options, bool only_plan, struct error *error);
 void job_close(struct job **job);
 
 /* What would be done, for people: tables, columns and what they become, splits, statements. */
 int job_explain(struct job *job, struct bytes *text, struct error *error);
 
-/* Reads, writes, publishes. ERROR_RETRY: stopped, or the database is not there; it may be tried again as a whole. */
+/* Reads, writes, publishes. ERROR_RETRY: stopped, or the database is not there; it may be tried again. */
 int job_run(struct job *job, struct error *error);
+
+/* What job_close() leaves of one that has failed. */
+struct job_left {
+    bool kept; /* it can go on; else nothing is left */
+    size_t splits, splits_done;
+    bool held; /* its snapshot is, for so long: */
+    unsigned seconds;
+};
+struct job_left job_left(struct job *job);
 
 /* Of a job that has run. */
 struct job_summary {
     uint64_t tables, files, rows, bytes_read, bytes_written;
+    uint64_t rows_kept, splits_kept; /* of them, what an earlier import had done */
     uint64_t nulled, rounded, bounds; /* values that an option changed */
     int64_t elapsed;
 };

@@ -41,7 +41,8 @@ static int explain_table(
         return -1;
     for (size_t i = 0; i < table->plan->count && i < EXPLAIN_SPLITS; i++) {
         if (bytes_add_text(text, "    ", error) ||
-            job->options->kind->explain(job->keeper, table->table, &table->plan->splits[i], text, error) ||
+            job->options->kind->explain(
+                job->connection, table->table, &table->plan->splits[i], text, error) ||
             bytes_add_text(text, "\n", error))
             return -1;
     }
@@ -52,8 +53,8 @@ static int explain_table(
 
 int job_explain(struct job *job, struct bytes *text, struct error *error)
 {
-    if (bytes_print(text, error, "%s, version %" PRIu32 "%s\n%s\n", job->keeper->where, job->keeper->version,
-            job->keeper->standby ? ", a standby" : "",
+    if (bytes_print(text, error, "%s, version %" PRIu32 "%s\n%s\n", job->server.where, job->server.version,
+            job->server.standby ? ", a standby" : "",
             job->options->snapshot.not_consistent
                 ? "no snapshot: each statement sees the moment it begins"
                 : "one snapshot for all tables, held with ACCESS SHARE locks while it is read"))

@@ -6,11 +6,17 @@
 
 #include "table/attempt.h"
 #include "table/job.h"
+#include "table/keeper.h"
 
 #define JOB_FILE_NAME_MAX 64
 
+#define JOB_SNAPSHOTS_MAX 16 /* of an import that has gone on in new ones */
+
 /* A split that is done. */
 struct job_result {
+    bool done; /* its file is durable, and so is its line in the log */
+    bool kept; /* by an earlier import */
+    unsigned snapshot; /* of job->snapshots */
     uint64_t rows, bytes; /* bytes: as they came */
     uint64_t checksum; /* checksum.h: of the rows as they came */
     bool file; /* false: none, because there are no rows */
@@ -30,6 +36,7 @@ struct job_table {
     char directory[ATTEMPT_NAME_MAX + 1]; /* in the attempt; "" when there is one table only */
     atomic_size_t begun, done;
     atomic_uint_fast64_t rows, bytes, again;
+    uint64_t rows_kept;
 };
 
 struct job_worker {
@@ -43,12 +50,22 @@ struct job_worker {
 struct job {
     const struct job_options *options;
     struct database *database;
-    struct database_connection *keeper;
+    struct database_connection *connection; /* describes and plans; NULL afterwards */
+    struct database_connection server; /* what it said of the server: version, system, where, standby */
     struct table_list *list;
-    struct snapshot snapshot;
+    struct keeper *keeper; /* NULL: none is wanted, or it is lost */
+    struct snapshot snapshot; /* the one that is read */
+    struct snapshot snapshots
+        [JOB_SNAPSHOTS_MAX]; /* all of the import, the one that is read as the last; more than one: it is not consistent */
+    size_t snapshots_count;
+    bool resumed; /* the attempt is another import's */
+    bool mixed; /* ... which goes on in a new snapshot */
+    struct job_state *state; /* job_state.c */
     struct job_table *tables;
+    size_t tables_count; /* the list's, once there are any */
     struct job_progress *progress;
     struct attempt *attempt;
+    bool published;
     int64_t began, ended, began_wall;
 
     struct job_worker *workers;
@@ -77,6 +94,22 @@ void job_wait_change(struct job *job);
 /* "part-00042.parquet" */
 void job_file_name(
     const struct job_table *table, const struct split *split, char name[static JOB_FILE_NAME_MAX]);
+
+/* ---- job_open.c ---------------------------------------------------------------------------------------------------- */
+
+/* Room for so many tables of the list. */
+int job_make_tables(struct job *job, size_t count, struct error *error);
+/* What it is called: its directory, and what the files say. */
+int job_name_table(const struct job *job, struct job_table *table, struct error *error);
+
+/* ---- job_resume.c --------------------------------------------------------------------------------------------------- */
+
+/* Finds what an earlier import has left, and its keeper; with neither, the import begins. ERROR_REJECT: it cannot go on. */
+int job_resume(struct job *job, struct error *error);
+/* Whether job_close() leaves what is done. */
+bool job_is_kept(const struct job *job);
+/* Deletes what others have left that are not there any more. */
+void job_drop_others(struct job *job);
 
 /* ---- manifest.c ------------------------------------------------------------------------------------------------------- */
 

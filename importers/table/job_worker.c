@@ -4,7 +4,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "table/job_internal.h"
+#include "table/job_state.h"
 
 #define WORKER_PAUSE CLOCK_SECOND /* before it connects again; grows */
 #define WORKER_PAUSE_MOST (15 * CLOCK_SECOND)
@@ -176,6 +176,8 @@ static int worker_read(
         attempt_file_drop(&at.file);
     }
     attempt_file_close(&at.file);
+    if (!status && result->file)
+        status = attempt_sync(job->attempt, table->directory, error);
     if (status) {
         atomic_fetch_sub_explicit(&table->rows, at.rows, memory_order_relaxed);
         atomic_fetch_sub_explicit(&table->bytes, at.bytes, memory_order_relaxed);
@@ -202,22 +204,33 @@ static int worker_split(
         if (worker_connect_again(worker, error))
             return -1;
     }
+    result->snapshot = (unsigned)worker->job->snapshots_count - 1;
+    if (job_state_add(worker->job, table, split, error))
+        return -1;
+    result->done = true;
     atomic_fetch_add(&table->done, 1);
     return 0;
 }
 
-/* The next one that nobody has taken: false when there is none. */
+/* Moves on to the next split that is neither taken nor done; false: there is none. */
+static bool worker_find(struct job *job)
+{
+    for (; job->next_table < job->list->count; job->next_table++, job->next_split = 0) {
+        const struct job_table *table = &job->tables[job->next_table];
+        while (job->next_split < table->plan->count && table->results[job->next_split].kept)
+            job->next_split++;
+        if (job->next_split < table->plan->count)
+            return true;
+    }
+    return false;
+}
+
 static bool worker_next(struct job *job, struct job_table **ret_table, const struct split **ret_split)
 {
     bool found = false;
 
     pthread_mutex_lock(&job->lock);
-    while (
-        job->next_table < job->list->count && job->next_split == job->tables[job->next_table].plan->count) {
-        job->next_table++;
-        job->next_split = 0;
-    }
-    if (job->next_table < job->list->count && !job->failed && !job_stopped(job)) {
+    if (!job->failed && !job_stopped(job) && worker_find(job)) {
         *ret_table = &job->tables[job->next_table];
         *ret_split = &(*ret_table)->plan->splits[job->next_split++];
         found = true;

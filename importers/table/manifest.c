@@ -83,6 +83,7 @@ static json_t *manifest_file(const struct job_table *table, const struct split *
         result->file ? json_string(name) : json_null(), "rows", (json_int_t)result->rows, "bytes",
         (json_int_t)result->file_bytes, "crc32c", crc, "checksum", manifest_checksum(result->checksum),
         "nulls", nulls, "split", manifest_split(table, split), "tries", (int)result->tries);
+    json_object_set_new(made, "snapshot", json_integer(result->snapshot));
     if (result->key_known && result->rows) {
         json_object_set_new(made, "key_min", manifest_key(result->key_least));
         json_object_set_new(made, "key_max", manifest_key(result->key_greatest));
@@ -152,21 +153,34 @@ static json_t *manifest_table(const struct job_table *table)
 
 static json_t *manifest_database(const struct job *job)
 {
+    const struct database_connection *server = &job->server;
     char version[24], system[24];
 
-    /* The keeper may be gone by now; where the tables were is known from the table list's own connection. */
-    if (!job->keeper)
-        return json_null();
-    snprintf(version, sizeof version, "%" PRIu32, job->keeper->version);
-    snprintf(system, sizeof system, "%" PRIu64, job->keeper->system);
-    return json_pack("{s:s, s:s, s:s, s:s, s:b}", "kind", job->options->kind->name, "where",
-        job->keeper->where, "version", version, "system", system, "standby", job->keeper->standby);
+    snprintf(version, sizeof version, "%" PRIu32, server->version);
+    snprintf(system, sizeof system, "%" PRIu64, server->system);
+    return json_pack("{s:s, s:s, s:s, s:s, s:b}", "kind", job->options->kind->name, "where", server->where,
+        "version", version, "system", system, "standby", server->standby);
 }
 
+static json_t *manifest_moment(const struct snapshot *snapshot, bool consistent)
+{
+    return json_pack("{s:b, s:s, s:s, s:o}", "consistent", consistent, "id", snapshot->id, "position",
+        snapshot->position, "taken", manifest_time(snapshot->taken));
+}
+
+/* The last one; of several, which an import has that went on without its first one, each file says its own. */
 static json_t *manifest_snapshot(const struct job *job)
 {
-    return json_pack("{s:b, s:s, s:s, s:o}", "consistent", *job->snapshot.id != '\0', "id", job->snapshot.id,
-        "position", job->snapshot.position, "taken", manifest_time(job->snapshot.taken));
+    json_t *made =
+        manifest_moment(&job->snapshot, *job->snapshot.id != '\0' && job->snapshots_count == 1);
+    json_t *all = json_array();
+
+    for (size_t i = 0; i < job->snapshots_count; i++)
+        json_array_append_new(all, manifest_moment(&job->snapshots[i], *job->snapshots[i].id != '\0'));
+    if (job->snapshots_count > 1)
+        json_object_set(made, "all", all);
+    json_decref(all);
+    return made;
 }
 
 /* What is needed to select the same rows again, and to have them sent in the same form. */

@@ -48,7 +48,7 @@ const char *plan_keep(struct plan *plan, const char *text, struct error *error)
     return plan->texts[plan->texts_count++] = kept;
 }
 
-static int plan_add(struct plan *plan, const struct split *split, struct error *error)
+int plan_add(struct plan *plan, const struct split *split, struct error *error)
 {
     if (plan->count == PLAN_SPLITS_MAX)
         return error_set(error, ERROR_REJECT,

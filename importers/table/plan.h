@@ -59,6 +59,9 @@ void plan_free(struct plan **plan);
 /* A text that lives as long as the plan. NULL with ERROR_RETRY: no memory. */
 const char *plan_keep(struct plan *plan, const char *text, struct error *error);
 
+/* Any split, whose texts are the plan's; its number is its place. ERROR_REJECT: there are PLAN_SPLITS_MAX. */
+int plan_add(struct plan *plan, const struct split *split, struct error *error);
+
 /* Pages of a split of a table of so many pages. */
 uint64_t plan_split_pages(uint64_t pages, const struct plan_options *options);
 

@@ -210,7 +210,13 @@ def test_a_target_that_is_taken_meanwhile(run, readings, tmp_path):
     (tmp_path / "made").mkdir()
     (tmp_path / "made" / "mine").write_text("mine")
     assert one.end() == 1 and "somebody else made it meanwhile" in one.said
-    assert left(tmp_path) == ["made"] and left(tmp_path / "made") == ["mine"]
+    assert "1 of 1 splits are finished and kept" in one.said
+    hidden, = (name for name in left(tmp_path) if name != "made")
+    assert hidden.startswith(".made.import-") and left(tmp_path / "made") == ["mine"]
+    (tmp_path / "made" / "mine").unlink()
+    run("--resume", "--target", "made", "--format", "jsonl", "--columns", "id", "--where", f"id <= 500 AND {SLOWLY}", "readings")
+    assert Imported(tmp_path / "made").manifest["tables"][0]["rows"] == 500
+    assert left(tmp_path) == ["made"]
 
 
 def test_a_full_disk_is_named_and_leaves_nothing(run, readings, tmp_path):

@@ -1,0 +1,183 @@
+/* job_open: from the log-in to the snapshot; see job.h. */
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "table/job_state.h"
+
+#define JOB_DESCRIBE_TRIES 3 /* while tables change under the eyes of it */
+
+static int job_login(struct job *job, struct error *error)
+{
+    const struct job_options *options = job->options;
+
+    if (options->kind->open(&options->login, &job->database, error))
+        return -1;
+    const char *notice = options->kind->notice(job->database);
+    if (notice && *notice)
+        job_note(job, "%s", notice);
+    if (options->kind->connect(job->database, &job->connection, error))
+        return -1;
+    job->server = *job->connection;
+    return job->resumed ? job_state_check_server(job->state, job, error) : 0;
+}
+
+/* ---- the tables ------------------------------------------------------------------------------------------------------ */
+
+int job_make_tables(struct job *job, size_t count, struct error *error)
+{
+    job->tables = calloc(count, sizeof(*job->tables));
+    job->progress = calloc(count, sizeof(*job->progress));
+    job->tables_count = job->tables ? count : 0;
+    return job->tables && job->progress ? 0 : error_set(error, ERROR_RETRY, "plan: out of memory");
+}
+
+static void job_free_tables(struct job *job)
+{
+    for (size_t i = 0; i < job->tables_count; i++) {
+        struct job_table *table = &job->tables[i];
+        for (size_t k = 0; table->results && k < table->plan->count; k++)
+            free(table->results[k].columns);
+        free(table->results);
+        plan_free(&table->plan);
+    }
+    free(job->tables);
+    free(job->progress);
+    job->tables = NULL;
+    job->progress = NULL;
+    job->tables_count = 0;
+    if (job->list)
+        job->options->kind->list_free(&job->list);
+}
+
+int job_name_table(const struct job *job, struct job_table *table, struct error *error)
+{
+    char title[2 * ATTEMPT_NAME_MAX];
+
+    table->file = job->options->file;
+    table->file.name = *table->table->name ? table->table->name : "query";
+    if (job->list->count == 1)
+        return 0;
+    int length = snprintf(title, sizeof title, "%s.%s", table->table->schema, table->table->name);
+    if (length < 0 || (size_t)length >= sizeof title || !attempt_name(title, table->directory))
+        return error_set(error, ERROR_REJECT,
+            "table %s: its name is too long for a directory; import it alone", table->table->title);
+    return 0;
+}
+
+static int job_plan(struct job *job, struct error *error)
+{
+    const struct job_options *options = job->options;
+
+    if (job_make_tables(job, job->list->count, error))
+        return -1;
+    for (size_t i = 0; i < job->list->count; i++) {
+        struct job_table *table = &job->tables[i];
+        table->table = job->list->tables[i];
+        if (job_name_table(job, table, error) ||
+            options->kind->plan(job->connection, table->table, &options->plan, &table->plan, error))
+            return -1;
+        table->results = calloc(table->plan->count + 1, sizeof(*table->results));
+        if (!table->results)
+            return error_set(error, ERROR_RETRY, "plan: out of memory");
+    }
+    return 0;
+}
+
+/* ---- the snapshot ------------------------------------------------------------------------------------------------------ */
+
+static int job_hold(struct job *job, uint64_t digest, enum database_trouble *ret_trouble, struct error *error)
+{
+    *ret_trouble = DATABASE_FINE;
+    if (job->resumed && !job->mixed)
+        return 0;
+    if (job->keeper && keeper_hold(job->keeper, digest, &job->snapshot, ret_trouble, error))
+        return -1;
+    job->snapshots[job->snapshots_count++] = job->snapshot;
+    return 0;
+}
+
+/* Describes and plans before the keeper has any lock: so it waits for nobody who waits for the keeper. What is described may change before it is locked: then it is
+ * described again. */
+static int job_prepare(struct job *job, bool only_plan, struct error *error)
+{
+    const struct job_options *options = job->options;
+    enum database_trouble trouble;
+
+    for (int tries = 1;; tries++) {
+        if (options->kind->describe(job->connection, &options->selection, &job->list, error))
+            return -1;
+        if (job->list->count == 0)
+            return error_set(error, ERROR_REJECT, "%s: no table is selected", job->server.where);
+        const uint64_t digest = keeper_digest(job->list);
+        if (job->resumed ? job_state_restore(job, error) : job_plan(job, error))
+            return -1;
+        if (only_plan || job_hold(job, digest, &trouble, error) == 0)
+            return 0;
+        if (trouble != DATABASE_CHANGED || tries == JOB_DESCRIBE_TRIES || job_stopped(job))
+            return -1;
+        job_note(job, "%s: looking again", error->text);
+        job_free_tables(job);
+        options->kind->disconnect(&job->connection);
+        if (options->kind->connect(job->database, &job->connection, error))
+            return -1;
+    }
+}
+
+/* The keeper is forked before there is any connection. */
+static int job_find_keeper(struct job *job, struct error *error)
+{
+    if (job->options->resume != RESUME_NOT && job_resume(job, error))
+        return -1;
+    if (job->keeper || job->options->snapshot.not_consistent)
+        return 0;
+    return keeper_start(&job->keeper, job->options, error);
+}
+
+int job_open(struct job **ret_job, const struct job_options *options, bool only_plan, struct error *error)
+{
+    __attribute__((cleanup(job_close))) struct job *job = calloc(1, sizeof(*job));
+
+    if (!job)
+        return error_set(error, ERROR_RETRY, "import: out of memory");
+    assert(options->plan.workers >= 1 && options->plan.workers <= JOB_WORKERS_MAX);
+    job->options = options;
+    pthread_mutex_init(&job->lock, NULL);
+    pthread_cond_init(&job->changed, NULL);
+    job->began = clock_monotonic(options->clock);
+    job->began_wall = clock_wall(options->clock);
+    if ((!only_plan && job_find_keeper(job, error)) || job_login(job, error) ||
+        job_prepare(job, only_plan, error))
+        return -1;
+    if (!only_plan)
+        options->kind->disconnect(&job->connection);
+    *ret_job = job;
+    job = NULL;
+    return 0;
+}
+
+void job_close(struct job **job)
+{
+    if (!*job)
+        return;
+    const struct database_kind *kind = (*job)->options->kind;
+    const bool kept = job_is_kept(*job);
+    if ((*job)->attempt)
+        attempt_keep((*job)->attempt, kept);
+    attempt_close(&(*job)->attempt);
+    if (kept)
+        keeper_leave(&(*job)->keeper);
+    else
+        keeper_end(&(*job)->keeper);
+    job_state_close(&(*job)->state);
+    job_free_tables(*job);
+    free((*job)->workers);
+    if ((*job)->connection)
+        kind->disconnect(&(*job)->connection);
+    if ((*job)->database)
+        kind->close(&(*job)->database);
+    pthread_cond_destroy(&(*job)->changed);
+    pthread_mutex_destroy(&(*job)->lock);
+    free(*job);
+    *job = NULL;
+}

@@ -1,0 +1,49 @@
+/* killing: LD_PRELOAD library that kills its process with SIGKILL while an import is published: KILLING=N before the Nth of the calls that put files
+ * and directories in their places, counted from the first renameat() on.
+ */
+#include <dlfcn.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static atomic_int calls;
+
+static void count(int first)
+{
+    const char *wanted = getenv("KILLING");
+
+    if (!first && atomic_load(&calls) == 0)
+        return;
+    if (atomic_fetch_add(&calls, 1) + 1 == (wanted ? strtol(wanted, NULL, 10) : 0))
+        kill(getpid(), SIGKILL);
+}
+
+int renameat(int from, const char *old, int to, const char *name);
+int fsync(int fd);
+int unlinkat(int directory, const char *name, int flags);
+
+int renameat(int from, const char *old, int to, const char *name)
+{
+    int (*next)(int, const char *, int, const char *) =
+        (int (*)(int, const char *, int, const char *))dlsym(RTLD_NEXT, "renameat");
+
+    count(1);
+    return next(from, old, to, name);
+}
+
+int fsync(int fd)
+{
+    int (*next)(int) = (int (*)(int))dlsym(RTLD_NEXT, "fsync");
+
+    count(0);
+    return next(fd);
+}
+
+int unlinkat(int directory, const char *name, int flags)
+{
+    int (*next)(int, const char *, int) = (int (*)(int, const char *, int))dlsym(RTLD_NEXT, "unlinkat");
+
+    count(0);
+    return next(directory, name, flags);
+}

@@ -1,0 +1,385 @@
+"""An import that is killed, stopped, or loses its server goes on: in its snapshot while the keeper holds it, and never with a row lost or doubled."""
+
+import contextlib
+import json
+import os
+import pathlib
+import random
+import shlex
+import shutil
+import signal
+import subprocess
+import threading
+
+import pytest
+from importing import BINARY, Import, Imported, wait_until
+
+ROUNDS = int(os.environ.get("ROUNDS", 3))
+PARTS = 8
+ROWS = 800
+SLOWLY = "(SELECT true FROM pg_sleep(0.002 + id * 0))"  # for every row
+WORDS = ("--target", "made", "--format", "jsonl")
+
+
+@pytest.fixture
+def begin(database, tmp_path):
+    """begin(words...): an import of this test's database."""
+    started = []
+
+    def begin_one(*words, **more):
+        started.append(Import(database.address, *words, cwd=tmp_path, **more))
+        return started[-1]
+
+    yield begin_one
+    for one in started:
+        if one.process.poll() is None:
+            one.kill()
+    for pid in keepers(tmp_path):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
+
+
+@pytest.fixture
+def run(begin):
+    def run_words(*words, status=0, **more):
+        one = begin(*words, **more)
+        assert one.end() == status, one.said
+        return one
+
+    return run_words
+
+
+@pytest.fixture
+def parts(database):
+    """A table of eight partitions, each of which is a split."""
+    database.run(f"CREATE TABLE parts (id int PRIMARY KEY, v int) PARTITION BY HASH (id);"
+                 + "".join(f"CREATE TABLE part{n} PARTITION OF parts FOR VALUES WITH (MODULUS {PARTS}, REMAINDER {n});" for n in range(PARTS))
+                 + f"INSERT INTO parts SELECT i, 0 FROM generate_series(0, {ROWS - 1}) i; ANALYZE parts")
+
+
+def hidden(folder):
+    """The directories that unfinished imports have left."""
+    return sorted(path for path in folder.iterdir() if path.name.startswith(".made.import-") and path.is_dir())
+
+
+def log(folder):
+    """The whole lines of the only unfinished import's log; none: it has none yet."""
+    with contextlib.suppress(FileNotFoundError, ValueError):
+        place, = hidden(folder)
+        return [json.loads(line) for line in (place / ".log").read_bytes().split(b"\n")[:-1]]
+    return []
+
+
+def done(folder):
+    """Of the splits that are done, the numbers."""
+    return [line["split"] for line in log(folder) if "split" in line]
+
+
+def keepers(folder):
+    return [line["process"] for line in log(folder) if line.get("process")]
+
+
+def lives(pid):
+    """Is it there, and is it a keeper?"""
+    try:
+        status = pathlib.Path(f"/proc/{pid}/status").read_text()
+    except FileNotFoundError:
+        return False
+    return "penstock-keeper" in status and "State:\tZ" not in status
+
+
+def files(folder):
+    """Which files are there, told from others of the same name."""
+    return {path.name: (path.stat().st_ino, path.stat().st_mtime_ns) for path in folder.glob("part-*")}
+
+
+def made_rows(folder):
+    made = Imported(folder / "made")
+    return made, sorted(tuple(json.loads(line).values()) for path in made.files() for line in pathlib.Path(path).read_text().splitlines())
+
+
+def interrupted(begin, folder, *words, splits=2, how=signal.SIGKILL, **more):
+    """An import that has ended after some splits; what it said."""
+    one = begin(*WORDS, "--where", SLOWLY, *words, "parts", **more)
+    wait_until("some splits are done", lambda: len(done(folder)) >= splits)
+    one.kill(how)
+    return one
+
+
+def assert_whole(folder):
+    made, rows = made_rows(folder)
+    assert rows == [(i, 0) for i in range(ROWS)]
+    return made
+
+
+@contextlib.contextmanager
+def writing(database):
+    """Every transaction adds one to every row's v, takes the least id away and adds one above the greatest: at any moment the rows are (v .. v + ROWS - 1, v)."""
+    stop = threading.Event()
+
+    def write():
+        while not stop.is_set():
+            database.run("BEGIN; UPDATE parts SET v = v + 1; DELETE FROM parts WHERE id = (SELECT min(id) FROM parts);"
+                         "INSERT INTO parts SELECT max(id) + 1, max(v) FROM parts; COMMIT;" * 5)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        writer.join()
+
+
+@pytest.mark.parametrize("number", range(ROUNDS))
+def test_killed_at_any_moment_among_writers(database, begin, run, parts, tmp_path, number):
+    chance = random.Random(os.environ.get("SEED", "resume") + str(number))
+    snapshots, kept = set(), {}
+    with writing(database):
+        for resume in range(4):
+            one = begin(*WORDS, "--where", SLOWLY, *(["--resume"] if resume else []), "parts")
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                one.process.wait(chance.uniform(0, 1.2))  # any moment will do
+            one.kill()
+            if (tmp_path / "made").exists():
+                break
+            if hidden(tmp_path):
+                now = files(hidden(tmp_path)[0])
+                assert all(now.get(name) == mark for name, mark in kept.items()), "a finished split was written again"
+                kept = {f"part-{split:05}.jsonl": now[f"part-{split:05}.jsonl"] for split in done(tmp_path)}
+                snapshots |= {line["snapshot"]["id"] for line in log(tmp_path) if "snapshot" in line}
+        else:
+            run(*WORDS, "--where", SLOWLY, "--resume", "parts")
+    made, rows = made_rows(tmp_path)
+    moment = rows[0][1]
+    assert rows == [(moment + i, moment) for i in range(ROWS)]
+    assert made.manifest["snapshot"]["consistent"]
+    assert snapshots <= {made.manifest["snapshot"]["id"]}
+    now = files(tmp_path / "made")
+    assert all(now[name] == mark for name, mark in kept.items()), "a finished split was written again"
+    assert moment < int(database.run("SELECT max(v) FROM parts")), "it was written to"
+    assert [path.name for path in tmp_path.iterdir()] == ["made"]
+
+
+def test_the_keeper_outlives_the_import_and_ends_with_it(begin, run, parts, tmp_path):
+    interrupted(begin, tmp_path)
+    keeper, = keepers(tmp_path)
+    assert lives(keeper)
+    assert set(pathlib.Path(f"/proc/{keeper}/fd").iterdir()) and all(os.readlink(f"/proc/{keeper}/fd/{fd}") == "/dev/null" for fd in range(3))
+    before = done(tmp_path)
+    one = run(*WORDS, "--where", SLOWLY, "--resume", "parts")
+    assert f"{len(before)} splits with" in one.said
+    made = assert_whole(tmp_path)
+    assert made.manifest["snapshot"]["consistent"] and {file["snapshot"] for file in made.manifest["tables"][0]["files"]} == {0}
+    wait_until("the keeper has ended", lambda: not lives(keeper))
+
+
+def test_nothing_secret_is_seen_of_the_keeper(begin, database, parts, tmp_path):
+    interrupted(begin, tmp_path, "--password", "geheim-geheim")
+    keeper, = keepers(tmp_path)
+    title = pathlib.Path(f"/proc/{keeper}/cmdline").read_bytes()
+    assert b"keeper of snapshot" in title and b"geheim" not in title and database.name.encode() not in title
+    assert "geheim" not in (hidden(tmp_path)[0] / ".log").read_text()
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_stopped_and_gone_on(begin, run, parts, tmp_path, database, how):
+    one = interrupted(begin, tmp_path, how=how, splits=1)
+    assert one.process.returncode == 1
+    assert "splits are finished and kept; their snapshot is held for 900 seconds" in one.said
+    words = shlex.split(one.said.split("To go on: ")[1].splitlines()[0])
+    assert words[:3] == ["penstock", "import", "--resume"] and words[words.index("--connect") + 1] == "..."
+    words[words.index("--connect") + 1] = database.address
+    subprocess.run([BINARY, *words[1:]], cwd=tmp_path, check=True, capture_output=True)
+    assert_whole(tmp_path)
+
+
+def test_a_lost_server_keeps_what_is_finished(begin, run, parts, tmp_path, server, database):
+    one = begin(*WORDS, "--where", SLOWLY, "parts")
+    wait_until("a split is done", lambda: done(tmp_path))
+    server.run(f"ALTER DATABASE {database.name} ALLOW_CONNECTIONS false")
+    server.run(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database.name}'")
+    assert one.end() == 1 and "their snapshot is not held" in one.said
+    server.run(f"ALTER DATABASE {database.name} ALLOW_CONNECTIONS true")
+    assert "the snapshot is gone" in run(*WORDS, "--where", SLOWLY, "--resume", "parts", status=1).said
+    run(*WORDS, "--where", SLOWLY, "--resume=mixed", "parts")
+    assert_whole(tmp_path)
+
+
+OTHER = {"tables": ["part1"], "format": ["--format", "csv"], "where": ["--where", "id > 5"], "columns": ["--columns", "id"],
+         "compression": ["--compression", "gzip"], "not-consistent": ["--not-consistent"]}
+
+
+def test_other_words_are_refused(begin, run, parts, tmp_path):
+    interrupted(begin, tmp_path)
+    before = files(hidden(tmp_path)[0])
+    for name, words in OTHER.items():
+        one = run(*WORDS, "--where", SLOWLY, "--resume", "parts", *words, status=1)
+        assert f"was begun with other words ({name})" in one.said
+    assert files(hidden(tmp_path)[0]) == before
+    run(*WORDS, "--where", SLOWLY, "--resume", "--connections", 3, "parts")
+    assert_whole(tmp_path)
+
+
+def test_two_at_once(begin, run, parts, tmp_path):
+    interrupted(begin, tmp_path)
+    first = begin(*WORDS, "--where", SLOWLY, "--resume", "parts")
+    wait_until("it goes on", lambda: len(done(tmp_path)) > 2)
+    os.kill(first.process.pid, signal.SIGSTOP)
+    assert "an import into it is at work" in run(*WORDS, "--where", SLOWLY, "--resume", "parts", status=1).said
+    os.kill(first.process.pid, signal.SIGCONT)
+    assert first.end() == 0, first.said
+    assert_whole(tmp_path)
+
+
+def test_nothing_to_go_on_with(run, parts, tmp_path):
+    assert "there is no unfinished import into made: it begins" in run(*WORDS, "--resume", "parts").said
+    assert_whole(tmp_path)
+    assert "it is not empty" in run(*WORDS, "--resume", "parts", status=1).said
+
+
+def test_without_resume_it_is_deleted(begin, run, parts, tmp_path):
+    interrupted(begin, tmp_path)
+    keeper, = keepers(tmp_path)
+    assert "which an unfinished import has left, is deleted" in run(*WORDS, "parts").said
+    assert not hidden(tmp_path)
+    wait_until("its keeper has ended", lambda: not lives(keeper))
+    assert_whole(tmp_path)
+
+
+# ---- without the keeper -------------------------------------------------------------------------------------------------
+
+def test_a_killed_keeper_harms_no_import_that_reads(begin, parts, tmp_path):
+    one = begin(*WORDS, "--where", SLOWLY, "parts")
+    wait_until("a split is done", lambda: done(tmp_path))
+    os.kill(keepers(tmp_path)[0], signal.SIGKILL)
+    assert one.end() == 0 and "the snapshot is kept by those who read it" in one.said
+    assert_whole(tmp_path)
+
+
+@pytest.fixture
+def orphan(begin, parts, tmp_path):
+    """An import whose keeper was killed, too; the splits that it has done."""
+    interrupted(begin, tmp_path)
+    keeper, = keepers(tmp_path)
+    os.kill(keeper, signal.SIGKILL)
+    wait_until("the keeper is gone", lambda: not lives(keeper))
+    return done(tmp_path)
+
+
+def test_a_snapshot_that_is_gone_is_said(run, orphan, tmp_path):
+    one = run(*WORDS, "--where", SLOWLY, "--resume", "parts", status=1)
+    assert "the snapshot is gone" in one.said and "--resume=mixed" in one.said and "--resume=restart" in one.said
+    assert done(tmp_path) == orphan
+
+
+def test_from_the_beginning(database, run, orphan, tmp_path):
+    database.run("UPDATE parts SET v = 7")
+    run(*WORDS, "--where", SLOWLY, "--resume=restart", "parts")
+    made, rows = made_rows(tmp_path)
+    assert rows == [(i, 7) for i in range(ROWS)] and made.manifest["snapshot"]["consistent"]
+    assert not hidden(tmp_path)
+
+
+def test_mixed(database, begin, run, orphan, tmp_path):
+    database.run("UPDATE parts SET v = 7")
+    one = begin(*WORDS, "--where", SLOWLY, "--resume=mixed", "parts")
+    wait_until("it goes on", lambda: len(done(tmp_path)) > len(orphan))
+    one.kill()
+    run(*WORDS, "--where", SLOWLY, "--resume", "parts")  # in the second snapshot
+    made, rows = made_rows(tmp_path)
+    assert [row[0] for row in rows] == list(range(ROWS)) and {row[1] for row in rows} == {0, 7}
+    assert made.manifest["snapshot"]["consistent"] is False and len(made.manifest["snapshot"]["all"]) == 2
+    of = {file["split"]["number"]: file["snapshot"] for file in made.manifest["tables"][0]["files"]}
+    assert {number for number, snapshot in of.items() if snapshot == 0} == set(orphan) and set(of.values()) == {0, 1}
+
+
+@pytest.mark.parametrize("moved", [False, True])
+def test_mixed_pages(database, begin, run, tmp_path, moved):
+    """Ranges of pages are kept while no row has moved as a whole, else they are read again."""
+    database.run("CREATE TABLE wide (id int, t text) WITH (fillfactor = 10); INSERT INTO wide SELECT i, repeat('x', 300) FROM generate_series(1, 12000) i; ANALYZE wide")
+    words = (*WORDS, "--connections", 1, "--columns", "id", "--where", f"id % 20 = 0 AND {SLOWLY}", "wide")
+    one = begin(*words)
+    wait_until("a split is done", lambda: done(tmp_path))
+    one.kill()
+    os.kill(keepers(tmp_path)[0], signal.SIGKILL)
+    assert log(tmp_path)[0]["tables"][0]["splits"][0][1] == 1, "cut by pages"
+    if moved:
+        database.run("VACUUM FULL wide")
+    run(*words[:-1], "--resume=mixed", "wide")
+    made, rows = made_rows(tmp_path)
+    assert [row[0] for row in rows] == list(range(20, 12001, 20))
+    assert {file["snapshot"] for file in made.manifest["tables"][0]["files"]} == ({1} if moved else {0, 1})
+
+
+def test_not_consistent(begin, run, parts, tmp_path):
+    interrupted(begin, tmp_path, "--not-consistent")
+    before, _ = len(done(tmp_path)), keepers(tmp_path)
+    assert not keepers(tmp_path)
+    assert f"{before} splits with" in run(*WORDS, "--where", SLOWLY, "--not-consistent", "--resume", "parts").said
+    assert assert_whole(tmp_path).manifest["snapshot"]["consistent"] is False
+
+
+@pytest.mark.parametrize("seconds", [0, 1])
+def test_a_snapshot_is_not_held_for_ever(begin, run, parts, tmp_path, seconds):
+    interrupted(begin, tmp_path, "--keep-snapshot", seconds)
+    keeper, = keepers(tmp_path)
+    wait_until("the keeper has ended", lambda: not lives(keeper))
+    assert "the snapshot is gone" in run(*WORDS, "--where", SLOWLY, "--resume", "parts", status=1).said
+
+
+def test_a_table_that_has_changed(database, begin, run, orphan, tmp_path):
+    database.run("ALTER TABLE parts ADD COLUMN more int")
+    assert "table public.parts: it is not what it was" in run(*WORDS, "--where", SLOWLY, "--resume=mixed", "parts", status=1).said
+    assert done(tmp_path) == orphan
+
+
+def test_tables_that_have_come_since_are_left_out(database, begin, run, parts, tmp_path):
+    database.run("CREATE SCHEMA s; CREATE TABLE s.a (id int); CREATE TABLE s.c (id int); INSERT INTO s.a VALUES (1);"
+                 "INSERT INTO s.c SELECT generate_series(1, 400)")
+    words = (*WORDS, "--schema", "s", "--connections", 1, "--where", SLOWLY)
+    one = begin(*words)
+    wait_until("a split is done", lambda: done(tmp_path))
+    one.kill()
+    database.run("CREATE TABLE s.b (id int)")
+    run(*words, "--resume")
+    assert sorted(Imported(tmp_path / "made").tables) == [("s", "a"), ("s", "c")]
+
+
+# ---- what a crash does to files ------------------------------------------------------------------------------------------
+
+def test_a_torn_line_and_a_file_that_is_short(begin, run, parts, tmp_path):
+    interrupted(begin, tmp_path, splits=3)
+    place, = hidden(tmp_path)
+    before = done(tmp_path)
+    with open(place / ".log", "ab") as file:
+        file.write(b'{"table":0,"split":7,"ro')
+    os.truncate(place / f"part-{before[0]:05}.jsonl", 3)
+    (place / f"part-{before[1]:05}.jsonl").unlink()
+    assert f"{len(before) - 2} splits with" in run(*WORDS, "--where", SLOWLY, "--resume", "parts").said
+    assert_whole(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def killing(tmp_path_factory):
+    made = tmp_path_factory.mktemp("killing") / "killing.so"
+    compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
+    subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-D_GNU_SOURCE", "-o", made, pathlib.Path(__file__).with_name("killing.c")], check=True)
+    return made
+
+
+@pytest.mark.parametrize("call", range(1, 7))
+def test_killed_while_it_is_published(begin, run, parts, killing, tmp_path, call):
+    if "libasan" in subprocess.run(["ldd", BINARY], capture_output=True, text=True, check=True).stdout:
+        pytest.skip("the sanitizer has to be the first library")
+    one = begin(*WORDS, "parts", environment={"LD_PRELOAD": str(killing), "KILLING": str(call)})
+    assert one.end() == -signal.SIGKILL, one.said
+    published = (tmp_path / "made").exists()
+    assert published == (call > 4) and len(hidden(tmp_path)) == (not published)
+    if published:
+        assert_whole(tmp_path)
+        assert "it is not empty" in run(*WORDS, "--resume", "parts", status=1).said
+    else:
+        assert f"{PARTS} splits with {ROWS} rows" in run(*WORDS, "--resume", "parts").said
+        assert_whole(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["made"]
