@@ -113,18 +113,18 @@ static bool dictionary_grow(struct parquet_dictionary *dictionary)
     if (limit > PARQUET_DICTIONARY_VALUES_MAX ||
         !dictionary_charge(dictionary, (limit - dictionary->limit) * each))
         return false;
-    uint64_t *slots = calloc((size_t)limit * 2, sizeof(*slots));
     uint32_t *begins =
         dictionary->width ? NULL : realloc(dictionary->begins, limit * sizeof(*dictionary->begins));
     if (begins)
         dictionary->begins = begins;
-    if (!slots || (!dictionary->width && !begins)) {
-        free(slots);
+    /* Not calloc(): a fresh page of zeros that is read first faults again when it is written, which interrupts the other threads. */
+    uint64_t *slots = realloc(dictionary->slots, (size_t)limit * 2 * sizeof(*slots));
+    if (slots)
+        dictionary->slots = slots;
+    if (!slots || (!dictionary->width && !begins))
         return false;
-    }
+    memset(slots, 0, (size_t)limit * 2 * sizeof(*slots));
     dictionary_fill(dictionary, slots, (uint64_t)limit * 2 - 1);
-    free(dictionary->slots);
-    dictionary->slots = slots;
     dictionary->limit = limit;
     return true;
 }
