@@ -163,11 +163,11 @@ static int address_add_password(
 {
     cleanup_bytes struct bytes password;
 
+    bytes_init(&password, FILE_VALUE_BUFFER);
     if (login->password)
         return pg_address_set(address, "password", login->password, error);
     if (!login->password_file || !*login->password_file)
         return 0;
-    bytes_init(&password, FILE_VALUE_BUFFER);
     int result = file_read_value(login->password_file, true, &password, error);
     if (result)
         error_wrap(error, "password of the database");
