@@ -161,9 +161,10 @@ static void import_take_title(struct job_options *job, int argc, char **argv)
 static int import_work(
     const struct import_options *options, int argc, char **argv, const char *shown, struct error *error)
 {
-    __attribute__((cleanup(job_close))) struct job *job = NULL;
     struct import_teller teller;
     struct job_options job_options;
+    /* The last one: the others outlive it. */
+    __attribute__((cleanup(job_close))) struct job *job = NULL;
 
     import_progress_open(&teller, options->progress);
     import_fill(&job_options, options, shown);
