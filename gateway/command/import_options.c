@@ -221,7 +221,7 @@ static int shown_add_option(
     if (shown_add(word, row->secret && joined ? length + 1 : strlen(word), text, error) ||
         (row->secret && joined && bytes_add_text(text, "...", error)))
         return -1;
-    if (!row->value || joined || *at == argc)
+    if (!row->value || row->attached || joined || *at == argc)
         return 0;
     const char *value = row->secret ? "..." : argv[*at];
     ++*at;

@@ -82,6 +82,7 @@ static const char *good_value(const struct import_row *row, char *room, size_t s
         return room;
     case TAKE_SIZE:
         return "3KiB";
+    case TAKE_RESUME:
     case TAKE_CHOICE:
         snprintf(room, size, "%s", strrchr(row->choices, '|') + 1);
         return room;
@@ -132,6 +133,8 @@ static bool is_kept(const struct import_row *row)
         return *(const size_t *)at == 3072;
     case TAKE_CHOICE:
         return *(const unsigned *)at + 1 == choices_of(row->choices);
+    case TAKE_RESUME:
+        return *(const unsigned *)at == choices_of(row->choices);
     case TAKE_ENCLOSED:
         return ((const struct delimited_options *)at)->enclosure == ';' &&
                ((const struct delimited_options *)at)->quoting == (enum delimited_quoting)row->least;
@@ -158,9 +161,11 @@ Test(import_options, every_row_takes_what_is_good)
     for (size_t i = 0; i < import_rows_count; i++) {
         const struct import_row *row = &import_rows[i];
         const char *value = good_value(row, room, sizeof room);
-        cr_assert_eq(parse_row(row, value, false), 0, "--%s: %s", row->name, error.text);
-        cr_assert(is_kept(row), "--%s", row->name);
-        cr_assert_eq(options.delimiters_given, row->delimiter, "--%s", row->name);
+        if (!row->attached) {
+            cr_assert_eq(parse_row(row, value, false), 0, "--%s: %s", row->name, error.text);
+            cr_assert(is_kept(row), "--%s", row->name);
+            cr_assert_eq(options.delimiters_given, row->delimiter, "--%s", row->name);
+        }
         if (!value)
             continue;
         cr_assert_eq(parse_row(row, value, true), 0, "--%s=: %s", row->name, error.text);
@@ -171,6 +176,7 @@ Test(import_options, every_row_takes_what_is_good)
 Test(import_options, every_row_refuses_what_is_bad)
 {
     static const char *const bad[] = {[TAKE_CHARACTER] = ";;",
+        [TAKE_RESUME] = "nosuch",
         [TAKE_NUMBER] = "7x",
         [TAKE_SIZE] = "2TiB",
         [TAKE_CHOICE] = "nosuch",
@@ -187,11 +193,13 @@ Test(import_options, every_row_refuses_what_is_bad)
             cr_assert_not_null(strstr(error.text, "takes no value"), "%s", error.text);
             continue;
         }
-        cr_assert_eq(PARSE("--help", name), -1, "%s", name);
-        cr_assert_not_null(strstr(error.text, "is missing"), "%s", error.text);
+        if (!row->attached) {
+            cr_assert_eq(PARSE("--help", name), -1, "%s", name);
+            cr_assert_not_null(strstr(error.text, "is missing"), "%s", error.text);
+        }
         if (row->kind >= COUNT(bad) || !bad[row->kind])
             continue;
-        cr_assert_eq(parse_row(row, bad[row->kind], false), -1, "%s", name);
+        cr_assert_eq(parse_row(row, bad[row->kind], true), -1, "%s", name);
         cr_assert_eq(strncmp(error.text, name, strlen(name)), 0, "%s", error.text);
         cr_assert_not_null(strstr(error.text, bad[row->kind]), "%s", error.text);
     }
@@ -206,7 +214,10 @@ Test(import_options, help_has_every_row)
     cr_assert_eq(import_options_help(&text, &error), 0);
     cr_assert_eq(bytes_add(&text, "", 1, &error), 0);
     for (size_t i = 0; i < import_rows_count; i++) {
-        snprintf(name, sizeof name, "\n  --%s%s", import_rows[i].name, import_rows[i].value ? " " : "\n");
+        snprintf(name, sizeof name, "\n  --%s%s", import_rows[i].name,
+            import_rows[i].attached ? "[="
+            : import_rows[i].value  ? " "
+                                    : "\n");
         cr_assert_not_null(strstr(text.data, name), "%s", name);
         cr_assert_not_null(strstr(text.data, import_rows[i].help));
     }
@@ -489,6 +500,8 @@ Test(import_options, secrets_are_not_shown_behind_values_that_look_like_options)
     SHOWN("import --target --password --connect ... t", "--target", "--password", "--connect",
         "postgresql://u:geheim@h/d", "t");
     SHOWN("import --password ... --password ... t", "--password", "--target", "--password", "geheim", "t");
+    SHOWN("import --resume --password ... t", "--resume", "--password", "geheim", "t");
+    SHOWN("import --resume=mixed --password ... t", "--resume=mixed", "--password", "geheim", "t");
     SHOWN("import --where -- --password ... t", "--where", "--", "--password", "geheim", "t");
 }
 
@@ -514,4 +527,61 @@ Test(import_options, what_is_shown_needs_room)
         bytes_init(&text, limit);
         cr_assert_eq(import_options_shown(words_count, words, &text, &error), -1, "%zu", limit);
     }
+}
+
+/* ---- how to go on ------------------------------------------------------------------------------------------------ */
+
+#define AGAIN(wanted, ...)                                                              \
+    do {                                                                                \
+        cleanup_bytes struct bytes again_text;                                          \
+        const char *const again_line[] = {__VA_ARGS__};                                 \
+        bytes_init(&again_text, 4096);                                                  \
+        forget();                                                                       \
+        say(again_line, COUNT(again_line));                                             \
+        cr_assert_eq(import_options_again(words_count, words, &again_text, &error), 0); \
+        cr_assert_eq(bytes_add(&again_text, "", 1, &error), 0);                         \
+        cr_assert_str_eq(again_text.data, "penstock import --resume" wanted);           \
+    } while (0)
+
+Test(import_options, how_to_go_on)
+{
+    AGAIN(" --target x t", "--target", "x", "t");
+    AGAIN(" --target=x t", "--resume", "--target=x", "t");
+    AGAIN(" --target x t", "--target", "x", "--resume=mixed", "t");
+    AGAIN(" --connect ... t", "--connect", "postgresql://u:geheim@h/d", "t");
+    AGAIN(" --connect=... t", "--connect=postgresql://u:geheim@h/d", "t");
+    AGAIN(" --resume-what t", "--resume-what", "t");
+    AGAIN(" --password ... t", "--resume", "--password", "geheim", "t");
+    AGAIN(" --target --password --password ... t", "--target", "--password", "--password", "geheim", "t");
+    AGAIN(" --where 'a = '\\''b'\\''' '' -- --resume --password geheim", "--where", "a = 'b'", "", "--",
+        "--resume", "--password", "geheim");
+    AGAIN(" --exclude '\"X\"' --header '$HOME' 't;ls'", "--exclude", "\"X\"", "--header", "$HOME", "t;ls");
+    AGAIN(" --target", "--target");
+}
+
+Test(import_options, how_to_go_on_needs_room)
+{
+    static const char *const line[] = {"--connect=x", "--password", "x", "--where", "'", "u"};
+    const size_t length = strlen("penstock import --resume --connect=... --password ... --where ''\\''' u");
+
+    say(line, COUNT(line));
+    for (size_t limit = 0; limit < length; limit++) {
+        cleanup_bytes struct bytes text;
+        bytes_init(&text, limit);
+        cr_assert_eq(import_options_again(words_count, words, &text, &error), -1, "%zu", limit);
+    }
+}
+
+Test(import_options, what_is_gone_on_with)
+{
+    TAKEN("--target", "x", "t");
+    cr_assert_eq(options.resume, RESUME_NOT);
+    TAKEN("--target", "x", "--resume", "t");
+    cr_assert_eq(options.resume, RESUME_SAME);
+    cr_assert_eq(options.tables.count, 1);
+    TAKEN("--target", "x", "--resume=restart", "t");
+    cr_assert_eq(options.resume, RESUME_RESTART);
+    TAKEN("--target", "x", "--resume=mixed", "t");
+    cr_assert_eq(options.resume, RESUME_MIXED);
+    REFUSED("\"maybe\" is none of", "--target", "x", "--resume=maybe", "t");
 }
