@@ -102,6 +102,7 @@ endforeach()
 target_link_options(test_pg_faults PRIVATE -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc)
 
 penstock_test(plan table)
+penstock_test(job_state table)
 penstock_test(import_options table)
 target_sources(test_import_options PRIVATE gateway/command/import_options.c gateway/command/import_table.c gateway/command/import_value.c)
 
