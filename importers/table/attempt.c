@@ -82,9 +82,28 @@ static int attempt_take_target(struct attempt *attempt, const char *target, stru
     return 0;
 }
 
+/* What rename() does not replace, though it may look like an empty directory: found out now, not behind the last row. */
+static int attempt_check_kind(const struct attempt *attempt, struct error *error)
+{
+    struct statx there;
+
+    if (statx(attempt->parent, attempt->name, AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_TYPE, &there) != 0)
+        return 0;
+    if (S_ISLNK(there.stx_mode))
+        return error_set(error, ERROR_REJECT,
+            "target directory %s: it is a symbolic link; name what it points to", attempt->target);
+    if (there.stx_attributes & STATX_ATTR_MOUNT_ROOT)
+        return error_set(error, ERROR_REJECT,
+            "target directory %s: something is mounted there; name a directory in it, such as %.64s/import",
+            attempt->target, attempt->target);
+    return 0;
+}
+
 /* rename() replaces a directory only when it is empty, and so is a target that may stay. */
 int attempt_check(const struct attempt *attempt, struct error *error)
 {
+    if (attempt_check_kind(attempt, error))
+        return -1;
     int found = openat(attempt->parent, attempt->name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *list = found >= 0 ? fdopendir(found) : NULL;
     size_t entries = 0;
@@ -119,8 +138,11 @@ static int attempt_make_hidden(struct attempt *attempt, struct error *error)
         if (getrandom(&number, sizeof number, 0) != sizeof number)
             return error_set_errno(error, ERROR_FATAL, "random number");
         snprintf(attempt->hidden, sizeof attempt->hidden, ".%s" ATTEMPT_MARK "%08x", attempt->name, number);
-        if (mkdirat(attempt->parent, attempt->hidden, 0777) != 0 && errno != EEXIST)
+        if (mkdirat(attempt->parent, attempt->hidden, 0777) != 0) {
+            if (errno == EEXIST)
+                continue; /* what is in it is somebody else's */
             break;
+        }
         attempt->directory = openat(attempt->parent, attempt->hidden, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (attempt->directory >= 0 && flock(attempt->directory, LOCK_EX | LOCK_NB) == 0 &&
             fstat(attempt->directory, &status) == 0 && status.st_nlink > 0) {

@@ -10,6 +10,7 @@ import stat
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 
@@ -202,6 +203,49 @@ def test_a_target_that_is_taken(run, readings, tmp_path):
     (tmp_path / "empty").mkdir()
     run("--target", "empty/", "readings")
     Imported(tmp_path / "empty")
+
+
+def test_a_target_that_cannot_be_replaced(database, run, tmp_path):
+    """Found out before the first row, not behind the last one."""
+    database.run("CREATE TABLE t (a int)")
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    assert "it is a symbolic link" in run("--target", "link", "t", status=1).said
+    (tmp_path / "dangling").symlink_to("nowhere")
+    assert "it is a symbolic link" in run("--target", "dangling", "t", status=1).said
+    (tmp_path / "mounted").mkdir()
+    (tmp_path / "bound").mkdir()
+    mounts = [["mount", "-t", "tmpfs", "none", str(tmp_path / "mounted")], ["mount", "--bind", str(tmp_path / "real"), str(tmp_path / "bound")]]
+    if subprocess.run(mounts[0], capture_output=True).returncode:
+        pytest.skip("mounts are not allowed here")
+    try:
+        subprocess.run(mounts[1], check=True)
+        for name in ("mounted", "bound"):
+            one = run("--target", name, "t", status=1)
+            assert f"something is mounted there; name a directory in it, such as {name}/import" in one.said
+            run("--target", f"{name}/import", "t")
+    finally:
+        subprocess.run(["umount", str(tmp_path / "mounted"), str(tmp_path / "bound")])
+    assert left(tmp_path) == ["bound", "dangling", "link", "mounted", "real"]
+
+
+def test_stopped_while_a_lock_is_waited_for(database, run, readings, tmp_path):
+    """Nobody has to wait for somebody else's transaction before a Ctrl-C counts."""
+    holder = subprocess.Popen(["psql", "-XAtq", "-d", database.address], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    holder.stdin.write("BEGIN; LOCK TABLE readings; SELECT 1;\n")
+    holder.stdin.flush()
+    assert holder.stdout.readline() == "1\n"
+    try:
+        one = run.begin("--target", "made", "--lock-wait", "600000", "readings")
+        wait_until("it waits", lambda: database.run("SELECT 1 FROM pg_stat_activity WHERE application_name LIKE 'penstock%' AND wait_event_type = 'Lock' "
+                                                    f"AND datname = '{database.name}'").strip())
+        started = time.monotonic()
+        assert one.kill(signal.SIGINT) == 1
+        assert time.monotonic() - started < 30 and "stopped" in one.said
+    finally:
+        holder.stdin.close()
+        holder.wait()
+    assert left(tmp_path) == []
 
 
 def test_a_target_that_is_taken_meanwhile(run, readings, tmp_path):
