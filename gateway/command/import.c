@@ -14,6 +14,7 @@
 #include "command/import_progress.h"
 #include "command/import_verify.h"
 #include "table/job.h"
+#include "table/postgres/address.h"
 
 #define IMPORT_TEXT_MAX ((size_t)64 << 20)
 #define IMPORT_PASSWORD_MAX 1024
@@ -84,6 +85,26 @@ static int import_take_password(
         return 0;
     }
     options->login.password = password;
+    return 0;
+}
+
+/* An address with a password in it does not stay there either. */
+static int import_take_address(struct import_options *options, struct error *error)
+{
+    char *given = (char *)(uintptr_t)options->login.address;
+
+    if (!given)
+        return 0;
+    char *copy = strdup(given);
+    if (!copy || import_list_add(&options->kept, copy, error)) {
+        free(copy);
+        return error_set(error, ERROR_RETRY, "--connect: out of memory");
+    }
+    options->login.address = copy;
+    if (pg_address_hide(given))
+        fputs(
+            "penstock: --connect: others on this machine may have read its password in the list of processes; better use --password-file\n",
+            stderr);
     return 0;
 }
 
@@ -203,7 +224,7 @@ static int import_run(struct import_options *options, int argc, char **argv, str
 
     bytes_init(&shown, IMPORT_TEXT_MAX);
     if (import_options_shown(argc, argv, &shown, error) || bytes_add(&shown, "", 1, error) ||
-        import_take_password(options, password, error))
+        import_take_address(options, error) || import_take_password(options, password, error))
         return -1;
     if (!options->verify)
         import_catch_signals();

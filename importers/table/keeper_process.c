@@ -23,14 +23,14 @@ struct process {
         checked; /* how long without a client; since when; when the transaction was looked at */
 };
 
-static volatile sig_atomic_t process_stop;
+static atomic_bool process_stop;
 static const struct database_kind *process_kind;
 static struct database_connection *volatile process_connection;
 
 static void process_on_signal(int number)
 {
     (void)number;
-    process_stop = 1;
+    atomic_store_explicit(&process_stop, true, memory_order_relaxed);
     if (process_connection)
         process_kind->stop(process_connection);
 }
@@ -93,14 +93,15 @@ static _Noreturn void process_end(void)
 
 static int process_connect(struct process *process, struct error *error)
 {
-    const struct job_options *options = process->options;
+    struct database_login login = process->options->login;
     struct database_connection *connection = process_connection;
 
+    login.stop = &process_stop;
     process_connection = NULL;
     process->held = false;
     if (connection)
         process_kind->disconnect(&connection);
-    if (!process->database && process_kind->open(&options->login, &process->database, error))
+    if (!process->database && process_kind->open(&login, &process->database, error))
         return -1;
     if (process_kind->connect(process->database, &connection, error))
         return -1;

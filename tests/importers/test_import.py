@@ -5,6 +5,7 @@ import csv
 import datetime
 import decimal
 import json
+import pathlib
 import signal
 import stat
 import subprocess
@@ -287,6 +288,14 @@ def test_types_are_printed(run):
     assert "| `numeric" in run("--types", address=None).out
 
 
+def family(path):
+    """The ids of a process and its parent, or nothing when it has ended meanwhile."""
+    with contextlib.suppress(OSError):
+        status = (path.parent / "status").read_text().splitlines()
+        return [line.split()[1] for line in status if line.startswith(("Pid:", "PPid:"))]
+    return []
+
+
 def test_a_password_is_seen_nowhere(run, readings, tmp_path):
     one = run("--target", "made", "--password", "geheim-geheim", "--progress", "json", "readings")
     assert "--password-file" in one.said and "geheim" not in one.said
@@ -297,6 +306,18 @@ def test_a_password_is_seen_nowhere(run, readings, tmp_path):
     assert "secret" in run("--target", "other", "--password-file", secret, "readings", status=1).said
     secret.chmod(stat.S_IRUSR)
     run("--target", "other", "--password-file", secret, "readings")
+
+
+@pytest.mark.parametrize("address", ["postgresql://{user}:geheim@{host}:{port}/{dbname}", "host={host} port={port} dbname={dbname} user={user} password='ge heim'"])
+def test_a_password_in_an_address_does_not_stay_in_the_list_of_processes(database, run, readings, tmp_path, address):
+    """Of the import, and of the process that holds its snapshot."""
+    parts = dict(part.split("=") for part in database.address.split())
+    one = run.begin("--target", "made", "--progress", "json", "--where", SLOWLY, "readings", address=address.format(**parts))
+    wait_until("rows on their way", lambda: any(entry.name.startswith(".made.import-") and any(entry.iterdir()) for entry in tmp_path.iterdir()))
+    lines = {path: path.read_bytes() for path in pathlib.Path("/proc").glob("[0-9]*/cmdline") if str(one.process.pid) in family(path)}
+    assert lines and not any(b"heim" in line for line in lines.values()), lines
+    assert one.kill(signal.SIGTERM) == 1
+    assert "--connect: others on this machine may have read its password" in one.said and "heim" not in one.said
 
 
 def test_progress_as_json(run, readings):
