@@ -92,6 +92,7 @@ penstock_test(time decode)
 penstock_test(inflate decode)
 
 penstock_test(checksum table)
+penstock_test(pace table)
 
 # The reader of PostgreSQL's COPY; its tests share a harness.
 foreach(name pg_copy pg_decode pg_faults pg_golden pg_nested pg_type)

@@ -41,6 +41,8 @@ struct import_options {
     struct plan_options plan;
     struct snapshot_options snapshot;
     struct read_options read;
+    size_t max_rate;
+    unsigned max_lag, max_snapshot_age;
     enum import_progress progress;
     unsigned resume; /* 0, or one more than the number of --resume's choice */
     unsigned keep_snapshot;

@@ -147,6 +147,12 @@ struct snapshot_options {
     bool not_consistent; /* asked for by name: no snapshot, no locks */
 };
 
+/* How far standbys are behind, in microseconds: a standby itself, or the slowest that this server feeds. */
+struct database_lag {
+    int64_t behind;
+    bool hidden; /* there are standbys, and this user may not see how far they are */
+};
+
 /* ---- reading --------------------------------------------------------------------------------------------------- */
 
 /* Takes the rows of a batch; it is cleared afterwards. Returns -1 with its own error. */
@@ -216,6 +222,7 @@ struct database_kind {
         const struct snapshot_options *options, struct snapshot *ret_snapshot, struct error *error);
     /* Is the keeper's transaction still there? */
     int (*check)(struct database_connection *connection, struct error *error);
+    int (*lag)(struct database_connection *connection, struct database_lag *ret_lag, struct error *error);
     /* A worker: sees the snapshot and holds the locks until its connection ends. All workers do so before the first of them reads.
      * DATABASE_GONE: there is no such snapshot; DATABASE_BUSY: a lock was not to be had in time, go on with fewer workers. */
     int (*adopt)(struct database_connection *connection, const struct table_list *list,

@@ -127,6 +127,7 @@ static void job_wait(struct job *job)
             job_stop_workers(job);
         job_tell(job);
         job_check_keeper(job);
+        job_pace_look(job);
     }
 }
 

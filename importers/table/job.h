@@ -45,6 +45,10 @@ struct job_options {
     struct plan_options plan; /* workers: 1 to JOB_WORKERS_MAX */
     struct read_options read;
     struct table_file_options file; /* its name and metadata are the job's */
+    uint64_t max_rate; /* bytes a second from the database, over all workers; 0: as they come */
+    unsigned
+        max_lag; /* seconds that a standby may be behind: nobody reads while it is more; 0: not looked at */
+    unsigned max_snapshot_age; /* seconds: the import ends when its snapshot gets older; 0: never */
     const char *target;
     enum job_resume resume;
     unsigned keep_snapshot; /* seconds that it is held for an import that may go on; 0: not at all */

@@ -7,6 +7,7 @@
 #include "table/attempt.h"
 #include "table/job.h"
 #include "table/keeper.h"
+#include "table/pace.h"
 
 #define JOB_FILE_NAME_MAX 64
 
@@ -47,6 +48,16 @@ struct job_worker {
     struct database_connection *connection; /* @holds job.lock to set it: stop() looks at it */
 };
 
+/* How kind it is to the database. */
+struct job_pace {
+    struct pace pace;
+    atomic_bool paused; /* a standby is too far behind: no worker goes on */
+    struct database_connection *connection; /* that looks at standbys; NULL: not now */
+    int64_t next_look, next_age; /* monotonic */
+    int64_t paused_at, resumed_at; /* monotonic */
+    bool complained; /* about not seeing the standbys */
+};
+
 struct job {
     const struct job_options *options;
     struct database *database;
@@ -66,6 +77,7 @@ struct job {
     struct job_progress *progress;
     struct attempt *attempt;
     bool published;
+    struct job_pace pace;
     int64_t began, ended, began_wall;
 
     struct job_worker *workers;
@@ -94,6 +106,17 @@ void job_wait_change(struct job *job);
 /* "part-00042.parquet" */
 void job_file_name(
     const struct job_table *table, const struct split *split, char name[static JOB_FILE_NAME_MAX]);
+
+/* ---- job_pace.c ---------------------------------------------------------------------------------------------------- */
+
+void job_pace_open(struct job *job);
+void job_pace_close(struct job *job);
+/* What a reader of rows is told: smaller batches at a low rate. */
+struct read_options job_pace_read(const struct job *job);
+/* So many bytes have come: waits as long as no more may. @thread a worker's */
+void job_pace_take(struct job *job, uint64_t bytes);
+/* Looks at the standbys and at the snapshot's age; several times a second. @thread main */
+void job_pace_look(struct job *job);
 
 /* ---- job_open.c ---------------------------------------------------------------------------------------------------- */
 

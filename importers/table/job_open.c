@@ -144,6 +144,7 @@ int job_open(struct job **ret_job, const struct job_options *options, bool only_
     job->options = options;
     pthread_mutex_init(&job->lock, NULL);
     pthread_cond_init(&job->changed, NULL);
+    job_pace_open(job);
     job->began = clock_monotonic(options->clock);
     job->began_wall = clock_wall(options->clock);
     if ((!only_plan && job_find_keeper(job, error)) || job_login(job, error) ||
@@ -174,6 +175,7 @@ void job_close(struct job **job)
     free((*job)->workers);
     if ((*job)->connection)
         kind->disconnect(&(*job)->connection);
+    job_pace_close(*job);
     if ((*job)->database)
         kind->close(&(*job)->database);
     pthread_cond_destroy(&(*job)->changed);

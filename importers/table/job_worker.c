@@ -110,6 +110,7 @@ static int worker_begin(struct job_worker *worker, bool *ret_alone, struct error
 /* ---- a split -------------------------------------------------------------------------------------------------------- */
 
 struct worker_split {
+    struct job *job;
     struct job_table *table;
     struct attempt_file *file;
     uint64_t rows, bytes; /* of this try */
@@ -125,7 +126,10 @@ static int worker_take(void *context, struct column_batch *batch, struct error *
     at->bytes += bytes;
     atomic_fetch_add_explicit(&at->table->rows, batch->rows, memory_order_relaxed);
     atomic_fetch_add_explicit(&at->table->bytes, bytes, memory_order_relaxed);
-    return attempt_file_add(at->file, batch, error);
+    if (attempt_file_add(at->file, batch, error))
+        return -1;
+    job_pace_take(at->job, bytes);
+    return 0;
 }
 
 static int worker_keep(struct job_table *table, const struct split *split, const struct read_result *read,
@@ -155,7 +159,8 @@ static int worker_read(
     struct job *job = worker->job;
     const struct job_options *options = job->options;
     struct job_result *result = &table->results[split->number];
-    struct worker_split at = {.table = table};
+    struct worker_split at = {.job = job, .table = table};
+    const struct read_options how = job_pace_read(job);
     const struct table_sink_batch sink = {worker_take, &at};
     char name[JOB_FILE_NAME_MAX];
     struct read_result read;
@@ -164,8 +169,7 @@ static int worker_read(
     if (attempt_file_open(&at.file, job->attempt, table->directory, name, table->table->fields,
             table->table->columns_count, &table->file, error))
         return -1;
-    int status =
-        options->kind->read(worker->connection, table->table, split, &options->read, &sink, &read, error);
+    int status = options->kind->read(worker->connection, table->table, split, &how, &sink, &read, error);
     if (!status)
         status = worker_keep(table, split, &read, result, error);
     if (!status)

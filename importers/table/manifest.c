@@ -171,8 +171,7 @@ static json_t *manifest_moment(const struct snapshot *snapshot, bool consistent)
 /* The last one; of several, which an import has that went on without its first one, each file says its own. */
 static json_t *manifest_snapshot(const struct job *job)
 {
-    json_t *made =
-        manifest_moment(&job->snapshot, *job->snapshot.id != '\0' && job->snapshots_count == 1);
+    json_t *made = manifest_moment(&job->snapshot, *job->snapshot.id != '\0' && job->snapshots_count == 1);
     json_t *all = json_array();
 
     for (size_t i = 0; i < job->snapshots_count; i++)

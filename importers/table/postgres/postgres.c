@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "base/file.h"
+#include "table/postgres/lag.h"
 #include "table/postgres/read.h"
 #include "table/postgres/snapshot.h"
 #include "table/postgres/split.h"
@@ -64,6 +65,7 @@ const struct database_kind database_postgres = {
     .explain = pg_explain,
     .hold = pg_snapshot_hold,
     .check = pg_snapshot_check,
+    .lag = pg_lag,
     .adopt = pg_snapshot_adopt,
     .read = pg_read,
 };
