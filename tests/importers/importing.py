@@ -10,6 +10,7 @@ import time
 
 BINARY = pathlib.Path(os.environ.get("PENSTOCK") or pathlib.Path(__file__).resolve().parents[2] / "build" / "penstock")
 PATIENCE = 120  # seconds
+CRC32C_MOST = 1 << 24  # bytes: Python takes seconds for that many
 CRC32C = []
 for number in range(256):
     for _ in range(8):
@@ -64,7 +65,8 @@ class Imported:
         for file in files:
             assert (place / file["name"]).stat().st_size == file["bytes"]
         smallest = min(files, key=lambda file: file["bytes"])
-        assert crc32c((place / smallest["name"]).read_bytes()) == smallest["crc32c"]
+        if smallest["bytes"] < CRC32C_MOST:
+            assert crc32c((place / smallest["name"]).read_bytes()) == smallest["crc32c"]
         assert sum(file["rows"] for file in table["files"]) == table["rows"]
         for at, column in enumerate(table["columns"]):
             assert sum(file["nulls"][at] for file in table["files"]) == column["nulls"]
