@@ -206,6 +206,26 @@ def test_a_lost_server_keeps_what_is_finished(begin, run, parts, tmp_path, serve
     assert_whole(tmp_path)
 
 
+def test_stopped_before_anything_is_done(begin, parts, tmp_path):
+    one = begin(*WORDS, "--where", "(SELECT true FROM pg_sleep(60 + id * 0))", "parts")
+    wait_until("it reads", lambda: keepers(tmp_path))
+    keeper, = keepers(tmp_path)
+    assert one.kill(signal.SIGINT) == 1 and "nothing was left behind" in one.said
+    assert list(tmp_path.iterdir()) == []
+    wait_until("the keeper has ended", lambda: not lives(keeper))
+
+
+def test_a_query_goes_on(begin, run, parts, tmp_path):
+    words = (*WORDS, "--connections", 1, "--split-by", "id", "--query", f"SELECT id, v FROM parts WHERE {SLOWLY}")
+    one = begin(*words)
+    wait_until("a split is done", lambda: done(tmp_path))
+    one.kill()
+    before = len(done(tmp_path))
+    assert f"{before} splits with" in run(*words, "--resume").said
+    assert "ranges of a column" in assert_whole(tmp_path).manifest["tables"][0]["split_by"]
+    assert "ranges of a column" in run("--explain", "--split-by", "id", "--query", "SELECT id, v FROM parts").out
+
+
 OTHER = {"tables": ["part1"], "format": ["--format", "csv"], "where": ["--where", "id > 5"], "columns": ["--columns", "id"],
          "compression": ["--compression", "gzip"], "not-consistent": ["--not-consistent"]}
 

@@ -138,6 +138,17 @@ static int cut_part(struct cut *cut, uint32_t part, struct error *error)
     return cut_whole(cut, part, "one split: neither pages nor an index to cut it by; name a column", error);
 }
 
+/* A query is looked at in the user's own search_path. */
+static int cut_set_path(struct cut *cut, const char *path, struct error *error)
+{
+    cleanup_result PGresult *ignored = NULL;
+
+    if (cut->table->kind != TABLE_QUERY)
+        return 0;
+    return pg_query(cut->connection, "looking for bounds",
+        "SELECT pg_catalog.set_config('search_path', $1, false)", 1, &path, &ignored, error);
+}
+
 int pg_plan(struct database_connection *connection, const struct table *table,
     const struct plan_options *options, struct plan **ret_plan, struct error *error)
 {
@@ -153,9 +164,13 @@ int pg_plan(struct database_connection *connection, const struct table *table,
         .how = "it has no parts"};
     for (size_t i = 0; i < table->parts_count; i++)
         cut.pages += table->parts[i].pages;
+    if (cut_set_path(&cut, cut.connection->search_path, error))
+        return -1;
     for (size_t i = 0; i < table->parts_count; i++)
         if (cut_part(&cut, (uint32_t)i, error))
             return -1;
+    if (cut_set_path(&cut, "", error))
+        return -1;
     snprintf(plan->reason, sizeof plan->reason, "%s%s",
         table->parts_count > 1 ? "partition by partition, " : "", cut.how);
     *ret_plan = plan;
