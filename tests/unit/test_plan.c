@@ -117,6 +117,11 @@ Test(plan, there_is_an_end_to_splits)
 
 #define KEYS 40
 
+static int key_of(const char *bound)
+{
+    return (int)strtol(bound, NULL, 10);
+}
+
 /* Keys are 0 to 39; bounds are numbers, as text. */
 static size_t readers_of_key(int key)
 {
@@ -125,8 +130,8 @@ static size_t readers_of_key(int key)
     for (size_t i = 0; i < plan->count; i++) {
         const struct split *split = &plan->splits[i];
         readers += split->method == SPLIT_WHOLE ||
-                   (split->method == SPLIT_RANGE && (!split->low || key >= atoi(split->low)) &&
-                       (!split->high || key < atoi(split->high)));
+                   (split->method == SPLIT_RANGE && (!split->low || key >= key_of(split->low)) &&
+                       (!split->high || key < key_of(split->high)));
     }
     return readers;
 }

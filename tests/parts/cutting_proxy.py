@@ -1,0 +1,92 @@
+"""A way to a server on a port of its own, which ends connections after some bytes of the answers, or lets them fall silent."""
+
+import contextlib
+import select
+import socket
+import struct
+import threading
+
+
+class Proxy:
+    """Forwards to a port. cut(how, bytes...): of the connections that are made from then on, in turn, one ends (or falls silent) when so many bytes
+    have come from the server: "reset", "closed" in an orderly way, or "silent", when it stays open and nothing passes any more, neither way."""
+
+    def __init__(self, target):
+        self.target = target
+        self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+        self.port = self.listener.getsockname()[1]
+        self.how, self.cuts = "reset", []
+        self.made = 0  # cuts that came true
+        self.silent = 0  # connections that have fallen silent
+        self.lock = threading.Lock()
+        self.ending = threading.Event()
+        self.released = threading.Event()
+        self.thread = threading.Thread(target=self._accept, daemon=True)
+        self.thread.start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.ending.set()
+        self.released.set()
+        with contextlib.suppress(OSError):
+            self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        self.thread.join(10)
+
+    def cut(self, how, *distances):
+        with self.lock:
+            self.how, self.cuts = how, list(distances)
+
+    def release(self):
+        """Silent connections end."""
+        self.released.set()
+        self.released = threading.Event()
+
+    def _accept(self):
+        while not self.ending.is_set():
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return
+            with self.lock:
+                how, left = self.how, self.cuts.pop(0) if self.cuts else None
+            threading.Thread(target=self._forward, args=(client, how, left, self.released), daemon=True).start()
+
+    def _forward(self, client, how, left, released):
+        with client:
+            try:
+                server = socket.create_connection(("127.0.0.1", self.target), 10)
+            except OSError:
+                return
+            with server, contextlib.suppress(OSError):
+                for one in (client, server):
+                    one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                self._pump(client, server, how, left, released)
+
+    def _pump(self, client, server, how, left, released):
+        to = {client: server, server: client}
+        while not self.ending.is_set():
+            for source in select.select(list(to), [], [], 0.2)[0]:
+                data = source.recv(1 << 16)
+                if source is server and left is not None and len(data) >= left:
+                    client.sendall(data[:left])
+                    return self._cut(client, server, how, released)
+                if not data:
+                    return None
+                to[source].sendall(data)
+                if source is server and left is not None:
+                    left -= len(data)
+        return None
+
+    def _cut(self, client, server, how, released):
+        with self.lock:
+            self.made += 1
+            self.silent += how == "silent"
+        if how == "silent":
+            released.wait()
+        elif how == "reset":
+            for one in (client, server):
+                one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                one.close()
