@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "pg_harness.h"
+#include "table/checksum.h"
 
 enum { COLUMNS = 3 };
 
@@ -97,6 +98,11 @@ Test(pg_copy, rows)
     cr_assert_eq(add(&table, pg_hex("ffff")), PG_COPY_END);
     cr_assert_eq(pg_copy_finish(table.copy, &table.error), 0);
     cr_assert_eq(pg_copy_rows(table.copy), 2);
+    const struct slice one = row(ONE, "one", "00000000", false), nulls = row(NULL, NULL, NULL, false);
+    cr_assert_eq(pg_copy_checksum(table.copy), /* neither the header nor the number of fields is in it */
+        checksum_row(one.data + 2, one.length - 2) + checksum_row(nulls.data + 2, nulls.length - 2));
+    free((void *)one.data);
+    free((void *)nulls.data);
     cr_assert_eq(table.batch->rows, 2);
     cr_assert(slice_is(column_slice(&table.batch->columns[1], 0), "one"));
     cr_assert_eq(table.batch->columns[2].valid[1], 0);

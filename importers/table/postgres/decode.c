@@ -213,11 +213,6 @@ pg_decode *pg_decoder_function(const struct pg_decoder *decoder)
     return decoder->decode;
 }
 
-bool pg_decoder_counted(const struct pg_decoder *decoder)
-{
-    return decoder->counted;
-}
-
 struct pg_counts pg_decoder_take_counts(struct pg_decoder *decoder)
 {
     struct pg_counts counts = decoder->counts;

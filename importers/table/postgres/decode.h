@@ -29,9 +29,7 @@ void pg_decoder_free(struct pg_decoder **decoder);
 /* The function chosen once for the column, to call without a detour: adds one value that is not NULL to a column of mapping->field's type. */
 pg_decode *pg_decoder_function(const struct pg_decoder *decoder);
 
-/* What was counted since the last call of either, and forgets it: a row's counts are added up when it has ended, and thrown away when it is
- * dropped. */
-bool pg_decoder_counted(const struct pg_decoder *decoder);
+/* What was counted since the last call, and forgets it: a row's counts are added up when it has ended, and thrown away when it is dropped. */
 struct pg_counts pg_decoder_take_counts(struct pg_decoder *decoder);
 
 #endif
