@@ -214,7 +214,7 @@ def test_sessions_that_come_while_the_journal_works(gateway):
 def test_sessions_that_go_while_the_journal_is_full(gateway):
     """All clients vanish, come again, vanish again: nobody else is held up, all goes on when there is room, and the sessions are there."""
     server = block(gateway, "journal.segment_size=4MiB", "journal.max_size=20MiB", *LITTLE)
-    names = NAMES[:350]  # more have no place in such segments
+    names = NAMES[:250]  # more have no place in such segments
     for name in names:
         connected(server, V5, name, **KEPT).disconnect()
     last, sent = stuff(server)

@@ -203,15 +203,19 @@ def test_sessions_above_the_limit(gateway):
 
 def test_smaller_segments_than_the_sessions_need(gateway):
     """The start says how large they have to be, and nothing is gone when they are."""
-    server = gateway("journal.segment_size=4MiB").start()
+
+    def of(segment, quarter):
+        return [f"journal.segment_size={segment}", f"mqtt.max_packet={quarter}", f"http.max_body={quarter}", f"http.max_record={quarter}"]
+
+    server = gateway(*of("4MiB", "1MiB")).start()
     names = [f"sensor-{number}" for number in range(400)]
     for name in names:
         present(server, V5, name, **keep(V5))
     server.stop_cleanly()
-    server.sets[-1:] = ["journal.segment_size=1MiB", "mqtt.max_packet=256KiB", "http.max_body=256KiB", "http.max_record=256KiB"]
+    server.sets[-4:] = of("1MiB", "256KiB")
     assert server.spawn().ended() == 1
     assert "400 MQTT sessions" in server.said() and "set it to 2MiB at least" in server.said()
-    server.sets[-4:] = ["journal.segment_size=2MiB", "mqtt.max_packet=512KiB", "http.max_body=512KiB", "http.max_record=512KiB"]
+    server.sets[-4:] = of("2MiB", "512KiB")
     server.start()
     assert all(present(server, V5, name, **keep(V5)) for name in names)
 
