@@ -43,16 +43,17 @@ static int resume_without_snapshot(struct job *job, const struct error *why, str
 {
     const size_t done = json_array_size(job->state->splits);
 
+    /* Whatever was asked for: nothing is lost with it. */
+    if (done == 0 || job->options->resume == RESUME_RESTART) {
+        job_note(job, "the snapshot is gone: %s: the import begins anew", why->text);
+        resume_forget(job);
+        return 0;
+    }
     if (job->options->resume == RESUME_SAME)
         return error_set(error, ERROR_REJECT,
             "the snapshot is gone: %.200s; %zu splits are finished: --resume=mixed keeps them and reads the rest as it is now, "
             "so rows that were changed meanwhile may be missing or there twice; --resume=restart begins anew",
             why->text, done);
-    if (job->options->resume == RESUME_RESTART) {
-        job_note(job, "the snapshot is gone: %s: the import begins anew", why->text);
-        resume_forget(job);
-        return 0;
-    }
     if (job->snapshots_count == JOB_SNAPSHOTS_MAX)
         return error_set(error, ERROR_REJECT, "the import has gone on in %d snapshots already: begin anew",
             JOB_SNAPSHOTS_MAX);

@@ -147,7 +147,8 @@ def test_killed_at_any_moment_among_writers(database, begin, run, parts, tmp_pat
                 now = files(hidden(tmp_path)[0])
                 assert all(now.get(name) == mark for name, mark in kept.items()), "a finished split was written again"
                 kept = {f"part-{split:05}.jsonl": now[f"part-{split:05}.jsonl"] for split in done(tmp_path)}
-                snapshots |= {line["snapshot"]["id"] for line in log(tmp_path) if "snapshot" in line}
+                if kept:  # else it may begin anew
+                    snapshots |= {line["snapshot"]["id"] for line in log(tmp_path) if "snapshot" in line}
         else:
             run(*WORDS, "--where", SLOWLY, "--resume", "parts")
     made, rows = made_rows(tmp_path)
@@ -291,6 +292,22 @@ def test_a_snapshot_that_is_gone_is_said(run, orphan, tmp_path):
     one = run(*WORDS, "--where", SLOWLY, "--resume", "parts", status=1)
     assert "the snapshot is gone" in one.said and "--resume=mixed" in one.said and "--resume=restart" in one.said
     assert done(tmp_path) == orphan
+
+
+def test_a_snapshot_that_nothing_was_read_in_is_not_missed(begin, run, parts, tmp_path):
+    one = begin(*WORDS, "--keep-snapshot", 0, "--where", "(SELECT true FROM pg_sleep(60 + id * 0))", "parts")
+    wait_until("it reads", lambda: keepers(tmp_path))
+    keeper, = keepers(tmp_path)
+    one.kill()
+    wait_until("the keeper has ended", lambda: not lives(keeper))
+    assert "was begun with other words (where)" in run(*WORDS, "--resume", "parts", status=1).said
+    place, = hidden(tmp_path)
+    lines = (place / ".log").read_text().splitlines(keepends=True)
+    said = json.loads(lines[0])
+    said["options"]["where"] = None
+    (place / ".log").write_text(json.dumps(said) + "\n" + lines[1])
+    assert "the snapshot is gone: its keeper is not there any more: the import begins anew" in run(*WORDS, "--resume", "parts").said
+    assert_whole(tmp_path)
 
 
 def test_from_the_beginning(database, run, orphan, tmp_path):
