@@ -227,6 +227,45 @@ def test_a_query_goes_on(begin, run, parts, tmp_path):
     assert "ranges of a column" in run("--explain", "--split-by", "id", "--query", "SELECT id, v FROM parts").out
 
 
+@contextlib.contextmanager
+def behind(database, sql):
+    """Somebody's statements, which run or wait until the block ends."""
+    def run():
+        with contextlib.suppress(AssertionError):
+            database.run(f"SET application_name = 'somebody'; {sql}")
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    somebody = f"FROM pg_stat_activity WHERE datname = '{database.name}' AND application_name = 'somebody'"
+    try:
+        wait_until("somebody is at it", lambda: database.run(f"SELECT 1 {somebody} AND wait_event IN ('relation', 'PgSleep')").strip())
+        yield
+    finally:
+        database.run(f"SELECT pg_terminate_backend(pid) {somebody}")
+        thread.join()
+
+
+def test_stopped_while_it_waits_for_a_lock(database, begin, parts, tmp_path):
+    with behind(database, "BEGIN; LOCK TABLE part3 IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(600)"):
+        one = begin(*WORDS, "--lock-wait", 3600000, "parts")
+        wait_until("it waits", lambda: database.run(f"SELECT 1 FROM pg_stat_activity WHERE datname = '{database.name}' AND wait_event = 'relation'").strip())
+        assert one.kill(signal.SIGINT) == 1 and "stopped" in one.said
+        wait_until("nobody waits", lambda: not database.run(
+            f"SELECT 1 FROM pg_stat_activity WHERE datname = '{database.name}' AND wait_event = 'relation'").strip())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_ddl_waits_for_the_keeper_too(database, begin, run, parts, tmp_path):
+    """Who goes on cannot pass by it: the server grants no lock behind one that is waited for. This is said, and nothing is lost."""
+    interrupted(begin, tmp_path)
+    before = done(tmp_path)
+    with behind(database, "TRUNCATE parts"):
+        one = run(*WORDS, "--where", SLOWLY, "--resume", "--lock-wait", 300, "parts", status=1)
+        assert "parts" in one.said and done(tmp_path) == before
+    run(*WORDS, "--where", SLOWLY, "--resume", "parts")
+    assert_whole(tmp_path)
+
+
 OTHER = {"tables": ["part1"], "format": ["--format", "csv"], "where": ["--where", "id > 5"], "columns": ["--columns", "id"],
          "compression": ["--compression", "gzip"], "not-consistent": ["--not-consistent"]}
 
