@@ -56,7 +56,7 @@ int attempt_file_open(struct attempt_file **ret_file, struct attempt *attempt, c
     __attribute__((cleanup(attempt_file_close))) struct attempt_file *file = calloc(1, sizeof(*file));
 
     if (!file)
-        return error_set(error, ERROR_RETRY, "%s/%s: out of memory", attempt->target, name);
+        return error_set(error, ERROR_RETRY, "%s: out of memory", name); /* GCOVR_EXCL_LINE out of memory */
     file->attempt = attempt;
     bytes_init(&file->buffer, FILE_BUFFER);
     attempt_path(file->path, directory, name);
