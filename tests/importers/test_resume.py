@@ -307,6 +307,24 @@ def test_without_resume_it_is_deleted(begin, run, parts, tmp_path):
     assert_whole(tmp_path)
 
 
+def test_a_full_disk_that_is_made_larger(run, parts, tmp_path):
+    point = tmp_path / "small"
+    point.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24k", "none", str(point)], capture_output=True).returncode:
+        pytest.skip("mounts are not allowed here")
+    try:
+        words = ("--target", "small/made", "--format", "jsonl", "--connections", 1, "parts")
+        one = run(*words, status=1)
+        assert "No space left on device" in one.said and "splits are finished and kept" in one.said
+        before = done(point)
+        assert 0 < len(before) < PARTS
+        subprocess.run(["mount", "-o", "remount,size=4m", str(point)], check=True)
+        assert f"{len(before)} splits with" in run(*words, "--resume").said
+        assert_whole(point)
+    finally:
+        subprocess.run(["umount", str(point)], check=True)
+
+
 # ---- without the keeper -------------------------------------------------------------------------------------------------
 
 def test_a_killed_keeper_harms_no_import_that_reads(begin, parts, tmp_path):
