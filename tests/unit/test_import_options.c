@@ -459,6 +459,18 @@ Test(import_options, what_does_not_go_together)
     REFUSED("unknown option \"--qqqqqqqqqqqqqqqqqqqqqqq\"; see", "--qqqqqqqqqqqqqqqqqqqqqqq=1", "t");
 }
 
+Test(import_options, verify_stands_alone)
+{
+    TAKEN("--verify", "made/manifest.json");
+    cr_assert_str_eq(options.verify, "made/manifest.json");
+    REFUSED("--verify stands alone", "--verify", "m", "t");
+    REFUSED("--verify stands alone", "--verify", "m", "--query", "select 1");
+    REFUSED("--verify stands alone", "--verify", "m", "--where", "true");
+    REFUSED("--verify stands alone", "--verify", "m", "--columns", "a");
+    REFUSED("--verify stands alone", "--verify", "m", "--target", "x");
+    REFUSED("--verify stands alone", "--verify", "m", "--explain");
+}
+
 /* ---- what may be shown ------------------------------------------------------------------------------------------- */
 
 static const char *shown(const char *const *line, struct bytes *text)
