@@ -217,6 +217,20 @@ dictionary_inline struct slice dictionary_value(const struct parquet_values *val
     return width ? (struct slice){values->fixed + i * width, width} : parquet_values_at(values, i);
 }
 
+/* Asks for what the slots of a block's values point to, should the first place be right. */
+dictionary_inline void dictionary_ask(
+    const struct parquet_dictionary *dictionary, const uint64_t *hashes, size_t count, size_t width)
+{
+    const uint64_t mask = (uint64_t)dictionary->limit * 2 - 1;
+
+    for (size_t i = 0; i < count; i++) {
+        const uint32_t found = (uint32_t)dictionary->slots[hashes[i] & mask];
+        if (found)
+            __builtin_prefetch(dictionary->data.data +
+                               (width ? (size_t)(found - 1) * width : dictionary->begins[found - 1]));
+    }
+}
+
 /* width is known where this is inlined. The places of several values are asked for before the first is looked at: a table of many
  * values is not in the nearest memory. */
 dictionary_inline size_t dictionary_index(struct parquet_dictionary *dictionary,
@@ -232,6 +246,7 @@ dictionary_inline size_t dictionary_index(struct parquet_dictionary *dictionary,
             hashes[i] = dictionary_hash(value.data, value.length);
             __builtin_prefetch(&dictionary->slots[hashes[i] & mask]);
         }
+        dictionary_ask(dictionary, hashes, count, width);
         for (size_t i = 0; i < count; i++) {
             const struct slice value = dictionary_value(values, width, from + i);
             uint32_t index = dictionary_find(dictionary, value, hashes[i], width > 0);
