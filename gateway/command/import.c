@@ -14,7 +14,6 @@
 #include "command/import_progress.h"
 #include "command/import_verify.h"
 #include "table/job.h"
-#include "table/postgres/address.h"
 
 #define IMPORT_TEXT_MAX ((size_t)64 << 20)
 #define IMPORT_PASSWORD_MAX 1024
@@ -101,7 +100,7 @@ static int import_take_address(struct import_options *options, struct error *err
         return error_set(error, ERROR_RETRY, "--connect: out of memory");
     }
     options->login.address = copy;
-    if (pg_address_hide(given))
+    if (database_postgres.hide(given))
         fputs(
             "penstock: --connect: others on this machine may have read its password in the list of processes; better use --password-file\n",
             stderr);

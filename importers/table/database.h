@@ -196,6 +196,9 @@ struct database_kind {
     const char *(*notice)(const struct database *database);
     void (*close)(struct database **database);
 
+    /* Writes over the secrets in an address, which other users see where it stands on a command line: false when there are none. */
+    bool (*hide)(char *address);
+
     /* ERROR_RETRY: not now; ERROR_FATAL: not this way. */
     int (*connect)(
         const struct database *database, struct database_connection **ret_connection, struct error *error);

@@ -56,6 +56,7 @@ const struct database_kind database_postgres = {
     .open = postgres_open,
     .notice = postgres_notice,
     .close = postgres_close,
+    .hide = pg_address_hide,
     .connect = pg_connection_open,
     .disconnect = pg_connection_close,
     .stop = pg_connection_stop,
