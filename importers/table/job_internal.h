@@ -53,7 +53,7 @@ struct job_pace {
     struct pace pace;
     atomic_bool paused; /* a standby is too far behind: no worker goes on */
     struct database_connection *connection; /* that looks at standbys; NULL: not now */
-    int64_t next_look, next_age; /* monotonic */
+    int64_t next_look, next_ask, next_age; /* monotonic */
     int64_t paused_at, resumed_at; /* monotonic */
     bool complained; /* about not seeing the standbys */
 };

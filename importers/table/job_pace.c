@@ -5,6 +5,7 @@
 
 #define PACE_SLEEP (CLOCK_SECOND / 10) /* at most, before a waiting worker looks whether it is over */
 #define PACE_LOOK_PERIOD CLOCK_SECOND
+#define PACE_ASK_AGAIN (30 * CLOCK_SECOND) /* after it could not be asked */
 #define PACE_AGE_PERIOD (600 * CLOCK_SECOND)
 /* On a standby it may be this import's own snapshot that holds up the replay, which pausing does not help: so pauses end, and have a distance. */
 #define PACE_PAUSE_MOST (60 * CLOCK_SECOND)
@@ -112,9 +113,10 @@ static void pace_look_at_standbys(struct job *job, int64_t now)
     struct database_lag lag = {0};
     struct error error;
 
-    if (pace_ask(job, &lag, &error))
+    if (pace_ask(job, &lag, &error)) {
         pace_complain(job, error.text);
-    else if (lag.hidden)
+        job->pace.next_ask = now + PACE_ASK_AGAIN;
+    } else if (lag.hidden)
         pace_complain(job, "this user may not see how far standbys are behind (GRANT pg_monitor)");
     else
         job->pace.complained = false;
@@ -162,7 +164,7 @@ void job_pace_look(struct job *job)
     if (pace_is_over(job) || now < job->pace.next_look)
         return;
     job->pace.next_look = now + PACE_LOOK_PERIOD;
-    if (job->options->max_lag)
+    if (job->options->max_lag && now >= job->pace.next_ask)
         pace_look_at_standbys(job, now);
     if (*job->snapshot.id)
         pace_look_at_age(job, now);

@@ -172,16 +172,17 @@ def test_nobody_reads_while_the_standby_is_behind(primary, standby, run, tmp_pat
         wait_until("the standby has something to replay", lambda: standby.run("SELECT pg_last_wal_receive_lsn() > pg_last_wal_replay_lsn()").strip() == "t")
         one = run.begin(standby, "--target", "made", "--format", "jsonl", "--max-lag", "1", "--max-rate", "64KiB", "--progress", "json", "filler")
         paused = 0
-        rows = []
+        rows, events = [], []
         for line in one.process.stderr:
             event = json.loads(line)
+            events.append(event)
             rows += [event["rows"]] if event["event"] == "progress" else []
             if event["event"] == "note" and "behind: no rows are read until" in event["text"]:
                 assert event["text"].startswith("this standby is ")
                 paused = len(rows)
             if paused and len(rows) >= paused + 4:
                 break
-        assert len(set(rows[-3:])) == 1 and rows[-1] < 100000  # nothing has come for two seconds
+        assert len(set(rows[-3:])) == 1 and rows[-1] < 100000, events  # nothing has come for two seconds
     finally:
         standby.run("SELECT pg_wal_replay_resume()")
     standby.catch_up()

@@ -283,6 +283,7 @@ BROKEN = {
     "half a checksum": (broken(lambda _, table: table.update(checksum="12345678")), "tables[0]: a checksum is no hexadecimal number"),
     "a name that leads out": (broken(lambda _, table: table["files"][0].update(name="../../etc/passwd")), "a name that leads out of the directory"),
     "a directory that leads out": (broken(lambda _, table: table.update(directory="..")), "tables[0]: a name that leads out of the directory"),
+    "a query of two tables": (broken(lambda all, table: (all["selection"].update(query="SELECT 1"), all["tables"].append(table))), "tables: a query has one"),
     "not there": (lambda folder: (folder / "manifest.json").unlink(), "made/manifest.json: No such file or directory"),
     "a directory": (lambda folder: ((folder / "manifest.json").unlink(), (folder / "manifest.json").mkdir()), "it is no file"),
 }
@@ -297,6 +298,15 @@ def test_a_manifest_that_is_none(database, run, tmp_path):
         change(tmp_path / "made")
         one = run("--verify", "made", address=None, status=1)
         assert expected in one.said and len(one.said.splitlines()) == 1 and one.out == "", (name, one.said)
+
+
+def test_a_table_that_a_manifest_names_twice(database, run, tmp_path):
+    """Only one of them can have been compared, so not all is equal."""
+    database.run("CREATE TABLE t AS SELECT 1 AS i")
+    run("--target", "made", "--format", "jsonl", "t")
+    broken(lambda all, table: all["tables"].append(table))(tmp_path / "made")
+    one = run("--verify", "made", status=1)
+    assert sorted(one.out.splitlines()[:-1]) == ["public.t: cannot be compared: the manifest names it more than once", "public.t: equal, 1 rows"]
 
 
 def test_names_reach_the_terminal_without_control_characters(database, run, tmp_path):

@@ -1,6 +1,7 @@
 /* lag: see lag.h
  *
- * A standby that has replayed all it has received is not behind, however long ago the last transaction was; one that receives nothing does not know. On a primary the
+ * A standby that has replayed all it has received is not behind, however long ago the last transaction was; one that receives nothing does not know; one
+ * that has replayed no transaction since it was started is behind since then. On a primary the
  * view's columns are NULL for those who may not see them, and the lag is NULL where nothing was written lately.
  */
 #include "table/postgres/lag.h"
@@ -12,7 +13,8 @@ static const char lag_sql[] =
     "WHEN NOT pg_catalog.pg_is_in_recovery() THEN "
     "(SELECT pg_catalog.max(extract(epoch FROM replay_lag)) FROM pg_catalog.pg_stat_replication) "
     "WHEN pg_catalog.pg_last_wal_receive_lsn() > pg_catalog.pg_last_wal_replay_lsn() THEN "
-    "extract(epoch FROM pg_catalog.clock_timestamp() - pg_catalog.pg_last_xact_replay_timestamp()) "
+    "extract(epoch FROM pg_catalog.clock_timestamp() - "
+    "coalesce(pg_catalog.pg_last_xact_replay_timestamp(), pg_catalog.pg_postmaster_start_time())) "
     "END)::pg_catalog.int8, "
     "NOT pg_catalog.pg_is_in_recovery() AND EXISTS (SELECT FROM pg_catalog.pg_stat_replication WHERE state IS NULL)";
 
