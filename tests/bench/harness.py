@@ -12,6 +12,7 @@ import statistics
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,11 +56,13 @@ def count(number):
 
 
 class Bench:
-    """Where the programs are, where they may write, how long they run and how long an outage is."""
+    """Where the programs are, where they may write, how long they run, how long an outage and how large a table is."""
 
-    def __init__(self, build, work, rounds, seconds, outage):
+    def __init__(self, build, work, rounds, seconds, outage, table_rows):
         self.build, self.work = Path(build), Path(work)
-        self.rounds, self.seconds, self.outage = rounds, seconds, outage
+        self.rounds, self.seconds, self.outage, self.table_rows = rounds, seconds, outage, table_rows
+        self.tables = None  # import_server.py
+        self.at_end = ExitStack()  # what several rows use is closed here
         self.work.mkdir(parents=True, exist_ok=True)
         self.lock = open(self.work / "lock", "w")
         fcntl.flock(self.lock, fcntl.LOCK_EX)

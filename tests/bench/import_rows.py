@@ -1,0 +1,146 @@
+"""import_rows: the rows of `penstock import`. Like rows.py."""
+
+import statistics
+from functools import partial
+
+from harness import Row, count, median, say
+from import_server import penstock_import, pg_dump, psql_halves, tables
+
+CEILING, CEILING_PER_WORKER = 64, 32  # MiB
+
+
+def once(what, run):
+    result = run()
+    say(
+        f"import {what}: {count(result['rate'])} rows/s, {result['seconds']:.2f} s, {result['cpu_ns']:.0f} ns of CPU per row, "
+        f"{result['memory']:.0f} MiB"
+    )
+    return result
+
+
+def ours_of(bench, table, *options, connections=2):
+    what = " ".join((table, *options))
+    return partial(once, what, partial(penstock_import, bench, table, *options, connections=connections))
+
+
+def psql_of(bench, table, form):
+    return partial(once, f"{table} psql {form}", partial(psql_halves, bench, table, form))
+
+
+def ratios(ours, theirs, name="rate"):
+    return tuple(o[name] / t[name] for o, t in zip(ours, theirs))
+
+
+def beside_psql(bench, name, table, form, *options, goal=">= 0.9"):
+    """Rows per second and the client's CPU time, both beside two psql."""
+    rows = tables(bench).rows_of(table)
+    ours, theirs = bench.pairs(ours_of(bench, table, *options), psql_of(bench, table, form))
+    what = f"{table}, {rows:,} rows, 2 connections, {' '.join(options)}"
+    return [
+        Row(
+            name,
+            f"rows/s, {what}",
+            count(median(ours, "rate")),
+            f"{count(median(theirs, 'rate'))} psql {form}",
+            ratios(ours, theirs),
+            goal,
+            f"{median(ours, 'bytes') / 1e6:.0f} MB; RSS at most {max(o['memory'] for o in ours):.0f} MiB",
+        ),
+        Row(
+            name,
+            "CPU ns of the client per row",
+            count(median(ours, "cpu_ns")),
+            f"{count(median(theirs, 'cpu_ns'))} psql {form}",
+            ratios(ours, theirs, "cpu_ns"),
+        ),
+    ]
+
+
+def parquet(bench):
+    return beside_psql(bench, "import-parquet", "telemetry", "binary", "--format", "parquet")
+
+
+def avro(bench):
+    return [
+        row
+        for more in ((), ("--compression", "snappy"))
+        for row in beside_psql(bench, "import-avro", "telemetry", "binary", "--format", "avro", *more)
+    ]
+
+
+def json_lines(bench):
+    return beside_psql(bench, "import-jsonl", "telemetry", "text", "--format", "jsonl")
+
+
+def text(bench):
+    return beside_psql(bench, "import-text", "telemetry", "text", "--format", "text")
+
+
+def wide(bench):
+    return beside_psql(
+        bench, "import-wide", "wide", "binary", "--format", "parquet", goal=""
+    ) + beside_psql(bench, "import-wide", "wide", "text", "--format", "jsonl", goal="")
+
+
+def order(bench):
+    """Tables whose keys lie unevenly, or whose rows lie in no order, beside the one in order."""
+    rows = []
+    for table in ("skewed", "shuffled"):
+        ours, ordered = bench.pairs(ours_of(bench, table), ours_of(bench, "telemetry"))
+        rows.append(
+            Row(
+                "import-order",
+                f"seconds, {table}, to Parquet",
+                f"{median(ours, 'seconds'):.2f}",
+                f"{median(ordered, 'seconds'):.2f} telemetry",
+                ratios(ours, ordered, "seconds"),
+                "<= 1.1",
+                f"{median(ours, 'bytes') / 1e6:.0f} MB, telemetry {median(ordered, 'bytes') / 1e6:.0f}",
+            )
+        )
+    return rows
+
+
+def memory(bench):
+    rows = []
+    for connections in (2, 8):
+        for table in ("telemetry", "wide"):
+            result = ours_of(bench, table, connections=connections)()
+            rows.append(
+                Row(
+                    "import-memory",
+                    f"resident MiB at most, {table} to Parquet, {connections} connections",
+                    f"{result['memory']:.0f}",
+                    goal=f"<= {CEILING + connections * CEILING_PER_WORKER} MiB",
+                )
+            )
+    return rows
+
+
+def dump(bench):
+    ours, theirs = bench.pairs(
+        ours_of(bench, "telemetry"), partial(once, "pg_dump", partial(pg_dump, bench, "telemetry"))
+    )
+    return [
+        Row(
+            "import-dump",
+            "pg_dump -Fd -j2's rows/s as a share of ours to Parquet",
+            count(median(ours, "rate")),
+            f"{count(median(theirs, 'rate'))} pg_dump",
+            ratios(theirs, ours),
+            "",
+            f"CPU ns per row: {count(median(ours, 'cpu_ns'))}, pg_dump {count(statistics.median(t['cpu_ns'] for t in theirs))}",
+        )
+    ]
+
+
+ROWS = {
+    "import-parquet": parquet,
+    "import-avro": avro,
+    "import-jsonl": json_lines,
+    "import-text": text,
+    "import-wide": wide,
+    "import-order": order,
+    "import-memory": memory,
+    "import-dump": dump,
+}
