@@ -114,8 +114,8 @@ class Gateway:
         self.process.send_signal(number)
         return self.ended(seconds)
 
-    def stop_cleanly(self):
-        code = self.stop()
+    def stop_cleanly(self, seconds=15):
+        code = self.stop(seconds=seconds)
         assert code == 0, f"exit status {code}\n{self.said()}"
 
     def kill(self):

@@ -17,6 +17,7 @@ ROUNDS = int(os.environ.get("ROUNDS", "0"))
 CLIENTS = 16
 SMALL_SEGMENTS = ("journal.segment_size=1MiB", "journal.max_size=16MiB", "mqtt.max_packet=256KiB",
                   "http.max_body=256KiB", "http.max_record=256KiB")
+PATIENT = "gateway.grace=5min"  # what the journal has is in the lake when the gateway has stopped, however busy the disk is
 ROWS = []  # of the fault table: fault, rounds, accepted, lost, doubled, seed
 
 

@@ -4,7 +4,7 @@ to lose: a run that sees no loss there proves nothing."""
 import pytest
 
 from ledger import CONFIG, assert_kept
-from siege import SMALL_SEGMENTS, Load, injected, moment, new_random, note, rounds
+from siege import PATIENT, SMALL_SEGMENTS, Load, injected, moment, new_random, note, rounds
 
 
 def kill_rounds(gateway, tools, ledger, generator, count, ack=None):
@@ -17,7 +17,7 @@ def kill_rounds(gateway, tools, ledger, generator, count, ack=None):
             load.wait()
     gateway.start()
     ledger.send_fresh(gateway)
-    gateway.stop_cleanly()
+    gateway.stop_cleanly(320)
 
 
 SIZES = {
@@ -31,7 +31,7 @@ SIZES = {
 def test_kill_9_loses_nothing(gateway, tools, ledger, sizes):
     generator, seed = new_random()
     count = rounds(20) // 2
-    one = gateway("lake.roll.every=200ms", *SIZES[sizes], config=CONFIG)
+    one = gateway("lake.roll.every=200ms", PATIENT, *SIZES[sizes], config=CONFIG)
     kill_rounds(one, tools, ledger, generator, count)
     verdict = ledger.judge(one.lake)
     note(f"kill -9, {sizes}", count, verdict, seed)
@@ -51,7 +51,7 @@ def test_kill_9_at_a_call(gateway, tools, ledger, tmp_path, calls):
     """The nth call of this kind in any thread is the last thing that happens: publishing, rolling, committing, answering."""
     generator, seed = new_random()
     count = rounds(6)
-    one = gateway("lake.roll.every=50ms", *SMALL_SEGMENTS, config=CONFIG)
+    one = gateway("lake.roll.every=50ms", PATIENT, *SMALL_SEGMENTS, config=CONFIG)
     for number in range(count):
         one.start()
         ledger.send_fresh(one)
@@ -62,7 +62,7 @@ def test_kill_9_at_a_call(gateway, tools, ledger, tmp_path, calls):
             load.wait()
     one.start()
     ledger.send_fresh(one)
-    one.stop_cleanly()
+    one.stop_cleanly(320)
     verdict = ledger.judge(one.lake)
     note(f"kill -9 at the nth of {calls}", count, verdict, seed)
     assert_kept(verdict)
@@ -71,7 +71,7 @@ def test_kill_9_at_a_call(gateway, tools, ledger, tmp_path, calls):
 def test_control_acknowledged_from_memory_loses(gateway, tools, ledger):
     generator, seed = new_random()
     count = rounds(20)
-    one = gateway("lake.roll.every=200ms", config=CONFIG)
+    one = gateway("lake.roll.every=200ms", PATIENT, config=CONFIG)
     kill_rounds(one, tools, ledger, generator, count, ack="memory")
     verdict = ledger.judge(one.lake)
     note("control: kill -9, Penstock-Ack: memory", count, verdict, seed)

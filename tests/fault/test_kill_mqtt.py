@@ -9,7 +9,7 @@ from ledger import Verdict
 from mqtt import V5, V311, connected, rows
 from mqtt_publisher import Publisher, check_all, first_seen, tally
 from penstock import lake_rows, wait_until
-from siege import SMALL_SEGMENTS, moment, new_random, note, rounds
+from siege import PATIENT, SMALL_SEGMENTS, moment, new_random, note, rounds
 
 COUNT = rounds(3)
 PUBLISHERS = 3  # of each version
@@ -66,7 +66,7 @@ class Load:
 @pytest.mark.parametrize("qos", [0, 1, 2])
 def test_kill_9_under_load(gateway, qos, threads):
     generator, seed = new_random()
-    one = gateway("lake.roll.every=200ms", f"mqtt.threads={threads}", *(SMALL_SEGMENTS if threads == 2 else ())).start()
+    one = gateway("lake.roll.every=200ms", PATIENT, f"mqtt.threads={threads}", *(SMALL_SEGMENTS if threads == 2 else ())).start()
     load = Load(one, qos)
     load.start()
     for _ in range(COUNT):
@@ -76,7 +76,7 @@ def test_kill_9_under_load(gateway, qos, threads):
         one.start()
     load.moves()
     load.finish()
-    one.stop_cleanly()
+    one.stop_cleanly(320)
     verdict = load.judge(f"kill -9, {threads} thread{'s' * (threads > 1)}", COUNT, seed, one.lake)
     assert qos == 0 or verdict.accepted > 100 * COUNT
 
@@ -84,7 +84,7 @@ def test_kill_9_under_load(gateway, qos, threads):
 def test_kill_9_while_sessions_begin_and_end(gateway):
     """Clean starts, packet ids that are used again, expiries of 0: after each kill no id is taken for an old one."""
     generator, seed = new_random()
-    one = gateway("lake.roll.every=200ms").start()
+    one = gateway("lake.roll.every=200ms", PATIENT).start()
     expected = []
     for number in range(max(COUNT, 5)):
         for step in range(generator.randrange(1, 40)):
@@ -102,7 +102,7 @@ def test_kill_9_while_sessions_begin_and_end(gateway):
         one.start()
     found = rows(one, len(expected), seconds=30)
     assert found == expected
-    one.stop_cleanly()
+    one.stop_cleanly(320)
 
 
 # ---- power cuts ----
@@ -124,7 +124,7 @@ def cut_rounds(one, load, disk, tools, generator, count):
         one.start()
     load.moves()
     load.finish()
-    one.stop_cleanly()
+    one.stop_cleanly(320)
 
 
 @pytest.mark.parametrize("kind", ["ext4", "xfs"])
@@ -132,7 +132,7 @@ def cut_rounds(one, load, disk, tools, generator, count):
 def test_power_cut_loses_nothing(mount, gateway, tools, kind, qos):
     generator, seed = new_random()
     disk = mount(kind, SIZES[kind] + COUNT * A_ROUND)
-    one = gateway(f"gateway.data={disk.point}/data", "lake.roll.every=200ms", *SMALL_SEGMENTS)
+    one = gateway(f"gateway.data={disk.point}/data", "lake.roll.every=200ms", PATIENT, *SMALL_SEGMENTS)
     load = Load(one, qos)
     cut_rounds(one, load, disk, tools, generator, COUNT)
     load.judge(f"power cut, {kind}", COUNT, seed, disk.point / "data" / "lake")
@@ -142,7 +142,7 @@ def test_control_without_sync_loses(mount, gateway, tools):
     """With fsync and fdatasync made void acknowledged messages must be missing: else the power cuts prove nothing."""
     generator, seed = new_random()
     disk = mount("ext4", SIZES["ext4"])
-    one = gateway(f"gateway.data={disk.point}/data", "lake.roll.every=200ms", *SMALL_SEGMENTS,
+    one = gateway(f"gateway.data={disk.point}/data", "lake.roll.every=200ms", PATIENT, *SMALL_SEGMENTS,
                   environment={"LD_PRELOAD": str(tools / "nosync.so")}).start()
     load = Load(one, 1)
     load.start()
@@ -160,7 +160,7 @@ def test_control_without_sync_loses(mount, gateway, tools):
     one.environment.clear()
     one.start()
     wait_until("an empty queue", lambda: one.metric("penstock_outlet_lag_records") == 0)
-    one.stop_cleanly()
+    one.stop_cleanly(320)
     seen = tally(lake_rows(disk.point / "data" / "lake"), load.publishers)
     lost = sum(len(numbers - set(seen[name])) for name, numbers in acknowledged.items())
     total = sum(map(len, acknowledged.values()))

@@ -6,7 +6,7 @@ import subprocess
 import pytest
 
 from ledger import CONFIG, assert_kept
-from siege import SMALL_SEGMENTS, Load, moment, new_random, note, rounds
+from siege import PATIENT, SMALL_SEGMENTS, Load, moment, new_random, note, rounds
 
 SIZES = {"ext4": 256 << 20, "xfs": 320 << 20}
 A_ROUND = 32 << 20  # that the lake grows by
@@ -26,11 +26,11 @@ def cut_rounds(gateway, tools, ledger, generator, count, disk):
     gateway.environment.clear()
     gateway.start()
     ledger.send_fresh(gateway)
-    gateway.stop_cleanly()
+    gateway.stop_cleanly(320)
 
 
 def on_mount(disk):
-    return (f"gateway.data={disk.point}/data", "lake.roll.every=200ms", *SMALL_SEGMENTS)
+    return (f"gateway.data={disk.point}/data", "lake.roll.every=200ms", PATIENT, *SMALL_SEGMENTS)
 
 
 @pytest.mark.parametrize("kind", ["ext4", "xfs"])
