@@ -1,6 +1,7 @@
 /* job: see job.h. */
 #include "table/job.h"
 
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +11,7 @@
 
 #define JOB_TICK (CLOCK_SECOND / 4)
 #define JOB_MANIFEST_MAX ((size_t)1 << 30)
+#define JOB_KEEP_PUBLISHING 2 /* seconds */
 
 void job_note(struct job *job, const char *format, ...)
 {
@@ -193,6 +195,16 @@ static int job_begin(struct job *job, struct error *error)
     return job->keeper ? keeper_stay(job->keeper, job->options->keep_snapshot, error) : 0;
 }
 
+/* For so many seconds, but not longer than was asked for. A keeper that is gone keeps nothing. */
+static void job_keep_snapshot(struct job *job, unsigned seconds)
+{
+    const unsigned most = job->options->keep_snapshot;
+    struct error ignored;
+
+    if (job->keeper)
+        keeper_stay(job->keeper, seconds < most ? seconds : most, &ignored);
+}
+
 static int job_publish(struct job *job, struct error *error)
 {
     cleanup_bytes struct bytes manifest;
@@ -207,8 +219,12 @@ static int job_publish(struct job *job, struct error *error)
     }
     if (attempt_write(job->attempt, "", "manifest.json", bytes_slice(&manifest), error))
         return -1;
-    if (attempt_publish(job->attempt, error))
+    /* All is read. Should this process be killed behind the rename, nobody looks for the keeper any more. */
+    job_keep_snapshot(job, JOB_KEEP_PUBLISHING);
+    if (attempt_publish(job->attempt, error)) {
+        job_keep_snapshot(job, UINT_MAX);
         return -1;
+    }
     job->published = true;
     return 0;
 }

@@ -39,10 +39,27 @@ static int resume_find(struct job *job, bool *ret_busy, struct error *error)
     return 0;
 }
 
+/* Nothing is left to be read: only to be published. */
+static bool resume_is_read(const struct job_state *state)
+{
+    const json_t *table;
+    size_t splits = 0, i;
+
+    json_array_foreach(json_object_get(state->begun, "tables"), i, table)
+    {
+        splits += json_array_size(json_object_get(table, "splits"));
+    }
+    return json_array_size(state->splits) >= splits;
+}
+
 static int resume_without_snapshot(struct job *job, const struct error *why, struct error *error)
 {
     const size_t done = json_array_size(job->state->splits);
 
+    if (resume_is_read(job->state)) {
+        job->snapshot = job->snapshots[job->snapshots_count - 1];
+        return 0;
+    }
     /* Whatever was asked for: nothing is lost with it. */
     if (done == 0 || job->options->resume == RESUME_RESTART) {
         job_note(job, "the snapshot is gone: %s: the import begins anew", why->text);

@@ -1,7 +1,6 @@
 """kill -9 and power cuts under MQTT load, at each QoS: what was acknowledged is there; QoS 2 is there once; QoS 1 comes again at most as often
 as a message was in flight when a connection ended. The publishers keep their sessions over all of it (e2e/mqtt_publisher.py)."""
 
-import subprocess
 
 import pytest
 
@@ -9,7 +8,7 @@ from ledger import Verdict
 from mqtt import V5, V311, connected, rows
 from mqtt_publisher import Publisher, check_all, first_seen, tally
 from penstock import lake_rows, wait_until
-from siege import PATIENT, SMALL_SEGMENTS, moment, new_random, note, rounds
+from siege import PATIENT, SMALL_SEGMENTS, cut_power, moment, new_random, note, rounds
 
 COUNT = rounds(3)
 PUBLISHERS = 3  # of each version
@@ -117,7 +116,7 @@ def cut_rounds(one, load, disk, tools, generator, count):
     for _ in range(count):
         load.moves()
         moment(generator, 0.1, 0.5)
-        subprocess.run([tools / "powercut", disk.point], check=True)
+        cut_power(tools, disk, one.process)
         one.kill()
         disk.unmount()
         disk.mount()
@@ -148,7 +147,7 @@ def test_control_without_sync_loses(mount, gateway, tools):
     load.start()
     load.moves()
     moment(generator, 0.5, 1.0)
-    subprocess.run([tools / "powercut", disk.point], check=True)
+    cut_power(tools, disk, one.process)
     one.kill()
     acknowledged = {publisher.name: set(publisher.acknowledged) for publisher in load.publishers}
     for publisher in load.publishers:

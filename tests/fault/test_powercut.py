@@ -1,12 +1,10 @@
 """Power cut: the filesystem under journal and lake is shut down at a random moment without writing its log. The control runs
 with fsync and fdatasync made void, and has to lose."""
 
-import subprocess
-
 import pytest
 
 from ledger import CONFIG, assert_kept
-from siege import PATIENT, SMALL_SEGMENTS, Load, moment, new_random, note, rounds
+from siege import PATIENT, SMALL_SEGMENTS, Load, cut_power, moment, new_random, note, rounds
 
 SIZES = {"ext4": 256 << 20, "xfs": 320 << 20}
 A_ROUND = 32 << 20  # that the lake grows by
@@ -18,7 +16,7 @@ def cut_rounds(gateway, tools, ledger, generator, count, disk):
         ledger.send_fresh(gateway)
         with Load(tools, gateway, ledger) as load:
             moment(generator, 0.2, 0.8)
-            subprocess.run([tools / "powercut", disk.point], check=True)
+            cut_power(tools, disk, gateway.process)
             gateway.kill()
             load.wait()
         disk.unmount()

@@ -13,7 +13,7 @@ sys.path[:0] = [str(HERE.parent / "importers"), str(HERE.parent / "parts")]
 
 from importing import BINARY, Import, Imported, wait_until  # noqa: E402
 from postgres import NO_FSYNC, Postgres  # noqa: E402
-from siege import rounds  # noqa: E402
+from siege import cut_power, rounds  # noqa: E402
 
 SIZES = {"ext4": 64 << 20, "xfs": 320 << 20}
 PARTS, ROWS = 8, 800
@@ -43,7 +43,7 @@ def cut(server, tools, disk, words, **more):
     one = Import(server.conninfo(), *words, cwd=disk.point, **more)
     wait_until("some splits are done", lambda: len(done(disk)) >= 3)
     before = done(disk)
-    subprocess.run([tools / "powercut", disk.point], check=True)
+    cut_power(tools, disk, one.process)
     one.kill()
     disk.unmount()
     disk.mount()

@@ -463,11 +463,14 @@ def killing(tmp_path_factory):
 
 
 @pytest.mark.parametrize("call", range(1, 7))
-def test_killed_while_it_is_published(begin, run, parts, killing, tmp_path, call):
+def test_killed_while_it_is_published(database, begin, run, parts, killing, tmp_path, call):
+    """All is read: the keeper ends soon, wherever the import is killed, and nobody needs it to go on."""
     if "libasan" in subprocess.run(["ldd", BINARY], capture_output=True, text=True, check=True).stdout:
         pytest.skip("the sanitizer has to be the first library")
     one = begin(*WORDS, "parts", environment={"LD_PRELOAD": str(killing), "KILLING": str(call)})
     assert one.end() == -signal.SIGKILL, one.said
+    wait_until("the keeper's end", lambda: not database.run(
+        f"SELECT pid FROM pg_stat_activity WHERE datname = '{database.name}' AND pid <> pg_backend_pid() AND backend_type = 'client backend'").strip())
     published = (tmp_path / "made").exists()
     assert published == (call > 4) and len(hidden(tmp_path)) == (not published)
     if published:
