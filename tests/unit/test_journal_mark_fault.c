@@ -165,6 +165,7 @@ static void make_group(char saved[64], struct frames *ret_frames)
     fixture_put(&fx, 1, 5, 40);
     marks_at(all, 1);
     fixture_mark(&fx, "one", 3, 1, all, MARKS);
+    fixture_settle(&fx); /* the committer is then the only one that syncs */
     gate_set(true);
     hand_over(&first, payload, 1, 20);
     gate_await_committer();
