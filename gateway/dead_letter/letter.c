@@ -4,25 +4,12 @@
 #include <stdio.h>
 
 #include "base/base64.h"
+#include "base/json_escape.h"
 #include "base/timestamp.h"
 #include "base/utf8.h"
 #include "dead_letter/letter.h"
 
 /* ---- strings ------------------------------------------------------------------------------------------------ */
-
-static int letter_add_escape(char character, struct bytes *out, struct error *error)
-{
-    static const char escapes[] = "\"\\\b\f\n\r\t";
-    static const char names[] = "\"\\bfnrt";
-    const char *found = character ? strchr(escapes, character) : NULL;
-    char text[8];
-
-    if (found)
-        snprintf(text, sizeof text, "\\%c", names[found - escapes]);
-    else
-        snprintf(text, sizeof text, "\\u%04x", (unsigned)character);
-    return bytes_add_text(out, text, error);
-}
 
 /* The content of a JSON string. What is not UTF-8 becomes U+FFFD: whoever wants it exact has looked before. */
 static int letter_add_escaped(struct slice text, struct bytes *out, struct error *error)
@@ -34,13 +21,12 @@ static int letter_add_escaped(struct slice text, struct bytes *out, struct error
     while (i < text.length) {
         size_t length = utf8_sequence(text.data + i, text.length - i);
         char character = text.data[i];
-        if (length > 1 ||
-            (length == 1 && (unsigned char)character >= 0x20 && character != '"' && character != '\\')) {
+        if (length > 1 || (length == 1 && !json_escape_is_needed(character))) {
             i += length;
             continue;
         }
         if (bytes_add(out, text.data + from, i - from, error) ||
-            (length ? letter_add_escape(character, out, error) : bytes_add_text(out, "\xef\xbf\xbd", error)))
+            (length ? json_escape_add(out, character, error) : bytes_add_text(out, "\xef\xbf\xbd", error)))
             return -1;
         from = ++i;
     }

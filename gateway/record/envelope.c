@@ -9,6 +9,7 @@
 #include <inttypes.h>
 
 #include "base/clock.h"
+#include "base/json_escape.h"
 #include "base/little.h"
 #include "base/utf8.h"
 
@@ -183,15 +184,10 @@ int record_envelope_length(struct slice payload, uint64_t *ret_length, struct er
 
 static char *envelope_put_string_byte(char *to, unsigned char byte)
 {
-    char escape = envelope_escapes[byte];
-
-    if (escape == 0) {
-        *to++ = (char)byte;
-        return to;
-    }
-    *to++ = '\\';
-    *to++ = escape;
-    return escape == 'u' ? envelope_put_hex(to, byte, 4) : to;
+    if (envelope_escapes[byte])
+        return json_escape(to, (char)byte);
+    *to++ = (char)byte;
+    return to;
 }
 
 /* The lowest top bit that is set belongs to the first byte that must be escaped; those above may be wrong. */

@@ -1,34 +1,15 @@
 /* json_text: see json_text.h. */
 #include "lake/format/json_text.h"
 
+#include "base/json_escape.h"
 #include "lake/format/text_word.h"
 #include "lake/format/value_text.h"
-
-#define JSON_ESCAPE_MAX 6 /* \u001f */
 
 /* Of bytes that must be escaped (RFC 8259 section 7), in a text of fewer or exactly eight. */
 static inline uint64_t json_marks(uint64_t word)
 {
     return text_word_below(word, 0x20) | text_word_equal(word, TEXT_WORD_ONES * '"') |
            text_word_equal(word, TEXT_WORD_ONES * '\\');
-}
-
-static char *json_escape(char *to, char unsafe)
-{
-    static const char hex[] = "0123456789abcdef";
-    static const char letters[] = {
-        ['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f', ['\r'] = 'r', ['"'] = '"', ['\\'] = '\\'};
-    const char letter = letters[(unsigned char)unsafe];
-
-    *to++ = '\\';
-    if (letter) {
-        *to++ = letter;
-        return to;
-    }
-    memcpy(to, "u00", 3);
-    to[3] = hex[unsafe >> 4];
-    to[4] = hex[unsafe & 15];
-    return to + 5;
 }
 
 /* There is room for JSON_ESCAPE_MAX times the text, and for eight bytes more. */

@@ -1,5 +1,6 @@
 /* decode_text: what is text in the send form, too, JSON and bytes; and any value as JSON. */
 #include "base/base64.h"
+#include "base/json_escape.h"
 #include "base/utf8.h"
 #include "table/postgres/decode_internal.h"
 
@@ -121,34 +122,16 @@ int pg_bytea_text(struct pg_decoder *decoder, struct bytes *out, struct slice va
     return 0;
 }
 
-/* What must be escaped (RFC 8259 section 7). */
-static bool is_safe(char c)
-{
-    return (unsigned char)c >= 0x20 && c != '"' && c != '\\';
-}
-
-static int add_escape(struct bytes *out, char unsafe, struct error *error)
-{
-    static const char letters[] = {
-        ['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f', ['\r'] = 'r', ['"'] = '"', ['\\'] = '\\'};
-    const char letter = letters[(unsigned char)unsafe];
-
-    if (letter)
-        return bytes_add(out, (char[]){'\\', letter}, 2, error);
-    return bytes_add(
-        out, (char[]){'\\', 'u', '0', '0', hexadecimal[unsafe >> 4], hexadecimal[unsafe & 15]}, 6, error);
-}
-
 int pg_decode_json_string(struct bytes *out, struct slice text, struct error *error)
 {
     if (bytes_add(out, "\"", 1, error))
         return -1;
     while (text.length) {
         size_t safe = 0;
-        while (safe < text.length && is_safe(text.data[safe]))
+        while (safe < text.length && !json_escape_is_needed(text.data[safe]))
             safe++;
         if (bytes_add(out, text.data, safe, error) ||
-            (safe < text.length && add_escape(out, text.data[safe++], error)))
+            (safe < text.length && json_escape_add(out, text.data[safe++], error)))
             return -1;
         text = (struct slice){text.data + safe, text.length - safe};
     }
