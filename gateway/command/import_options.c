@@ -12,7 +12,7 @@
 #define IMPORT_ROWS_MAX 128
 
 /* In the order of --format's choices. */
-enum import_format { FORMAT_JSONL, FORMAT_CSV, FORMAT_AVRO, FORMAT_PARQUET, FORMAT_TEXT };
+enum import_format { FORMAT_JSONL, FORMAT_CSV, FORMAT_AVRO, FORMAT_PARQUET, FORMAT_TEXT, FORMAT_SQOOP };
 
 static const struct import_row *import_row_find(const char *name, size_t length)
 {
@@ -80,6 +80,12 @@ static const struct delimited_options import_text = {.field = '\t',
     .null_string = {"\\N", 2},
     .null_other = {"\\N", 2},
     .plain = true};
+static const struct delimited_options import_sqoop = {.field = ',',
+    .line = '\n',
+    .null_string = {"null", 4},
+    .null_other = {"null", 4},
+    .style = DELIMITED_JAVA,
+    .plain = true};
 
 /* The format comes first, whatever the order on the command line: its delimiters are what others change. */
 static int import_take_format(struct import_options *options, int argc, char **argv, struct error *error)
@@ -95,9 +101,12 @@ static int import_take_format(struct import_options *options, int argc, char **a
         [FORMAT_CSV] = TABLE_DELIMITED,
         [FORMAT_AVRO] = TABLE_AVRO,
         [FORMAT_PARQUET] = TABLE_PARQUET,
-        [FORMAT_TEXT] = TABLE_DELIMITED};
+        [FORMAT_TEXT] = TABLE_DELIMITED,
+        [FORMAT_SQOOP] = TABLE_DELIMITED};
     options->file.format = options->types.format = formats[options->format];
-    options->delimited = options->format == FORMAT_TEXT ? import_text : import_csv;
+    options->delimited = options->format == FORMAT_TEXT    ? import_text
+                         : options->format == FORMAT_SQOOP ? import_sqoop
+                                                           : import_csv;
     return 0;
 }
 
@@ -128,7 +137,7 @@ static int import_check(struct import_options *options, struct error *error)
         return error_set(error, ERROR_REJECT, "--target: the directory that is to be made is missing");
     if (options->delimiters_given && !delimited)
         return error_set(error, ERROR_REJECT,
-            "delimiters, --header and what NULL looks like are for --format csv and text");
+            "delimiters, --header and what NULL looks like are for --format csv, text and sqoop");
     if (options->password_given && (options->ask_password || options->login.password_file))
         return error_set(error, ERROR_REJECT,
             "the password comes from one place: --password-file, --ask-password or --password");

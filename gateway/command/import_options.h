@@ -7,6 +7,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "table/database.h"
+#include "table/job.h"
 #include "table/postgres/type.h"
 
 #define IMPORT_CODEC_UNSET UINT32_MAX
@@ -32,6 +33,7 @@ struct import_options {
     unsigned format, codec; /* numbers of their names among the choices; the codec's are enum table_codec's */
     struct import_list kept; /* texts that had to be made; these are owned, too */
     const char *query, *where, *target;
+    enum job_names names;
     const char *verify; /* instead of an import: the manifest of one that is there */
     bool views;
     struct pg_type_options types;

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "table/job_state.h"
+#include "table/manifest.h"
 
 #define JOB_TICK (CLOCK_SECOND / 4)
 #define JOB_MANIFEST_MAX ((size_t)1 << 30)
@@ -44,10 +45,18 @@ void job_wait_change(struct job *job)
 void job_file_name(
     const struct job_table *table, const struct split *split, char name[static JOB_FILE_NAME_MAX])
 {
+    const char *extension = table_file_extension(&table->file);
     char number[SPLIT_NAME_MAX];
 
     split_name(split, number);
-    snprintf(name, JOB_FILE_NAME_MAX, "part-%s%s", number, table_file_extension(&table->file));
+    if (table->names == JOB_NAMES_PLAIN) {
+        snprintf(name, JOB_FILE_NAME_MAX, "part-%s%s", number, extension);
+        return;
+    }
+    /* Of text only what it is compressed with. */
+    if (table->file.format == TABLE_DELIMITED)
+        extension = strchr(extension + 1, '.');
+    snprintf(name, JOB_FILE_NAME_MAX, "part-m-%s%s", number, extension ? extension : "");
 }
 
 /* ---- while the workers read --------------------------------------------------------------------------------------------- */
@@ -207,6 +216,7 @@ static void job_keep_snapshot(struct job *job, unsigned seconds)
 
 static int job_publish(struct job *job, struct error *error)
 {
+    const bool sqoop = job->options->names == JOB_NAMES_SQOOP;
     cleanup_bytes struct bytes manifest;
 
     bytes_init(&manifest, JOB_MANIFEST_MAX);
@@ -217,7 +227,8 @@ static int job_publish(struct job *job, struct error *error)
         if (attempt_write(job->attempt, job->tables[i].directory, "_SUCCESS", (struct slice){NULL, 0}, error))
             return -1;
     }
-    if (attempt_write(job->attempt, "", "manifest.json", bytes_slice(&manifest), error))
+    if (attempt_write(
+            job->attempt, "", sqoop ? MANIFEST_NAME_SQOOP : MANIFEST_NAME, bytes_slice(&manifest), error))
         return -1;
     /* All is read. Should this process be killed behind the rename, nobody looks for the keeper any more. */
     job_keep_snapshot(job, JOB_KEEP_PUBLISHING);

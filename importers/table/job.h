@@ -27,6 +27,12 @@ enum job_resume {
     RESUME_MIXED, /* without it: what is finished is kept, the rest is read in a new snapshot */
 };
 
+/* What the files are called. */
+enum job_names {
+    JOB_NAMES_PLAIN, /* part-00000.csv.gz, manifest.json */
+    JOB_NAMES_SQOOP, /* part-m-00000.gz, where text has no extension of its own; _manifest.json, which Hive and Spark do not take for data */
+};
+
 /* How far a table is. */
 struct job_progress {
     const char *title;
@@ -50,6 +56,7 @@ struct job_options {
         max_lag; /* seconds that a standby may be behind: nobody reads while it is more; 0: not looked at */
     unsigned max_snapshot_age; /* seconds: the import ends when its snapshot gets older; 0: never */
     const char *target;
+    enum job_names names;
     enum job_resume resume;
     unsigned keep_snapshot; /* seconds that it is held for an import that may go on; 0: not at all */
     char *title; /* the memory of this process's command line, for the keeper to write over; size 0: none */

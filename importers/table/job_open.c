@@ -55,6 +55,7 @@ int job_name_table(const struct job *job, struct job_table *table, struct error 
     char title[2 * ATTEMPT_NAME_MAX];
 
     table->file = job->options->file;
+    table->names = job->options->names;
     table->file.name = *table->table->name ? table->table->name : "query";
     if (job->list->count == 1)
         return 0;

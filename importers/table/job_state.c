@@ -40,7 +40,7 @@ json_t *job_state_options(const struct job_options *options)
     const struct table_file_options *file = &options->file;
 
     return json_pack(
-        "{s:o, s:o, s:s?, s:o, s:s?, s:b, s:i, s:i, s:i, s:[i,i,i], s:i, s:i, s:b, s:b, s:o, s:s?, s:b}",
+        "{s:o, s:o, s:s?, s:o, s:s?, s:b, s:i, s:i, s:i, s:[i,i,i], s:i, s:i, s:b, s:b, s:o, s:s?, s:b, s:i}",
         "tables", state_names(selection->names, selection->names_count), "exclude",
         state_names(selection->excluded, selection->excluded_count), "query", selection->query, "columns",
         state_names(selection->columns, selection->columns_count), "where", selection->where, "views",
@@ -48,7 +48,7 @@ json_t *job_state_options(const struct job_options *options)
         "numeric", (int)types->numeric, types->numeric_precision, types->numeric_scale, "infinity",
         (int)types->infinity, "arrays", (int)types->arrays, "json-type", types->json_type, "bytea-hex",
         types->bytea_hex, "delimiters", state_delimited(file->delimited), "split-by", options->plan.column,
-        "not-consistent", options->snapshot.not_consistent);
+        "not-consistent", options->snapshot.not_consistent, "names", (int)options->names);
 }
 
 /* ---- lines ---------------------------------------------------------------------------------------------------------- */

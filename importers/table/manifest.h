@@ -12,6 +12,7 @@
 
 #define MANIFEST_VERSION 1
 #define MANIFEST_NAME "manifest.json"
+#define MANIFEST_NAME_SQOOP "_manifest.json" /* beside part-m-00000 */
 #define MANIFEST_SIZE_MAX ((size_t)1 << 30)
 
 struct manifest_file {
@@ -47,7 +48,7 @@ struct manifest {
     struct json_t *json;
 };
 
-/* path: of the manifest, or of the directory that it is in. ERROR_REJECT: it is not there, or it is none; ERROR_RETRY: no memory. Names of files and directories
+/* path: of the manifest, or of the directory that it is in, under either name. ERROR_REJECT: it is not there, or it is none; ERROR_RETRY: no memory. Names of files and directories
  * that would lead elsewhere are refused. */
 int manifest_read(struct manifest **ret_manifest, const char *path, struct error *error);
 void manifest_free(struct manifest **manifest);

@@ -252,6 +252,16 @@ static int manifest_load(struct manifest *manifest, struct error *error)
         wrong.column, wrong.text);
 }
 
+static int manifest_place(struct manifest *manifest, const char *folder, const char *name)
+{
+    const int made =
+        folder ? asprintf(&manifest->path, "%s/%s", folder, name) : asprintf(&manifest->path, "%s", name);
+
+    if (made < 0)
+        manifest->path = NULL;
+    return made < 0 ? -1 : 0;
+}
+
 /* A directory means the manifest in it. */
 static int manifest_find(struct manifest *manifest, const char *path, struct error *error)
 {
@@ -259,12 +269,13 @@ static int manifest_find(struct manifest *manifest, const char *path, struct err
     const bool folder = stat(path, &status) == 0 && S_ISDIR(status.st_mode);
     const char *slash = strrchr(path, '/');
 
-    const int found =
-        folder ? asprintf(&manifest->path, "%s/" MANIFEST_NAME, path) : asprintf(&manifest->path, "%s", path);
-    if (found < 0) {
-        manifest->path = NULL;
-        return error_set(error, ERROR_RETRY, "manifest: out of memory");
+    int placed = manifest_place(manifest, folder ? path : NULL, folder ? MANIFEST_NAME_SQOOP : path);
+    if (!placed && folder && stat(manifest->path, &status) != 0) {
+        free(manifest->path);
+        placed = manifest_place(manifest, path, MANIFEST_NAME);
     }
+    if (placed)
+        return error_set(error, ERROR_RETRY, "manifest: out of memory");
     manifest->folder = folder          ? strdup(path)
                        : !slash        ? strdup(".")
                        : slash == path ? strdup("/")

@@ -395,7 +395,7 @@ Test(import_options, formats)
         enum table_codec codec;
     } cases[] = {{"jsonl", TABLE_JSON_LINES, TABLE_CODEC_NONE}, {"csv", TABLE_DELIMITED, TABLE_CODEC_NONE},
         {"text", TABLE_DELIMITED, TABLE_CODEC_NONE}, {"avro", TABLE_AVRO, TABLE_CODEC_ZSTD},
-        {"parquet", TABLE_PARQUET, TABLE_CODEC_ZSTD}};
+        {"parquet", TABLE_PARQUET, TABLE_CODEC_ZSTD}, {"sqoop", TABLE_DELIMITED, TABLE_CODEC_NONE}};
     static const char *const codecs[] = {[TABLE_CODEC_NONE] = "none",
         [TABLE_CODEC_DEFLATE] = "deflate",
         [TABLE_CODEC_GZIP] = "gzip",
@@ -431,6 +431,13 @@ Test(import_options, delimiters_start_from_the_formats_wherever_it_stands)
     cr_assert_eq(options.delimited.quoting, DELIMITED_QUOTE_ALL);
     cr_assert_eq(options.delimited.enclosure, '\'');
     cr_assert_str_eq(table_file_extension(&options.file), ".txt");
+    TAKEN("--target", "x", "t", "--format", "sqoop", "--null-string", "");
+    cr_assert_eq(options.delimited.field, ',');
+    cr_assert_eq(options.delimited.escape, '\0');
+    cr_assert_eq(options.delimited.style, DELIMITED_JAVA);
+    cr_assert_eq(options.delimited.quoting, DELIMITED_QUOTE_NONE);
+    cr_assert(slice_is(options.delimited.null_string, ""));
+    cr_assert(slice_is(options.delimited.null_other, "null"));
     TAKEN("--format", "csv", "--target", "x", "t", "--optionally-enclosed-by", "'");
     cr_assert_eq(options.delimited.quoting, DELIMITED_QUOTE_NEEDED);
     /* Behind -- are tables, whatever they are called; and other names begin alike. */
@@ -449,7 +456,7 @@ Test(import_options, what_does_not_go_together)
     REFUSED("--query stands alone", "--target", "x", "--query", "select 1", "--columns", "a");
     REFUSED("--query stands alone", "--target", "x", "--query", "select 1", "--where", "true");
     TAKEN("--target", "x", "--query", "select 1");
-    REFUSED("are for --format csv and text", "--target", "x", "t", "--header");
+    REFUSED("are for --format csv, text and sqoop", "--target", "x", "t", "--header");
     REFUSED("the password comes from one place", "--target", "x", "t", "--password", "p", "--ask-password");
     REFUSED(
         "the password comes from one place", "--target", "x", "t", "--password", "p", "--password-file", "f");
