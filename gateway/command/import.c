@@ -133,6 +133,7 @@ static void import_fill(struct job_options *job, const struct import_options *op
         .max_snapshot_age = options->max_snapshot_age,
         .file = options->file,
         .target = options->target,
+        .replace = options->replace,
         .names = options->names,
         .resume = (enum job_resume)options->resume,
         .keep_snapshot = options->keep_snapshot,

@@ -33,6 +33,7 @@ struct import_options {
     unsigned format, codec; /* numbers of their names among the choices; the codec's are enum table_codec's */
     struct import_list kept; /* texts that had to be made; these are owned, too */
     const char *query, *where, *target;
+    bool replace;
     enum job_names names;
     const char *verify; /* instead of an import: the manifest of one that is there */
     bool views;

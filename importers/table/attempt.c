@@ -17,6 +17,7 @@
 #define ATTEMPT_MARK ".import-"
 #define ATTEMPT_TRIES 8
 #define ATTEMPT_DEPTH 3 /* the attempt, a table's directory, its files */
+#define ATTEMPT_DEPTH_MOST 64 /* of what somebody else has made */
 
 /* ---- deleting -------------------------------------------------------------------------------------------------- */
 
@@ -43,12 +44,12 @@ static void attempt_delete_inside(int directory, int depth)
 }
 
 /* What is left over is left to the next import. */
-static void attempt_delete(int parent, const char *name)
+static void attempt_delete(int parent, const char *name, int depth)
 {
     int directory = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
     if (directory >= 0)
-        attempt_delete_inside(directory, ATTEMPT_DEPTH);
+        attempt_delete_inside(directory, depth);
     unlinkat(parent, name, AT_REMOVEDIR);
 }
 
@@ -100,8 +101,9 @@ static int attempt_check_kind(const struct attempt *attempt, struct error *error
 }
 
 /* rename() replaces a directory only when it is empty, and so is a target that may stay. */
-int attempt_check(const struct attempt *attempt, struct error *error)
+int attempt_check(struct attempt *attempt, bool replace, struct error *error)
 {
+    attempt->replace = replace;
     if (attempt_check_kind(attempt, error))
         return -1;
     int found = openat(attempt->parent, attempt->name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -117,7 +119,7 @@ int attempt_check(const struct attempt *attempt, struct error *error)
     for (struct dirent *entry; (entry = readdir(list));)
         entries += strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
     closedir(list);
-    return entries == 0
+    return entries == 0 || replace
                ? 0
                : error_set(error, ERROR_REJECT,
                      "target directory %s: it is not empty; remove it, or name another one", attempt->target);
@@ -172,7 +174,26 @@ static int attempt_new(struct attempt **ret_attempt, const char *target, struct 
     return 0;
 }
 
-int attempt_open(struct attempt **ret_attempt, const char *target, struct error *error)
+/* Not every file system can, and behind the last row it is too late. */
+static int attempt_try_exchange(const struct attempt *attempt, struct error *error)
+{
+    static const char *const names[] = {"new", "old"};
+    int result = 0;
+
+    for (int i = 0; i < 2; i++)
+        result |= mkdirat(attempt->directory, names[i], 0777);
+    result =
+        result || renameat2(attempt->directory, names[0], attempt->directory, names[1], RENAME_EXCHANGE) != 0;
+    if (result)
+        error_set_errno(error, ERROR_FATAL,
+            "target directory %s: a directory there cannot be replaced in one step; remove it first",
+            attempt->target);
+    for (int i = 0; i < 2; i++)
+        unlinkat(attempt->directory, names[i], AT_REMOVEDIR);
+    return result ? -1 : 0;
+}
+
+int attempt_open(struct attempt **ret_attempt, const char *target, bool replace, struct error *error)
 {
     __attribute__((cleanup(attempt_close))) struct attempt *attempt = NULL;
 
@@ -181,7 +202,8 @@ int attempt_open(struct attempt **ret_attempt, const char *target, struct error 
     attempt->parent = open(attempt->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (attempt->parent < 0)
         return error_set_errno(error, ERROR_FATAL, "directory %s", attempt->folder);
-    if (attempt_check(attempt, error) || attempt_make_hidden(attempt, error))
+    if (attempt_check(attempt, replace, error) || attempt_make_hidden(attempt, error) ||
+        (replace && attempt_try_exchange(attempt, error)))
         return -1;
     *ret_attempt = attempt;
     attempt = NULL;
@@ -281,7 +303,7 @@ void attempt_close(struct attempt **attempt)
     if (!*attempt)
         return;
     if ((*attempt)->made && !(*attempt)->keep)
-        attempt_delete((*attempt)->parent, (*attempt)->hidden);
+        attempt_delete((*attempt)->parent, (*attempt)->hidden, ATTEMPT_DEPTH_MOST);
     fd_close(&(*attempt)->log);
     fd_close(&(*attempt)->directory);
     fd_close(&(*attempt)->parent);
@@ -365,11 +387,32 @@ bool attempt_has(const struct attempt *attempt, const char *directory, const cha
            (uint64_t)status.st_size == bytes;
 }
 
+/* What was the target is called as the attempt was. Whoever looks for something to go on with must not find a log beside it. */
+static int attempt_exchange(struct attempt *attempt, struct error *error)
+{
+    attempt_log_delete(attempt);
+    if (attempt_sync_directory(attempt, attempt->parent, ".", error))
+        return -1;
+    if (renameat2(attempt->parent, attempt->hidden, attempt->parent, attempt->name, RENAME_EXCHANGE) != 0)
+        return error_set_errno(
+            error, ERROR_FATAL, "target directory %s: it cannot be replaced", attempt->target);
+    attempt->made = false;
+    const int result = attempt_sync_directory(attempt, attempt->parent, ".", error);
+    attempt_delete(attempt->parent, attempt->hidden, ATTEMPT_DEPTH_MOST);
+    return result;
+}
+
 /* What is in it is durable before the log leaves it, and the log has left before readers can see it. */
 int attempt_publish(struct attempt *attempt, struct error *error)
 {
+    struct statx there;
+
     if (attempt_sync_inside(attempt, error) || attempt_log_move_out(attempt, error))
         return -1;
+    if (attempt->replace &&
+        statx(attempt->parent, attempt->name, AT_SYMLINK_NOFOLLOW, STATX_TYPE, &there) == 0 &&
+        S_ISDIR(there.stx_mode))
+        return attempt_exchange(attempt, error);
     if (renameat(attempt->parent, attempt->hidden, attempt->parent, attempt->name) != 0) {
         enum error_kind kind =
             errno == ENOTEMPTY || errno == EEXIST || errno == ENOTDIR ? ERROR_REJECT : ERROR_FATAL;

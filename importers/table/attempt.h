@@ -21,13 +21,14 @@
 
 struct attempt;
 
-/* ERROR_REJECT: the target is there and not empty; ERROR_FATAL: it cannot be written. */
-int attempt_open(struct attempt **ret_attempt, const char *target, struct error *error);
+/* ERROR_REJECT: the target is there and not empty; ERROR_FATAL: it cannot be written. replace: a directory may be there, whatever is in it: in the end the names
+ * are exchanged, so that readers see the old one or the new one, and then the old one is deleted. */
+int attempt_open(struct attempt **ret_attempt, const char *target, bool replace, struct error *error);
 /* One that nobody is at any more, whose target is or was the same; *ret_attempt NULL: there is none. ret_busy: somebody is at one. It is kept, whatever becomes of it,
  * until attempt_keep() says something else. */
 int attempt_find(struct attempt **ret_attempt, const char *target, bool *ret_busy, struct error *error);
-/* ERROR_REJECT: the target is there and not empty. */
-int attempt_check(const struct attempt *attempt, struct error *error);
+/* One that was found. ERROR_REJECT: the target is there and not empty. */
+int attempt_check(struct attempt *attempt, bool replace, struct error *error);
 /* Whether attempt_close() leaves it for another time; else it deletes what was not published. */
 void attempt_keep(struct attempt *attempt, bool keep);
 void attempt_close(struct attempt **attempt);

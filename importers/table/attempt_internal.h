@@ -14,6 +14,7 @@ struct attempt {
     int parent, directory;
     bool made; /* and not published yet */
     bool keep;
+    bool replace; /* the target */
     int log;
     size_t log_length;
     char where[2 * ATTEMPT_PATH_MAX];

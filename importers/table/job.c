@@ -191,7 +191,7 @@ static int job_read(struct job *job, struct error *error)
 
 static int job_begin(struct job *job, struct error *error)
 {
-    if (!job->resumed && attempt_open(&job->attempt, job->options->target, error))
+    if (!job->resumed && attempt_open(&job->attempt, job->options->target, job->options->replace, error))
         return -1;
     job_drop_others(job);
     for (size_t i = 0; i < job->list->count; i++) {

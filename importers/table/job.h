@@ -56,6 +56,7 @@ struct job_options {
         max_lag; /* seconds that a standby may be behind: nobody reads while it is more; 0: not looked at */
     unsigned max_snapshot_age; /* seconds: the import ends when its snapshot gets older; 0: never */
     const char *target;
+    bool replace; /* a directory that is there, once all is read */
     enum job_names names;
     enum job_resume resume;
     unsigned keep_snapshot; /* seconds that it is held for an import that may go on; 0: not at all */

@@ -43,3 +43,18 @@ def test_tables_are_cut_unless_they_are_to_be_whole(database, readings, tmp_path
     (tmp_path / "made").rename(tmp_path / "cut")
     there = run(database, tmp_path, "--target", "made", "--connections", 4, "--format", "sqoop", "--whole", "readings")
     assert there == ["_SUCCESS", "manifest.json", "part-00000.txt"]
+
+
+def test_a_directory_is_replaced_when_all_is_read(database, readings, tmp_path):
+    old = tmp_path / "made" / "dt=2026" / "old"
+    old.parent.mkdir(parents=True)
+    old.write_text("old")
+    failed = Import(database.address, "--target", "made", "--replace", "--where", "1 / (id - 100000) <> 2", "readings", cwd=tmp_path)
+    assert failed.end() == 1
+    assert "division by zero" in failed.said and old.read_text() == "old"
+    refused = Import(database.address, "--target", "made", "readings", cwd=tmp_path)
+    assert refused.end() == 1 and "it is not empty" in refused.said
+    for rows in (2, 3):
+        run(database, tmp_path, "--target", "made", "--replace", "--format", "csv", "--columns", "id", "--where", f"id <= {rows}", "readings")
+        assert (tmp_path / "made" / "part-00000.csv").read_text().split() == [str(row + 1) for row in range(rows)]
+        assert not old.exists() and [entry.name for entry in tmp_path.iterdir()] == ["made"]

@@ -57,6 +57,8 @@ WRAPPED(ftruncate, -1, (int fd, off_t length), fd, length)
 WRAPPED(flock, -1, (int fd, int how), fd, how)
 WRAPPED(mkdirat, -1, (int at, const char *name, mode_t mode), at, name, mode)
 WRAPPED(renameat, -1, (int from, const char *name, int to, const char *other), from, name, to, other)
+WRAPPED(renameat2, -1, (int from, const char *name, int to, const char *other, unsigned how), from, name, to,
+    other, how)
 WRAPPED(fstat, -1, (int fd, struct stat *status), fd, status)
 
 ssize_t __real_pwrite(int fd, const void *data, size_t length, off_t offset);

@@ -48,13 +48,15 @@ static int write_rows(struct attempt *attempt, const char *directory, const char
     return result ? -1 : 0;
 }
 
+static bool replace; /* what is there */
+
 static int import(bool keep)
 {
     struct attempt *attempt = NULL;
     struct bytes log;
 
     bytes_init(&log, 1 << 20);
-    int result = attempt_open(&attempt, "made", &error);
+    int result = attempt_open(&attempt, "made", replace, &error);
     if (!result)
         attempt_keep(attempt, keep);
     result = result || attempt_log_open(attempt, &log, &error) ||
@@ -154,6 +156,83 @@ Test(attempt, every_call_may_fail_and_it_is_found_again)
     }
 }
 
+/* ---- what is replaced ------------------------------------------------------------------------------------------- */
+
+static void put_old(void)
+{
+    cr_assert_eq(mkdir("made", 0777), 0);
+    cr_assert_eq(mkdir("made/deep", 0777), 0);
+    for (char path[] = "made/deep/0/1/2/3", *at = path + 9; at; at = strchr(at + 1, '/')) {
+        char *end = strchr(at + 1, '/');
+        if (end)
+            *end = '\0';
+        cr_assert_eq(mkdir(path, 0777), 0, "%s", path);
+        if (end)
+            *end = '/';
+    }
+    put("made/deep/0/1/2/3/part", "old");
+    put("made/old", "old");
+}
+
+Test(attempt, takes_the_place_of_what_is_there)
+{
+    replace = true;
+    put_old();
+    cr_assert_eq(import(false), 0, "%s", error.text);
+    expect_whole();
+    cr_assert_eq(entries(".", ""), 1);
+    cr_assert_eq(import(false), 0, "%s", error.text);
+    expect_whole();
+    remove_all("made");
+    cr_assert_eq(import(false), 0, "there was nothing");
+    expect_whole();
+    remove_all("made");
+    put("made", "a file");
+    cr_assert_eq(import(false), -1);
+    expect("made", "a file");
+    remove_all("made");
+    cr_assert_eq(symlink("elsewhere", "made"), 0);
+    cr_assert_eq(import(false), -1);
+    cr_assert_not_null(strstr(error.text, "symbolic link"), "%s", error.text);
+}
+
+/* Whichever call fails: there is the old one or the new one, whole, and what is left over is never taken for something to go on with. */
+Test(attempt, every_call_may_fail_while_it_replaces)
+{
+    static const char *const others[] = {"renameat2", "mkdirat", "renameat", "fsync", "openat", "fstat"};
+
+    replace = true;
+    for (size_t i = 0; i < COUNT(others); i++) {
+        for (unsigned at = 0;; at++) {
+            struct attempt *found = NULL;
+            struct bytes log;
+            bool busy;
+            put_old();
+            fail_at(others[i], at, EIO);
+            const int result = import(true);
+            const bool met = fault.met;
+            fault.call = NULL;
+            if (is_there("made/old"))
+                cr_assert_eq(result, -1);
+            else
+                expect_whole();
+            cr_assert_eq(attempt_find(&found, "made", &busy, &error), 0);
+            bytes_init(&log, 1 << 20);
+            if (found && is_there("made/small"))
+                cr_assert(
+                    attempt_log_open(found, &log, &error) == 0 && log.length == 0, "%s %u", others[i], at);
+            bytes_free(&log);
+            if (found)
+                attempt_keep(found, false);
+            attempt_close(&found);
+            cr_assert_eq(entries(".", ".made"), 0, "%s %u", others[i], at);
+            remove_all("made");
+            if (!met)
+                break;
+        }
+    }
+}
+
 /* ---- files ------------------------------------------------------------------------------------------------------- */
 
 Test(attempt, a_file_without_its_end_is_not_left)
@@ -164,7 +243,7 @@ Test(attempt, a_file_without_its_end_is_not_left)
     uint64_t bytes;
     uint32_t crc;
 
-    cr_assert_eq(attempt_open(&attempt, "made", &error), 0);
+    cr_assert_eq(attempt_open(&attempt, "made", false, &error), 0);
     cr_assert_eq(attempt_file_open(&file, attempt, "", "a", &field, 1, &jsonl, &error), 0);
     attempt_file_close(&file);
     cr_assert_not(attempt_has(attempt, "", "a", 0));
@@ -204,7 +283,7 @@ Test(attempt, large_values)
     cr_assert_eq(column_add_bytes(&batch->columns[0], text, 3 * LARGE, &error), 0);
     column_batch_end_row(batch);
     for (unsigned at = 0; at < 4; at++) {
-        cr_assert_eq(attempt_open(&attempt, "made", &error), 0);
+        cr_assert_eq(attempt_open(&attempt, "made", false, &error), 0);
         cr_assert_eq(attempt_file_open(&file, attempt, "", "a", &field, 1, &plain, &error), 0);
         if (at < 3)
             fail_at("pwrite", at, ENOSPC);

@@ -18,7 +18,7 @@ TestSuite(attempt_others, .init = begin, .fini = end);
 static int open_target(const char *target)
 {
     struct attempt *attempt = NULL;
-    const int result = attempt_open(&attempt, target, &error);
+    const int result = attempt_open(&attempt, target, false, &error);
 
     attempt_close(&attempt);
     return result;
@@ -87,7 +87,7 @@ Test(attempt_others, a_target_that_is_taken_meanwhile)
         struct attempt *attempt = NULL;
         struct bytes log;
         bytes_init(&log, 100);
-        cr_assert_eq(attempt_open(&attempt, "made", &error), 0);
+        cr_assert_eq(attempt_open(&attempt, "made", false, &error), 0);
         cr_assert_eq(attempt_log_open(attempt, &log, &error), 0);
         if (i == 1)
             cr_assert_eq(mkdir("made", 0777), 0);
@@ -121,7 +121,7 @@ Test(attempt_others, leftovers_are_found_one_by_one)
     for (size_t i = 0; i < COUNT(found_files); i++)
         put(found_files[i], "");
     cr_assert_eq(symlink(".", ".made.import-0000000e"), 0);
-    cr_assert_eq(attempt_open(&mine, "made", &error), 0);
+    cr_assert_eq(attempt_open(&mine, "made", false, &error), 0);
     for (int i = 0; i < 2; i++) {
         cr_assert_eq(attempt_find(&found, "made", &busy, &error), 0);
         cr_assert_not_null(found);
@@ -148,14 +148,14 @@ Test(attempt_others, directories_of_others_are_not_adopted)
     struct attempt *attempt = NULL;
 
     fail_at("mkdirat", 0, EEXIST);
-    cr_assert_eq(attempt_open(&attempt, "made", &error), 0, "another name is tried");
+    cr_assert_eq(attempt_open(&attempt, "made", false, &error), 0, "another name is tried");
     attempt_close(&attempt);
     fail_at("mkdirat", 0, EEXIST);
     fault.once = false;
-    cr_assert_eq(attempt_open(&attempt, "made", &error), -1);
+    cr_assert_eq(attempt_open(&attempt, "made", false, &error), -1);
     cr_assert_eq(error.kind, ERROR_FATAL);
     fail_at("flock", 0, EWOULDBLOCK);
-    cr_assert_eq(attempt_open(&attempt, "made", &error), 0, "somebody took it for a leftover");
+    cr_assert_eq(attempt_open(&attempt, "made", false, &error), 0, "somebody took it for a leftover");
     attempt_close(&attempt);
 }
 
@@ -171,7 +171,7 @@ Test(attempt_others, a_log_that_was_outside_comes_back)
     for (int i = 0; i < 2; i++) {
         bytes_init(&log, 100);
         cr_assert_eq(attempt_find(&attempt, "made", &busy, &error), 0);
-        cr_assert_eq(attempt_check(attempt, &error), 0);
+        cr_assert_eq(attempt_check(attempt, false, &error), 0);
         cr_assert_eq(attempt_log_open(attempt, &log, &error), 0);
         cr_assert(slice_is(bytes_slice(&log), i ? "one\nthree\n" : "one\ntwo\n"));
         if (i == 0) {
@@ -206,7 +206,7 @@ Test(attempt_others, a_log_that_failed_takes_nothing_more)
         struct attempt *attempt = NULL;
         struct bytes log;
         bytes_init(&log, 100);
-        cr_assert_eq(attempt_open(&attempt, "made", &error), 0);
+        cr_assert_eq(attempt_open(&attempt, "made", false, &error), 0);
         cr_assert_eq(attempt_log_open(attempt, &log, &error), 0);
         fail_at(failing[i], 0, ENOSPC);
         cr_assert_eq(attempt_log_add(attempt, slice_of("one\n"), &error), -1);
@@ -223,7 +223,7 @@ Test(attempt_others, a_directory_that_cannot_be_read)
     struct attempt *attempt = NULL;
     bool busy;
 
-    cr_assert_eq(attempt_open(&attempt, "made", &error), 0);
+    cr_assert_eq(attempt_open(&attempt, "made", false, &error), 0);
     cr_assert_eq(attempt_write(attempt, "", "x", slice_of("x"), &error), 0);
     fail_at("fdopendir", 0, ENOMEM);
     attempt_close(&attempt);
