@@ -134,7 +134,6 @@ static bool dictionary_reserve(struct parquet_dictionary *dictionary, size_t len
 {
     struct bytes *data = &dictionary->data;
     const size_t before = data->capacity;
-    struct error error;
 
     if (before - data->length >= length)
         return true;
@@ -142,6 +141,7 @@ static bool dictionary_reserve(struct parquet_dictionary *dictionary, size_t len
     const size_t asked = before > length ? before : length;
     if (!dictionary_charge(dictionary, asked))
         return false;
+    struct error error;
     const bool done = !bytes_reserve(data, length, &error);
     dictionary->budget->used += data->capacity - before - asked;
     dictionary->memory += data->capacity - before - asked;

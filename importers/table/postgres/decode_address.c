@@ -1,15 +1,31 @@
 /* decode_address: addresses of networks, bits, and PostgreSQL's places in tables and logs. */
 #include <arpa/inet.h>
 
+#include "lake/format/value_text.h"
 #include "table/postgres/decode_internal.h"
 
 #define INET_HEAD 4 /* family, bits of the network, is it a cidr, bytes of the address */
 #define INET_FAMILY_4 2 /* PGSQL_AF_INET */
 #define INET_FAMILY_6 3 /* PGSQL_AF_INET6 */
+#define INET_TEXT_MAX (INET6_ADDRSTRLEN + 4) /* and the bits of the network */
+
+/* inet_ntop() prints, which takes longer than all the rest of the value. */
+static char *put_address(char *to, const char *address, size_t size)
+{
+    if (size == 4) {
+        for (size_t i = 0; i < size; i++) {
+            to = value_text_int(to, (unsigned char)address[i]);
+            *to++ = '.';
+        }
+        return to - 1;
+    }
+    inet_ntop(AF_INET6, address, to, INET6_ADDRSTRLEN);
+    return to + strlen(to);
+}
 
 int pg_inet_text(struct pg_decoder *decoder, struct bytes *out, struct slice value, struct error *error)
 {
-    char text[INET6_ADDRSTRLEN];
+    char text[INET_TEXT_MAX];
 
     if (value.length < INET_HEAD)
         return pg_decode_length(decoder, value, error);
@@ -18,10 +34,12 @@ int pg_inet_text(struct pg_decoder *decoder, struct bytes *out, struct slice val
     if ((family != INET_FAMILY_4 && family != INET_FAMILY_6) || value.length != INET_HEAD + size ||
         (unsigned char)value.data[3] != size || bits > 8 * size)
         return error_set(error, ERROR_REJECT, "a broken value of %s", decoder->name);
-    inet_ntop(size == 4 ? AF_INET : AF_INET6, value.data + INET_HEAD, text, sizeof text);
-    if (bytes_add_text(out, text, error))
-        return -1;
-    return value.data[2] || bits != 8 * size ? bytes_print(out, error, "/%u", bits) : 0;
+    char *end = put_address(text, value.data + INET_HEAD, size);
+    if (value.data[2] || bits != 8 * size) {
+        *end++ = '/';
+        end = value_text_int(end, bits);
+    }
+    return bytes_add(out, text, (size_t)(end - text), error);
 }
 
 static const char hexadecimal[] = "0123456789abcdef";

@@ -10,6 +10,7 @@
 #define EPOCH (EPOCH_DAYS * DAY)
 #define ZONE_MAX (16 * 3600) /* seconds; MAX_TZDISP_HOUR is 15 */
 #define INTERVAL_SIZE 16
+#define INTERVAL_TEXT_MAX (6 * 22) /* a number of 64 bits and its unit, six times */
 
 bool pg_date_is_infinite(struct slice value)
 {
@@ -164,6 +165,13 @@ int pg_time_decode(struct pg_decoder *decoder, struct column *column, struct sli
     return 0;
 }
 
+static char *put_two(char *to, unsigned number)
+{
+    to[0] = (char)('0' + number / 10);
+    to[1] = (char)('0' + number % 10);
+    return to + 2;
+}
+
 /* The zone is sent as seconds west of Greenwich and shown as hours east of it. */
 int pg_timetz_text(struct pg_decoder *decoder, struct bytes *out, struct slice value, struct error *error)
 {
@@ -177,38 +185,49 @@ int pg_timetz_text(struct pg_decoder *decoder, struct bytes *out, struct slice v
     const int32_t west = (int32_t)pg_uint32(value.data + 8);
     if (west <= -ZONE_MAX || west >= ZONE_MAX)
         return error_set(error, ERROR_REJECT, "a time zone of %d seconds", west);
-    const int zone = west < 0 ? -west : west;
-    if (bytes_add(out, text, (size_t)(value_text_time(text, time) - text), error) ||
-        bytes_print(out, error, "%c%02d", west > 0 ? '-' : '+', zone / 3600))
-        return -1;
-    if (zone % 3600 && bytes_print(out, error, ":%02d", zone / 60 % 60))
-        return -1;
-    return zone % 60 ? bytes_print(out, error, ":%02d", zone % 60) : 0;
+    const unsigned zone = (unsigned)(west < 0 ? -west : west);
+    char *end = value_text_time(text, time);
+    *end++ = west > 0 ? '-' : '+';
+    end = put_two(end, zone / 3600);
+    if (zone % 3600) {
+        *end++ = ':';
+        end = put_two(end, zone / 60 % 60);
+    }
+    if (zone % 60) {
+        *end++ = ':';
+        end = put_two(end, zone % 60);
+    }
+    return bytes_add(out, text, (size_t)(end - text), error);
 }
 
-static int add_part(struct bytes *out, int64_t number, char unit, struct error *error)
+static char *put_part(char *to, int64_t number, char unit)
 {
-    return number ? bytes_print(out, error, "%lld%c", (long long)number, unit) : 0;
+    if (!number)
+        return to;
+    to = value_text_int(to, number);
+    *to++ = unit;
+    return to;
 }
 
 /* Seconds have their own sign and as many decimals as they need. */
-static int add_seconds(struct bytes *out, int64_t microseconds, struct error *error)
+static char *put_seconds(char *to, int64_t microseconds)
 {
     const int64_t magnitude = microseconds < 0 ? -microseconds : microseconds;
-    int digits = 6;
     int64_t fraction = magnitude % SECOND;
 
     if (!microseconds)
-        return 0;
-    if (bytes_print(out, error, "%s%lld", microseconds < 0 ? "-" : "", (long long)(magnitude / SECOND)))
-        return -1;
-    while (fraction && fraction % 10 == 0) {
-        fraction /= 10;
-        digits--;
+        return to;
+    if (microseconds < 0)
+        *to++ = '-';
+    to = value_text_int(to, magnitude / SECOND);
+    if (fraction)
+        *to++ = '.';
+    for (int64_t unit = SECOND / 10; fraction; unit /= 10) {
+        *to++ = (char)('0' + fraction / unit);
+        fraction %= unit;
     }
-    if (fraction && bytes_print(out, error, ".%0*lld", digits, (long long)fraction))
-        return -1;
-    return bytes_add(out, "S", 1, error);
+    *to++ = 'S';
+    return to;
 }
 
 /* As IntervalStyle iso_8601 has it: EncodeInterval() of datetime.c. PostgreSQL 17 has infinite ones. */
@@ -225,13 +244,19 @@ int pg_interval_text(struct pg_decoder *decoder, struct bytes *out, struct slice
         return bytes_add_text(out, "-infinity", error);
     if (!time && !days && !months)
         return bytes_add_text(out, "PT0S", error);
-    if (bytes_add(out, "P", 1, error) || add_part(out, months / 12, 'Y', error) ||
-        add_part(out, months % 12, 'M', error) || add_part(out, days, 'D', error))
+    if (bytes_reserve(out, INTERVAL_TEXT_MAX, error))
         return -1;
-    if (!time)
-        return 0;
-    if (bytes_add(out, "T", 1, error) || add_part(out, time / HOUR, 'H', error) ||
-        add_part(out, time % HOUR / MINUTE, 'M', error))
-        return -1;
-    return add_seconds(out, time % MINUTE, error);
+    char *to = out->data + out->length;
+    *to++ = 'P';
+    to = put_part(to, months / 12, 'Y');
+    to = put_part(to, months % 12, 'M');
+    to = put_part(to, days, 'D');
+    if (time) {
+        *to++ = 'T';
+        to = put_part(to, time / HOUR, 'H');
+        to = put_part(to, time % HOUR / MINUTE, 'M');
+        to = put_seconds(to, time % MINUTE);
+    }
+    out->length = (size_t)(to - out->data);
+    return 0;
 }
