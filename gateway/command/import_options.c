@@ -119,6 +119,14 @@ static int import_check_verify(const struct import_options *options, struct erro
     return 0;
 }
 
+/* Many of Avro's readers in Java are older than its codec zstandard (1.9). */
+static enum table_codec import_default_codec(enum table_format format)
+{
+    if (format == TABLE_PARQUET)
+        return TABLE_CODEC_ZSTD;
+    return format == TABLE_AVRO ? TABLE_CODEC_SNAPPY : TABLE_CODEC_NONE;
+}
+
 static int import_check(struct import_options *options, struct error *error)
 {
     const bool delimited = options->file.format == TABLE_DELIMITED;
@@ -141,10 +149,8 @@ static int import_check(struct import_options *options, struct error *error)
     if (options->password_given && (options->ask_password || options->login.password_file))
         return error_set(error, ERROR_REJECT,
             "the password comes from one place: --password-file, --ask-password or --password");
-    const bool binary = options->file.format == TABLE_PARQUET || options->file.format == TABLE_AVRO;
-    if (options->codec == IMPORT_CODEC_UNSET)
-        options->codec = binary ? TABLE_CODEC_ZSTD : TABLE_CODEC_NONE;
-    options->file.codec = (enum table_codec)options->codec;
+    options->file.codec = options->codec == IMPORT_CODEC_UNSET ? import_default_codec(options->file.format)
+                                                               : (enum table_codec)options->codec;
     if (delimited)
         options->file.delimited = &options->delimited;
     return 0;

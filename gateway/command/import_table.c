@@ -57,7 +57,7 @@ const struct import_row import_rows[] = {
         "jsonl, csv, text (tabs, \\N and backslashes, as Hive reads it), sqoop (text as Sqoop writes it: commas, null, nothing enclosed), avro or parquet (default)",
         TAKE_CHOICE, AT(format), .choices = "jsonl|csv|avro|parquet|text|sqoop"),
     ROW("compression", "CODEC",
-        "none, deflate, gzip, snappy or zstd; default: zstd for Parquet and Avro, none for the others",
+        "none, deflate, gzip, snappy or zstd; default: zstd for Parquet, snappy for Avro, none for the others",
         TAKE_CHOICE, AT(codec), .choices = "none|deflate|gzip|snappy|zstd"),
     ROW("level", "N", "of the compression", TAKE_NUMBER, AT(file.level), .least = 1, .most = 22),
     ROW("numeric", "HOW", "numeric in Avro and Parquet: decimal (default), string or double, which rounds",

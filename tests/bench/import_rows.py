@@ -63,7 +63,7 @@ def parquet(bench):
 def avro(bench):
     return [
         row
-        for more in ((), ("--compression", "snappy"))
+        for more in ((), ("--compression", "zstd"))
         for row in beside_psql(bench, "import-avro", "telemetry", "binary", "--format", "avro", *more)
     ]
 

@@ -394,7 +394,7 @@ Test(import_options, formats)
         enum table_format format;
         enum table_codec codec;
     } cases[] = {{"jsonl", TABLE_JSON_LINES, TABLE_CODEC_NONE}, {"csv", TABLE_DELIMITED, TABLE_CODEC_NONE},
-        {"text", TABLE_DELIMITED, TABLE_CODEC_NONE}, {"avro", TABLE_AVRO, TABLE_CODEC_ZSTD},
+        {"text", TABLE_DELIMITED, TABLE_CODEC_NONE}, {"avro", TABLE_AVRO, TABLE_CODEC_SNAPPY},
         {"parquet", TABLE_PARQUET, TABLE_CODEC_ZSTD}, {"sqoop", TABLE_DELIMITED, TABLE_CODEC_NONE}};
     static const char *const codecs[] = {[TABLE_CODEC_NONE] = "none",
         [TABLE_CODEC_DEFLATE] = "deflate",
