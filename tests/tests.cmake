@@ -33,6 +33,7 @@ penstock_journal_test(journal_damage journal)
 target_compile_definitions(test_journal_damage PRIVATE PENSTOCK_GOLDEN="${CMAKE_SOURCE_DIR}/tests/golden")
 penstock_journal_test(journal_fault journal)
 penstock_journal_test(journal_mark journal)
+penstock_journal_test(journal_pass journal)
 penstock_journal_test(journal_mark_fault journal)
 penstock_journal_test(journal_forget journal)
 

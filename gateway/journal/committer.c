@@ -185,13 +185,26 @@ static void group_apply_state(struct journal *journal, const struct group *group
     }
 }
 
+/* The newest record of hand-overs with an undecodable one; 0: none has. */
+static uint64_t group_letter(const struct group *group)
+{
+    uint64_t letter = 0;
+
+    for (const struct handover *handover = group->first; handover != group->stop; handover = handover->next)
+        letter = handover->has_letter ? handover->last : letter;
+    return letter;
+}
+
 static void group_publish(struct journal *journal, struct group *group)
 {
+    const uint64_t letter = group_letter(group);
+
     group_apply_state(journal, group);
     lock_take(journal);
     struct segment *segment = segment_current(journal);
     segment->last = journal->sequence;
     segment->end = journal->writer.offset;
+    journal->letter = letter ? letter : journal->letter;
     atomic_store(&journal->durable, journal->sequence);
     control_publish(journal, group->control);
     if (journal->retry_at)

@@ -5,6 +5,7 @@
 #include <assert.h>
 
 #include "journal/frame.h"
+#include "record/record.h"
 
 void handover_init(
     struct handover *handover, size_t parts_limit, handover_complete_fn *complete, void *context)
@@ -18,7 +19,7 @@ void handover_clear(struct handover *handover)
     bytes_clear(&handover->parts);
     handover->payloads = NULL;
     handover->records = handover->size = handover->first = handover->last = 0;
-    handover->has_state = false;
+    handover->has_state = handover->has_letter = false;
 }
 
 void handover_rewind(struct handover *handover, const struct handover_mark *mark)
@@ -28,6 +29,7 @@ void handover_rewind(struct handover *handover, const struct handover_mark *mark
     handover->records = mark->records;
     handover->size = mark->size;
     handover->has_state = mark->has_state;
+    handover->has_letter = mark->has_letter;
 }
 
 void handover_free(struct handover *handover)
@@ -62,10 +64,12 @@ int handover_add(struct handover *handover, enum journal_kind kind, struct slice
         memcpy(at + sizeof *part, head.data, head.length);
     handover->parts.length += size;
     handover->size += frame_size(head.length + payload_length);
-    if (kind == JOURNAL_KIND_DATA)
-        handover->records++;
-    else
+    if (kind != JOURNAL_KIND_DATA) {
         handover->has_state = true;
+        return 0;
+    }
+    handover->records++;
+    handover->has_letter |= record_head_is_undecodable(head);
     return 0;
 }
 

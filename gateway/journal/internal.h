@@ -132,6 +132,7 @@ struct journal {
     uint64_t awaited; /* the least sequence that a waiter waits for; UINT64_MAX: none does */
     size_t damaged_kept;
     uint64_t next_number; /* of segments */
+    uint64_t letter; /* behind it no durable record is undecodable */
 
     _Atomic uint64_t durable;
 

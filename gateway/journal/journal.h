@@ -104,6 +104,7 @@ struct handover {
     uint64_t records; /* data records among the parts */
     uint64_t size; /* bytes it will take in a segment */
     bool has_state; /* some part is of another kind than DATA */
+    bool has_letter; /* some record is undecodable */
     uint64_t first, last; /* sequences of its records; set before complete (0, 0 without records) */
 };
 
@@ -119,13 +120,13 @@ void handover_free(struct handover *handover); /* the parts' memory only */
 struct handover_mark {
     size_t parts_length;
     uint64_t records, size;
-    bool has_state;
+    bool has_state, has_letter;
 };
 
 static inline struct handover_mark handover_mark(const struct handover *handover)
 {
     return (struct handover_mark){
-        handover->parts.length, handover->records, handover->size, handover->has_state};
+        handover->parts.length, handover->records, handover->size, handover->has_state, handover->has_letter};
 }
 
 /* To a mark of this hand-over that was set since it was cleared last. */
@@ -168,6 +169,11 @@ void journal_reader_close(struct journal_reader **reader);
 
 /* 1 with an entry, 0 when nothing durable is left at the moment, -1 on an I/O error (ERROR_RETRY). */
 int journal_read(struct journal_reader *reader, struct journal_entry *ret_entry, struct error *error);
+
+/* Passes, unread, all that is durable when no record of it is undecodable. 1: *ret_last is the newest sequence passed; 0: nothing
+ * is there, or it has to be read: there may be such a record, as in all that an earlier start accepted; -1 on an I/O
+ * error (ERROR_RETRY). */
+int journal_reader_pass(struct journal_reader *reader, uint64_t *ret_last, struct error *error);
 
 /* Waits until a record beyond `after` is durable, `timeout` microseconds are over, or journal_wake() was called since this
  * waiter's last wait: *seen is its private count of wakes (start with 0). */

@@ -172,3 +172,26 @@ int journal_read(struct journal_reader *reader, struct journal_entry *ret_entry,
         reader_give_record(reader, ret_entry);
     return 1;
 }
+
+int journal_reader_pass(struct journal_reader *reader, uint64_t *ret_last, struct error *error)
+{
+    struct journal *journal = reader->journal;
+
+    lock_take(journal);
+    const struct segment segment = *segment_current(journal);
+    const bool passes = reader->last >= journal->letter && reader->last < segment.last;
+    if (passes)
+        reader->pinned = segment.number;
+    lock_release(journal);
+    if (!passes)
+        return 0;
+    if (segment.number != reader->segment.number && reader_open_segment(reader, &segment, error))
+        return -1;
+    /* The next record will stand behind what is durable of this segment, or begin the next one. */
+    reader->segment = segment;
+    reader->scan.offset = reader->scan.end = segment.end;
+    reader->scan.last = reader->scan.limit = segment.last;
+    reader->has_frame = false;
+    *ret_last = reader->last = segment.last;
+    return 1;
+}

@@ -430,6 +430,7 @@ int recovery_run(struct journal *journal, struct journal_report *report, struct 
         return -1;
     recovery_add_cursors(journal);
     atomic_store(&journal->durable, journal->sequence);
+    journal->letter = journal->sequence; /* what is older has to be read */
     recovery_new_epoch(journal);
     preparer_free_passed(journal);
     recovery_forget(journal, report);

@@ -107,11 +107,28 @@ static int pump_take(struct dead_letter_pump *pump, const struct journal_entry *
     return 0;
 }
 
+/* What holds no letter is not read. 1: that was all that is durable. */
+static int pump_pass(struct dead_letter_pump *pump, struct error *error)
+{
+    uint64_t last;
+
+    int passed = journal_reader_pass(pump->reader, &last, error);
+    if (passed <= 0)
+        return passed;
+    pump->received = clock_wall(pump->options.clock); /* nearly: what follows was not there yet */
+    pump->read.not_for_outlet += last - pump->read.position;
+    pump->read.position = last;
+    return 1;
+}
+
 /* 1: there may be more, 0: all that is durable is read. */
 static int pump_read(struct dead_letter_pump *pump, struct error *error)
 {
     struct journal_entry entry;
 
+    int passed = pump_pass(pump, error);
+    if (passed)
+        return passed < 0 ? -1 : 0;
     for (int taken = 0; taken < DEAD_LETTER_PUMP_BATCH && pump->letters < DEAD_LETTER_PUMP_LETTERS; taken++) {
         int found = journal_read(pump->reader, &entry, error);
         if (found == 0)

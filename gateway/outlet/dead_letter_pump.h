@@ -1,9 +1,9 @@
 /* dead_letter_pump: the dead-letter outlet's role: what sources marked undecodable becomes letters, and what people gave back becomes
  * records again; without a thread.
  *
- * Reads in order; all but the undecodable records are for other outlets. The cursor moves once the letters are durable. When
- * anything fails, what was read before it is settled; then it waits (100 ms, doubling, at most 5 s) and goes on behind the
- * cursor. Giving back is dead_letter_replay.h. Room-internal. @thread the outlet's
+ * Reads in order; all but the undecodable records are for other outlets, and pass unread where the journal knows that there is
+ * no undecodable one. The cursor moves once the letters are durable. When anything fails, what was read before it is settled; then
+ * it waits (100 ms, doubling, at most 5 s) and goes on behind the cursor. Giving back is dead_letter_replay.h. Room-internal. @thread the outlet's
  */
 #ifndef PENSTOCK_OUTLET_DEAD_LETTER_PUMP_H
 #define PENSTOCK_OUTLET_DEAD_LETTER_PUMP_H

@@ -64,6 +64,12 @@ int record_encode_head(const struct record *record, struct bytes *out, struct er
  * known version. */
 int record_decode(const void *body, size_t length, struct record *ret_record, struct error *error);
 
+/* Whether the record with this head is RECORD_UNDECODABLE; what is no head counts as one that is. */
+static inline bool record_head_is_undecodable(struct slice head)
+{
+    return head.length < 2 || head.data[1] & RECORD_UNDECODABLE;
+}
+
 /* The time that paths and timestamps use: the event's inside its window, else the received. */
 static inline int64_t record_time(const struct record *record)
 {

@@ -127,6 +127,33 @@ Test(dead_letter_outlet, waits_while_letters_cannot_be_written)
     letters_assert(directory, "readings", 6, 7);
 }
 
+/* Only where there is a letter anything is read: the records before and behind it are damaged, and nobody looks. */
+Test(dead_letter_outlet, passes_what_holds_no_letter)
+{
+    struct dead_letter_pump_status status;
+    char path[256];
+
+    put(1, 1, 100, 0);
+    open_pump();
+    directory_name(fixture.directory, ".segment", 0, path);
+    file_flip(path, 4096 + 5000, 0x40);
+    pump_all();
+    cr_assert_eq(cursor().position, 100);
+    cr_assert_eq(cursor().not_for_outlet, 100);
+    put(1, 101, 110, 0);
+    put(1, 111, 111, RECORD_UNDECODABLE);
+    put(1, 112, 120, 0);
+    pump_all();
+    put(1, 121, 130, 0);
+    pump_all();
+    cr_assert_eq(cursor().position, 130);
+    cr_assert_eq(cursor().not_for_outlet, 129);
+    cr_assert_eq(cursor().dead_lettered, 1);
+    letters_assert(directory, "readings", 111, 111);
+    dead_letter_pump_status(pump, &status);
+    cr_assert_eq(status.lag_since, 0);
+}
+
 /* What a failed fsync may have lost is read and written again before the cursor passes it. */
 Test(dead_letter_outlet, the_cursor_waits_for_letters_to_be_durable)
 {

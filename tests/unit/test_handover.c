@@ -49,6 +49,28 @@ Test(handover, what_was_added_since_a_mark_is_taken_back)
     handover_free(&handover);
 }
 
+Test(handover, knows_whether_a_record_is_for_the_dead_letters)
+{
+    struct handover handover;
+
+    handover_init(&handover, 4096, NULL, NULL);
+    add(&handover, STATE_SESSION, "?\4");
+    add(&handover, JOURNAL_KIND_DATA, "\1\1");
+    cr_assert_not(handover.has_letter);
+    const struct handover_mark mark = handover_mark(&handover);
+    add(&handover, JOURNAL_KIND_DATA, "\1\5");
+    cr_assert(handover.has_letter);
+    add(&handover, JOURNAL_KIND_DATA, "\1\1");
+    cr_assert(handover.has_letter);
+    handover_rewind(&handover, &mark);
+    cr_assert_not(handover.has_letter);
+    add(&handover, JOURNAL_KIND_DATA, "?");
+    cr_assert(handover.has_letter, "no record's head");
+    handover_clear(&handover);
+    cr_assert_not(handover.has_letter);
+    handover_free(&handover);
+}
+
 Test(handover, state_before_a_mark_stays)
 {
     struct handover handover;
