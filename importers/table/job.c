@@ -35,11 +35,29 @@ void job_wait_change(struct job *job)
 {
     struct timespec until;
 
-    clock_gettime(CLOCK_REALTIME, &until);
+    clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_nsec += JOB_TICK * 1000;
     until.tv_sec += until.tv_nsec / 1000000000;
     until.tv_nsec %= 1000000000;
-    pthread_cond_timedwait(&job->changed, &job->lock, &until);
+    pthread_cond_clockwait(&job->changed, &job->lock, CLOCK_MONOTONIC, &until);
+}
+
+bool job_is_over(struct job *job)
+{
+    pthread_mutex_lock(&job->lock);
+    const bool over = job->failed || job_stopped(job);
+    pthread_mutex_unlock(&job->lock);
+    return over;
+}
+
+void job_fail(struct job *job, const struct error *error)
+{
+    pthread_mutex_lock(&job->lock);
+    if (!job->failed)
+        job->error = *error;
+    job->failed = true;
+    pthread_cond_broadcast(&job->changed);
+    pthread_mutex_unlock(&job->lock);
 }
 
 void job_file_name(
@@ -110,14 +128,6 @@ static void job_stop_workers(struct job *job)
     pthread_mutex_unlock(&job->lock);
 }
 
-static bool job_has_failed(struct job *job)
-{
-    pthread_mutex_lock(&job->lock);
-    bool failed = job->failed;
-    pthread_mutex_unlock(&job->lock);
-    return failed;
-}
-
 /* Without the keeper those that read may go on, but nobody can take over from one that is lost. */
 static void job_check_keeper(struct job *job)
 {
@@ -134,7 +144,7 @@ static void job_check_keeper(struct job *job)
 static void job_wait(struct job *job)
 {
     while (!job_is_read(job)) {
-        if (job_stopped(job) || job_has_failed(job))
+        if (job_is_over(job))
             job_stop_workers(job);
         job_tell(job);
         job_check_keeper(job);

@@ -102,6 +102,10 @@ void *job_worker_run(void *worker);
 /* @thread any */
 void job_note(struct job *job, const char *format, ...) __attribute__((format(printf, 2, 3)));
 bool job_stopped(const struct job *job);
+/* Stopped, or somebody has failed. @thread any, without job.lock */
+bool job_is_over(struct job *job);
+/* Keeps the first error, and ends the others. @thread any, without job.lock */
+void job_fail(struct job *job, const struct error *error);
 /* For a quarter of a second at most; signals do not wake it. @holds job.lock */
 void job_wait_change(struct job *job);
 /* "part-00042.parquet" */

@@ -42,20 +42,12 @@ struct read_options job_pace_read(const struct job *job)
 
 /* ---- workers ----------------------------------------------------------------------------------------------------- */
 
-static bool pace_is_over(struct job *job)
-{
-    pthread_mutex_lock(&job->lock);
-    const bool over = job->failed || job_stopped(job);
-    pthread_mutex_unlock(&job->lock);
-    return over;
-}
-
 void job_pace_take(struct job *job, uint64_t bytes)
 {
     int64_t now = clock_monotonic(job->options->clock);
     const int64_t until = now + pace_take(&job->pace.pace, bytes, now);
 
-    while ((now < until || atomic_load(&job->pace.paused)) && !pace_is_over(job)) {
+    while ((now < until || atomic_load(&job->pace.paused)) && !job_is_over(job)) {
         const int64_t left = now < until && until - now < PACE_SLEEP ? until - now : PACE_SLEEP;
         nanosleep(&(struct timespec){0, left * 1000}, NULL);
         now = clock_monotonic(job->options->clock);
@@ -128,14 +120,12 @@ static void pace_look_at_standbys(struct job *job, int64_t now)
 
 static void pace_end(struct job *job, int64_t age)
 {
-    pthread_mutex_lock(&job->lock);
-    if (!job->failed)
-        error_set(&job->error, ERROR_RETRY,
-            "the snapshot is %lld s old, --max-snapshot-age is %u: the import ends, so that VACUUM can go on",
-            (long long)(age / CLOCK_SECOND), job->options->max_snapshot_age);
-    job->failed = true;
-    pthread_cond_broadcast(&job->changed);
-    pthread_mutex_unlock(&job->lock);
+    struct error error;
+
+    error_set(&error, ERROR_RETRY,
+        "the snapshot is %lld s old, --max-snapshot-age is %u: the import ends, so that VACUUM can go on",
+        (long long)(age / CLOCK_SECOND), job->options->max_snapshot_age);
+    job_fail(job, &error);
     /* Nor is it kept for an import that would go on. */
     if (job->keeper)
         keeper_end(&job->keeper);
@@ -161,7 +151,7 @@ void job_pace_look(struct job *job)
 {
     const int64_t now = clock_monotonic(job->options->clock);
 
-    if (pace_is_over(job) || now < job->pace.next_look)
+    if (job_is_over(job) || now < job->pace.next_look)
         return;
     job->pace.next_look = now + PACE_LOOK_PERIOD;
     if (job->options->max_lag && now >= job->pace.next_ask)

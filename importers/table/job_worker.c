@@ -24,25 +24,6 @@ static void worker_disconnect(struct job_worker *worker)
         job->options->kind->disconnect(&connection);
 }
 
-static bool worker_is_over(struct job *job)
-{
-    pthread_mutex_lock(&job->lock);
-    bool over = job->failed || job_stopped(job);
-    pthread_mutex_unlock(&job->lock);
-    return over;
-}
-
-/* Keeps the first error and ends the others. */
-static void worker_fail(struct job *job, const struct error *error)
-{
-    pthread_mutex_lock(&job->lock);
-    if (!job->failed)
-        job->error = *error;
-    job->failed = true;
-    pthread_cond_broadcast(&job->changed);
-    pthread_mutex_unlock(&job->lock);
-}
-
 static int worker_connect(struct job_worker *worker, enum database_trouble *ret_trouble, struct error *error)
 {
     struct job *job = worker->job;
@@ -65,7 +46,7 @@ static int worker_connect(struct job_worker *worker, enum database_trouble *ret_
 
 static void worker_sleep(struct job *job, int64_t pause)
 {
-    for (; pause > 0 && !worker_is_over(job); pause -= CLOCK_SECOND / 10)
+    for (; pause > 0 && !job_is_over(job); pause -= CLOCK_SECOND / 10)
         nanosleep(&(struct timespec){0, 100 * 1000 * 1000}, NULL);
 }
 
@@ -76,7 +57,7 @@ static int worker_connect_again(struct job_worker *worker, struct error *error)
     int64_t pause = WORKER_PAUSE;
 
     for (int tries = 0; tries < WORKER_CONNECTS; tries++) {
-        if (worker_is_over(worker->job))
+        if (job_is_over(worker->job))
             return error_set(error, ERROR_RETRY, "stopped");
         if (worker_connect(worker, &trouble, error) == 0)
             return 0;
@@ -201,7 +182,7 @@ static int worker_split(
         result->tries++;
         if (worker_read(worker, table, split, error) == 0)
             break;
-        if (error->kind != ERROR_RETRY || worker_is_over(worker->job) || result->tries == JOB_SPLIT_TRIES)
+        if (error->kind != ERROR_RETRY || job_is_over(worker->job) || result->tries == JOB_SPLIT_TRIES)
             return -1;
         atomic_fetch_add(&table->again, 1);
         job_note(worker->job, "%s: it is read again", error->text);
@@ -255,13 +236,13 @@ void *job_worker_run(void *context)
 
     if (worker_begin(worker, &alone, &error)) {
         if (alone)
-            worker_fail(job, &error);
+            job_fail(job, &error);
         else
             job_note(job, "%s: one connection less reads", error.text);
     } else {
         while (worker_next(job, &table, &split)) {
             if (worker_split(worker, table, split, &error)) {
-                worker_fail(job, &error);
+                job_fail(job, &error);
                 break;
             }
         }
