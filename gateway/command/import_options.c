@@ -4,8 +4,8 @@
 #include <stdlib.h>
 
 #include "base/option.h"
-#include "table/job.h"
 #include "base/utf8.h"
+#include "table/job.h"
 
 #define IMPORT_WORKERS 2
 #define IMPORT_LOCK_WAIT 30000 /* milliseconds */

@@ -2,8 +2,6 @@
 #include "command/import_progress.h"
 
 #include <inttypes.h>
-#include <jansson.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -44,6 +42,15 @@ void import_say(const char *text)
             for (size_t i = 0; i < step; i++)
                 fprintf(stderr, "\\x%02X", (unsigned)(unsigned char)text[i]);
     }
+}
+
+void import_event(FILE *to, json_t *event)
+{
+    if (event) {
+        json_dumpf(event, to, JSON_COMPACT | JSON_PRESERVE_ORDER);
+        fputc('\n', to);
+    }
+    json_decref(event);
 }
 
 static void progress_print(const struct job_progress *table, int64_t elapsed, const char *end)
@@ -100,11 +107,7 @@ static void progress_event(const struct job_progress *table, int64_t elapsed)
 
     if (event && table->rows_estimated >= 0)
         json_object_set_new(event, "rows_estimated", json_integer((json_int_t)table->rows_estimated));
-    if (event) {
-        json_dumpf(event, stderr, JSON_COMPACT | JSON_PRESERVE_ORDER);
-        fputc('\n', stderr);
-    }
-    json_decref(event);
+    import_event(stderr, event);
 }
 
 void import_progress_tell(void *context, const struct job_progress *tables, size_t count, int64_t elapsed)
@@ -135,12 +138,7 @@ void import_progress_note(void *context, const char *text)
     struct import_teller *teller = context;
 
     if (teller->how == IMPORT_PROGRESS_JSON) {
-        json_t *event = json_pack("{s:s, s:s}", "event", "note", "text", text);
-        if (event) {
-            json_dumpf(event, stderr, JSON_COMPACT | JSON_PRESERVE_ORDER);
-            fputc('\n', stderr);
-        }
-        json_decref(event);
+        import_event(stderr, json_pack("{s:s, s:s}", "event", "note", "text", text));
         return;
     }
     fputs("penstock: ", stderr);
@@ -154,16 +152,12 @@ void import_progress_done(struct import_teller *teller, const struct job_summary
     const double seconds = (double)summary->elapsed / (double)CLOCK_SECOND + 1e-3;
 
     if (teller->how == IMPORT_PROGRESS_JSON) {
-        json_t *event = json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f}", "event", "done",
-            "target", target, "tables", (json_int_t)summary->tables, "files", (json_int_t)summary->files,
-            "rows", (json_int_t)summary->rows, "bytes_read", (json_int_t)summary->bytes_read, "bytes_written",
-            (json_int_t)summary->bytes_written, "rows_kept", (json_int_t)summary->rows_kept, "splits_kept",
-            (json_int_t)summary->splits_kept, "seconds", seconds);
-        if (event) {
-            json_dumpf(event, stderr, JSON_COMPACT | JSON_PRESERVE_ORDER);
-            fputc('\n', stderr);
-        }
-        json_decref(event);
+        import_event(stderr,
+            json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f}", "event", "done", "target", target,
+                "tables", (json_int_t)summary->tables, "files", (json_int_t)summary->files, "rows",
+                (json_int_t)summary->rows, "bytes_read", (json_int_t)summary->bytes_read, "bytes_written",
+                (json_int_t)summary->bytes_written, "rows_kept", (json_int_t)summary->rows_kept,
+                "splits_kept", (json_int_t)summary->splits_kept, "seconds", seconds));
         return;
     }
     import_say(target);

@@ -2,6 +2,9 @@
 #ifndef PENSTOCK_COMMAND_IMPORT_PROGRESS_H
 #define PENSTOCK_COMMAND_IMPORT_PROGRESS_H
 
+#include <jansson.h>
+#include <stdio.h>
+
 #include "command/import_options.h"
 #include "table/job.h"
 
@@ -15,6 +18,9 @@ struct import_teller {
 /* On standard error. Names and texts of a database may have any characters: those that a terminal obeys, and bytes that are not UTF-8, are written as
  * "\x1B". @thread any */
 void import_say(const char *text);
+
+/* One line of --progress json. Takes the event, also NULL: there was no memory for it. */
+void import_event(FILE *to, json_t *event);
 
 void import_progress_open(struct import_teller *teller, enum import_progress how);
 /* job_options.tell and .note; the context is the teller. */

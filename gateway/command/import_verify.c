@@ -2,31 +2,21 @@
 #include "command/import_verify.h"
 
 #include <inttypes.h>
-#include <jansson.h>
-#include <stdio.h>
 #include <stdlib.h>
 
+#include "command/import_progress.h"
 #include "table/verify.h"
 
 struct verify_words {
     bool json;
 };
 
-static void verify_print_event(json_t *event)
-{
-    if (event) {
-        json_dumpf(event, stdout, JSON_COMPACT | JSON_PRESERVE_ORDER);
-        fputc('\n', stdout);
-    }
-    json_decref(event);
-}
-
 static void verify_print_file(void *context, const char *sentence)
 {
     const struct verify_words *words = context;
 
     if (words->json)
-        verify_print_event(json_pack("{s:s, s:s}", "event", "file", "text", sentence));
+        import_event(stdout, json_pack("{s:s, s:s}", "event", "file", "text", sentence));
     else
         printf("%s\n", sentence);
 }
@@ -71,7 +61,7 @@ static void verify_print_table(
             json_object_set_new(event, "text", json_string(now->text));
         else if (event)
             json_object_set_new(event, "rows_now", json_integer((json_int_t)now->rows));
-        verify_print_event(event);
+        import_event(stdout, event);
     }
     free(title);
 }
@@ -121,10 +111,10 @@ int import_verify(const struct import_options *options, struct error *error)
         (compared && verify_with_database(options, &words, manifest, &differing, error)))
         return -1;
     if (words.json)
-        verify_print_event(json_pack("{s:s, s:I, s:I, s:I, s:I, s:b, s:I}", "event", "verified", "files",
-            (json_int_t)files.files, "bytes", (json_int_t)files.bytes, "files_differing",
-            (json_int_t)files.differing, "tables", (json_int_t)manifest->tables_count, "tables_compared",
-            compared, "tables_differing", (json_int_t)differing));
+        import_event(stdout, json_pack("{s:s, s:I, s:I, s:I, s:I, s:b, s:I}", "event", "verified", "files",
+                                 (json_int_t)files.files, "bytes", (json_int_t)files.bytes, "files_differing",
+                                 (json_int_t)files.differing, "tables", (json_int_t)manifest->tables_count,
+                                 "tables_compared", compared, "tables_differing", (json_int_t)differing));
     else
         printf("%s: %" PRIu64 " files are as they were written\n", manifest->path, files.files);
     if (files.differing || differing)

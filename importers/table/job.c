@@ -11,7 +11,6 @@
 #include "table/manifest.h"
 
 #define JOB_TICK (CLOCK_SECOND / 4)
-#define JOB_MANIFEST_MAX ((size_t)1 << 30)
 #define JOB_KEEP_PUBLISHING 2 /* seconds */
 
 void job_note(struct job *job, const char *format, ...)
@@ -229,7 +228,7 @@ static int job_publish(struct job *job, struct error *error)
     const bool sqoop = job->options->names == JOB_NAMES_SQOOP;
     cleanup_bytes struct bytes manifest;
 
-    bytes_init(&manifest, JOB_MANIFEST_MAX);
+    bytes_init(&manifest, MANIFEST_SIZE_MAX);
     job->ended = clock_monotonic(job->options->clock);
     if (job_manifest(job, &manifest, error))
         return -1;

@@ -3,25 +3,21 @@
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
-#include <time.h>
 
+#include "base/timestamp.h"
 #include "table/checksum.h"
 #include "table/job_internal.h"
 #include "table/manifest.h"
 #include "table/postgres/type.h"
 
-#define MANIFEST_TIME_MAX 32
-
 static json_t *manifest_time(int64_t time)
 {
-    const time_t seconds = time / CLOCK_SECOND;
-    char text[MANIFEST_TIME_MAX];
-    struct tm parts;
+    cleanup_bytes struct bytes text;
+    struct error ignored; /* no memory: a member that is not there fails as a whole */
 
-    gmtime_r(&seconds, &parts);
-    size_t length = strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &parts);
-    snprintf(text + length, sizeof text - length, ".%06dZ", (int)(time % CLOCK_SECOND));
-    return json_string(text);
+    bytes_init(&text, TIMESTAMP_MAX);
+    return timestamp_print(time, &text, &ignored) ? NULL
+                                                  : json_loadb(text.data, text.length, JSON_DECODE_ANY, NULL);
 }
 
 static json_t *manifest_key(int64_t key)
@@ -209,7 +205,7 @@ int job_manifest(const struct job *job, struct bytes *text, struct error *error)
     char *dumped = made ? json_dumps(made, JSON_INDENT(1) | JSON_PRESERVE_ORDER) : NULL;
     json_decref(made);
     if (!dumped)
-        return error_set(error, ERROR_RETRY, "manifest.json: out of memory");
+        return error_set(error, ERROR_RETRY, MANIFEST_NAME ": out of memory");
     int result = bytes_add_text(text, dumped, error) || bytes_add_text(text, "\n", error) ? -1 : 0;
     free(dumped);
     return result;
