@@ -241,7 +241,7 @@ static int import_run(struct import_options *options, int argc, char **argv, str
 static void import_complain(const struct error *error)
 {
     fputs("penstock import: ", stderr);
-    import_say(error->text);
+    import_say(stderr, error->text);
     fputc('\n', stderr);
 }
 

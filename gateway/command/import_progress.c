@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/utf8.h"
+#include "base/shown.h"
 
 #define PROGRESS_LINES_MAX 20 /* on a terminal: the tables that are being read, and what is left */
 #define PROGRESS_TERMINAL_PERIOD (CLOCK_SECOND / 4)
@@ -22,32 +22,20 @@ void import_progress_open(struct import_teller *teller, enum import_progress how
     }
 }
 
-/* A control character of ASCII, or of those that Unicode has between 0x80 and 0x9F. */
-static bool say_is_control(const char *text, size_t length)
+void import_say(FILE *to, const char *text)
 {
-    const unsigned char byte = (unsigned char)*text;
+    char shown[SHOWN_MAX];
 
-    return length == 1 ? byte < 0x20 || byte == 0x7f
-                       : length == 2 && byte == 0xc2 && (unsigned char)text[1] < 0xa0;
-}
-
-void import_say(const char *text)
-{
     for (size_t left = strlen(text), step; left > 0; text += step, left -= step) {
-        const size_t length = utf8_sequence(text, left);
-        step = length ? length : 1;
-        if (length && !say_is_control(text, length))
-            fwrite(text, 1, length, stderr);
-        else
-            for (size_t i = 0; i < step; i++)
-                fprintf(stderr, "\\x%02X", (unsigned)(unsigned char)text[i]);
+        step = shown_take(text, left, shown);
+        fputs(shown, to);
     }
 }
 
 void import_event(FILE *to, json_t *event)
 {
     if (event) {
-        json_dumpf(event, to, JSON_COMPACT | JSON_PRESERVE_ORDER);
+        json_dumpf(event, to, JSON_COMPACT | JSON_PRESERVE_ORDER | JSON_ENSURE_ASCII);
         fputc('\n', to);
     }
     json_decref(event);
@@ -58,7 +46,7 @@ static void progress_print(const struct job_progress *table, int64_t elapsed, co
     const double seconds = (double)elapsed / (double)CLOCK_SECOND + 1e-3;
     const double estimated = table->rows_estimated > (double)table->rows ? table->rows_estimated : 0;
 
-    import_say(table->title);
+    import_say(stderr, table->title);
     fprintf(stderr, ": %" PRIu64 " rows, %.1f MB/s, split %zu of %zu", table->rows,
         (double)table->bytes / 1e6 / seconds, table->splits_done, table->splits);
     if (table->splits_done < table->splits && estimated > 0 && table->rows > table->rows_kept) {
@@ -142,7 +130,7 @@ void import_progress_note(void *context, const char *text)
         return;
     }
     fputs("penstock: ", stderr);
-    import_say(text);
+    import_say(stderr, text);
     fputc('\n', stderr);
     teller->shown = 0;
 }
@@ -160,7 +148,7 @@ void import_progress_done(struct import_teller *teller, const struct job_summary
                 "splits_kept", (json_int_t)summary->splits_kept, "seconds", seconds));
         return;
     }
-    import_say(target);
+    import_say(stderr, target);
     fprintf(stderr,
         ": %" PRIu64 " rows of %" PRIu64 " tables in %" PRIu64 " files, %.1f MB in %.1f s (%.0f rows/s)\n",
         summary->rows, summary->tables, summary->files, (double)summary->bytes_written / 1e6, seconds,

@@ -15,11 +15,10 @@ struct import_teller {
     int64_t next; /* elapsed time of the next line or event */
 };
 
-/* On standard error. Names and texts of a database may have any characters: those that a terminal obeys, and bytes that are not UTF-8, are written as
- * "\x1B". @thread any */
-void import_say(const char *text);
+/* What has names or texts of a database in it, as base/shown.h has it. @thread any */
+void import_say(FILE *to, const char *text);
 
-/* One line of --progress json. Takes the event, also NULL: there was no memory for it. */
+/* One line of --progress json, in ASCII. Takes the event, also NULL: there was no memory for it. */
 void import_event(FILE *to, json_t *event);
 
 void import_progress_open(struct import_teller *teller, enum import_progress how);

@@ -24,7 +24,9 @@ static void verify_print_file(void *context, const char *sentence)
 static void verify_print_note(void *context, const char *text)
 {
     (void)context;
-    fprintf(stderr, "penstock: %s\n", text);
+    fputs("penstock: ", stderr);
+    import_say(stderr, text);
+    fputc('\n', stderr);
 }
 
 /* ---- the tables -------------------------------------------------------------------------------------------------- */
@@ -32,14 +34,18 @@ static void verify_print_note(void *context, const char *text)
 static void verify_print_words(
     const char *title, const struct manifest_table *then, const struct verify_table *now)
 {
-    if (now->verdict == VERIFY_EQUAL)
-        printf("%s: equal, %" PRIu64 " rows\n", title, now->rows);
-    else if (now->verdict == VERIFY_OTHER)
-        printf("%s: cannot be compared: %s\n", title, now->text);
-    else if (now->rows == then->rows)
-        printf("%s: changed since: %" PRIu64 " rows then and now, with other values\n", title, then->rows);
-    else
-        printf("%s: changed since: %" PRIu64 " rows then, %" PRIu64 " now\n", title, then->rows, now->rows);
+    import_say(stdout, title);
+    if (now->verdict == VERIFY_EQUAL) {
+        printf(": equal, %" PRIu64 " rows\n", now->rows);
+    } else if (now->verdict == VERIFY_OTHER) {
+        printf(": cannot be compared: ");
+        import_say(stdout, now->text);
+        printf("\n");
+    } else if (now->rows == then->rows) {
+        printf(": changed since: %" PRIu64 " rows then and now, with other values\n", then->rows);
+    } else {
+        printf(": changed since: %" PRIu64 " rows then, %" PRIu64 " now\n", then->rows, now->rows);
+    }
 }
 
 static void verify_print_table(
@@ -115,8 +121,10 @@ int import_verify(const struct import_options *options, struct error *error)
                                  (json_int_t)files.files, "bytes", (json_int_t)files.bytes, "files_differing",
                                  (json_int_t)files.differing, "tables", (json_int_t)manifest->tables_count,
                                  "tables_compared", compared, "tables_differing", (json_int_t)differing));
-    else
-        printf("%s: %" PRIu64 " files are as they were written\n", manifest->path, files.files);
+    else {
+        import_say(stdout, manifest->path);
+        printf(": %" PRIu64 " files are as they were written\n", files.files);
+    }
     if (files.differing || differing)
         return error_set(error, ERROR_REJECT, "%s: %" PRIu64 " files and %" PRIu64 " tables differ",
             manifest->path, files.differing, differing);

@@ -1,9 +1,24 @@
 /* job_explain: a plan for people; see job.h. */
 #include <inttypes.h>
 
+#include "base/shown.h"
 #include "table/job_internal.h"
 
 #define EXPLAIN_SPLITS 8 /* whose statements are shown; others are alike */
+#define EXPLAIN_STATEMENT_MAX ((size_t)20 << 20)
+#define EXPLAIN_NAME 24 /* bytes, and of types: */
+#define EXPLAIN_TYPE 28
+
+/* What stands in a column of the page. */
+static int explain_padded(const char *what, size_t width, struct bytes *text, struct error *error)
+{
+    const size_t begin = text->length;
+
+    if (shown_add(text, what, error))
+        return -1;
+    const size_t length = text->length - begin;
+    return bytes_print(text, error, "%*s ", length < width ? (int)(width - length) : 0, "");
+}
 
 static int explain_columns(const struct table *table, struct bytes *text, struct error *error)
 {
@@ -11,13 +26,28 @@ static int explain_columns(const struct table *table, struct bytes *text, struct
         const struct column_field *field = &table->fields[i];
         const bool list = field->type == COLUMN_LIST;
         const enum column_type type = list ? field->element : field->type;
-        if (bytes_print(text, error, "    %-24s %-28s -> %s%s", table->columns[i].name,
-                table->columns[i].type, list ? "list of " : "", column_type_name(type)) ||
+        if (bytes_add_text(text, "    ", error) ||
+            explain_padded(table->columns[i].name, EXPLAIN_NAME, text, error) ||
+            explain_padded(table->columns[i].type, EXPLAIN_TYPE, text, error) ||
+            bytes_print(text, error, "-> %s%s", list ? "list of " : "", column_type_name(type)) ||
             (type == COLUMN_DECIMAL && bytes_print(text, error, "(%d,%d)", field->precision, field->scale)) ||
             bytes_add_text(text, "\n", error))
             return -1;
     }
     return 0;
+}
+
+static int explain_split(struct job *job, const struct table *table, const struct split *split,
+    struct bytes *text, struct error *error)
+{
+    cleanup_bytes struct bytes statement;
+
+    bytes_init(&statement, EXPLAIN_STATEMENT_MAX);
+    if (job->options->kind->explain(job->connection, table, split, &statement, error) ||
+        bytes_add(&statement, "", 1, error) || bytes_add_text(text, "    ", error) ||
+        shown_add(text, statement.data, error))
+        return -1;
+    return bytes_add_text(text, "\n", error);
 }
 
 static int explain_table(
@@ -30,20 +60,19 @@ static int explain_table(
         bytes += table->table->parts[i].bytes;
         rows = rows < 0 || table->table->parts[i].rows < 0 ? -1 : rows + table->table->parts[i].rows;
     }
-    if (bytes_print(text, error, "%s: %zu columns, %zu parts, %" PRIu64 " bytes, ", table->table->title,
-            table->table->columns_count, table->table->parts_count, bytes) ||
+    if (shown_add(text, table->table->title, error) ||
+        bytes_print(text, error, ": %zu columns, %zu parts, %" PRIu64 " bytes, ", table->table->columns_count,
+            table->table->parts_count, bytes) ||
         (rows < 0 ? bytes_add_text(text, "rows unknown", error)
                   : bytes_print(text, error, "about %.0f rows", rows)) ||
         bytes_print(text, error, "\n%s",
             table->table->filtered ? "    row security: this user sees some of the rows only\n" : "") ||
         explain_columns(table->table, text, error) ||
-        bytes_print(text, error, "  %zu splits: %s\n", table->plan->count, table->plan->reason))
+        bytes_print(text, error, "  %zu splits: ", table->plan->count) ||
+        shown_add(text, table->plan->reason, error) || bytes_add_text(text, "\n", error))
         return -1;
     for (size_t i = 0; i < table->plan->count && i < EXPLAIN_SPLITS; i++) {
-        if (bytes_add_text(text, "    ", error) ||
-            job->options->kind->explain(
-                job->connection, table->table, &table->plan->splits[i], text, error) ||
-            bytes_add_text(text, "\n", error))
+        if (explain_split(job, table->table, &table->plan->splits[i], text, error))
             return -1;
     }
     if (table->plan->count > EXPLAIN_SPLITS)
@@ -53,7 +82,8 @@ static int explain_table(
 
 int job_explain(struct job *job, struct bytes *text, struct error *error)
 {
-    if (bytes_print(text, error, "%s, version %" PRIu32 "%s\n%s\n", job->server.where, job->server.version,
+    if (shown_add(text, job->server.where, error) ||
+        bytes_print(text, error, ", version %" PRIu32 "%s\n%s\n", job->server.version,
             job->server.standby ? ", a standby" : "",
             job->options->snapshot.not_consistent
                 ? "no snapshot: each statement sees the moment it begins"

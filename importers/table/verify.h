@@ -13,7 +13,7 @@
 
 #define VERIFY_CONNECTIONS_MAX 64
 
-/* One sentence about something that differs: "DIRECTORY/FILE: ...". Only during the call. */
+/* One sentence about something that differs: "DIRECTORY/FILE: ...", as shown.h has it. Only during the call. */
 struct verify_teller {
     void (*tell)(void *context, const char *sentence);
     void *context;

@@ -11,9 +11,11 @@
 
 #include "base/crc32c.h"
 #include "base/file.h"
+#include "base/shown.h"
 #include "table/verify.h"
 
 #define VERIFY_BUFFER ((size_t)1 << 20)
+#define VERIFY_SENTENCE_MAX (8 * (size_t)PATH_MAX)
 #define VERIFY_SUCCESS "_SUCCESS"
 
 struct verifying {
@@ -27,24 +29,29 @@ struct verifying {
     size_t names_count;
 };
 
-/* Names come from the manifest and from the disk: a terminal gets no control characters of them. */
+/* Names come from the manifest and from the disk. */
 static void verify_tell(struct verifying *at, const char *name, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 static void verify_tell(struct verifying *at, const char *name, const char *format, ...)
 {
-    char why[ERROR_TEXT_SIZE], sentence[8 * ERROR_TEXT_SIZE];
+    cleanup_bytes struct bytes sentence;
+    char why[ERROR_TEXT_SIZE];
+    struct error ignored;
     va_list arguments;
 
     va_start(arguments, format);
     vsnprintf(why, sizeof why, format, arguments);
     va_end(arguments);
-    snprintf(sentence, sizeof sentence, "%s/%s%s%s: %s", at->manifest->folder, at->directory,
-        *at->directory && *name ? "/" : "", name, why);
-    for (char *byte = sentence; *byte; byte++)
-        if ((unsigned char)*byte < ' ' || *byte == 0x7f)
-            *byte = '?';
+    bytes_init(&sentence, VERIFY_SENTENCE_MAX);
     at->found->differing++;
-    at->teller->tell(at->teller->context, sentence);
+    if (shown_add(&sentence, at->manifest->folder, &ignored) || bytes_add_text(&sentence, "/", &ignored) ||
+        shown_add(&sentence, at->directory, &ignored) ||
+        bytes_add_text(&sentence, *at->directory && *name ? "/" : "", &ignored) ||
+        shown_add(&sentence, name, &ignored) || bytes_print(&sentence, &ignored, ": %s", why) ||
+        bytes_add(&sentence, "", 1, &ignored))
+        at->teller->tell(at->teller->context, why); /* no memory: not even the name */
+    else
+        at->teller->tell(at->teller->context, sentence.data);
 }
 
 /* ---- a file ------------------------------------------------------------------------------------------------------ */

@@ -20,6 +20,7 @@ sys.path.insert(0, str(readers.folder()))
 FORMATS = ("parquet", "avro", "jsonl", "csv", "text")
 NAMES = ['x"; drop table t;--', "x'; drop table t;--", "Ünïcode Tabelle", "日本語", "a.b", "a b", 'quo"te', "back\\slash", "select", "SELECT", "*", "$1", "%s%n",
          "new\nline", "''", "😀" * 15 + "abc", "n" * 63, "\u009b31m", "--", "/*", "x\ty", "../..", ".", "..", "\x1b[31m", "_", "CON", "a/b", "a,b", "{}", "null", "1", "é", "e\u0301"]
+ESCAPE = "\x1b[31m"
 LONG = 1 << 28
 
 
@@ -151,6 +152,25 @@ def test_what_is_said_of_names_has_no_escapes(database, imported):
     assert "\\x1B]0;owned\\x07" in one.said
     one = imported("jsonl", "--columns", "a\x1b[2J\x9b", quoted(name), status=1)
     assert not set(one.said) & set("\x1b\x9b") and "a\\x1B[2J\\xC2\\x9B" in one.said
+
+
+@pytest.mark.parametrize("how", ("lines", "json"))
+def test_what_a_plan_and_a_comparison_say_of_names_has_no_escapes(database, imported, tmp_path, how):
+    for name in NAMES:
+        database.run(f"create table {quoted(name)} ({quoted(name)} int)")
+    said = ""
+    for words in (("--schema", "public"), ("--query", f"select 1 as {quoted(ESCAPE)}"), ("--split-by", ESCAPE, quoted(ESCAPE))):
+        one = Import(database.address, "--explain", *words, cwd=tmp_path)
+        assert one.end() == 0, one.said
+        said += one.out
+    assert [line for line in said.splitlines() if line.startswith("public.x\\x09y: ")] and "    new\\x0Aline " in said
+    imported("jsonl", "--schema", "public")
+    for name in NAMES:
+        database.run(f"alter table {quoted(name)} alter {quoted(name)} type bigint" if name == ESCAPE else f"insert into {quoted(name)} values (1)")
+    database.run(f"drop table {quoted(chr(0x9b) + '31m')}")
+    one = Import(database.address, "--verify", "made1", "--progress", how, cwd=tmp_path)
+    assert one.end() == 1 and one.out.count("\n") == len(NAMES) + 1
+    assert not [character for character in said + one.out + one.said if character != "\n" and (character < " " or "\x7f" <= character < "\xa0")]
 
 
 def test_words_of_any_bytes(database, imported, tmp_path):

@@ -313,7 +313,7 @@ def test_names_reach_the_terminal_without_control_characters(database, run, tmp_
     database.run("CREATE TABLE t AS SELECT 1 AS i")
     run("--target", "made", "--format", "jsonl", "t")
     (tmp_path / "made" / "\033]0;x\a").write_text("")
-    assert "made/?]0;x?: it is none of the import's" in run("--verify", "made", address=None, status=1).out
+    assert "made/\\x1B]0;x\\x07: it is none of the import's" in run("--verify", "made", address=None, status=1).out
 
 
 def test_verify_stands_alone(run):
