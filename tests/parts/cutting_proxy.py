@@ -1,19 +1,28 @@
 """A way to a server on a port of its own, which ends connections after some bytes of the answers, or lets them fall silent."""
 
 import contextlib
+import ctypes
 import select
 import socket
 import struct
 import threading
 
 
+def swallow(*sockets):
+    """From now on no packet reaches them, as if the network ended there: the kernel answers nothing for them, either."""
+    drop = ctypes.create_string_buffer(struct.pack("HBBI", 0x06, 0, 0, 0), 8)  # BPF: return 0 bytes of each
+    for one in sockets:
+        one.setsockopt(socket.SOL_SOCKET, 26, struct.pack("HL", 1, ctypes.addressof(drop)))  # SO_ATTACH_FILTER
+
+
 class Proxy:
     """Forwards to a port. cut(how, bytes...): of the connections that are made from then on, in turn, one ends (or falls silent) when so many bytes
-    have come from the server: "reset", "closed" in an orderly way, or "silent", when it stays open and nothing passes any more, neither way."""
+    have come from the server: "reset", "closed" in an orderly way, "silent", when it stays open and nothing passes any more, neither way, or "swallowed",
+    when in addition no packet is answered any more."""
 
-    def __init__(self, target):
+    def __init__(self, target, own=("127.0.0.1", 0)):
         self.target = target
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+        self.listener = socket.create_server(own, backlog=64)
         self.port = self.listener.getsockname()[1]
         self.how, self.cuts = "reset", []
         self.made = 0  # cuts that came true
@@ -83,8 +92,10 @@ class Proxy:
     def _cut(self, client, server, how, released):
         with self.lock:
             self.made += 1
-            self.silent += how == "silent"
-        if how == "silent":
+            self.silent += how in ("silent", "swallowed")
+        if how == "swallowed":
+            swallow(client, server)
+        if how in ("silent", "swallowed"):
             released.wait()
         elif how == "reset":
             for one in (client, server):

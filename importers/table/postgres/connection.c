@@ -49,14 +49,13 @@ static bool is_stopped(const struct pg_connection *connection)
 
 /* ---- errors ---------------------------------------------------------------------------------------------------- */
 
-static int fail_stopped(struct pg_connection *connection, const char *what, struct error *error)
+int pg_fail_stopped(struct pg_connection *connection, const char *what, struct error *error)
 {
     connection->database.trouble = DATABASE_STOPPED;
     return error_set(error, ERROR_RETRY, "%s: %s: stopped", connection->database.where, what);
 }
 
-/* Messages of libpq come with a line break at their end, and some in several lines. */
-static void fail_trim(char *text)
+void pg_trim(char *text)
 {
     for (char *at = text; *at; at++)
         if (*at == '\n' || *at == '\t')
@@ -74,7 +73,7 @@ int pg_fail(struct pg_connection *connection, const char *what, const PGresult *
     enum error_kind kind;
 
     if (is_stopped(connection))
-        return fail_stopped(connection, what, error);
+        return pg_fail_stopped(connection, what, error);
     snprintf(connection->state, sizeof connection->state, "%s", state ? state : "");
     pg_state_judge(connection->state, &kind, &connection->database.trouble);
     if (!state && PQstatus(connection->libpq) == CONNECTION_BAD) {
@@ -85,7 +84,7 @@ int pg_fail(struct pg_connection *connection, const char *what, const PGresult *
         snprintf(text, sizeof text, "%s%s%s", primary, detail ? "; " : "", detail ? detail : "");
     else
         snprintf(text, sizeof text, "%s", PQerrorMessage(connection->libpq));
-    fail_trim(text);
+    pg_trim(text);
     return error_set(error, kind, "%s: %s: %s%s%s%s", connection->database.where, what,
         *text ? text : "the connection is gone", state ? " (SQLSTATE " : "", state ? state : "",
         state ? ")" : "");
@@ -93,8 +92,7 @@ int pg_fail(struct pg_connection *connection, const char *what, const PGresult *
 
 /* ---- waiting --------------------------------------------------------------------------------------------------- */
 
-/* Until the socket is ready for events, or until the deadline (milliseconds from now; -1: none). 1: ready, 0: too late, -1: stopped. */
-static int wait_socket(struct pg_connection *connection, short events, int timeout)
+int pg_wait_socket(struct pg_connection *connection, short events, int timeout)
 {
     struct pollfd ends[2] = {
         {.fd = PQsocket(connection->libpq), .events = events}, {.fd = connection->wake, .events = POLLIN}};
@@ -117,9 +115,9 @@ static int wait_socket(struct pg_connection *connection, short events, int timeo
 
 int pg_wait_readable(struct pg_connection *connection, const char *what, struct error *error)
 {
-    if (wait_socket(connection, POLLIN, -1) < 0) {
+    if (pg_wait_socket(connection, POLLIN, -1) < 0) {
         pg_cancel(connection);
-        return fail_stopped(connection, what, error);
+        return pg_fail_stopped(connection, what, error);
     }
     return PQconsumeInput(connection->libpq) ? 0 : pg_fail(connection, what, NULL, error);
 }
@@ -129,8 +127,8 @@ int pg_await(struct pg_connection *connection, const char *what, PGresult **ret_
     int unsent;
 
     while ((unsent = PQflush(connection->libpq)) > 0) {
-        if (wait_socket(connection, POLLIN | POLLOUT, -1) < 0)
-            return fail_stopped(connection, what, error);
+        if (pg_wait_socket(connection, POLLIN | POLLOUT, -1) < 0)
+            return pg_fail_stopped(connection, what, error);
         if (!PQconsumeInput(connection->libpq))
             return pg_fail(connection, what, NULL, error);
     }
@@ -229,125 +227,6 @@ void pg_connection_stop(struct database_connection *connection)
     (void)written; /* it is readable already, then */
 }
 
-/* ---- connecting ------------------------------------------------------------------------------------------------ */
-
-static void ignore_notice(void *context, const PGresult *result)
-{
-    (void)context;
-    (void)result;
-}
-
-static const char *connect_advice(const struct pg_connection *connection, const char *text)
-{
-    if (PQconnectionNeedsPassword(connection->libpq))
-        return "; it wants a password: give a password file, ~/.pgpass, a service file or PGPASSWORD";
-    if (strncmp(connection->state, "28", 2) == 0)
-        return PQconnectionUsedPassword(connection->libpq)
-                   ? "; look at user and password, and at the server's pg_hba.conf"
-                   : "; look at the user, and at the server's pg_hba.conf";
-    if (strstr(text, "server does not support SSL"))
-        return "; in a network that you trust say sslmode=disable";
-    if (strstr(text, "certificate verify failed") || strstr(text, "root certificate file"))
-        return "; give the CA of the server's certificate";
-    return "";
-}
-
-/* Verbose messages have the code behind the severity, "FATAL:  28P01: ...", and lines for PostgreSQL's developers behind it. */
-static int connect_fail(struct pg_connection *connection, struct error *error)
-{
-    char text[ERROR_TEXT_SIZE];
-    enum error_kind kind = ERROR_RETRY;
-
-    snprintf(text, sizeof text, "%s", PQerrorMessage(connection->libpq));
-    char *location = strstr(text, "\nLOCATION:");
-    if (location)
-        *location = '\0';
-    char *code = strstr(text, ":  ");
-    connection->database.trouble = DATABASE_LOST;
-    if (code && strcspn(code + 3, ": ") == PG_STATE_LENGTH && code[3 + PG_STATE_LENGTH] == ':') {
-        snprintf(connection->state, sizeof connection->state, "%.*s", PG_STATE_LENGTH, code + 3);
-        pg_state_judge(connection->state, &kind, &connection->database.trouble);
-    } else if (PQconnectionNeedsPassword(connection->libpq) || strstr(text, "server does not support SSL") ||
-               strstr(text, "certificate") || strstr(text, "invalid ") ||
-               (code && !strstr(text, "system is"))) {
-        kind = ERROR_FATAL;
-        connection->database.trouble = DATABASE_REFUSED;
-    }
-    fail_trim(text);
-    return error_set(
-        error, kind, "database %s: %s%s", connection->database.where, text, connect_advice(connection, text));
-}
-
-static int64_t connect_now(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000;
-}
-
-static int connect_poll(
-    struct pg_connection *connection, const struct pg_address *address, struct error *error)
-{
-    const char *seconds = pg_address_get(address, "connect_timeout");
-    const long limit = seconds ? strtol(seconds, NULL, 10) : 0;
-    const int64_t deadline = connect_now() + limit * 1000;
-    PostgresPollingStatusType status = PGRES_POLLING_WRITING;
-
-    while (status != PGRES_POLLING_OK) {
-        if (status == PGRES_POLLING_FAILED || PQstatus(connection->libpq) == CONNECTION_BAD)
-            return connect_fail(connection, error);
-        const int64_t left = deadline - connect_now();
-        const int ready = wait_socket(connection, status == PGRES_POLLING_READING ? POLLIN : POLLOUT,
-            limit <= 0 ? -1
-            : left > 0 ? (int)left
-                       : 0);
-        if (ready < 0)
-            return fail_stopped(connection, "connecting", error);
-        if (ready == 0) {
-            connection->database.trouble = DATABASE_LOST;
-            return error_set(error, ERROR_RETRY,
-                "database %s: no connection within %ld s; is the address right?", connection->database.where,
-                limit);
-        }
-        status = PQconnectPoll(connection->libpq);
-    }
-    return 0;
-}
-
-/* libpq goes on to the next of several hosts only when it waits itself; its own time-out per host counts, then. */
-static int connect_libpq(
-    struct pg_connection *connection, const struct pg_address *address, struct error *error)
-{
-    const char *host = pg_address_get(address, "host");
-    const char *const *keywords = (const char *const *)address->keywords;
-    const char *const *values = (const char *const *)address->values;
-
-    if (host && strchr(host, ','))
-        connection->libpq = PQconnectdbParams(keywords, values, 1);
-    else
-        connection->libpq = PQconnectStartParams(keywords, values, 1);
-    if (!connection->libpq)
-        return error_set(error, ERROR_RETRY, "database %s: out of memory", connection->database.where);
-    PQsetNoticeReceiver(connection->libpq, ignore_notice, NULL);
-    if (host && strchr(host, ','))
-        return PQstatus(connection->libpq) == CONNECTION_OK ? 0 : connect_fail(connection, error);
-    PQsetErrorVerbosity(connection->libpq, PQERRORS_VERBOSE);
-    return connect_poll(connection, address, error);
-}
-
-static void connect_say_where(struct pg_connection *connection, const struct pg_address *address)
-{
-    const PGconn *libpq = connection->libpq;
-    const char *host = libpq ? PQhost(libpq) : pg_address_get(address, "host");
-    const char *port = libpq ? PQport(libpq) : pg_address_get(address, "port");
-    const char *name = libpq ? PQdb(libpq) : pg_address_get(address, "dbname");
-
-    snprintf(connection->database.where, sizeof connection->database.where, "%s%s%s/%s",
-        host && *host ? host : "local", port && *port ? ":" : "", port && *port ? port : "",
-        name ? name : "");
-}
-
 /* ---- the session ----------------------------------------------------------------------------------------------- */
 
 static int session_ask(struct pg_connection *connection, struct error *error)
@@ -431,11 +310,7 @@ int pg_connection_open(
     connection->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (connection->wake < 0)
         return error_set_errno(error, ERROR_RETRY, "database: eventfd");
-    connect_say_where(connection, database->address);
-    if (connect_libpq(connection, database->address, error))
-        return -1;
-    connect_say_where(connection, database->address);
-    if (session_begin(connection, error))
+    if (pg_connect(connection, database->address, error) || session_begin(connection, error))
         return -1;
     *ret_connection = made;
     made = NULL;

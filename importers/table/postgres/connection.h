@@ -46,6 +46,9 @@ int pg_connection_open(
 void pg_connection_close(struct database_connection **connection);
 void pg_connection_stop(struct database_connection *connection);
 
+/* connect.c: to the first address that takes the connection; connect_timeout for each. Sets libpq, where and trouble. */
+int pg_connect(struct pg_connection *connection, const struct pg_address *address, struct error *error);
+
 static inline void pg_result_free(PGresult **result)
 {
     PQclear(*result);
@@ -77,6 +80,13 @@ int pg_wait_readable(struct pg_connection *connection, const char *what, struct 
 
 /* The error of a result, or of the connection where result is NULL; sets trouble and state. Always -1. */
 int pg_fail(struct pg_connection *connection, const char *what, const PGresult *result, struct error *error);
+
+int pg_fail_stopped(struct pg_connection *connection, const char *what, struct error *error);
+/* Messages of libpq come with a line break at their end, and some in several lines. */
+void pg_trim(char *text);
+
+/* Until the socket is ready for events, or until the deadline (milliseconds from now; -1: none). 1: ready, 0: too late, -1: stopped. */
+int pg_wait_socket(struct pg_connection *connection, short events, int timeout);
 
 /* Asks the server to end what it is doing. */
 void pg_cancel(struct pg_connection *connection);
