@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -81,7 +82,29 @@ void disk_arm(struct disk *disk, unsigned mask, long fail_at, bool dead, int err
     disk->fail_at = fail_at;
 }
 
+/* ---- time ---- */
+
+static atomic_llong held_time; /* 0: it goes on */
+
+static int64_t fixture_monotonic(const struct clock *clock)
+{
+    const int64_t held = atomic_load(&held_time);
+
+    (void)clock;
+    return held ? held : clock_monotonic(&clock_system);
+}
+
+static struct clock fixture_clock;
+
+void fixture_hold_time(bool hold)
+{
+    atomic_store(&held_time, hold ? clock_monotonic(&clock_system) : 0);
+}
+
 /* ---- the fixture ---- */
+
+#define PATIENCE \
+    60000 /* tries, a millisecond apart: the disk of a busy machine may stand still for seconds */
 
 void temporary_directory(char path[64])
 {
@@ -94,6 +117,8 @@ void fixture_start(struct fixture *fixture)
     static const char *const outlets[] = {"one"};
 
     memset(fixture, 0, sizeof *fixture);
+    fixture_clock = (struct clock){clock_system.wall, fixture_monotonic};
+    fixture_hold_time(false);
     temporary_directory(fixture->directory);
     fixture->disk.io = (struct journal_io){&fixture->disk, disk_create, disk_allocate, disk_write, disk_sync,
         disk_truncate, disk_rename, disk_unlink, disk_sync_directory};
@@ -104,7 +129,7 @@ void fixture_start(struct fixture *fixture)
         .max_size = 16 * SEGMENT,
         .outlets = outlets,
         .outlets_count = 1,
-        .clock = &clock_system,
+        .clock = &fixture_clock,
         .io = &fixture->disk.io,
     };
 }
@@ -209,13 +234,13 @@ void fixture_move(struct fixture *fixture, uint64_t position)
     cursor.delivered += position - cursor.position;
     cursor.position = position;
     journal_cursor_move(fixture->journal, "one", &cursor);
-    for (int tries = 0; tries < 5000; tries++) {
+    for (int tries = 0; tries < PATIENCE; tries++) {
         cr_assert_eq(journal_cursor(fixture->journal, "one", &cursor, &fixture->error), 0);
         if (cursor.position == position)
             return;
         usleep(1000);
     }
-    cr_assert_fail("cursor did not become durable within 5 s");
+    cr_assert_fail("cursor did not become durable within a minute");
 }
 
 int fixture_move_marked(struct fixture *fixture, const char *outlet, uint64_t position, uint64_t held,
@@ -234,13 +259,13 @@ void fixture_await(struct fixture *fixture, const char *outlet, uint64_t positio
 {
     struct journal_cursor cursor;
 
-    for (int tries = 0; tries < 10000; tries++) {
+    for (int tries = 0; tries < PATIENCE; tries++) {
         cr_assert_eq(journal_cursor(fixture->journal, outlet, &cursor, &fixture->error), 0);
         if (cursor.position == position && cursor.held == held)
             return;
         usleep(1000);
     }
-    cr_assert_fail("cursor did not become durable within 10 s");
+    cr_assert_fail("cursor did not become durable within a minute");
 }
 
 void fixture_mark(struct fixture *fixture, const char *outlet, uint64_t position, uint64_t held,
@@ -297,7 +322,7 @@ struct journal_mark mark_long(unsigned number, uint64_t position)
 
 void fixture_settle(struct fixture *fixture)
 {
-    for (int tries = 0; tries < 10000; tries++) {
+    for (int tries = 0; tries < PATIENCE; tries++) {
         size_t reserves =
             directory_files(fixture->directory, "") - directory_files(fixture->directory, ".segment");
         /* Looked at last: one that appears in between would count as a reserve that is ready. */
@@ -305,7 +330,7 @@ void fixture_settle(struct fixture *fixture)
             return;
         usleep(1000);
     }
-    cr_assert_fail("the preparer did not finish within 10 s");
+    cr_assert_fail("the preparer did not finish within a minute");
 }
 
 /* ---- files ---- */
@@ -385,20 +410,25 @@ uint64_t directory_bytes(const char *directory)
     return bytes;
 }
 
-static void file_copy(const char *from, const char *to)
+/* False: it is not there any more. */
+static bool file_copy(const char *from, const char *to)
 {
     cleanup_fd int in = open(from, O_RDONLY);
-    cleanup_fd int out = open(to, O_WRONLY | O_CREAT | O_TRUNC, 0600);
     char block[65536];
     ssize_t got;
 
+    if (in < 0 && errno == ENOENT)
+        return false;
+    cleanup_fd int out = open(to, O_WRONLY | O_CREAT | O_TRUNC, 0600);
     cr_assert(in >= 0 && out >= 0);
     while ((got = read(in, block, sizeof block)) > 0)
         cr_assert_eq(write(out, block, (size_t)got), got);
+    return true;
 }
 
-void directory_copy(const char *from, const char *to)
+bool directory_copy_open(const char *from, const char *to)
 {
+    bool whole = true;
     struct dirent **list;
     int count = list_files(from, "", &list);
     char source[256];
@@ -408,9 +438,15 @@ void directory_copy(const char *from, const char *to)
     for (int i = 0; i < count; i++) {
         snprintf(source, sizeof source, "%.100s/%.100s", from, list[i]->d_name);
         snprintf(target, sizeof target, "%.100s/%.100s", to, list[i]->d_name);
-        file_copy(source, target);
+        whole = file_copy(source, target) && whole;
     }
     list_free(list, count);
+    return whole;
+}
+
+void directory_copy(const char *from, const char *to)
+{
+    cr_assert(directory_copy_open(from, to), "a file of %s went away", from);
 }
 
 void file_flip(const char *path, uint64_t offset, unsigned char mask)

@@ -59,6 +59,10 @@ int fixture_open(struct fixture *fixture);
 void fixture_close(struct fixture *fixture);
 void fixture_reopen(struct fixture *fixture); /* asserts that it works */
 
+/* The journal's time stands still: the committer has no silence to tell of, and nothing is tried again. It goes on when it is let go,
+ * and with each fixture_start(). */
+void fixture_hold_time(bool hold);
+
 /* Hands over count records with ids first.. of `size` bytes each as one hand-over and waits. */
 int fixture_put(struct fixture *fixture, uint64_t first, uint64_t count, size_t size);
 
@@ -102,6 +106,8 @@ uint64_t directory_bytes(const char *directory);
 /* The name of the nth file (from 0) with this suffix in sorted order; negative counts from the end. */
 void directory_name(const char *directory, const char *suffix, int nth, char path[256]);
 void directory_copy(const char *from, const char *to);
+/* Of a journal that is open; false: the preparer took a file away meanwhile. */
+bool directory_copy_open(const char *from, const char *to);
 void file_flip(const char *path, uint64_t offset, unsigned char mask);
 uint64_t file_size(const char *path);
 void temporary_directory(char path[64]);

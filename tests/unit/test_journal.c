@@ -23,7 +23,7 @@ static void end(void)
     fixture_end(&fx);
 }
 
-TestSuite(journal, .init = start, .fini = end, .timeout = 120);
+TestSuite(journal, .init = start, .fini = end, .timeout = 900);
 
 Test(journal, gives_back_what_was_handed_over_in_order)
 {
@@ -102,7 +102,7 @@ Test(journal, refuses_when_full_and_takes_again_when_an_outlet_delivered)
     cr_assert_eq(status.durable, last, "what was refused was not written");
 
     fixture_move(&fx, last);
-    for (int tries = 0; tries < 5000 && fixture_put(&fx, last + 1, 10, 300); tries++)
+    for (int tries = 0; tries < 60000 && fixture_put(&fx, last + 1, 10, 300); tries++)
         usleep(1000);
     fixture_read(&fx, last, &found);
     cr_assert_eq(found.count, 10);
@@ -121,7 +121,7 @@ Test(journal, full_and_restarted_still_has_everything_and_room_for_cursors)
     fixture_read(&fx, 0, &found);
     cr_assert_eq(found.count, last);
     fixture_move(&fx, last - 1);
-    for (int tries = 0; tries < 5000 && fixture_put(&fx, last + 1, 10, 300); tries++)
+    for (int tries = 0; tries < 60000 && fixture_put(&fx, last + 1, 10, 300); tries++)
         usleep(1000);
     fixture_read(&fx, last - 1, &found);
     cr_assert_eq(found.count, 11);
@@ -159,7 +159,7 @@ Test(journal, restarts_with_undelivered_records_keep_them_and_little_else)
     cr_assert_eq(found.count, 50);
     cr_assert_leq(directory_bytes(fx.directory), 50 * 5000 + 6 * SEGMENT);
     fixture_move(&fx, 50);
-    for (int tries = 0; tries < 5000 && directory_files(fx.directory, ".segment") > 2; tries++)
+    for (int tries = 0; tries < 60000 && directory_files(fx.directory, ".segment") > 2; tries++)
         usleep(1000);
     cr_assert_leq(directory_files(fx.directory, ".segment"), 2);
 }

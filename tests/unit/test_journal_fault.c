@@ -21,7 +21,7 @@ static void end(void)
     fixture_end(&fx);
 }
 
-TestSuite(fault, .init = start, .fini = end, .timeout = 280);
+TestSuite(fault, .init = start, .fini = end, .timeout = 900);
 
 #define ALL_CALLS ((1u << DISK_CALLS) - 1)
 #define STEPS 90
@@ -144,6 +144,7 @@ Test(fault, one_failed_sync_is_not_seen_by_the_sender_and_retires_the_segment)
     struct journal_status before;
     struct journal_status after;
 
+    fixture_hold_time(true); /* the group of silence would meet the failure */
     fixture_put(&fx, 1, 5, 100);
     fixture_settle(&fx);
     journal_status(fx.journal, &before);
@@ -181,7 +182,7 @@ static void hand_over_and_note(uint64_t id)
     memcpy(payload, &id, sizeof id);
     handover_add(&handover, JOURNAL_KIND_DATA, (struct slice){NULL, 0}, 0, sizeof payload, &error);
     if (journal_hand_over(fx.journal, &handover, &error) == 0)
-        for (int tries = 0; tries < 10000 && completions == before; tries++)
+        for (int tries = 0; tries < 60000 && completions == before; tries++)
             usleep(1000);
     handover_free(&handover);
 }
@@ -190,6 +191,7 @@ Test(fault, a_disk_that_stays_broken_is_unknown_once_then_refused_and_heals)
 {
     struct journal_status status;
 
+    fixture_hold_time(true); /* the group of silence would meet the failure */
     fixture_put(&fx, 1, 1, 100);
     fixture_settle(&fx);
     disk_arm(&fx.disk, 1u << DISK_SYNC, 1, true, EIO);
@@ -204,7 +206,8 @@ Test(fault, a_disk_that_stays_broken_is_unknown_once_then_refused_and_heals)
     cr_assert_eq(fixture_put(&fx, 3, 1, 100), -1);
     cr_assert_eq(fx.error.kind, ERROR_RETRY);
     disk_arm(&fx.disk, 0, 0, false, 0);
-    for (int tries = 0; tries < 20000 && fixture_put(&fx, 4, 1, 100); tries++)
+    fixture_hold_time(false);
+    for (int tries = 0; tries < 60000 && fixture_put(&fx, 4, 1, 100); tries++)
         usleep(1000);
     fixture_read(&fx, 1, &found);
     cr_assert_eq(found.count, 1);
@@ -221,11 +224,11 @@ Test(fault, a_cursor_that_could_not_be_written_is_written_later)
     cr_assert_eq(journal_cursor(fx.journal, "one", &cursor, &fx.error), 0);
     cursor.position = cursor.delivered = 7;
     journal_cursor_move(fx.journal, "one", &cursor);
-    for (int tries = 0; tries < 10000 && fx.disk.calls < 2; tries++)
+    for (int tries = 0; tries < 60000 && fx.disk.calls < 2; tries++)
         usleep(1000);
     cr_assert_geq(fx.disk.calls, 2);
     disk_arm(&fx.disk, 0, 0, false, 0);
-    for (int tries = 0; tries < 10000 && cursor.position == 7; tries++) {
+    for (int tries = 0; tries < 60000 && cursor.position == 7; tries++) {
         journal_cursor(fx.journal, "one", &cursor, &fx.error);
         if (cursor.position == 7 && cursor.delivered == 7)
             break;
@@ -351,7 +354,7 @@ Test(fault, cursors_wait_for_a_new_segment_that_cannot_be_begun)
         }
     }
     struct journal_status status;
-    for (int tries = 0; tries < 5000; tries++) {
+    for (int tries = 0; tries < 60000; tries++) {
         journal_status(fx.journal, &status);
         if (!status.accepting)
             break;
@@ -413,9 +416,11 @@ Test(fault, a_copied_tail_survives_a_start_that_fails_behind_the_copy)
 
     temporary_directory(saved);
     fixture_settle(&fx);
+    fixture_hold_time(true);
     fixture_put(&fx, 1, 16, 100);
     fixture_put(&fx, 17, 4, 100);
     directory_copy(fx.directory, saved);
+    fixture_hold_time(false);
     for (long n = 1; n < 14; n++) {
         fixture_close(&fx);
         directory_delete(fx.directory);

@@ -27,7 +27,7 @@ static void end(void)
     fixture_end(&fx);
 }
 
-TestSuite(forget, .init = start, .fini = end, .timeout = 120);
+TestSuite(forget, .init = start, .fini = end, .timeout = 900);
 
 static int open_to_forget(const char *outlet)
 {

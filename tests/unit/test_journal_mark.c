@@ -25,7 +25,7 @@ static void end(void)
     fixture_end(&fx);
 }
 
-TestSuite(mark, .init = start, .fini = end, .timeout = 120);
+TestSuite(mark, .init = start, .fini = end, .timeout = 900);
 
 static void start_with_segments(uint64_t size, uint64_t count)
 {
@@ -165,7 +165,7 @@ Test(mark, only_what_is_stored_frees)
     disk_arm(&fx.disk, 1u << DISK_WRITE, 1, true, EIO);
     one[0].position = 380;
     cr_assert_eq(fixture_move_marked(&fx, "one", 391, 3, one, 1), 0);
-    for (int tries = 0; tries < 10000 && fx.disk.calls < 2; tries++)
+    for (int tries = 0; tries < 60000 && fx.disk.calls < 2; tries++)
         usleep(1000);
     fixture_read(&fx, 20, &found);
     cr_assert_eq(found.count, 380, "the failed group frees nothing");
@@ -264,7 +264,7 @@ Test(mark, above_the_unwritten_ones_it_asks_to_wait_and_changes_nothing)
     for (unsigned i = 0; i < JOURNAL_MARKS_UNWRITTEN; i++)
         all[i] = mark_long(i, 3);
     cr_assert_eq(fixture_move_marked(&fx, "one", 10, 5, all, JOURNAL_MARKS_UNWRITTEN), 0);
-    for (int tries = 0; tries < 10000 && fx.disk.calls < 2; tries++)
+    for (int tries = 0; tries < 60000 && fx.disk.calls < 2; tries++)
         usleep(1000);
     cr_assert_eq(fixture_move_marked(&fx, "one", 20, 6, other, 1), -1);
     cr_assert_eq(fx.error.kind, ERROR_RETRY);

@@ -66,7 +66,7 @@ static void end(void)
     fixture_end(&fx);
 }
 
-TestSuite(mark_fault, .init = start, .fini = end, .timeout = 280);
+TestSuite(mark_fault, .init = start, .fini = end, .timeout = 900);
 
 static void hand_over_done(struct handover *handover, enum handover_result result)
 {
@@ -162,6 +162,7 @@ static void make_group(char saved[64], struct frames *ret_frames)
     struct journal_mark all[MARKS];
     char path[256];
 
+    fixture_hold_time(true); /* the group of silence would be another that waits at the gate */
     fixture_put(&fx, 1, 5, 40);
     marks_at(all, 1);
     fixture_mark(&fx, "one", 3, 1, all, MARKS);
@@ -175,6 +176,7 @@ static void make_group(char saved[64], struct frames *ret_frames)
     gate_set(false);
     fixture_await(&fx, "one", 4, 2);
     fixture_close(&fx);
+    fixture_hold_time(false);
     handover_free(&first);
     handover_free(&second);
     directory_copy(fx.directory, saved);
@@ -335,7 +337,7 @@ Test(mark_fault, marks_that_fit_no_segment_beside_a_hand_over_go_first)
     cr_assert_eq(fixture_move_marked(&fx, "one", 7, 2, all, JOURNAL_MARKS_UNWRITTEN), 0);
     gate_set(false);
     fixture_await(&fx, "one", 7, 2);
-    for (int tries = 0; tries < 10000 && journal_durable(fx.journal) < 12; tries++)
+    for (int tries = 0; tries < 60000 && journal_durable(fx.journal) < 12; tries++)
         usleep(1000);
     fixture_settle(&fx);
     for (int i = 0; i < (int)directory_files(fx.directory, ".segment"); i++) {
@@ -359,6 +361,7 @@ Test(mark_fault, a_mark_changed_while_its_group_fails_keeps_the_newer_position)
     static const char payload[] = "12345678901234567890"; /* no zeros: whatever is cut off shows */
     struct journal_mark all[MARKS];
 
+    fixture_hold_time(true);
     fixture_put(&fx, 1, 5, 40);
     fixture_settle(&fx);
     marks_at(all, 1);
@@ -368,11 +371,12 @@ Test(mark_fault, a_mark_changed_while_its_group_fails_keeps_the_newer_position)
     cr_assert_eq(fixture_move_marked(&fx, "one", 3, 1, all, MARKS), 0);
     disk_arm(&fx.disk, 1u << DISK_WRITE, 1, true, EIO);
     gate_set(false);
-    for (int tries = 0; tries < 10000 && fx.disk.calls < 2; tries++)
+    for (int tries = 0; tries < 60000 && fx.disk.calls < 2; tries++)
         usleep(1000);
     marks_at(all, 2);
     cr_assert_eq(fixture_move_marked(&fx, "one", 4, 2, all, MARKS), 0);
     disk_arm(&fx.disk, 0, 0, false, 0);
+    fixture_hold_time(false);
     fixture_await(&fx, "one", 4, 2);
     cr_assert_eq(agreed("failed", 0), 2);
     fixture_reopen(&fx);

@@ -130,7 +130,7 @@ static void set_up(void)
     }
 }
 
-TestSuite(kafka_chaos, .init = set_up, .fini = kafka_tear_down, .timeout = 300);
+TestSuite(kafka_chaos, .init = set_up, .fini = kafka_tear_down, .timeout = 900);
 
 /* ---- records -------------------------------------------------------------------------------------------------- */
 
@@ -190,8 +190,8 @@ static void copy_open_journal(const char *to)
         if (before == 0)
             continue;
         directory_delete(to);
-        directory_copy(kafka.journal.directory, to);
-        if (directory_state(kafka.journal.directory) == before)
+        if (directory_copy_open(kafka.journal.directory, to) &&
+            directory_state(kafka.journal.directory) == before)
             return;
     }
 }
