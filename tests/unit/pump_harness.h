@@ -52,11 +52,17 @@ void kafka_put(uint32_t rendering, const char *key, size_t size, uint8_t flags);
 /* Many, with keys k0..k6. */
 void kafka_put_some(uint32_t rendering, uint64_t count);
 
-/* Steps until the condition holds; fails after half a minute. */
+/* Steps until the condition holds; fails after two minutes. */
 void kafka_run_until(bool (*condition)(void));
 bool kafka_all_done(void); /* everything read and confirmed, cursor written */
 bool kafka_nothing_held(void); /* and nothing held */
+bool kafka_untroubled(void); /* no trouble is told any more */
 void kafka_steps(int64_t microseconds);
+
+/* The pump's clock goes on by that much at once. */
+void kafka_pass_time(int64_t microseconds);
+/* As hold_retry: what is held stays so until the test lets this time pass, however slow the machine is. */
+#define KAFKA_LATER (3600 * CLOCK_SECOND)
 
 struct kafka_pump_status kafka_status(void); /* asserts that the ledger adds up */
 void kafka_consume(const char *topic, struct kafka_found *ret_found);

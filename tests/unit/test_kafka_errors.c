@@ -99,9 +99,12 @@ static void expect_refused(rd_kafka_resp_err_t code, enum kafka_outcome outcome)
     open_producer(KAFKA_ROLE_MAIN, 0);
     send_all("t", 1);
     poll_until(1);
-    /* The answer comes when all are sent: a broken producer would not take them any more. */
-    rd_kafka_mock_broker_push_request_error_rtts(cluster, 1, REQUEST_PRODUCE, 1, code, 300);
+    /* The first batch goes when all are taken: a broken producer would not take them any more. Its answer leaves time for
+     * others to be under way. */
+    set_brokers(false);
     send_all("t", 200);
+    rd_kafka_mock_broker_push_request_error_rtts(cluster, 1, REQUEST_PRODUCE, 1, code, 300);
+    set_brokers(true);
     poll_until(201);
     cr_assert_eq(reports.outcomes[KAFKA_DELIVERED], 1);
     cr_assert_eq(
@@ -161,11 +164,12 @@ Test(kafka_errors, other_topics_reports_still_come_from_a_broken_producer)
     send_all("t", 1);
     send_all("u", 1);
     poll_until(2);
+    /* Time for all to be sent, and for broker 2 to take some, before the refusal comes; its own answers come behind that. */
     rd_kafka_mock_broker_push_request_error_rtts(
-        cluster, 1, REQUEST_PRODUCE, 1, RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, 200);
-    rd_kafka_mock_broker_set_rtt(cluster, 2, 600);
-    send_all("t", 40);
+        cluster, 1, REQUEST_PRODUCE, 1, RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, 3000);
+    rd_kafka_mock_broker_set_rtt(cluster, 2, 6000);
     send_all("u", 40);
+    send_all("t", 40);
     poll_until(82);
     cr_assert_eq(reports.outcomes[KAFKA_RECORD_REFUSED], 20);
     cr_assert(kafka_producer_broken(producer));

@@ -223,7 +223,7 @@ static bool all_are_up(void)
 Test(kafka_producer, statistics_know_the_brokers_and_the_queue)
 {
     const struct config_pair often[] = {
-        {"statistics.interval.ms", "50"}, {"enable.sparse.connections", "false"}, {"linger.ms", "1000"}};
+        {"statistics.interval.ms", "50"}, {"enable.sparse.connections", "false"}};
     const struct kafka_statistics *statistics;
 
     open_main(often, COUNT(often));
@@ -231,11 +231,11 @@ Test(kafka_producer, statistics_know_the_brokers_and_the_queue)
     cr_assert_eq(statistics->version, 0);
     wait_for(all_are_up());
     uint64_t version = statistics->version;
+    set_brokers(false);
+    wait_for(statistics->brokers_count == 3 && !statistics->brokers[0].up && !statistics->brokers[1].up);
     send_all("t", 20);
     wait_for(statistics->queue_messages == 20 && statistics->queue_bytes == 20 * strlen("value"));
     cr_assert_gt(statistics->version, version);
-    set_brokers(false);
-    wait_for(statistics->brokers_count == 3 && !statistics->brokers[0].up && !statistics->brokers[1].up);
     set_brokers(true);
     wait_for(reports.count == 20 && statistics->queue_messages == 0);
 }
@@ -265,12 +265,14 @@ Test(kafka_producer, librdkafkas_lines_come_by_poll_without_what_we_chose_oursel
 
 /* ---- the end ----------------------------------------------------------------------------------------------- */
 
-static int64_t close_time(void)
+/* Whatever it could wait for (an answer about a topic, a slow broker, a name server) takes ten seconds or more; what it takes
+ * itself, half a second at most, a busy machine may make longer. */
+static void close_at_once(void)
 {
     int64_t start = clock_monotonic(&clock_system);
 
     kafka_producer_close(&producer);
-    return clock_monotonic(&clock_system) - start;
+    cr_assert_lt(clock_monotonic(&clock_system) - start, 8 * CLOCK_SECOND);
 }
 
 Test(kafka_producer, closing_gives_up_a_full_queue_at_once)
@@ -282,7 +284,7 @@ Test(kafka_producer, closing_gives_up_a_full_queue_at_once)
     cr_assert_eq(kafka_producer_create_topic(producer, "new", 1, 1, &error), 0);
     for (uint64_t i = 0; send_to("t", i, &error) == KAFKA_SENT; i++)
         ;
-    cr_assert_lt(close_time(), CLOCK_SECOND);
+    close_at_once();
 }
 
 Test(kafka_producer, closing_gives_up_what_slow_brokers_have)
@@ -294,7 +296,7 @@ Test(kafka_producer, closing_gives_up_what_slow_brokers_have)
         rd_kafka_mock_broker_set_rtt(cluster, broker, 20000);
     send_all("t", 1000);
     kafka_producer_poll(producer, CLOCK_SECOND / 10, 1, note_report, &reports);
-    cr_assert_lt(close_time(), CLOCK_SECOND);
+    close_at_once();
 }
 
 Test(kafka_producer, closing_in_the_midst_of_a_batch_of_reports_loses_no_memory)
@@ -303,7 +305,7 @@ Test(kafka_producer, closing_in_the_midst_of_a_batch_of_reports_loses_no_memory)
     send_all("t", 100);
     while (reports.count == 0)
         kafka_producer_poll(producer, CLOCK_SECOND, 1, note_report, &reports);
-    cr_assert_lt(close_time(), CLOCK_SECOND);
+    close_at_once();
 }
 
 static sem_t asked, answered;
@@ -333,7 +335,7 @@ Test(kafka_producer, closing_does_not_wait_for_a_name_server)
     topic_of("t");
     while (sem_wait(&asked) != 0)
         ;
-    cr_assert_lt(close_time(), CLOCK_SECOND);
+    close_at_once();
     for (int i = 0; i < 100; i++)
         sem_post(&answered);
 }
