@@ -158,13 +158,13 @@ void shelf_heal(void)
     struct journal_status status;
 
     disk_arm(&shelf.journal.disk, 0, 0, false, 0);
-    for (int tries = 0; tries < 20000; tries++) {
+    for (int tries = 0; tries < 60000; tries++) {
         journal_status(shelf.journal.journal, &status);
         if (status.accepting)
             return;
         atomic_fetch_add(&journal_ahead, 2 * CLOCK_SECOND);
         shelf_move(0);
-        usleep(100);
+        usleep(1000);
     }
     cr_assert_fail("the journal does not recover: %s", status.reason);
 }

@@ -54,7 +54,7 @@ static void teardown(void)
     cr_assert_eq(nftw(test_directory, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
 }
 
-TestSuite(admin, .init = setup, .fini = teardown, .timeout = 60);
+TestSuite(admin, .init = setup, .fini = teardown, .timeout = 900);
 
 static uint16_t port(void)
 {

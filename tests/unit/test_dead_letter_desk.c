@@ -34,7 +34,7 @@ static void tear_down(void)
     letters_end(base);
 }
 
-TestSuite(dead_letter_desk, .init = set_up, .fini = tear_down, .timeout = 60);
+TestSuite(dead_letter_desk, .init = set_up, .fini = tear_down, .timeout = 900);
 
 static void put(const char *stream, unsigned first, unsigned last)
 {

@@ -110,7 +110,7 @@ static void tear_down(void)
     letters_end(base);
 }
 
-TestSuite(dead_letter_fault, .init = set_up, .fini = tear_down, .timeout = 120);
+TestSuite(dead_letter_fault, .init = set_up, .fini = tear_down, .timeout = 900);
 
 static void put(unsigned number)
 {

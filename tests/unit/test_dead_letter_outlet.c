@@ -12,7 +12,7 @@
 #include "letters_fsync.h"
 #include "outlet/worker.h"
 
-TestSuite(dead_letter_outlet, .init = set_up, .fini = tear_down, .timeout = 120);
+TestSuite(dead_letter_outlet, .init = set_up, .fini = tear_down, .timeout = 900);
 
 /* ---- from the journal -------------------------------------------------------------------------------------- */
 
@@ -203,9 +203,9 @@ static void wait_for_count(uint64_t (*count)(void), uint64_t wanted, const char 
 {
     const struct timespec pause = {0, 2000000};
 
-    for (int i = 0; i < 5000 && count() != wanted; i++)
+    for (int i = 0; i < 30000 && count() != wanted; i++)
         nanosleep(&pause, NULL);
-    cr_assert_eq(count(), wanted, "waited 10 s for: %s", what);
+    cr_assert_eq(count(), wanted, "waited a minute for: %s", what);
 }
 
 static uint64_t durable(void)

@@ -7,7 +7,7 @@
 
 #include "dead_letter_outlet_harness.h"
 
-TestSuite(dead_letter_replay, .init = set_up, .fini = tear_down, .timeout = 120);
+TestSuite(dead_letter_replay, .init = set_up, .fini = tear_down, .timeout = 900);
 
 /* ---- records --------------------------------------------------------------------------------- */
 

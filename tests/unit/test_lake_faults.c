@@ -121,7 +121,7 @@ static void tear_down(void)
     harness_remove(root);
 }
 
-TestSuite(lake_faults, .init = set_up, .fini = tear_down, .timeout = 120);
+TestSuite(lake_faults, .init = set_up, .fini = tear_down, .timeout = 900);
 
 /* ---- every call fails once -------------------------------------------------------------------------------- */
 

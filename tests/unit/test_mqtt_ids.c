@@ -10,7 +10,7 @@ static void end(void)
     mqtt_ids_free(&ids);
 }
 
-TestSuite(mqtt_ids, .fini = end, .timeout = 60);
+TestSuite(mqtt_ids, .fini = end, .timeout = 900);
 
 static bool add(uint16_t id)
 {

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-TestSuite(mqtt_session, .init = shelf_set_up, .fini = shelf_tear_down, .timeout = 120);
+TestSuite(mqtt_session, .init = shelf_set_up, .fini = shelf_tear_down, .timeout = 900);
 
 static struct mqtt_connection here;
 static struct mqtt_session *session;

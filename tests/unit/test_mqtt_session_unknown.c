@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 
-TestSuite(mqtt_session_unknown, .init = shelf_set_up, .fini = shelf_tear_down, .timeout = 120);
+TestSuite(mqtt_session_unknown, .init = shelf_set_up, .fini = shelf_tear_down, .timeout = 900);
 
 static struct mqtt_connection here, there;
 static struct mqtt_session *session;

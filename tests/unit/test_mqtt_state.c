@@ -21,7 +21,7 @@ static void end(void)
     shelf_tear_down();
 }
 
-TestSuite(mqtt_state, .init = start, .fini = end, .timeout = 120);
+TestSuite(mqtt_state, .init = start, .fini = end, .timeout = 900);
 
 /* ---- forms ------------------------------------------------------------------------------------------------------- */
 

@@ -9,7 +9,7 @@
 #include "outlet_lake_harness.h"
 #include "outlet/worker.h"
 
-TestSuite(outlet_lake, .init = set_up, .fini = tear_down, .timeout = 120);
+TestSuite(outlet_lake, .init = set_up, .fini = tear_down, .timeout = 900);
 
 /* ---- delivering ------------------------------------------------------------------------------------------- */
 

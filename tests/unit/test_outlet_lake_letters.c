@@ -12,7 +12,7 @@
 
 #define UNKNOWN_RENDERING 99
 
-TestSuite(outlet_lake_letters, .init = set_up, .fini = tear_down, .timeout = 120);
+TestSuite(outlet_lake_letters, .init = set_up, .fini = tear_down, .timeout = 900);
 
 /* ---- records that cannot be stored ------------------------------------------------------------------------ */
 

@@ -105,7 +105,7 @@ static struct column_batch *new_batch(struct image *image)
     return batch;
 }
 
-Test(parquet_faults, every_allocation, .timeout = 300)
+Test(parquet_faults, every_allocation, .timeout = 900)
 {
     static const enum table_codec codecs[] = {TABLE_CODEC_NONE, TABLE_CODEC_SNAPPY, TABLE_CODEC_NONE};
     struct image image;
@@ -136,7 +136,7 @@ Test(parquet_faults, every_allocation, .timeout = 300)
     bytes_free(&image.data);
 }
 
-Test(parquet_faults, every_write, .timeout = 300)
+Test(parquet_faults, every_write, .timeout = 900)
 {
     struct image image;
     struct column_batch *batch = new_batch(&image);

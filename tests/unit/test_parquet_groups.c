@@ -69,7 +69,7 @@ static bool distinct_with_nulls(size_t row, int64_t *value)
     return row % 5 != 0;
 }
 
-Test(parquet_groups, dictionary_or_not, .timeout = 120)
+Test(parquet_groups, dictionary_or_not, .timeout = 900)
 {
     int64_t list[64];
     size_t count = numbers(200000, distinct, list);
@@ -141,7 +141,7 @@ Test(parquet_groups, page_index)
 }
 
 /* Groups end at their size and at their number of rows; behind the index's ceiling they have none. */
-Test(parquet_groups, row_groups, .timeout = 120)
+Test(parquet_groups, row_groups, .timeout = 900)
 {
     enum { ROWS = 3000 };
     const struct column_field field = {"b", COLUMN_BOOL, 0, 0, 0};
@@ -202,7 +202,7 @@ static int many_chunks(size_t fails)
     return parquet_writer.finish(file_writer, &error);
 }
 
-Test(parquet_groups, the_page_index_has_a_ceiling, .timeout = 120)
+Test(parquet_groups, the_page_index_has_a_ceiling, .timeout = 900)
 {
     cr_assert(many_chunks(0) == 0);
     const struct slice footer = image_footer(&file_image);
