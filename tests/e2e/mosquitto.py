@@ -6,7 +6,7 @@ import signal
 import socket
 import subprocess
 
-from broker import free_ports
+from ports import free_ports
 from penstock import wait_until
 
 # Debian has it beside the system's programs, which are not on everybody's path.

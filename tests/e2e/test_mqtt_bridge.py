@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from broker import free_ports
+from ports import free_ports
 from mosquitto import Mosquitto
 from mqtt import V311
 from mqtt_publisher import Publisher
@@ -59,10 +59,10 @@ def test_bridge(pair, version):
     """With its notifications, which are messages that no pattern matches, and a topic in the other direction, which is refused."""
     server, broker = pair(version, "topic commands/# in 1", "topic plant/+ out 2")
     publish(broker, 0, 1000)
-    wait_until("all of them", lambda: numbers(server) == set(range(1000)), 30)
+    wait_until("all of them", lambda: numbers(server) == set(range(1000)), 60)
     done = subprocess.run(["mosquitto_pub", "-p", str(broker.port), "-q", "2", "-t", "plant/a", "-m", '{"n":1000}'], capture_output=True)
     assert done.returncode == 0, done.stderr
-    wait_until("QoS 2", lambda: 1000 in numbers(server), 30)
+    wait_until("QoS 2", lambda: 1000 in numbers(server), 60)
     assert server.metric("penstock_connections", 'source="mqtt"') == 1
     letters = [json.loads(line) for file in (server.data / "dead-letters").glob("*.jsonl") for line in file.read_text().splitlines()]
     assert letters and all(letter["stream"] == "unmapped" and "$SYS/broker/connection/" in letter["origin"] for letter in letters)
@@ -112,4 +112,4 @@ def test_bridge_of_many_clients(pair):
         thread.start()
     for thread in threads:
         thread.join()
-    wait_until("all of them", lambda: numbers(server) == set(range(4000)), 30)
+    wait_until("all of them", lambda: numbers(server) == set(range(4000)), 60)

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from broker import free_ports
+from ports import free_ports
 from certificates import Authority
 from mosquitto import Mosquitto
 from mqtt import V5, V311, Client, rows

@@ -6,9 +6,7 @@ By hand: `broker.py FOLDER [COUNT]` runs one broker, or COUNT of them, until Ctr
 
 import os
 import pathlib
-import random
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +16,7 @@ from confluent_kafka.admin import AdminClient
 
 from certificates import Authority
 from fetch import fetch
+from ports import free_ports
 
 CLUSTER_ID = "UGVuc3RvY2tUZXN0czEyMw"  # 16 bytes in base64, as Kafka wants it
 HEAP = "128m"
@@ -32,23 +31,6 @@ PASSWORDS = {"alice": "alice-secret", "bob": "bob-secret", "carol": "carol-secre
 CLIENT = "client"  # subject of the client certificate
 LISTENERS = ("plaintext", "sasl", "tls", "mutual", "controller")  # mutual: the client shows a certificate, too
 HOSTS = {"plaintext": "127.0.0.1", "sasl": "localhost", "tls": "localhost", "mutual": "localhost"}  # as clients are told
-
-
-def free_ports(count):
-    """Below the range that the kernel gives to outgoing connections: while a broker is down nobody else may sit on its port."""
-    least, most = 15000, int(pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
-    candidates = range(least, most) if most > least + 1000 else range(61001, 65535)
-    found = []
-    while len(found) < count:
-        port = random.SystemRandom().choice(candidates)
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-        if port not in found:
-            found.append(port)
-    return found
 
 
 def jaas(module, **options):

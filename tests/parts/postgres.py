@@ -9,11 +9,12 @@ import pathlib
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import time
+
+from ports import free_ports
 
 USER = "postgres"  # the superuser of each cluster, let in without a password
 START_PATIENCE = 60  # seconds
@@ -25,12 +26,6 @@ def installed():
     versions = sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda path: float(path.parts[-3]))
     assert versions, "no PostgreSQL is installed: apt-get install postgresql-15"
     return versions[-1].parent
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def keeper():
@@ -55,7 +50,7 @@ class Postgres:
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="pg-"))
         self.data = self.folder / "data"
         self.log = self.folder / "log"
-        self.port = free_port()
+        self.port = free_ports(1)[0]
         self.process = None
         self.settings = {"listen_addresses": "127.0.0.1", "unix_socket_directories": self.folder, "port": self.port, "shared_buffers": "64MB",
                          "max_connections": 100, "log_min_messages": "warning", "lc_messages": "C", "timezone": "UTC", **(settings or {})}
