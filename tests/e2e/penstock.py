@@ -20,7 +20,7 @@ LAKE_FILE = re.compile(r"^(?P<stream>[^+]+)\+(?P<gateway>[A-Za-z0-9._-]+)\.(?P<e
 Answer = collections.namedtuple("Answer", "status headers body")
 
 
-def wait_until(what, condition, seconds=15.0):
+def wait_until(what, condition, seconds=60.0):
     """The first true value of condition(); fails after `seconds`, saying what it waited for."""
     deadline = time.monotonic() + seconds
     while True:
@@ -32,7 +32,7 @@ def wait_until(what, condition, seconds=15.0):
         time.sleep(0.02)
 
 
-def request(port, method, path, body=None, headers=None, seconds=20):
+def request(port, method, path, body=None, headers=None, seconds=60):
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=seconds)
     try:
         connection.request(method, path, body, headers or {})
@@ -42,7 +42,7 @@ def request(port, method, path, body=None, headers=None, seconds=20):
         connection.close()
 
 
-def run_command(*arguments, seconds=20, **more):
+def run_command(*arguments, seconds=60, **more):
     return subprocess.run([BINARY, *arguments], capture_output=True, text=True, timeout=seconds, stdin=subprocess.DEVNULL, **more)
 
 
@@ -87,7 +87,7 @@ class Gateway:
                                             stderr=output, env={**os.environ, **self.environment}, start_new_session=True)
         return self
 
-    def start(self, seconds=20):
+    def start(self, seconds=60):
         self.spawn()
         try:
             wait_until("the banner", self._listening, seconds)
@@ -104,17 +104,17 @@ class Gateway:
         self.ports = ports
         return True
 
-    def ended(self, seconds=15):
+    def ended(self, seconds=60):
         """Waits for the end; the exit status (-9 for SIGKILL)."""
         code = self.process.wait(seconds)
         self.process = None
         return code
 
-    def stop(self, number=signal.SIGTERM, seconds=15):
+    def stop(self, number=signal.SIGTERM, seconds=60):
         self.process.send_signal(number)
         return self.ended(seconds)
 
-    def stop_cleanly(self, seconds=15):
+    def stop_cleanly(self, seconds=60):
         code = self.stop(seconds=seconds)
         assert code == 0, f"exit status {code}\n{self.said()}"
 
@@ -151,6 +151,11 @@ class Gateway:
     def ready(self):
         answer = self.admin("/readyz")
         return answer.status, json.loads(answer.body)
+
+    def full(self):
+        """Whether /readyz says that the journal is full."""
+        status, state = self.ready()
+        return status == 503 and any("is full" in condition["text"] for condition in state["conditions"])
 
     def metrics(self):
         """{'name{labels}': value}"""

@@ -115,7 +115,7 @@ def test_all_packet_ids(text):
 def test_acknowledgements_in_the_order_of_the_messages(text, version):
     """A mix of QoS 0, 1 and 2 and of releases, over slow commits: PUBACK and PUBREC in the order of PUBLISH, PUBCOMP in that of PUBREL (4.6)."""
     generator = random.Random(version)
-    client = connected(text, version, "order", seconds=30)
+    client = connected(text, version, "order", seconds=60)
     ids, released, expected, lines = itertools.count(1), [], [], []
     with client, slow_commits(text, "20ms"):
         for burst in range(20):
@@ -141,14 +141,16 @@ def test_acknowledgements_in_the_order_of_the_messages(text, version):
 
 
 def test_no_acknowledgement_before_the_commit(text):
-    with connected(text, V5, "patient", clean=False, session_expiry=60) as client, slow_commits(text, "1s"):
-        client.publish("text/a", "1", 1, 1)
-        client.publish("text/a", "2", 2, 2)
-        assert client.silent(0.7)
+    with connected(text, V5, "patient", clean=False, session_expiry=60) as client:
+        with siege.hanging_commits(text):
+            client.publish("text/a", "1", 1, 1)
+            client.publish("text/a", "2", 2, 2)
+            assert client.silent(0.7)
         client.expect(PUBACK, 1)
         client.expect(PUBREC, 2)
-        client.send(mqtt.pubrel(2))
-        assert client.silent(0.7)
+        with siege.hanging_commits(text):
+            client.send(mqtt.pubrel(2))
+            assert client.silent(0.7)
         client.expect(PUBCOMP, 2)
 
 
@@ -283,7 +285,7 @@ def test_receive_maximum_is_given_back(gateway):
 def test_more_than_the_limit_waits_before_5(gateway):
     """3.1.1 knows no Receive Maximum: nothing more is read, and nobody is closed."""
     with gateway("mqtt.max_in_flight=3", "lake.roll.every=100ms", config=TEXT) as server:
-        with connected(server, V311, "eager", seconds=30) as client, slow_commits(server, "50ms"):
+        with connected(server, V311, "eager", seconds=60) as client, slow_commits(server, "50ms"):
             client.send(*(mqtt.publish(V311, "text/a", str(id), 1, id) for id in range(1, 101)))
             for id in range(1, 101):
                 client.expect(PUBACK, id)

@@ -171,7 +171,7 @@ def test_end_is_durable_before_the_answer_to_the_next_start(gateway, journal):
     """The same where a session had ended by itself: it must not be there again after a kill, with its packet ids."""
     server = gateway("lake.roll.every=200ms", config=WILLS).start()
     with connected(server, V5, "reborn", session_expiry=600) as client, connected(server, V5, "other") as other, \
-            siege.injected(server, "pwrite64:delay_enter=1s", server.directory / "strace"):
+            siege.injected(server, "pwrite64:delay_enter=3s", server.directory / "strace"):
         client.publish("wills/reborn", "1", 2, 7)
         client.expect(PUBREC, 7)
         if journal == "at work":

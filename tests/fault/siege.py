@@ -170,7 +170,17 @@ def injected(gateway, fault, log):
         yield tracer
     finally:
         tracer.terminate()
-        tracer.communicate(timeout=10)
+        tracer.communicate(timeout=60)
+
+
+@contextlib.contextmanager
+def hanging_commits(gateway):
+    """No fdatasync ends before the block has ended, or the function that it gets is called: however slow the machine is."""
+    with injected(gateway, "fdatasync:delay_enter=600s", gateway.directory / "strace") as tracer:
+        try:
+            yield tracer.kill  # SIGTERM would wait for the calls that hang
+        finally:
+            tracer.kill()
 
 
 def injections(log):
