@@ -325,7 +325,7 @@ def patiently(gateway, what, condition, seconds):
         raise AssertionError(f"{error}; /readyz: {gateway.ready()}, lag {lag(gateway)}") from None
 
 
-def drained(gateway, seconds=30):
+def drained(gateway, seconds=120):
     """Waits until everything accepted is confirmed or a dead letter, nothing is held, and the metrics know of all of it."""
     def is_drained():
         page = gateway.metrics()
@@ -337,12 +337,12 @@ def drained(gateway, seconds=30):
     patiently(gateway, "the Kafka outlet to deliver everything", is_drained, seconds)
 
 
-def arrived(gateway, kafka, topic, number, seconds=30):
+def arrived(gateway, kafka, topic, number, seconds=120):
     """Waits until the topic holds so many messages."""
     patiently(gateway, f"{number} messages in {topic}", lambda: kafka.count(topic) >= number, seconds)
 
 
-def complaint(gateway, *words, seconds=30):
+def complaint(gateway, *words, seconds=120):
     """Waits until /readyz has a condition with all these words; all that it says of it."""
     def found():
         said = (json.dumps(condition, ensure_ascii=False) for condition in gateway.ready()[1]["conditions"])
@@ -351,7 +351,7 @@ def complaint(gateway, *words, seconds=30):
     return patiently(gateway, f"a condition with {words}", found, seconds)
 
 
-def content(gateway, seconds=30):
+def content(gateway, seconds=120):
     """Waits until /readyz has nothing to say any more."""
     patiently(gateway, "the last condition to go", lambda: gateway.ready()[1]["conditions"] == [], seconds)
 

@@ -209,7 +209,7 @@ class Refused(AssertionError):
 class Client:
     """One connection. Nothing is sent or read but what a test says."""
 
-    def __init__(self, port, version=V5, seconds=10, buffer=None):
+    def __init__(self, port, version=V5, seconds=60, buffer=None):
         self.version = version
         self.socket = socket.socket()
         if buffer:
@@ -351,7 +351,7 @@ class Client:
 
 # ---- what arrived ----
 
-def connected(gateway, version=V5, client_id="", seconds=10, **more):
+def connected(gateway, version=V5, client_id="", seconds=60, **more):
     """A client whose CONNECT was accepted."""
     client = Client(gateway.ports["mqtt"], version, seconds)
     try:
@@ -362,7 +362,7 @@ def connected(gateway, version=V5, client_id="", seconds=10, **more):
     return client
 
 
-def rows(gateway, count, folder=None, seconds=15):
+def rows(gateway, count, folder=None, seconds=60):
     """The lake's rows, once there are so many of them."""
     def there():
         found = lake_rows(gateway.lake, folder)
@@ -373,7 +373,7 @@ def rows(gateway, count, folder=None, seconds=15):
     return wait_until(f"{count} rows in the lake", there, seconds)
 
 
-def letters(gateway, count, seconds=15):
+def letters(gateway, count, seconds=60):
     """The dead letters in the order of their ids, once there are so many of them. One that is there again after a kill counts once."""
     def there():
         found = {}

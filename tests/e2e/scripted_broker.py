@@ -43,7 +43,7 @@ def properties_of(version, body):
 class Peer:
     """One connection of a gateway. Its packets are (type, flags, body)."""
 
-    def __init__(self, sock, seconds=15):
+    def __init__(self, sock, seconds=60):
         self.socket = sock
         self.socket.settimeout(seconds)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -176,7 +176,7 @@ class Peer:
 class ScriptedBroker:
     """Listens; accept() gives the next connection."""
 
-    def __init__(self, seconds=15, buffer=None):
+    def __init__(self, seconds=60, buffer=None):
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=16)
         if buffer:
             self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)

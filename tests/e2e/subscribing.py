@@ -27,7 +27,7 @@ def value(gateway, what, name="site", *labels):
     return gateway.metric(f"penstock_subscriber_{what}", f'broker="{name}"', *labels)
 
 
-def connected(gateway, name="site", seconds=15):
+def connected(gateway, name="site", seconds=60):
     wait_until(f"a session of {name}", lambda: value(gateway, "connected", name) == 1, seconds)
     return gateway
 
@@ -41,7 +41,7 @@ def condition(gateway, name="site"):
     return found[0]["text"] if found else None
 
 
-def degraded(gateway, *words, name="site", seconds=15):
+def degraded(gateway, *words, name="site", seconds=60):
     """Waits until /readyz says all the words of the broker; the text."""
     def there():
         text = condition(gateway, name)
@@ -52,5 +52,5 @@ def degraded(gateway, *words, name="site", seconds=15):
         raise AssertionError(f"{error}; it says {condition(gateway, name)!r}") from None
 
 
-def fine(gateway, name="site", seconds=15):
+def fine(gateway, name="site", seconds=60):
     wait_until(f"/readyz to say nothing of {name}", lambda: condition(gateway, name) is None, seconds)

@@ -193,7 +193,7 @@ def test_kill_while_letters_are_given_back_loses_none(gateway):
     assert "20000 letters in 4 files" in run_command("dead-letters", "replay", "--all", cwd=one.directory).stdout
     for least in (1, 5001, 10001):
         one.start()
-        wait_until("some records", lambda: one.metric("penstock_journal_sequence") >= least, 30)
+        wait_until("some records", lambda: one.metric("penstock_journal_sequence") >= least, 60)
         one.kill()
     one.start()
     wait_until("no file left", lambda: files(one) == [], 60)

@@ -45,7 +45,7 @@ def test_acknowledgements_that_nobody_reads(gateway):
 def test_client_that_never_reads_is_closed(gateway):
     """Answers that wait longer than mqtt.packet_timeout."""
     with gateway("mqtt.packet_timeout=1s", "lake.roll.every=200ms", config=TEXT) as server:
-        client = Client(server.ports["mqtt"], V311, seconds=30, buffer=4096)
+        client = Client(server.ports["mqtt"], V311, seconds=60, buffer=4096)
         with client:
             client.connect("deaf")
             with contextlib.suppress(BrokenPipeError, ConnectionResetError, TimeoutError):
@@ -97,8 +97,8 @@ def watches(server, events):
 
 def test_answers_of_all_kinds_in_one_round(gateway):
     """A client begins to read, says something, and is acknowledged something: all of it is found at one time."""
-    with gateway("lake.roll.every=200ms", config=TEXT) as server, connected(server, V311, "slow", seconds=30) as client, \
-            connected(server, V5, "other", seconds=30) as other:
+    with gateway("lake.roll.every=200ms", config=TEXT) as server, connected(server, V311, "slow", seconds=60) as client, \
+            connected(server, V5, "other", seconds=60) as other:
         expected = got = 0
         while not watches(server, select.EPOLLIN | select.EPOLLOUT):
             client.send(mqtt.PING * 4000)

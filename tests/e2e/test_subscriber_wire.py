@@ -397,7 +397,7 @@ def test_a_flood(gateway, version, qos):
                 taken = int(value(one, "batch_messages_sum"))
                 peer.pubacks(taken + 10_000)
         degraded(one, "127.0.0.1")
-        assert one.stop(seconds=30) == 0
+        assert one.stop(seconds=60) == 0
 
 
 @VERSIONS
@@ -417,7 +417,7 @@ def test_a_hundred_thousand_retained_messages(gateway, broker, version):
         assert memory(one) < before + 64, "MiB"
     found = wait_until("all messages", lambda: len(there := lake_rows(one.lake)) >= count and there, 60)
     assert len(found) == len(set(found)) == count
-    assert one.stop(seconds=30) == 0
+    assert one.stop(seconds=60) == 0
 
 
 __all__ = ["condition", "letters"]

@@ -26,7 +26,7 @@ def plain(body=BODY, line=LINE, *fields):
 class Wire:
     """One connection."""
 
-    def __init__(self, port, seconds=10):
+    def __init__(self, port, seconds=60):
         self.socket = socket.create_connection(("127.0.0.1", port), seconds)
         self.buffer = b""
 

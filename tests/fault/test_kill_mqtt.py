@@ -99,7 +99,7 @@ def test_kill_9_while_sessions_begin_and_end(gateway):
                     client.disconnect()
         one.kill()
         one.start()
-    found = rows(one, len(expected), seconds=30)
+    found = rows(one, len(expected), seconds=60)
     assert found == expected
     one.stop_cleanly(320)
 

@@ -40,7 +40,7 @@ def test_vanished_clients(gateway):
                 client.send(mqtt.publish(version, "wills/x", "half")[:number % 5])
                 client.vanish()
         assert in_use(server) > 0
-        wait_until("all to be gone", lambda: in_use(server) == 0, 30)
+        wait_until("all to be gone", lambda: in_use(server) == 0, 60)
         assert len(rows(server, 200)) == 200
         with connected(server, V311, "back") as client:
             client.ping()
@@ -53,7 +53,7 @@ def test_vanished_before_connect(gateway):
         before = descriptors(server)
         for number in range(100):
             Client(server.ports["mqtt"]).send(mqtt.connect(V5, "gone")[:number % 20]).vanish()
-        wait_until("all to be gone", lambda: in_use(server) == 0, 30)
+        wait_until("all to be gone", lambda: in_use(server) == 0, 60)
         wait_until("their descriptors to be free", lambda: descriptors(server) <= before)
 
 
@@ -66,9 +66,9 @@ def test_ten_thousand_opened_and_dropped(gateway):
         firsts = [b"", b"\x10", mqtt.connect(V311, "")[:9], mqtt.connect(V5, "same"), mqtt.connect(V311, "same", clean=False),
                   mqtt.connect(V5, "half") + mqtt.publish(V5, "wills/a", b"x" * 500, 1, 1)[:100]]
         for number in range(COUNT):
-            client = Client(server.ports["mqtt"], seconds=30).send(firsts[number % len(firsts)])
+            client = Client(server.ports["mqtt"], seconds=60).send(firsts[number % len(firsts)])
             client.reset() if number % 4 else client.socket.close()
-        wait_until("all to be gone", lambda: in_use(server) == 0, 30)
+        wait_until("all to be gone", lambda: in_use(server) == 0, 60)
         wait_until("their descriptors to be free", lambda: descriptors(server) <= before)
         assert resident(server) - memory < 32 << 20
         with connected(server, V5, "last") as client:
@@ -99,7 +99,7 @@ def test_ten_thousand_at_once(gateway):
                 client.ping()
             for client in clients:
                 client.socket.shutdown(socket.SHUT_WR)
-            wait_until("all to be gone", lambda: in_use(server) == 0, 30)
+            wait_until("all to be gone", lambda: in_use(server) == 0, 60)
     finally:
         for client in clients:
             client.socket.close()
