@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "command/command.h"
+#include "command/import.h"
 #include "command/import_options.h"
 #include "command/import_progress.h"
 #include "command/import_verify.h"
@@ -176,15 +177,8 @@ static void import_say_left(struct job *job, struct import_teller *teller, int a
     import_progress_note(teller, text.data);
 }
 
-/* The words lie one behind the other. */
-static void import_take_title(struct job_options *job, int argc, char **argv)
-{
-    job->title = argv[0];
-    job->title_size = (size_t)(argv[argc - 1] - argv[0]) + strlen(argv[argc - 1]) + 1;
-}
-
-static int import_work(
-    const struct import_options *options, int argc, char **argv, const char *shown, struct error *error)
+static int import_work(const struct import_options *options, int argc, char **argv,
+    const struct import_face *face, const char *shown, struct error *error)
 {
     struct import_teller teller;
     struct job_options job_options;
@@ -193,7 +187,8 @@ static int import_work(
 
     import_progress_open(&teller, options->progress);
     import_fill(&job_options, options, shown);
-    import_take_title(&job_options, argc, argv);
+    job_options.title = face->title;
+    job_options.title_size = face->title_size;
     job_options.context = &teller;
     if (job_open(&job, &job_options, options->explain, error))
         return -1;
@@ -221,7 +216,8 @@ static int import_print(int (*print)(struct bytes *text, struct error *error), s
     return 0;
 }
 
-static int import_run(struct import_options *options, int argc, char **argv, struct error *error)
+static int import_run(struct import_options *options, int argc, char **argv, const struct import_face *face,
+    struct error *error)
 {
     char password[IMPORT_PASSWORD_MAX];
     cleanup_bytes struct bytes shown;
@@ -232,27 +228,27 @@ static int import_run(struct import_options *options, int argc, char **argv, str
         return -1;
     if (!options->verify)
         import_catch_signals();
-    int result =
-        options->verify ? import_verify(options, error) : import_work(options, argc, argv, shown.data, error);
+    int result = options->verify ? import_verify(options, error)
+                                 : import_work(options, argc, argv, face, shown.data, error);
     explicit_bzero(password, sizeof password);
     return result;
 }
 
-static void import_complain(const struct error *error)
+static void import_complain(const struct import_face *face, const struct error *error)
 {
-    fputs("penstock import: ", stderr);
+    fprintf(stderr, "%s: ", face->name);
     import_say(stderr, error->text);
     fputc('\n', stderr);
 }
 
-int command_import(int argc, char **argv)
+int import_begin(int argc, char **argv, const struct import_face *face)
 {
     __attribute__((cleanup(import_options_free))) struct import_options options;
     struct error error;
     int result;
 
     if (import_options_parse(&options, argc, argv, &error)) {
-        import_complain(&error);
+        import_complain(face, &error);
         return COMMAND_USAGE;
     }
     if (options.help)
@@ -260,8 +256,20 @@ int command_import(int argc, char **argv)
     else if (options.print_types)
         result = import_print(pg_type_print, &error);
     else
-        result = import_run(&options, argc, argv, &error);
+        result = import_run(&options, argc, argv, face, &error);
     if (result)
-        import_complain(&error);
+        import_complain(face, &error);
     return result ? COMMAND_FAILED : COMMAND_OK;
+}
+
+size_t import_title_size(int argc, char **argv)
+{
+    return (size_t)(argv[argc - 1] - argv[0]) + strlen(argv[argc - 1]) + 1;
+}
+
+int command_import(int argc, char **argv)
+{
+    const struct import_face face = {"penstock import", argv[0], import_title_size(argc, argv)};
+
+    return import_begin(argc, argv, &face);
 }
