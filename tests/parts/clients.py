@@ -5,20 +5,16 @@
 program and state of its sources.
 """
 
-import fcntl
+import functools
 import hashlib
 import os
 import pathlib
 import shutil
-import subprocess
-import sys
-import tempfile
-import time
 
+import once
 from fetch import CACHE
 
 SOURCES = pathlib.Path(__file__).resolve().parents[1] / "e2e" / "clients"
-TRIES = 3
 PATIENCE = 900  # seconds for one try
 
 # tool, the library whose client it makes, how it is built in a copy of its sources, how it is run from there, what may go afterwards
@@ -41,37 +37,13 @@ def folder(name):
     return CACHE / f"client-{name}-{digest.hexdigest()[:12]}"
 
 
-def build_once(name, target):
-    """The tool's complaint, or None."""
-    _, _, build, _, rest = PROGRAMS[name]
-    half = pathlib.Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=CACHE))
-    try:
-        shutil.copytree(SOURCES / name, half, dirs_exist_ok=True)
-        environment = {key: value for key, value in os.environ.items() if key != "CARGO_TARGET_DIR"}
-        done = subprocess.run(build, cwd=half, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, text=True, errors="replace", timeout=PATIENCE)
-        if done.returncode:
-            return done.stdout
-        for part in rest:
-            shutil.rmtree(half / part, ignore_errors=True)
-        half.chmod(0o755)
-        half.rename(target)
-        return None
-    except subprocess.TimeoutExpired:
-        return f"not done within {PATIENCE} s"
-    finally:
-        shutil.rmtree(half, ignore_errors=True)
-
-
-def build(name, target):
-    for count in range(TRIES):
-        complaint = build_once(name, target)
-        if complaint is None:
-            return
-        print(f"clients: {name}: try {count + 1} of {TRIES} failed\n{complaint[-3000:]}", file=sys.stderr)
-        if count + 1 < TRIES:
-            time.sleep(5 * (count + 1))  # a network that is away comes back; nothing here can be waited for
-    raise RuntimeError(f"the client {name} cannot be built")
+def build(name, half):
+    _, _, words, _, rest = PROGRAMS[name]
+    shutil.copytree(SOURCES / name, half, dirs_exist_ok=True)
+    environment = {key: value for key, value in os.environ.items() if key != "CARGO_TARGET_DIR"}
+    once.run(words, PATIENCE, cwd=half, env=environment)
+    for part in rest:
+        shutil.rmtree(half / part, ignore_errors=True)
 
 
 def command(name):
@@ -81,11 +53,7 @@ def command(name):
     if not target.is_dir():
         if not shutil.which(tool):
             raise Missing(f"{library}: there is no {tool} to build its client with")
-        CACHE.mkdir(parents=True, exist_ok=True)
-        with open(CACHE / ".lock-clients", "w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            if not target.is_dir():
-                build(name, target)
+        once.folder(target, functools.partial(build, name))
     if not shutil.which(words[0]) and not (target / words[0]).exists():
         raise Missing(f"{library}: there is no {words[0]} to run its client with")
     return [str(target / word) if (target / word).exists() else word for word in words]
