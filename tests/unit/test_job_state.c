@@ -25,7 +25,7 @@ static void begin(void)
 {
     cr_assert_not_null(mkdtemp(folder));
     snprintf(target, sizeof target, "%s/made", folder);
-    cr_assert_eq(attempt_open(&attempt, target, &error), 0, "%s", error.text);
+    cr_assert_eq(attempt_open(&attempt, target, false, &error), 0, "%s", error.text);
 }
 
 static void end(void)
