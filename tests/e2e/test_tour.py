@@ -43,7 +43,7 @@ def test_tour(gateway, default_ports):
     assert json.loads(curl(line)) == {"accepted": 1}
     sent = re.search(r"-d '([^']*)'", line).group(1).encode()
     folder = one.data / "lake" / "readings"
-    wait_until("the reading in the lake", lambda: folder.exists() and lake_rows(one.lake) == [sent], 15)
+    wait_until("the reading in the lake", lambda: folder.exists() and lake_rows(one.lake) == [sent])
 
     second = one.send('{"sensor_id":"SENSOR_2","wattage":1}')
     assert one.stop(signal.SIGINT) == 0

@@ -48,7 +48,7 @@ class Load:
 
     def wait(self):
         """Until the gateway has hung up on all clients."""
-        _, complaint = self.process.communicate(timeout=30)
+        _, complaint = self.process.communicate(timeout=120)
         assert self.process.returncode == 0, complaint
 
     def stop(self):

@@ -126,7 +126,7 @@ def conflict(primary, table):
 def test_a_conflict_that_ends_the_snapshot_is_said(primary, run, tmp_path):
     server = following(primary, max_standby_streaming_delay="0", hot_standby_feedback="off")
     try:
-        one = run.begin(server, "--target", "made", "--format", "jsonl", "--where", SLOWLY, "parts")
+        one = run.begin(server, "--target", "made", "--format", "jsonl", "--where", SLOWLY.replace("0.002", "0.2"), "parts")
         wait_until("it reads", lambda: reads(server))
         conflict(primary, "parts")
         assert one.end() == 1
