@@ -64,7 +64,7 @@ def test_broker_down_at_start(weak, gateway):
     assert one.ready()[0] == 200
     begin = time.monotonic()
     one.stop_cleanly()
-    assert time.monotonic() - begin < 15, "a stop takes no longer than gateway.grace"
+    assert time.monotonic() - begin < 9, "a stop takes no longer than gateway.grace"
     one.start()
     broker.start()
     drained(one)

@@ -203,7 +203,7 @@ def test_keep_alive(hasty, version):
             client.send(mqtt.PING).expect(PINGRESP)
         last = time.monotonic()
         client.thrown_out(0x8D)
-        assert 1.4 < time.monotonic() - last < 6 and last - began >= 4
+        assert 1.4 < time.monotonic() - last < 15 and last - began >= 4
 
 
 def test_no_keep_alive_before_5(hasty):
@@ -218,7 +218,7 @@ def test_connect_timeout(hasty, first):
         began = time.monotonic()
         client.send(first)
         assert client.end() == []
-        assert 0.9 < time.monotonic() - began < 6
+        assert 0.9 < time.monotonic() - began < 9
 
 
 def test_connect_timeout_counts_from_the_beginning(hasty):
@@ -230,7 +230,7 @@ def test_connect_timeout_counts_from_the_beginning(hasty):
                 break
             client.send(bytes([byte]))
         assert client.end() == []
-        assert time.monotonic() - began < 6
+        assert time.monotonic() - began < 9
 
 
 @VERSIONS
@@ -244,7 +244,7 @@ def test_packet_timeout(hasty, version):
                 break
             client.send(bytes([byte]))
         client.thrown_out(0x80, 0x82, 0x83)
-        assert 0.9 < time.monotonic() - began < 8
+        assert 0.9 < time.monotonic() - began < 20
 
 
 def test_packets_in_any_pieces(shared):
