@@ -130,7 +130,7 @@ int pg_find_columns(struct pg_connection *connection, struct pg_list *list, stru
         bytes_add(&sql, "", 1, error))
         return -1;
     const char *values[] = {oids.data};
-    if (pg_query(connection, "looking for columns", sql.data, 1, values, &found, error))
+    if (pg_query(connection, "looking for columns", sql.data, 1, values, PG_ROWS(KEY + 1), &found, error))
         return -1;
     for (size_t i = 0; i < list->list.count; i++)
         if (attribute_set_table(connection, list, list->list.tables[i], found, error))

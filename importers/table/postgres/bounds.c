@@ -109,7 +109,8 @@ int pg_key_find(struct pg_connection *connection, const struct table *table, uin
     if (table->kind == TABLE_QUERY)
         return key_find_in_query(connection, table, name, ret_key, ret_found, error);
     snprintf(oid, sizeof oid, "%" PRIu64, table->parts[part].id);
-    if (pg_query(connection, BOUNDS_WHAT, key_facts, 2, (const char *const[]){oid, name}, &found, error))
+    if (pg_query(connection, BOUNDS_WHAT, key_facts, 2, (const char *const[]){oid, name}, PG_ROWS(4), &found,
+            error))
         return -1;
     *ret_found = PQntuples(found) > 0;
     if (!*ret_found)
@@ -122,10 +123,10 @@ int pg_key_find(struct pg_connection *connection, const struct table *table, uin
 /* ---- bounds ------------------------------------------------------------------------------------------------------ */
 
 static int bounds_query(struct pg_connection *connection, struct bytes *sql, int count,
-    const char *const *values, PGresult **ret_result, struct error *error)
+    const char *const *values, struct pg_shape shape, PGresult **ret_result, struct error *error)
 {
     return bytes_add(sql, "", 1, error) ||
-                   pg_query(connection, BOUNDS_WHAT, sql->data, count, values, ret_result, error)
+                   pg_query(connection, BOUNDS_WHAT, sql->data, count, values, shape, ret_result, error)
                ? -1
                : 0;
 }
@@ -143,7 +144,7 @@ int pg_bounds_histogram(struct pg_connection *connection, const struct table_par
             "WHERE s.schemaname = $1 AND s.tablename = $2 AND s.attname = $3 AND NOT s.inherited) AS bounds ORDER BY bounds.b%s",
             key->type->name, key->collation))
         return -1;
-    return bounds_query(connection, &sql, 3, values, ret_bounds, error);
+    return bounds_query(connection, &sql, 3, values, PG_ROWS(1), ret_bounds, error);
 }
 
 static int bounds_print_numbers(
@@ -179,7 +180,7 @@ static int bounds_find_ends(struct pg_connection *connection, const struct table
         (*bounds_distances[distance].condition &&
             bytes_print(&sql, error, "WHERE pg_catalog.isfinite(%s)", key->quoted)))
         return -1;
-    return bounds_query(connection, &sql, 0, NULL, ret_ends, error);
+    return bounds_query(connection, &sql, 0, NULL, PG_ROW(2), ret_ends, error);
 }
 
 static int bounds_even(struct pg_connection *connection, const struct table *table, uint32_t part,
@@ -200,7 +201,8 @@ static int bounds_even(struct pg_connection *connection, const struct table *tab
             "SELECT (%s)::pg_catalog.text AS bound FROM pg_catalog.unnest($1::pg_catalog.int8[]) AS s(g) ORDER BY s.g",
             bounds_distances[key->type->distance].text))
         return -1;
-    return bounds_query(connection, &sql, 1, (const char *const[]){numbers.data}, ret_bounds, error);
+    return bounds_query(
+        connection, &sql, 1, (const char *const[]){numbers.data}, PG_ROWS(1), ret_bounds, error);
 }
 
 static int bounds_quantiles(struct pg_connection *connection, const struct table *table, uint32_t part,
@@ -219,7 +221,8 @@ static int bounds_quantiles(struct pg_connection *connection, const struct table
             "WITHIN GROUP (ORDER BY %s)) AS b FROM %s) AS bounds WHERE bounds.b IS NOT NULL ORDER BY bounds.b",
             key->quoted, table->detail->parts[part]))
         return -1;
-    return bounds_query(connection, &sql, 1, (const char *const[]){shares.data}, ret_bounds, error);
+    return bounds_query(
+        connection, &sql, 1, (const char *const[]){shares.data}, PG_ROWS(1), ret_bounds, error);
 }
 
 int pg_bounds_measure(struct pg_connection *connection, const struct table *table, uint32_t part,

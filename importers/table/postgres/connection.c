@@ -182,12 +182,32 @@ int pg_run(struct pg_connection *connection, const char *what, const char *sql, 
     return pg_await_all(connection, what, &result, error);
 }
 
-int pg_query(struct pg_connection *connection, const char *what, const char *sql, int count,
-    const char *const *values, PGresult **ret_result, struct error *error)
+/* The caller takes values out of it without looking whether they are there. */
+static int query_check(struct pg_connection *connection, const char *what, const PGresult *result,
+    struct pg_shape shape, struct error *error)
 {
+    const int rows = PQntuples(result), fields = PQnfields(result);
+
+    if (fields == shape.fields && (shape.rows == rows || shape.rows == PG_ANY))
+        return 0;
+    connection->database.trouble = DATABASE_REFUSED;
+    return error_set(error, ERROR_FATAL,
+        "%s: %s: an answer of %d rows and %d columns, which no PostgreSQL would give; what is it that listens there?",
+        connection->database.where, what, rows, fields);
+}
+
+int pg_query(struct pg_connection *connection, const char *what, const char *sql, int count,
+    const char *const *values, struct pg_shape shape, PGresult **ret_result, struct error *error)
+{
+    cleanup_result PGresult *result = NULL;
+
     if (!PQsendQueryParams(connection->libpq, sql, count, NULL, values, NULL, NULL, 0))
         return pg_fail(connection, what, NULL, error);
-    return pg_await_all(connection, what, ret_result, error);
+    if (pg_await_all(connection, what, &result, error) || query_check(connection, what, result, shape, error))
+        return -1;
+    *ret_result = result;
+    result = NULL;
+    return 0;
 }
 
 static void *cancel_send(void *cancel)
@@ -238,7 +258,7 @@ static int session_ask(struct pg_connection *connection, struct error *error)
         "pg_catalog.has_function_privilege('pg_catalog.pg_control_system()', 'EXECUTE')";
     cleanup_result PGresult *result = NULL, *control = NULL;
 
-    if (pg_query(connection, "asking about the session", facts, 0, NULL, &result, error))
+    if (pg_query(connection, "asking about the session", facts, 0, NULL, PG_ROW(6), &result, error))
         return -1;
     connection->search_path = strdup(PQgetvalue(result, 0, 0));
     connection->schemas = strdup(PQgetvalue(result, 0, 1));
@@ -252,7 +272,7 @@ static int session_ask(struct pg_connection *connection, struct error *error)
         return 0;
     if (pg_query(connection, "asking who the server is",
             "SELECT system_identifier::pg_catalog.text FROM pg_catalog.pg_control_system()", 0, NULL,
-            &control, error))
+            PG_ROW(1), &control, error))
         return -1;
     connection->database.system = strtoull(PQgetvalue(control, 0, 0), NULL, 10);
     return 0;

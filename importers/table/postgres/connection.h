@@ -66,9 +66,17 @@ static inline void pg_text_free(char **text)
 /* One or several commands without results. `what` says for errors what was being done: "locking table x". */
 int pg_run(struct pg_connection *connection, const char *what, const char *sql, struct error *error);
 
-/* One statement with text parameters (NULL: NULL) and a result in text. */
+/* How many rows and columns a result has. */
+struct pg_shape {
+    int rows, fields;
+};
+#define PG_ANY (-1)
+#define PG_ROW(fields) ((struct pg_shape){1, (fields)})
+#define PG_ROWS(fields) ((struct pg_shape){PG_ANY, (fields)})
+
+/* One statement with text parameters (NULL: NULL) and a result in text. A result of another shape is an error. */
 int pg_query(struct pg_connection *connection, const char *what, const char *sql, int count,
-    const char *const *values, PGresult **ret_result, struct error *error);
+    const char *const *values, struct pg_shape shape, PGresult **ret_result, struct error *error);
 
 /* Waits for the first result of what was sent, whatever it is; NULL: there is none left. */
 int pg_await(struct pg_connection *connection, const char *what, PGresult **ret_result, struct error *error);

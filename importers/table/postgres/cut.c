@@ -146,7 +146,7 @@ static int cut_set_path(struct cut *cut, const char *path, struct error *error)
     if (cut->table->kind != TABLE_QUERY)
         return 0;
     return pg_query(cut->connection, "looking for bounds",
-        "SELECT pg_catalog.set_config('search_path', $1, false)", 1, &path, &ignored, error);
+        "SELECT pg_catalog.set_config('search_path', $1, false)", 1, &path, PG_ROW(1), &ignored, error);
 }
 
 int pg_plan(struct database_connection *connection, const struct table *table,

@@ -24,7 +24,7 @@ int pg_lag(struct database_connection *connection, struct database_lag *ret_lag,
 
     connection->trouble = DATABASE_FINE;
     if (pg_query(pg_connection_of(connection), "looking how far standbys are behind", lag_sql, 0, NULL,
-            &found, error))
+            PG_ROW(2), &found, error))
         return -1;
     const char *behind = pg_value(found, 0, 0);
     *ret_lag = (struct database_lag){

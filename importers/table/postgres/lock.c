@@ -87,7 +87,7 @@ static int lock_set_path(struct pg_connection *connection, struct error *error)
     const char *values[] = {connection->search_path};
 
     return pg_query(connection, "locking the tables", "SELECT pg_catalog.set_config('search_path', $1, true)",
-        1, values, &ignored, error);
+        1, values, PG_ROW(1), &ignored, error);
 }
 
 static int lock_look(struct pg_connection *connection, const struct table *table, const char *name,
@@ -134,8 +134,8 @@ void pg_lock_holder(struct pg_connection *connection, uint32_t oid, char *text, 
 
     snprintf(number, sizeof number, "%u", oid);
     *text = '\0';
-    if (pg_query(connection, "who holds the lock", who, 1, (const char *const[]){number}, &found, &ignored) ==
-            0 &&
+    if (pg_query(connection, "who holds the lock", who, 1, (const char *const[]){number}, PG_ROWS(3), &found,
+            &ignored) == 0 &&
         PQntuples(found) > 0)
         snprintf(text, size, " by pid %s (%s: %s)", PQgetvalue(found, 0, 0), PQgetvalue(found, 0, 2),
             PQgetvalue(found, 0, 1));

@@ -52,7 +52,8 @@ static int part_ask(
             version >= 120000 ? "LEFT JOIN pg_catalog.pg_am a ON a.oid = c.relam " : "") ||
         bytes_add(&sql, "", 1, error))
         return -1;
-    return pg_query(connection, "looking for partitions", sql.data, 1, &oids, ret_found, error);
+    return pg_query(
+        connection, "looking for partitions", sql.data, 1, &oids, PG_ROWS(READABLE + 1), ret_found, error);
 }
 
 static uint64_t part_number(const PGresult *found, int row, int field)
@@ -159,7 +160,7 @@ static int part_find_keys(struct pg_connection *connection, struct pg_list *list
 
     bytes_init(&oids, PG_LIST_TEXT);
     if (pg_oids(list, true, &oids, error) || pg_query(connection, "looking for keys", part_indexes, 1,
-                                                 (const char *const *)&oids.data, &found, error))
+                                                 (const char *const *)&oids.data, PG_ROWS(2), &found, error))
         return -1;
     for (size_t i = 0; i < list->list.count; i++) {
         struct table *table = list->list.tables[i];

@@ -29,7 +29,7 @@ static int query_parse(struct pg_connection *connection, const char *what, const
     cleanup_result PGresult *ignored = NULL, *prepared = NULL;
 
     if (pg_query(connection, what, "SELECT pg_catalog.set_config('search_path', $1, true)", 1, values,
-            &ignored, error))
+            PG_ROW(1), &ignored, error))
         return -1;
     if (!PQsendPrepare(connection->libpq, "", sql, 0, NULL))
         return pg_fail(connection, what, NULL, error);

@@ -150,7 +150,7 @@ static int relation_ask(struct pg_connection *connection, const struct pg_name *
         const char *values[] = {name->has_schema ? schema : NULL, folded ? name->name_folded : name->name,
             name->wild ? (views ? "true" : "false") : connection->schemas};
         if (pg_query(connection, "looking for tables", name->wild ? relation_wild : relation_exact, 3, values,
-                &found, error))
+                PG_ROWS(FILTERED + 1), &found, error))
             return -1;
         if (PQntuples(found) > 0)
             break;

@@ -141,7 +141,7 @@ static int hold_export(struct pg_connection *connection, struct snapshot *ret_sn
         "(extract(epoch FROM pg_catalog.clock_timestamp()) * 1000000)::pg_catalog.int8";
     cleanup_result PGresult *found = NULL;
 
-    if (pg_query(connection, SNAPSHOT_WHAT, export, 0, NULL, &found, error))
+    if (pg_query(connection, SNAPSHOT_WHAT, export, 0, NULL, PG_ROW(3), &found, error))
         return -1;
     snprintf(ret_snapshot->id, sizeof ret_snapshot->id, "%s", PQgetvalue(found, 0, 0));
     snprintf(ret_snapshot->position, sizeof ret_snapshot->position, "%s", PQgetvalue(found, 0, 1));
@@ -227,7 +227,7 @@ int pg_snapshot_adopt(struct database_connection *connection, const struct table
     connection->trouble = DATABASE_FINE;
     if (alone)
         return pg_query(own, "setting up the session",
-            "SELECT pg_catalog.set_config('search_path', $1, false)", 1, values, &ignored, error);
+            "SELECT pg_catalog.set_config('search_path', $1, false)", 1, values, PG_ROW(1), &ignored, error);
     if (pg_run(own, "adopting the snapshot", "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", error) ||
         adopt_snapshot(own, snapshot, error))
         return -1;
@@ -238,5 +238,5 @@ int pg_snapshot_adopt(struct database_connection *connection, const struct table
         return -1;
     }
     return pg_query(own, "setting up the session", "SELECT pg_catalog.set_config('search_path', $1, true)", 1,
-        values, &ignored, error);
+        values, PG_ROW(1), &ignored, error);
 }

@@ -144,8 +144,10 @@ static int type_round(struct pg_connection *connection, struct pg_list *list, st
     if (type_list(list, false, false, &oids, error))
         return -1;
     const char *values[] = {oids.data};
-    if (pg_query(connection, "looking for types", type_facts, 1, values, &found, error) ||
-        pg_query(connection, "looking for types' attributes", type_attributes, 1, values, &attributes, error))
+    if (pg_query(
+            connection, "looking for types", type_facts, 1, values, PG_ROWS(ELEMENT + 1), &found, error) ||
+        pg_query(connection, "looking for types' attributes", type_attributes, 1, values, PG_ROWS(5),
+            &attributes, error))
         return -1;
     for (size_t i = 0; i < count; i++) {
         if (list->nodes[i].known)
@@ -167,7 +169,8 @@ static int type_set_texts(struct pg_connection *connection, struct pg_list *list
     if (type_list(list, true, false, &oids, error) || type_list(list, true, true, &typmods, error))
         return -1;
     const char *values[] = {oids.data, typmods.data};
-    if (pg_query(connection, "naming types", type_texts, 2, values, &found, error))
+    if (pg_query(connection, "naming types", type_texts, 2, values,
+            (struct pg_shape){(int)list->nodes_count, 1}, &found, error))
         return -1;
     for (int row = 0; row < PQntuples(found); row++) {
         list->nodes[row].type->text = arena_text(&list->arena, PQgetvalue(found, row, 0), error);
