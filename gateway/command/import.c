@@ -3,12 +3,14 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <termios.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "command/command.h"
 #include "command/import.h"
 #include "command/import_options.h"
@@ -39,29 +41,54 @@ static void import_catch_signals(void)
 
 /* ---- the password -------------------------------------------------------------------------------------------------- */
 
+/* A line from the terminal; a signal ends the wait, however early it comes. Returns its length, 0: none, -1: stopped. */
+static ssize_t import_read_line(int terminal, char *line, size_t size)
+{
+    static const int numbers[] = {SIGINT, SIGTERM, SIGQUIT, SIGHUP};
+    const struct sigaction action = {.sa_handler = import_on_signal};
+    struct sigaction actions[sizeof numbers / sizeof *numbers];
+    struct pollfd input = {.fd = terminal, .events = POLLIN};
+    sigset_t blocked, before;
+    int ready = -1;
+
+    sigemptyset(&blocked);
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        sigaddset(&blocked, numbers[i]);
+    sigprocmask(SIG_BLOCK, &blocked, &before);
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        sigaction(numbers[i], &action, &actions[i]);
+    do
+        ready = ppoll(&input, 1, NULL, &before);
+    while (ready < 0 && errno == EINTR && !atomic_load(&import_stop));
+    const ssize_t length = ready > 0 ? read(terminal, line, size) : 0;
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        sigaction(numbers[i], &actions[i], NULL);
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    return atomic_load(&import_stop) ? -1 : length > 0 ? length : 0;
+}
+
 static int import_ask_password(char password[static IMPORT_PASSWORD_MAX], struct error *error)
 {
-    FILE *terminal = fopen("/dev/tty", "r+e");
+    cleanup_fd int terminal = open("/dev/tty", O_RDWR | O_CLOEXEC);
     struct termios before, quiet;
 
-    if (!terminal || tcgetattr(fileno(terminal), &before) != 0) {
-        if (terminal)
-            fclose(terminal);
+    if (terminal < 0 || tcgetattr(terminal, &before) != 0)
         return error_set(
             error, ERROR_REJECT, "--ask-password: there is no terminal to ask on; use --password-file");
-    }
     quiet = before;
     quiet.c_lflag &= ~(tcflag_t)ECHO;
-    fputs("Password: ", terminal);
-    fflush(terminal);
-    tcsetattr(fileno(terminal), TCSAFLUSH, &quiet);
-    const char *line = fgets(password, IMPORT_PASSWORD_MAX, terminal);
-    tcsetattr(fileno(terminal), TCSAFLUSH, &before);
-    fputc('\n', terminal);
-    fclose(terminal);
-    if (!line)
+    tcsetattr(terminal, TCSAFLUSH, &quiet);
+    dprintf(terminal, "Password: ");
+    const ssize_t length = import_read_line(terminal, password, IMPORT_PASSWORD_MAX);
+    tcsetattr(terminal, TCSAFLUSH, &before);
+    dprintf(terminal, "\n");
+    if (length < 0)
+        return error_set(error, ERROR_RETRY, "stopped; nothing was left behind");
+    if (length == 0)
         return error_set(error, ERROR_REJECT, "--ask-password: no password was given");
-    password[strcspn(password, "\n")] = '\0';
+    if (password[length - 1] != '\n')
+        return error_set(error, ERROR_REJECT, "--ask-password: it is too long");
+    password[length - 1] = '\0';
     return 0;
 }
 
