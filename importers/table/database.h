@@ -55,8 +55,6 @@ struct database_connection {
     const struct database_kind *kind;
     enum database_trouble trouble;
     bool standby;
-    bool
-        pooled; /* somebody stands between us and the server: settings and snapshots need one server connection each */
     uint32_t version; /* 150018 */
     uint64_t system; /* identifies the database's files, whatever its address; 0: not to be had */
     char where[DATABASE_WHERE_MAX]; /* "db.example:5432/telemetry", never a secret */
@@ -201,7 +199,7 @@ struct database_kind {
 
     /* ERROR_RETRY: not now; ERROR_FATAL: not this way. */
     int (*connect)(
-        const struct database *database, struct database_connection **ret_connection, struct error *error);
+        struct database *database, struct database_connection **ret_connection, struct error *error);
     void (*disconnect)(struct database_connection **connection);
     /* Whatever the connection does ends soon with ERROR_RETRY and DATABASE_STOPPED; so does all that is asked of it later. @thread any; safe in a
      * signal handler */

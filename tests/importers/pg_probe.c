@@ -121,9 +121,8 @@ static json_t *text_or_null(const char *text)
 
 static void say_connection(const struct database_connection *connection)
 {
-    say(json_pack("{sssssbsbsisI}", "connected", connection->where, "notice", kind->notice(database),
-        "standby", connection->standby, "pooled", connection->pooled, "version", (int)connection->version,
-        "system", (json_int_t)connection->system));
+    say(json_pack("{sssssbsisI}", "connected", connection->where, "notice", kind->notice(database), "standby",
+        connection->standby, "version", (int)connection->version, "system", (json_int_t)connection->system));
 }
 
 static void say_table(const struct table *one)

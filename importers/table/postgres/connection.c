@@ -247,6 +247,27 @@ void pg_connection_stop(struct database_connection *connection)
     (void)written; /* it is readable already, then */
 }
 
+/* ---- a connection, not made yet -------------------------------------------------------------------------------- */
+
+static int connection_new(
+    const struct database *database, struct database_connection **ret_connection, struct error *error)
+{
+    struct pg_connection *connection = calloc(1, sizeof *connection);
+    __attribute__((cleanup(pg_connection_close))) struct database_connection *made =
+        connection ? &connection->database : NULL;
+
+    if (!connection)
+        return error_set(error, ERROR_RETRY, "database: out of memory");
+    connection->database.kind = &database_postgres;
+    connection->stop = database->stop;
+    connection->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (connection->wake < 0)
+        return error_set_errno(error, ERROR_RETRY, "database: eventfd");
+    *ret_connection = made;
+    made = NULL;
+    return 0;
+}
+
 /* ---- the session ----------------------------------------------------------------------------------------------- */
 
 static int session_ask(struct pg_connection *connection, struct error *error)
@@ -263,8 +284,8 @@ static int session_ask(struct pg_connection *connection, struct error *error)
     connection->search_path = strdup(PQgetvalue(result, 0, 0));
     connection->schemas = strdup(PQgetvalue(result, 0, 1));
     connection->database.standby = *PQgetvalue(result, 0, 2) == 't';
-    connection->database.pooled =
-        strtol(PQgetvalue(result, 0, 3), NULL, 10) != PQbackendPID(connection->libpq);
+    connection->server = (int)strtol(PQgetvalue(result, 0, 3), NULL, 10);
+    connection->pooled = connection->server != PQbackendPID(connection->libpq);
     connection->sql_ascii = strcmp(PQgetvalue(result, 0, 4), "SQL_ASCII") == 0;
     if (!connection->search_path || !connection->schemas)
         return error_set(error, ERROR_RETRY, "%s: out of memory", connection->database.where);
@@ -276,6 +297,57 @@ static int session_ask(struct pg_connection *connection, struct error *error)
         return -1;
     connection->database.system = strtoull(PQgetvalue(control, 0, 0), NULL, 10);
     return 0;
+}
+
+static int session_refuse_pool(struct pg_connection *connection, struct error *error)
+{
+    connection->database.trouble = DATABASE_REFUSED;
+    return error_set(error, ERROR_FATAL,
+        "database %s: a connection pooler is before the server, and gives the server's connections to others between transactions; "
+        "an import needs its own, for settings and snapshot: give host and port of the server itself, or a pool of whole sessions "
+        "(pgbouncer: pool_mode=session)",
+        connection->database.where);
+}
+
+static int session_ask_server(struct pg_connection *connection, int *ret_server, struct error *error)
+{
+    cleanup_result PGresult *found = NULL;
+
+    if (pg_query(connection, "asking who the server is", "SELECT pg_catalog.pg_backend_pid()", 0, NULL,
+            PG_ROW(1), &found, error))
+        return -1;
+    *ret_server = (int)strtol(PQgetvalue(found, 0, 0), NULL, 10);
+    return 0;
+}
+
+int pg_session_check(struct pg_connection *connection, struct error *error)
+{
+    int server;
+
+    if (!connection->pooled)
+        return 0;
+    if (session_ask_server(connection, &server, error))
+        return -1;
+    return server == connection->server ? 0 : session_refuse_pool(connection, error);
+}
+
+/* Before anything is set in a session that others would go on with. A pooler that gives a second connection of ours the same process of the server has taken it from
+ * the first one. One that does so only later is found out by pg_session_check(). */
+static int session_look_at_pool(
+    struct pg_connection *connection, struct database *database, struct error *error)
+{
+    if (!connection->pooled || atomic_exchange(&database->pool_known, true))
+        return 0;
+    __attribute__((cleanup(pg_connection_close))) struct database_connection *other = NULL;
+    struct error ignored; /* a pool that has no second one has not taken the first one away */
+    int server;
+
+    if (connection_new(database, &other, error))
+        return -1;
+    struct pg_connection *second = pg_connection_of(other);
+    if (pg_connect(second, database->address, &ignored) || session_ask_server(second, &server, &ignored))
+        return is_stopped(connection) ? pg_fail_stopped(connection, "connecting", error) : 0;
+    return server == connection->server ? session_refuse_pool(connection, error) : 0;
 }
 
 static int session_set(struct pg_connection *connection, struct error *error)
@@ -298,7 +370,7 @@ static int session_set(struct pg_connection *connection, struct error *error)
                                                                                                           : 0;
 }
 
-static int session_begin(struct pg_connection *connection, struct error *error)
+static int session_begin(struct pg_connection *connection, struct database *database, struct error *error)
 {
     const int version = PQserverVersion(connection->libpq);
 
@@ -313,24 +385,20 @@ static int session_begin(struct pg_connection *connection, struct error *error)
     }
     if (PQsetnonblocking(connection->libpq, 1))
         return pg_fail(connection, "setting up the connection", NULL, error);
-    return session_ask(connection, error) || session_set(connection, error) ? -1 : 0;
+    return session_ask(connection, error) || session_look_at_pool(connection, database, error) ||
+                   session_set(connection, error)
+               ? -1
+               : 0;
 }
 
 int pg_connection_open(
-    const struct database *database, struct database_connection **ret_connection, struct error *error)
+    struct database *database, struct database_connection **ret_connection, struct error *error)
 {
-    struct pg_connection *connection = calloc(1, sizeof *connection);
-    __attribute__((cleanup(pg_connection_close))) struct database_connection *made =
-        connection ? &connection->database : NULL;
+    __attribute__((cleanup(pg_connection_close))) struct database_connection *made = NULL;
 
-    if (!connection)
-        return error_set(error, ERROR_RETRY, "database: out of memory");
-    connection->database.kind = &database_postgres;
-    connection->stop = database->stop;
-    connection->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (connection->wake < 0)
-        return error_set_errno(error, ERROR_RETRY, "database: eventfd");
-    if (pg_connect(connection, database->address, error) || session_begin(connection, error))
+    if (connection_new(database, &made, error) ||
+        pg_connect(pg_connection_of(made), database->address, error) ||
+        session_begin(pg_connection_of(made), database, error))
         return -1;
     *ret_connection = made;
     made = NULL;

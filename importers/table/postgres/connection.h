@@ -19,6 +19,7 @@
 struct database {
     struct pg_address *address;
     const atomic_bool *stop; /* NULL: none */
+    atomic_bool pool_known; /* a pooler is before the server, and it has been looked at */
 };
 
 struct pg_read_state; /* read.c: what is kept from split to split */
@@ -33,6 +34,8 @@ struct pg_connection {
     char *search_path; /* as the user has it */
     char *schemas; /* what of it is there, as the text of an array */
     bool sql_ascii;
+    int server; /* pid of the server's process */
+    bool pooled; /* somebody stands between us and it: another one may answer next time */
     struct pg_read_state *reading;
 };
 
@@ -42,7 +45,7 @@ static inline struct pg_connection *pg_connection_of(struct database_connection 
 }
 
 int pg_connection_open(
-    const struct database *database, struct database_connection **ret_connection, struct error *error);
+    struct database *database, struct database_connection **ret_connection, struct error *error);
 void pg_connection_close(struct database_connection **connection);
 void pg_connection_stop(struct database_connection *connection);
 
@@ -95,6 +98,9 @@ void pg_trim(char *text);
 
 /* Until the socket is ready for events, or until the deadline (milliseconds from now; -1: none). 1: ready, 0: too late, -1: stopped. */
 int pg_wait_socket(struct pg_connection *connection, short events, int timeout);
+
+/* Is it still the process that the session was set up with? Asked in a transaction, which stays with one. */
+int pg_session_check(struct pg_connection *connection, struct error *error);
 
 /* Asks the server to end what it is doing. */
 void pg_cancel(struct pg_connection *connection);

@@ -97,7 +97,7 @@ static int hold_begin(struct pg_connection *connection, const struct table_list 
 {
     if (pg_run(connection, SNAPSHOT_WHAT, "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY", error))
         return -1;
-    return pg_lock_all(connection, list, 0, error);
+    return pg_session_check(connection, error) || pg_lock_all(connection, list, 0, error) ? -1 : 0;
 }
 
 /* A table, or its schema, that was there when it was described, and is not any more. */
@@ -229,7 +229,7 @@ int pg_snapshot_adopt(struct database_connection *connection, const struct table
         return pg_query(own, "setting up the session",
             "SELECT pg_catalog.set_config('search_path', $1, false)", 1, values, PG_ROW(1), &ignored, error);
     if (pg_run(own, "adopting the snapshot", "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", error) ||
-        adopt_snapshot(own, snapshot, error))
+        adopt_snapshot(own, snapshot, error) || pg_session_check(own, error))
         return -1;
     if (pg_lock_all(own, list, options->lock_wait, error)) {
         if (connection->trouble == DATABASE_BUSY)
