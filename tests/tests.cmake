@@ -95,6 +95,9 @@ penstock_test(inflate decode)
 
 penstock_test(checksum table)
 penstock_test(pace table)
+penstock_test(manifest_read table)
+penstock_test(verify_files table)
+target_link_options(test_verify_files PRIVATE -Wl,--wrap=fdopendir,--wrap=pread)
 
 # The reader of PostgreSQL's COPY; its tests share a harness.
 foreach(name pg_copy pg_decode pg_faults pg_golden pg_nested pg_type)

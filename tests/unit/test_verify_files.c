@@ -1,0 +1,242 @@
+/* verify_files: files that are as a manifest says, and all the ways in which they are not */
+#include <criterion/criterion.h>
+#include <dirent.h>
+#include <errno.h>
+#include <ftw.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/crc32c.h"
+#include "table/verify.h"
+
+#define TOLD_MAX 2000
+#define PATH_SIZE 300
+#define COUNT(array) (sizeof(array) / sizeof *(array))
+
+static char folder[] = "/tmp/verify-XXXXXX";
+static char told[TOLD_MAX]; /* the sentences, without the folder, each with a line end */
+static struct verify_files found;
+static struct error error;
+
+/* ---- calls that fail --------------------------------------------------------------------------------------------- */
+
+static const char *failing = "";
+
+static bool fails(const char *call)
+{
+    errno = EIO;
+    return strcmp(failing, call) == 0;
+}
+
+ssize_t __real_pread(int fd, void *data, size_t size, off_t at);
+ssize_t __wrap_pread(int fd, void *data, size_t size, off_t at);
+ssize_t __wrap_pread(int fd, void *data, size_t size, off_t at)
+{
+    return fails("pread") ? -1 : __real_pread(fd, data, size, at);
+}
+
+DIR *__real_fdopendir(int fd);
+DIR *__wrap_fdopendir(int fd);
+DIR *__wrap_fdopendir(int fd)
+{
+    return fails("fdopendir") ? NULL : __real_fdopendir(fd);
+}
+
+/* ---- what there is ----------------------------------------------------------------------------------------------- */
+
+/* "one", with two files and a split without rows; "two", with one. */
+static struct manifest_file files[] = {
+    {.name = "part-0", .rows = 1, .bytes = 5}, {.name = "part-1", .rows = 2, .bytes = 6}, {.name = NULL}};
+static struct manifest_file others[] = {{.name = "part-0", .rows = 1, .bytes = 5}};
+static struct manifest_table tables[] = {
+    {.schema = "public", .name = "one", .directory = "one", .files = files, .files_count = COUNT(files)},
+    {.schema = "public", .name = "two", .directory = "two", .files = others, .files_count = COUNT(others)}};
+static struct manifest manifest = {.folder = folder, .tables = tables, .tables_count = COUNT(tables)};
+
+static char *in_folder(const char *name)
+{
+    static char paths[2][PATH_SIZE]; /* in turn */
+    static int turn;
+
+    turn = !turn;
+    snprintf(paths[turn], PATH_SIZE, "%s/%s", folder, name);
+    return paths[turn];
+}
+
+static void write_file(const char *name, const char *text)
+{
+    FILE *file = fopen(in_folder(name), "w");
+
+    cr_assert_not_null(file);
+    fputs(text, file);
+    cr_assert_eq(fclose(file), 0);
+}
+
+static void begin(void)
+{
+    static char path[PATH_SIZE];
+
+    cr_assert_not_null(mkdtemp(folder));
+    cr_assert(mkdir(in_folder("one"), 0700) == 0 && mkdir(in_folder("two"), 0700) == 0);
+    write_file("one/part-0", "first");
+    write_file("one/part-1", "second");
+    write_file("two/part-0", "third");
+    write_file("one/_SUCCESS", "");
+    write_file("two/_SUCCESS", "");
+    write_file("manifest.json", "{}");
+    snprintf(path, sizeof path, "%s", in_folder("manifest.json"));
+    manifest.path = path;
+    files[0].crc32c = crc32c(0, "first", 5);
+    files[1].crc32c = crc32c(0, "second", 6);
+    others[0].crc32c = crc32c(0, "third", 5);
+}
+
+static int forget(const char *path, const struct stat *status, int kind, struct FTW *at)
+{
+    (void)status;
+    (void)kind;
+    (void)at;
+    return remove(path);
+}
+
+static void end(void)
+{
+    cr_assert_eq(nftw(folder, forget, 8, FTW_DEPTH | FTW_PHYS), 0);
+}
+
+TestSuite(verify_files, .init = begin, .fini = end);
+
+static void tell(void *context, const char *sentence)
+{
+    const size_t used = strlen(told);
+
+    cr_assert_eq(context, &found);
+    cr_assert(strncmp(sentence, folder, strlen(folder)) == 0, "%s", sentence);
+    snprintf(told + used, sizeof told - used, "%s\n", sentence + strlen(folder) + 1);
+}
+
+static void expect(uint64_t good, uint64_t differing, const char *sentences)
+{
+    const struct verify_teller teller = {tell, &found};
+
+    *told = '\0';
+    cr_assert_eq(verify_files(&manifest, &teller, &found, &error), 0);
+    cr_assert_str_eq(told, sentences);
+    cr_assert_eq(found.files, good);
+    cr_assert_eq(found.differing, differing);
+}
+
+Test(verify_files, as_they_were)
+{
+    expect(3, 0, "");
+    cr_assert_eq(found.bytes, 16);
+}
+
+Test(verify_files, in_one_directory_with_the_manifest)
+{
+    manifest.tables_count = 1;
+    tables[0].directory = "";
+    write_file("part-0", "first");
+    write_file("part-1", "second");
+    write_file("_SUCCESS", "");
+    cr_assert(rename(in_folder("one"), in_folder("part-2")) == 0);
+    manifest.path = "manifest.json";
+    write_file("kept.json", "{}");
+    const struct verify_teller teller = {tell, &found};
+    cr_assert_eq(verify_files(&manifest, &teller, &found, &error), 0);
+    cr_assert_eq(found.files, 2);
+    cr_assert_eq(found.differing, 3, "%s", told);
+    cr_assert(strstr(told, "part-2: it is none of the import's") &&
+              strstr(told, "kept.json: it is none of the import's") &&
+              strstr(told, "two: it is none of the import's"));
+}
+
+Test(verify_files, bytes)
+{
+    char sentence[200];
+
+    write_file("one/part-0", "fIrst");
+    snprintf(sentence, sizeof sentence,
+        "one/part-0: its bytes are others: CRC32C %08x, the manifest says %08x\n", crc32c(0, "fIrst", 5),
+        files[0].crc32c);
+    expect(2, 1, sentence);
+}
+
+Test(verify_files, sizes)
+{
+    write_file("one/part-1", "second and more");
+    expect(2, 1, "one/part-1: it has 15 bytes, the manifest says 6\n");
+}
+
+Test(verify_files, missing)
+{
+    cr_assert(unlink(in_folder("one/part-1")) == 0 && unlink(in_folder("two/_SUCCESS")) == 0);
+    expect(2, 2, "one/part-1: it is missing\ntwo/_SUCCESS: it is missing\n");
+}
+
+Test(verify_files, no_files)
+{
+    cr_assert(unlink(in_folder("one/part-0")) == 0 && mkdir(in_folder("one/part-0"), 0700) == 0);
+    cr_assert(unlink(in_folder("one/part-1")) == 0 && mkfifo(in_folder("one/part-1"), 0600) == 0);
+    cr_assert(unlink(in_folder("two/part-0")) == 0 && symlink("/etc/passwd", in_folder("two/part-0")) == 0);
+    expect(0, 3,
+        "one/part-0: it is no file\none/part-1: it is no file\ntwo/part-0: it cannot be read: "
+        "Too many levels of symbolic links\n");
+}
+
+Test(verify_files, a_directory_that_is_gone)
+{
+    cr_assert_eq(rename(in_folder("two"), in_folder("\033[2J\xff")), 0);
+    expect(2, 2, "two: it is missing\n\\x1B[2J\\xFF: it is none of the import's\n");
+}
+
+Test(verify_files, a_directory_that_is_none)
+{
+    tables[1].directory = "manifest.json";
+    expect(2, 2, "manifest.json: Not a directory\ntwo: it is none of the import's\n");
+}
+
+Test(verify_files, no_directory_at_all)
+{
+    char moved[sizeof folder + 6];
+
+    snprintf(moved, sizeof moved, "%s.moved", folder);
+    cr_assert_eq(rename(folder, moved), 0);
+    expect(0, 3, "one: it is missing\ntwo: it is missing\n: it is missing\n");
+    cr_assert_eq(rename(moved, folder), 0);
+}
+
+Test(verify_files, what_the_disk_refuses)
+{
+    failing = "pread";
+    expect(0, 3,
+        "one/part-0: it cannot be read: Input/output error\n"
+        "one/part-1: it cannot be read: Input/output error\n"
+        "two/part-0: it cannot be read: Input/output error\n");
+    failing = "fdopendir";
+    expect(3, 3,
+        "one: it cannot be listed: Input/output error\ntwo: it cannot be listed: Input/output error\n"
+        ": it cannot be listed: Input/output error\n");
+}
+
+static void tell_alone(void *context, const char *sentence)
+{
+    (void)context;
+    cr_assert_str_eq(sentence, "File name too long");
+}
+
+/* More than a sentence may have: what is wrong is said all the same. */
+Test(verify_files, a_name_of_any_length)
+{
+    static char endless[9 * PATH_MAX];
+    const struct verify_teller teller = {tell_alone, NULL};
+
+    memset(endless, 'x', sizeof endless - 1);
+    manifest.folder = endless;
+    cr_assert_eq(verify_files(&manifest, &teller, &found, &error), 0);
+    cr_assert_eq(found.differing, 3);
+}
