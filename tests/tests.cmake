@@ -96,6 +96,7 @@ penstock_test(inflate decode)
 penstock_test(checksum table)
 penstock_test(pace table)
 penstock_test(manifest_read table)
+penstock_test(job_pace table)
 penstock_test(verify_files table)
 target_link_options(test_verify_files PRIVATE -Wl,--wrap=fdopendir,--wrap=pread)
 
