@@ -29,7 +29,7 @@ struct database_login {
     const char *password; /* from a prompt; beats the file */
     const char *password_file; /* of this one password */
     const char *tls_mode, *tls_ca, *tls_certificate, *tls_key;
-    unsigned connect_timeout; /* seconds, for one host; 0: 30 */
+    unsigned connect_timeout; /* seconds, for one address; 0: 30 */
     const atomic_bool *
         stop; /* a signal handler may set it, and all connections are stopped, also those that are being made */
 };

@@ -265,6 +265,9 @@ static int connect_ask(struct connecting *at, struct error *error)
     if (at->patience > 0 && at->patience < CONNECT_TIMEOUT_LEAST * 1000)
         at->patience = CONNECT_TIMEOUT_LEAST * INT64_C(1000);
     connect_list(at, hosts, hostaddrs, ports);
+    for (const PQconninfoOption *one = options; one->keyword; one++)
+        if (one->val && *one->dispchar == '*')
+            explicit_bzero(one->val, strlen(one->val));
     PQconninfoFree(options);
     return 0;
 }
