@@ -63,7 +63,7 @@ def rows(folder):
 @pytest.mark.parametrize("hosts", ("host=127.0.0.1,127.0.0.1", "hostaddr=127.0.0.1,127.0.0.1", "host=nowhere,nowhere hostaddr=127.0.0.1,127.0.0.1"))
 def test_an_address_that_does_not_answer_is_passed(database, table, run, tmp_path, hosts):
     with black_hole() as hole:
-        run(address_of(database, hosts, f"{hole},{database.server.port}", "connect_timeout=2"), "t")
+        run(address_of(database, hosts, f"{hole},{database.server.port}", "connect_timeout=6"), "t")
     assert rows(tmp_path) == ROWS
 
 
@@ -74,7 +74,7 @@ def test_addresses_of_one_name(database, table, run, tmp_path):
     hosts = tmp_path / "hosts"
     hosts.write_text("127.0.0.1 many.test\n127.0.0.2 many.test\n")
     with black_hole() as hole, Proxy(database.server.port, ("127.0.0.2", hole)):
-        address = address_of(database, "host=many.test", hole, "connect_timeout=2", "sslmode=disable")
+        address = address_of(database, "host=many.test", hole, "connect_timeout=6", "sslmode=disable")
         subprocess.run(["unshare", "-m", "sh", "-c", 'mount --bind "$1" /etc/hosts && shift && exec "$@"', "sh", hosts, BINARY, "import", "--connect", address,
                         "--target", "made", "--format", "jsonl", "t"], check=True, cwd=tmp_path, stdin=subprocess.DEVNULL, timeout=120)
     assert rows(tmp_path) == ROWS
