@@ -134,9 +134,8 @@ static int connect_begin(
 {
     struct pg_connection *connection = at->connection;
     const struct connect_place none = {.host = NULL};
-    const char *keywords[PG_ADDRESS_MAX + CONNECT_OVERRIDES + 1] = {NULL},
-                                                              *values[PG_ADDRESS_MAX + CONNECT_OVERRIDES +
-                                                                      1] = {NULL};
+    const char *keywords[PG_ADDRESS_MAX + CONNECT_OVERRIDES + 1] = {NULL};
+    const char *values[PG_ADDRESS_MAX + CONNECT_OVERRIDES + 1] = {NULL};
     size_t count = 0;
 
     place = place ? place : &none;
