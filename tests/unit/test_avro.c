@@ -8,6 +8,7 @@
 
 #include "lake/format/avro_schema.h"
 #include "lake/format/avro_value.h"
+#include "failing_malloc.h"
 #include "lake/format/table_file.h"
 
 #define SYNC 16
@@ -15,34 +16,6 @@
 #define VALUES_MAX (48u << 20)
 
 static struct error error;
-
-/* ---- memory that ends at the nth allocation ------------------------------------------------------------------------------- */
-
-static size_t allocations, fail_at;
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *data, size_t size);
-
-static bool fails(void)
-{
-    return fail_at && ++allocations == fail_at;
-}
-
-void *__wrap_malloc(size_t size)
-{
-    return fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return fails() ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *data, size_t size)
-{
-    return fails() ? NULL : __real_realloc(data, size);
-}
 
 /* ---- a file in memory -------------------------------------------------------------------------------------------------- */
 

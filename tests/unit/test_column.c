@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <stdlib.h>
 
+#include "failing_malloc.h"
 #include "lake/column.h"
 
 #define VALUES_MAX (1u << 20)
@@ -10,34 +11,6 @@
 #define cleanup_batch __attribute__((cleanup(column_batch_free)))
 
 static struct error error;
-
-/* ---- memory that ends at the nth allocation ------------------------------------------------------------------------------- */
-
-static size_t allocations, fail_at;
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *data, size_t size);
-
-static bool fails(void)
-{
-    return fail_at && ++allocations == fail_at;
-}
-
-void *__wrap_malloc(size_t size)
-{
-    return fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return fails() ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *data, size_t size)
-{
-    return fails() ? NULL : __real_realloc(data, size);
-}
 
 /* ---- batches --------------------------------------------------------------------------------------------------------------- */
 
@@ -337,6 +310,24 @@ Test(column, memory_that_ends)
         cr_assert(result || at > 2 * count);
     }
     add_row(batch, 1);
+}
+
+Test(column, long_values_give_their_memory_back)
+{
+    const struct column_field field = {.name = "a", .type = COLUMN_BYTES};
+    cleanup_batch struct column_batch *batch = batch_new(&field, 1, 2 * COLUMN_VALUES_KEPT);
+    const struct column *column = batch->columns;
+    const size_t lengths[] = {1000, COLUMN_VALUES_KEPT + 1};
+    char *value = calloc(1, lengths[1]);
+
+    for (size_t i = 0; i < 2; i++) {
+        cr_assert_eq(column_add_bytes(batch->columns, value, lengths[i], &error), 0);
+        column_batch_end_row(batch);
+        cr_assert(column->values.capacity >= lengths[i]);
+        column_batch_clear(batch);
+        cr_assert_eq(column->values.capacity > 0, i == 0);
+    }
+    free(value);
 }
 
 Test(column, lists_that_cannot_grow)

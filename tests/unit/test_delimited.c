@@ -1,5 +1,5 @@
 /* delimited, style ISO: RFC 4180, values that look like NULL, long values, and what is refused */
-#include "text_harness.h"
+#include "delimited_harness.h"
 
 #include <stdlib.h>
 
@@ -8,22 +8,6 @@
 static const struct delimited_options csv = {
     .field = ',', .quoting = DELIMITED_QUOTE_NEEDED, .enclosure = '"', .header = true};
 static const struct column_field one_string[] = {{.name = "s", .type = COLUMN_STRING}};
-static const struct column_field two_strings[] = {
-    {.name = "a", .type = COLUMN_STRING}, {.name = "b", .type = COLUMN_STRING}};
-
-static void begin(struct text_table *table, const struct delimited_options *options,
-    const struct column_field *fields, size_t fields_count)
-{
-    text_begin(table, &delimited_writer, fields, fields_count);
-    table->options.delimited = options;
-}
-
-static void add_two(struct text_table *table, const char *a, const char *b)
-{
-    text_add(table, 0, a);
-    text_add(table, 1, b);
-    column_batch_end_row(table->batch);
-}
 
 /* ---- ISO ---------------------------------------------------------------------------------------------------- */
 

@@ -1,5 +1,5 @@
 /* delimited, style Java: Sqoop's text byte for byte against its own rules written down slowly; dropped delimiters in both styles */
-#include "text_harness.h"
+#include "delimited_harness.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,23 +11,6 @@ static const struct delimited_options sqoop = {.field = ',',
     .style = DELIMITED_JAVA,
     .null_string = {"null", 4},
     .null_other = {"null", 4}};
-
-static const struct column_field two_strings[] = {
-    {.name = "a", .type = COLUMN_STRING}, {.name = "b", .type = COLUMN_STRING}};
-
-static void begin(struct text_table *table, const struct delimited_options *options,
-    const struct column_field *fields, size_t fields_count)
-{
-    text_begin(table, &delimited_writer, fields, fields_count);
-    table->options.delimited = options;
-}
-
-static void add_two(struct text_table *table, const char *a, const char *b)
-{
-    text_add(table, 0, a);
-    text_add(table, 1, b);
-    column_batch_end_row(table->batch);
-}
 
 /* ---- dropped delimiters --------------------------------------------------------------------------------------- */
 

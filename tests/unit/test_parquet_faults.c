@@ -3,33 +3,8 @@
 #include <criterion/criterion.h>
 #include <stdlib.h>
 
+#include "failing_malloc.h"
 #include "parquet_harness.h"
-
-static size_t allocations, fail_at;
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *data, size_t size);
-
-static bool fails(void)
-{
-    return fail_at && ++allocations == fail_at;
-}
-
-void *__wrap_malloc(size_t size)
-{
-    return fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return fails() ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *data, size_t size)
-{
-    return fails() ? NULL : __real_realloc(data, size);
-}
 
 static const struct column_field fields[] = {{"flag", COLUMN_BOOL, 0, 0, 0}, {"few", COLUMN_STRING, 0, 0, 0},
     {"many", COLUMN_INT64, 0, 0, 0}, {"list", COLUMN_LIST, 5, 0, COLUMN_DECIMAL},

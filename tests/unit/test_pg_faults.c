@@ -2,36 +2,8 @@
 #include <criterion/criterion.h>
 #include <stdlib.h>
 
+#include "failing_malloc.h"
 #include "pg_harness.h"
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *old, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *old, size_t size);
-
-static size_t countdown = SIZE_MAX; /* allocations until the one that fails */
-
-static bool fails(void)
-{
-    return countdown != SIZE_MAX && countdown-- == 0;
-}
-
-void *__wrap_malloc(size_t size)
-{
-    return fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return fails() ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *old, size_t size)
-{
-    return fails() ? NULL : __real_realloc(old, size);
-}
 
 /* 0: all of it worked; -1: an allocation failed on the way. */
 static int read_row(const struct pg_mapping *mappings, size_t count, const struct column_field *fields,
@@ -55,7 +27,7 @@ static void check_faults(
     struct pg_mapping mappings[4];
     struct column_field fields[4];
     struct error error;
-    size_t n = 0;
+    size_t n = 1;
 
     cr_assert_leq(count, 4);
     for (size_t i = 0; i < count; i++) {
@@ -64,11 +36,12 @@ static void check_faults(
         fields[i] = mappings[i].field;
     }
     for (;; n++) {
-        countdown = n;
+        allocations = 0;
+        fail_at = n;
         error.kind = ERROR_NONE;
         const int failed = read_row(mappings, count, fields, &options, message, &error);
-        const bool reached = countdown == SIZE_MAX;
-        countdown = SIZE_MAX;
+        const bool reached = allocations >= fail_at;
+        fail_at = 0;
         if (!reached) {
             cr_assert_eq(failed, 0, "%s", error.text);
             break;
@@ -77,7 +50,7 @@ static void check_faults(
         cr_assert_eq(error.kind, ERROR_RETRY, "allocation %zu: %s", n, error.text);
         cr_assert(strstr(error.text, "out of memory"), "%s", error.text);
     }
-    cr_assert_gt(n, 10);
+    cr_assert_gt(n, 11);
 }
 
 Test(pg_faults, allocations)
