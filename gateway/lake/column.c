@@ -137,6 +137,8 @@ static void column_clear(struct column *column)
 {
     column->rows = column->nulls = 0;
     bytes_clear(&column->values);
+    if (column->values.capacity > COLUMN_VALUES_KEPT)
+        bytes_free(&column->values);
     if (column->element)
         column_clear(column->element);
 }

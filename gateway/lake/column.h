@@ -39,6 +39,8 @@ enum column_type {
 #define COLUMN_ROWS_MAX 4096
 #define COLUMN_ROWS_LEAST 16
 #define COLUMN_FIXED_MAX (4u << 20)
+/* Of a column's values of any length, the memory that outlives a batch. */
+#define COLUMN_VALUES_KEPT (16u << 20)
 
 struct column_field {
     const char *name; /* UTF-8, of any characters */

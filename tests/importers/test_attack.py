@@ -13,7 +13,7 @@ import sys
 import pytest
 
 import readers
-from importing import BINARY, Import, Imported, rows_of
+from importing import BINARY, PATIENCE, Import, Imported, rows_of
 
 sys.path.insert(0, str(readers.folder()))
 
@@ -360,6 +360,14 @@ def check_long(made, kind):
     assert [rows[number] for number in (1, 3, 5)] == [["a", b"a"], ["b", b"b"], ["c", b"c"]]
 
 
+def peak(command):
+    """The most memory, in bytes, that a program had."""
+    told = "import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL); " \
+           "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
+    done = subprocess.run([sys.executable, "-c", told, *map(str, command)], stdout=subprocess.PIPE, check=True, timeout=PATIENCE)
+    return int(done.stdout) * 1024
+
+
 def test_rows_of_256_mib(database, imported, tmp_path):
     """A text and bytes, each in a row of its own between small ones."""
     database.run("create table long (id int, t text, b bytea); alter table long alter t set storage external, alter b set storage external;"
@@ -370,5 +378,10 @@ def test_rows_of_256_mib(database, imported, tmp_path):
         made = imported(kind, "--compression", "none", "long")
         check_long(made, kind)
         shutil.rmtree(made.folder)
+    for kind, copies in (("parquet", 4), ("avro", 3), ("jsonl", 3)):
+        target = tmp_path / "measured"
+        most = peak([BINARY, "import", "--connect", database.address, "--target", target, "--connections", "1", "--format", kind, "--compression", "none", "long"])
+        assert most < (copies + 0.5) * LONG, (kind, most)
+        shutil.rmtree(target)
     one = imported("parquet", "--max-row", "255MiB", "long", status=1)
     assert "public.long" in one.said and "at most 267386880 are allowed" in one.said

@@ -1,6 +1,7 @@
 /* read: see read.h
  *
- * One message is one row, in libpq's memory until it is taken apart. Memory: a batch, and the row under way, up to row_max of it.
+ * One message is one row, in libpq's memory until it is taken apart. Memory: a batch, and the row under way, up to row_max of it
+ * twice: libpq keeps what it has received.
  */
 #include "table/postgres/read.h"
 
@@ -115,7 +116,7 @@ static int read_row(struct reading *reading, struct slice message, struct error 
         (read_hand_on(reading, error) ||
             pg_copy_add(reading->state->copy, message, reading->state->batch, &result, error)))
         return -1;
-    return result == PG_COPY_ROW && read_is_full(reading, message.length) ? read_hand_on(reading, error) : 0;
+    return 0;
 }
 
 static int read_rows(struct reading *reading, struct error *error)
@@ -137,6 +138,13 @@ static int read_rows(struct reading *reading, struct error *error)
             return pg_fail(reading->connection, "reading rows", NULL, error);
         } else if (read_row(reading, (struct slice){message, (size_t)length}, error))
             return -1;
+        else {
+            /* A long row is in the batch now; writing it takes memory enough. */
+            PQfreemem(message);
+            message = NULL;
+            if (read_is_full(reading, (size_t)length) && read_hand_on(reading, error))
+                return -1;
+        }
     }
 }
 
