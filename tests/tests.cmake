@@ -122,6 +122,13 @@ foreach(name import_options import_shown)
     target_sources(test_${name} PRIVATE gateway/command/import_options.c gateway/command/import_table.c gateway/command/import_value.c)
 endforeach()
 
+# The tests of Sqoop's command line share a harness.
+foreach(name sqoop sqoop_faults sqoop_jdbc sqoop_text)
+    penstock_test(${name} sqoop)
+    target_sources(test_${name} PRIVATE tests/unit/sqoop_harness.c)
+endforeach()
+target_link_options(test_sqoop_faults PRIVATE -Wl,--wrap=realloc,--wrap=strndup)
+
 # libFuzzer targets; clang only, best with PENSTOCK_SANITIZE.
 option(PENSTOCK_FUZZ "build tests/fuzz (clang)" OFF)
 if(PENSTOCK_FUZZ AND CMAKE_C_COMPILER_ID MATCHES "Clang")

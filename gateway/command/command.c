@@ -9,6 +9,7 @@
 const struct command command_table[] = {
     {"run", command_run, "Start the gateway."},
     {"import", command_import, "Copy tables of PostgreSQL into files: import --help."},
+    {"sqoop", command_sqoop, "Take the command line of Apache Sqoop: sqoop help."},
     {"check", command_check, "Check a configuration and print the one in effect."},
     {"dead-letters", command_dead_letters,
         "List, show, give back or delete what an outlet could not deliver."},
@@ -36,8 +37,17 @@ static int command_complain(const char *name)
     return COMMAND_USAGE;
 }
 
+static bool command_is_sqoop(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return strcmp(slash ? slash + 1 : path, "sqoop") == 0;
+}
+
 int command_main(int argc, char **argv)
 {
+    if (command_is_sqoop(argv[0]))
+        return command_sqoop(argc, argv);
     if (argc < 2) {
         fprintf(stderr, "penstock: a command is missing; see penstock --help\n");
         return COMMAND_USAGE;

@@ -26,11 +26,12 @@ struct command {
 extern const struct command command_table[];
 extern const size_t command_count;
 
-/* Finds the command that argv[1] names and runs it; also --help and --version. */
+/* Finds the command that argv[1] names and runs it; also --help and --version. A link named sqoop is `penstock sqoop`. */
 int command_main(int argc, char **argv);
 
 command_fn command_run;
 command_fn command_import;
+command_fn command_sqoop;
 command_fn command_check;
 command_fn command_dead_letters;
 command_fn command_journal;

@@ -220,6 +220,12 @@ def test_readme_has_what_import_takes():
     assert readme_table("what import takes")[2:] == [f"| `{option}` | {text} |" for option, text in rows]
 
 
+def test_readme_has_what_sqoop_import_takes():
+    rows = re.findall(r"^  (-.*)\n        .*\n        (.*)$", run_command("sqoop", "help", "import").stdout, re.MULTILINE)
+    assert len(rows) > 100
+    assert readme_table("what sqoop import takes")[2:] == [f"| `{option}` | {text} |" for option, text in rows]
+
+
 def test_configuration_in_the_readme_is_valid(tmp_path):
     for block in re.findall(r"^```yaml\n(.*?)^```", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL):
         for name in re.findall(r"/etc/penstock/([\w.-]+)", block):

@@ -1,0 +1,121 @@
+/* sqoop: `penstock sqoop TOOL ...`, and what is called as a link named sqoop: Sqoop's command line (sqoop/sqoop.h), which becomes an import's. Exit
+ * status: 0 all is there, 1 it is not, 2 a wrong command line.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "command/command.h"
+#include "command/import.h"
+#include "command/import_progress.h"
+#include "sqoop/sqoop.h"
+#include "table/database.h"
+
+#define SQOOP_TEXT_MAX ((size_t)4 << 20)
+
+static int sqoop_read(void *context, const char *path, struct bytes *text, struct error *error)
+{
+    cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t got = 1;
+
+    (void)context;
+    while (fd >= 0 && got > 0) {
+        if (bytes_reserve(text, 4096, error))
+            return error_set(error, ERROR_REJECT, "it is larger than %zu bytes", SQOOP_FILE_MAX);
+        got = read(fd, text->data + text->length, 4096);
+        text->length += got > 0 ? (size_t)got : 0;
+    }
+    if (fd >= 0 && got == 0)
+        return 0;
+    return error_set(error, ERROR_REJECT, "%s", strerror(errno));
+}
+
+static void sqoop_say(const char *text)
+{
+    fputs("penstock sqoop: ", stderr);
+    import_say(stderr, text);
+    fputc('\n', stderr);
+}
+
+static int sqoop_help(const char *topic)
+{
+    cleanup_bytes struct bytes text;
+    struct error error;
+
+    bytes_init(&text, SQOOP_TEXT_MAX);
+    if (sqoop_print_help(topic, &text, &error)) {
+        sqoop_say(error.text);
+        return COMMAND_USAGE;
+    }
+    fwrite(text.data, 1, text.length, stdout);
+    return COMMAND_OK;
+}
+
+/* A JDBC URL may hold a password, which was copied. */
+static void sqoop_hide(int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++)
+        if (strstr(argv[i], "jdbc:") && database_postgres.hide(strstr(argv[i], "jdbc:")))
+            sqoop_say(
+                "--connect: others on this machine may have read its password in the list of processes; "
+                "better use --password-file");
+}
+
+/* Line and plan. */
+static int sqoop_dry_run(const struct sqoop_order *order, struct error *error)
+{
+    cleanup_bytes struct bytes text;
+
+    bytes_init(&text, SQOOP_TEXT_MAX);
+    if (sqoop_print_import(order, &text, error))
+        return -1;
+    fwrite(text.data, 1, text.length, stdout);
+    fflush(stdout);
+    return 0;
+}
+
+static int sqoop_import(struct sqoop_order *order, int argc, char **argv)
+{
+    const struct import_face face = {"penstock sqoop", argv[0], import_title_size(argc, argv)};
+    struct error error;
+
+    if (order->dry_run && sqoop_dry_run(order, &error)) {
+        sqoop_say(error.text);
+        return COMMAND_FAILED;
+    }
+    int status = import_begin((int)order->import.count, order->import.words, &face);
+    if (status != COMMAND_OK || !order->validate || order->dry_run)
+        return status;
+    char verify[] = "--verify", name[] = "import";
+    char *words[] = {name, verify, (char *)(uintptr_t)order->target, NULL};
+    return import_begin(3, words, &face);
+}
+
+int command_sqoop(int argc, char **argv)
+{
+    __attribute__((cleanup(sqoop_order_free))) struct sqoop_order order;
+    const struct sqoop_reader reader = {sqoop_read, NULL};
+    struct error error;
+
+    if (sqoop_translate(&order, argc, argv, &reader, &error)) {
+        sqoop_say(error.text);
+        return COMMAND_USAGE;
+    }
+    sqoop_hide(argc, argv);
+    for (size_t i = 0; i < order.notices.count; i++)
+        sqoop_say(order.notices.words[i]);
+    switch (order.tool) {
+    case SQOOP_IMPORT:
+        return sqoop_import(&order, argc, argv);
+    case SQOOP_VERSION:
+        printf("penstock %s, with the command line of Sqoop 1.4.7\n", PENSTOCK_VERSION);
+        return COMMAND_OK;
+    case SQOOP_HELP:
+    case SQOOP_OTHER:
+        break;
+    }
+    return sqoop_help(order.topic);
+}

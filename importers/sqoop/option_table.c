@@ -1,0 +1,256 @@
+/* option_table: what Sqoop's tools take, and what becomes of it; see sqoop.h. The classes are those of the options of Sqoop 1.4.7. */
+#include "sqoop/sqoop.h"
+
+#define MUST 'M'
+#define SHOULD 'S'
+#define ACCEPTED 'A'
+#define NEVER 'N'
+
+#define TAKES(NAME, LETTER, ARGUMENT, CLASS, HELP, WHAT)       \
+    {                                                          \
+        NAME, LETTER, ARGUMENT, CLASS, SQOOP_TAKEN, HELP, WHAT \
+    }
+#define IGNORES(NAME, LETTER, ARGUMENT, HELP, WHAT)                 \
+    {                                                               \
+        NAME, LETTER, ARGUMENT, ACCEPTED, SQOOP_IGNORED, HELP, WHAT \
+    }
+#define REFUSES(NAME, LETTER, ARGUMENT, CLASS, HELP, WHAT)       \
+    {                                                            \
+        NAME, LETTER, ARGUMENT, CLASS, SQOOP_REFUSED, HELP, WHAT \
+    }
+
+#define NO_CODE "no code is generated"
+#define NO_HADOOP "nothing of Hadoop is used"
+#define EXPORT "it is about export; an import does nothing with it"
+#define HIVE \
+    "Hive is not told about tables yet: leave the Hive options out, and create a table over the directory that the import makes"
+#define HCATALOG \
+    "there is no HCatalog here: use --target-dir and --as-parquetfile, and create the table over that directory"
+#define HBASE "there is no HBase here: use --target-dir, and load the files with HBase's ImportTsv"
+#define ACCUMULO "there is no Accumulo here: use --target-dir, and load the files with Accumulo's bulk import"
+#define INCREMENTAL \
+    "incremental imports are not taken yet: use --where with a condition on the column, and a directory for each run"
+
+const struct sqoop_option sqoop_options[] = {
+    /* common */
+    TAKES("connect", 0, "jdbc-uri", MUST, "Specify JDBC connect string",
+        "jdbc:postgresql: URLs, with user, password and the parameters of TLS; other databases are refused by name"),
+    IGNORES("connection-manager", 0, "class-name", "Specify connection manager class name", NO_CODE),
+    TAKES("connection-param-file", 0, "properties-file", MUST, "Specify connection parameters file",
+        "the parameters that a URL may have, one NAME=VALUE a line"),
+    IGNORES("driver", 0, "class-name", "Manually specify JDBC driver class to use", "there is no JDBC"),
+    TAKES("username", 0, "username", MUST, "Set authentication username", "--user"),
+    TAKES("password", 0, "password", SHOULD, "Set authentication password",
+        "taken, wiped from the list of processes, and complained about"),
+    TAKES("password-file", 0, "file", MUST, "File with the password",
+        "a local file that nobody else may read; a line break at its end does not belong to the password"),
+    TAKES("", 'P', NULL, MUST, "Read password from console", "--ask-password"),
+    REFUSES("password-alias", 0, "alias", ACCEPTED, "Alias in a Hadoop credential store",
+        "there are no credential stores of Hadoop here: use --password-file, or a ~/.pgpass"),
+    IGNORES("hadoop-mapred-home", 0, "dir", "Override $HADOOP_MAPRED_HOME_ARG", NO_HADOOP),
+    IGNORES("hadoop-home", 0, "hdir", "Override $HADOOP_MAPRED_HOME_ARG", NO_HADOOP),
+    IGNORES("skip-dist-cache", 0, NULL, "Skip copying jars to distributed cache", NO_HADOOP),
+    TAKES("verbose", 0, NULL, MUST, "Print more information while working",
+        "a line of progress every ten seconds"),
+    TAKES("help", 0, NULL, MUST, "Print usage instructions", "this list"),
+    IGNORES("temporary-rootdir", 0, "rootdir", "Defines the temporary root directory for the import",
+        "unfinished files lie in a hidden directory beside the target, so that they can take its name in one step"),
+    IGNORES("metadata-transaction-isolation-level", 0, "isolationlevel",
+        "Defines the transaction isolation level for metadata queries", "all is read in one snapshot"),
+    TAKES("throw-on-error", 0, NULL, SHOULD, "Rethrow a RuntimeException on error occurred during the job",
+        "the exit status is never 0 after an error"),
+    IGNORES("relaxed-isolation", 0, NULL, "Use read-uncommitted isolation for imports",
+        "all is read in one snapshot"),
+    REFUSES("oracle-escaping-disabled", 0, "boolean", NEVER,
+        "Disable the escaping mechanism of the Oracle/OraOop connection managers",
+        "it is Oracle's, and only PostgreSQL is read: leave it out"),
+    TAKES("options-file", 0, "file", MUST, "Read words of the command line from a file",
+        "one word a line, # and empty lines are left out; taken wherever it stands"),
+    TAKES("dry-run", 0, NULL, MUST, "(not Sqoop's) print what would be done, and touch nothing",
+        "the line of penstock import that does the same, and its plan"),
+
+    /* import: control */
+    IGNORES("direct", 0, NULL, "Use direct import fast path", "every import uses COPY"),
+    TAKES("table", 0, "table-name", MUST, "Table to read", "its exact name; views, too"),
+    TAKES(
+        "columns", 0, "col,col,col...", MUST, "Columns to import from table", "these columns, in this order"),
+    TAKES("split-by", 0, "column-name", MUST, "Column of the table used to split work units",
+        "of any type that PostgreSQL can compare; rows with NULL in it are read, too"),
+    REFUSES("split-limit", 0, "size", SHOULD, "Upper limit of rows per split",
+        "splits are cut by statistics, not by rows: leave it out"),
+    TAKES("where", 0, "where clause", MUST, "WHERE clause to use during import", "a condition in SQL"),
+    REFUSES("append", 0, NULL, MUST, "Append files to an existing target directory",
+        "files are not added to a directory yet: give each run a --target-dir of its own"),
+    TAKES("delete-target-dir", 0, NULL, MUST, "Delete the target directory first if it exists",
+        "it is replaced in one step when all is read, and stays when the import fails"),
+    TAKES("target-dir", 0, "dir", MUST, "HDFS plain table destination",
+        "a directory of this machine, file: URLs too; hdfs: and s3: are refused"),
+    TAKES("query", 'e', "statement", MUST, "Import results of SQL 'statement'",
+        "$CONDITIONS is true; --split-by cuts it, without it one connection reads"),
+    REFUSES("boundary-query", 0, "statement", MUST,
+        "Set boundary query for retrieving max and min value of the primary key",
+        "no bounds are needed, all rows are read: leave it out; if it is there to leave rows out, say so in --where"),
+    REFUSES("merge-key", 0, "column", SHOULD, "Key column to use to join results", INCREMENTAL),
+    TAKES("warehouse-dir", 0, "dir", MUST, "HDFS parent for table destination",
+        "the target is a directory in it, called like the table"),
+    REFUSES("as-sequencefile", 0, NULL, NEVER, "Imports data to SequenceFiles",
+        "SequenceFiles need Java classes to be read: use --as-avrodatafile or --as-parquetfile"),
+    TAKES("as-textfile", 0, NULL, MUST, "Imports data as plain text (default)",
+        "the text that Sqoop writes, byte for byte"),
+    TAKES("as-avrodatafile", 0, NULL, MUST, "Imports data to Avro data files",
+        "dates and times are Avro's, with their microseconds; numeric is a string, as in Sqoop"),
+    TAKES("as-parquetfile", 0, NULL, MUST, "Imports data to Parquet files", "the same"),
+    TAKES("num-mappers", 'm', "n", MUST, "Use 'n' map tasks to import in parallel",
+        "so many connections, 4 unless it is said, at most 64; -m 1 makes one file, more make as many as the table's size is worth"),
+    IGNORES("mapreduce-job-name", 0, "name", "Set name for generated mapreduce job", NO_HADOOP),
+    TAKES("compress", 'z', NULL, MUST, "Enable compression",
+        "gzip for text, deflate for Avro, snappy for Parquet"),
+    TAKES("compression-codec", 0, "codec", MUST, "Compression codec to use for import",
+        "gzip, snappy, deflate or zstd, and Hadoop's classes of these names, as far as the format has them"),
+    REFUSES("direct-split-size", 0, "n", SHOULD, "Start a new file every n bytes",
+        "files are as large as their splits: leave it out, or choose -m"),
+    IGNORES(
+        "inline-lob-limit", 0, "n", "Set the maximum size for an inline LOB", "values stay where they are"),
+    IGNORES("fetch-size", 0, "n",
+        "Set number 'n' of rows to fetch from the database when more rows are needed",
+        "rows come in a stream"),
+    IGNORES("autoreset-to-one-mapper", 0, NULL, "Use one mapper when a table has no key and no --split-by",
+        "tables without a key are cut, too"),
+    IGNORES("jar-file", 0, "file", "Disable code generation; use specified jar", NO_CODE),
+
+    /* incremental, validation */
+    REFUSES("incremental", 0, "import-type", MUST,
+        "Define an incremental import of type 'append' or 'lastmodified'", INCREMENTAL),
+    REFUSES("check-column", 0, "column", MUST, "Source column to check for incremental change", INCREMENTAL),
+    REFUSES(
+        "last-value", 0, "value", MUST, "Last imported value in the incremental check column", INCREMENTAL),
+    TAKES("validate", 0, NULL, MUST, "Validate the copy using the configured validator",
+        "rows are counted against the server's count in any case; this reads the files again and compares them with the manifest"),
+    REFUSES("validator", 0, "class-name", NEVER, "Fully qualified class name for the Validator",
+        "no Java is loaded: use --validate alone"),
+    REFUSES("validation-threshold", 0, "class-name", SHOULD,
+        "Fully qualified class name for ValidationThreshold",
+        "no Java is loaded, and no row may be missing: use --validate alone"),
+    REFUSES("validation-failurehandler", 0, "class-name", NEVER,
+        "Fully qualified class name for ValidationFailureHandler",
+        "no Java is loaded: use --validate alone, and look at the exit status"),
+
+    /* output formatting, nulls */
+    TAKES("fields-terminated-by", 0, "char", MUST, "Sets the field separator character",
+        "of text; default: a comma"),
+    TAKES("lines-terminated-by", 0, "char", MUST, "Sets the end-of-line character", "of text; default: \\n"),
+    TAKES("optionally-enclosed-by", 0, "char", MUST, "Sets a field enclosing character", "of text"),
+    TAKES("enclosed-by", 0, "char", MUST, "Sets a required field enclosing character", "of text"),
+    TAKES("escaped-by", 0, "char", MUST, "Sets the escape character", "of text"),
+    TAKES("mysql-delimiters", 0, NULL, SHOULD,
+        "Uses MySQL's default delimiter set: fields: ,  lines: \\n  escaped-by: \\  optionally-enclosed-by: '",
+        "of text"),
+    TAKES("null-string", 0, "null-str", MUST, "Text written for NULL in string columns (default: null)",
+        "with the escapes of Java: '\\\\N' is \\N"),
+    TAKES("null-non-string", 0, "null-str", MUST, "Text written for NULL in other columns (default: null)",
+        "the same"),
+    TAKES("hive-drop-import-delims", 0, NULL, MUST, "Drop \\n, \\r and \\01 from string fields",
+        "--drop-delimiters"),
+    TAKES("hive-delims-replacement", 0, "text", MUST,
+        "Replace \\n, \\r and \\01 in string fields by this string", "--delimiters-replacement"),
+    IGNORES("input-fields-terminated-by", 0, "char", "Sets the input field separator", EXPORT),
+    IGNORES("input-lines-terminated-by", 0, "char", "Sets the input end-of-line char", EXPORT),
+    IGNORES("input-optionally-enclosed-by", 0, "char", "Sets a field enclosing character", EXPORT),
+    IGNORES("input-enclosed-by", 0, "char", "Sets a required field encloser", EXPORT),
+    IGNORES("input-escaped-by", 0, "char", "Sets the input escape character", EXPORT),
+    IGNORES("input-null-string", 0, "null-str", "Input null string representation", EXPORT),
+    IGNORES("input-null-non-string", 0, "null-str", "Input null non-string representation", EXPORT),
+
+    /* code generation */
+    IGNORES("outdir", 0, "dir", "Output directory for generated code", NO_CODE),
+    IGNORES("bindir", 0, "dir", "Output directory for compiled objects", NO_CODE),
+    IGNORES("package-name", 0, "name", "Put auto-generated classes in this package", NO_CODE),
+    IGNORES("class-name", 0, "name", "Name of the generated class", NO_CODE),
+    REFUSES("map-column-java", 0, "column=type,...", MUST,
+        "Override mapping for specific columns to java types",
+        "types of columns are not taken yet: cast in --query"),
+    IGNORES("escape-mapping-column-names", 0, "boolean",
+        "Escape special characters in column names of type mappings", "there are no type mappings"),
+
+    /* Hive, HCatalog, HBase, Accumulo */
+    REFUSES("hive-import", 0, NULL, SHOULD, "Import tables into Hive", HIVE),
+    IGNORES("hive-home", 0, "dir", "Override $HIVE_HOME", NO_HADOOP),
+    REFUSES("hive-overwrite", 0, NULL, SHOULD, "Overwrite existing data in the Hive table", HIVE),
+    REFUSES("create-hive-table", 0, NULL, SHOULD, "Fail if the target hive table exists", HIVE),
+    REFUSES("hive-table", 0, "table-name", SHOULD, "Sets the table name to use when importing to hive", HIVE),
+    REFUSES("hive-database", 0, "database-name", SHOULD,
+        "Sets the database name to use when importing to hive", HIVE),
+    REFUSES("hive-partition-key", 0, "partition-key", SHOULD,
+        "Sets the partition key to use when importing to hive", HIVE),
+    REFUSES("hive-partition-value", 0, "partition-value", SHOULD,
+        "Sets the partition value to use when importing to hive", HIVE),
+    REFUSES("external-table-dir", 0, "hdfs path", SHOULD, "Sets where the external table is in HDFS", HIVE),
+    REFUSES("map-column-hive", 0, "column=type,...", SHOULD,
+        "Override mapping for specific column to hive types", HIVE),
+    REFUSES("hcatalog-table", 0, "table", NEVER, "HCatalog table name", HCATALOG),
+    REFUSES("hcatalog-database", 0, "database", NEVER, "HCatalog database name", HCATALOG),
+    REFUSES("hcatalog-home", 0, "hdir", NEVER, "Override $HCAT_HOME", HCATALOG),
+    REFUSES("hcatalog-partition-keys", 0, "partition-key", NEVER,
+        "Sets the partition keys to use when importing to hive", HCATALOG),
+    REFUSES("hcatalog-partition-values", 0, "partition-value", NEVER,
+        "Sets the partition values to use when importing to hive", HCATALOG),
+    REFUSES("create-hcatalog-table", 0, NULL, NEVER, "Create HCatalog before import", HCATALOG),
+    REFUSES(
+        "drop-and-create-hcatalog-table", 0, NULL, NEVER, "Drop and Create HCatalog before import", HCATALOG),
+    REFUSES("hcatalog-storage-stanza", 0, "stanza", NEVER, "HCatalog storage stanza for table creation",
+        HCATALOG),
+    REFUSES("hbase-table", 0, "table", NEVER, "Import to <table> in HBase", HBASE),
+    REFUSES("column-family", 0, "family", NEVER, "Sets the target column family for the import", HBASE),
+    REFUSES("hbase-row-key", 0, "col", NEVER, "Specifies which input column to use as the row key", HBASE),
+    REFUSES("hbase-bulkload", 0, NULL, NEVER, "Enables HBase bulk loading", HBASE),
+    REFUSES("hbase-create-table", 0, NULL, NEVER, "If specified, create missing HBase tables", HBASE),
+    REFUSES("accumulo-table", 0, "table", NEVER, "Import to <table> in Accumulo", ACCUMULO),
+    REFUSES("accumulo-column-family", 0, "family", NEVER, "Sets the target column family for the import",
+        ACCUMULO),
+    REFUSES(
+        "accumulo-row-key", 0, "col", NEVER, "Specifies which input column to use as the row key", ACCUMULO),
+    REFUSES("accumulo-visibility", 0, "vis", NEVER, "Visibility token to be applied to all rows imported",
+        ACCUMULO),
+    REFUSES(
+        "accumulo-create-table", 0, NULL, NEVER, "If specified, create missing Accumulo tables", ACCUMULO),
+    REFUSES("accumulo-batch-size", 0, "size", NEVER, "Batch size in bytes", ACCUMULO),
+    REFUSES("accumulo-max-latency", 0, "latency", NEVER, "Max write latency in milliseconds", ACCUMULO),
+    REFUSES("accumulo-zookeepers", 0, "zookeepers", NEVER, "Comma-separated list of zookeepers (host:port)",
+        ACCUMULO),
+    REFUSES("accumulo-instance", 0, "instance", NEVER, "Accumulo instance name", ACCUMULO),
+    REFUSES("accumulo-user", 0, "user", NEVER, "Accumulo user name", ACCUMULO),
+    REFUSES("accumulo-password", 0, "password", NEVER, "Accumulo password", ACCUMULO),
+
+    /* behind a bare -- */
+    TAKES("schema", 0, "name", MUST, "Optional schema name, behind a bare --", "the schema of the table"),
+    REFUSES("boolean-true-string", 0, "string", SHOULD, "String to encode TRUE value, behind a bare --",
+        "true is written as true: write CASE in --query"),
+    REFUSES("boolean-false-string", 0, "string", SHOULD, "String to encode FALSE value, behind a bare --",
+        "false is written as false: write CASE in --query"),
+    REFUSES("table-hints", 0, "string", NEVER, "Optional table hints to use",
+        "it is SQL Server's, and only PostgreSQL is read: leave it out"),
+    REFUSES("identity-insert", 0, NULL, NEVER, "Allow identity inserts",
+        "it is SQL Server's, and only PostgreSQL is read: leave it out"),
+};
+
+const size_t sqoop_options_count = sizeof sqoop_options / sizeof *sqoop_options;
+
+const struct sqoop_tool_row sqoop_tools[] = {
+    {"import", SQOOP_IMPORT, "Import a table from a database to files"},
+    {"help", SQOOP_HELP, "List available tools, or what a tool takes"},
+    {"version", SQOOP_VERSION, "Display version information"},
+    {"import-all-tables", SQOOP_OTHER,
+        "penstock import --all-tables --format sqoop --names sqoop takes all tables, in one snapshot"},
+    {"list-tables", SQOOP_OTHER, "psql -c '\\dt' lists tables"},
+    {"list-databases", SQOOP_OTHER, "psql -l lists databases"},
+    {"eval", SQOOP_OTHER, "psql -c runs a statement"},
+    {"job", SQOOP_OTHER, "keep the line of the job in a script or an --options-file"},
+    {"create-hive-table", SQOOP_OTHER, "write CREATE TABLE for Hive by hand"},
+    {"export", SQOOP_OTHER, "tables are only read here; psql's \\copy brings files into a table"},
+    {"codegen", SQOOP_OTHER, "no code is generated, leave it out"},
+    {"merge", SQOOP_OTHER, "merge the directories with Spark or Hive"},
+    {"metastore", SQOOP_OTHER, "there is no metastore, keep lines in scripts"},
+    {"import-mainframe", SQOOP_OTHER, "only PostgreSQL is read"},
+};
+
+const size_t sqoop_tools_count = sizeof sqoop_tools / sizeof *sqoop_tools;

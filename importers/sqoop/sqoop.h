@@ -1,0 +1,90 @@
+/* sqoop: Apache Sqoop's command line (1.4.7), said again in the words of `penstock import`.
+ *
+ * Nothing is read or written here: what a line of Sqoop's asks for becomes the argv of an import (command/import.h), and that is what runs. So both
+ * faces do the same, an import that was interrupted goes on with --resume, and --dry-run can say what is done. Words are taken apart as Sqoop does it (the GnuParser of
+ * commons-cli 1.2, and Hadoop's GenericOptionsParser before it). Pure: files that a line names are read by the caller's function. @thread one at a time per order
+ */
+#ifndef PENSTOCK_SQOOP_SQOOP_H
+#define PENSTOCK_SQOOP_SQOOP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/bytes.h"
+#include "base/error.h"
+
+#define SQOOP_WORDS_MAX 4096 /* of a line, with the words of its files */
+#define SQOOP_FILE_MAX ((size_t)1 << 20)
+#define SQOOP_NOTICE_MAX 400
+
+/* ---- the options ------------------------------------------------------------------------------------------------- */
+
+enum sqoop_take {
+    SQOOP_TAKEN, /* `what` says what becomes of it */
+    SQOOP_IGNORED, /* it may be there; `what` says why it changes nothing */
+    SQOOP_REFUSED, /* `what` says what to do instead */
+};
+
+struct sqoop_option {
+    const char *name; /* without dashes */
+    char letter; /* the other name; 0: none */
+    const char *argument; /* what the value is; NULL: a flag */
+    char class; /* M must, S should, A accepted without effect, N will never be taken */
+    enum sqoop_take take;
+    const char *help; /* what Sqoop says that it is */
+    const char *what;
+};
+
+extern const struct sqoop_option sqoop_options[];
+extern const size_t sqoop_options_count;
+
+/* ---- the tools --------------------------------------------------------------------------------------------------- */
+
+enum sqoop_tool { SQOOP_IMPORT, SQOOP_HELP, SQOOP_VERSION, SQOOP_OTHER };
+
+struct sqoop_tool_row {
+    const char *name;
+    enum sqoop_tool tool; /* SQOOP_OTHER: not taken, and `what` says what to do instead */
+    const char *what;
+};
+
+extern const struct sqoop_tool_row sqoop_tools[];
+extern const size_t sqoop_tools_count;
+
+/* ---- a line ------------------------------------------------------------------------------------------------------ */
+
+/* Words that end in NULL, as argv does. Some are the caller's argv: --password can be wiped there. */
+struct sqoop_words {
+    char **words;
+    size_t count;
+};
+
+struct sqoop_order {
+    enum sqoop_tool tool;
+    const char *topic; /* of SQOOP_HELP: a tool's name; NULL: all of them */
+    bool dry_run; /* say what would be done */
+    bool validate; /* hold the files against their manifest afterwards */
+    struct sqoop_words import; /* SQOOP_IMPORT: "import" and its words */
+    struct sqoop_words notices; /* sentences for people */
+    const char *target; /* the directory that appears */
+    struct sqoop_words kept; /* texts that had to be made */
+};
+
+/* Reads a file that the line names, at most SQOOP_FILE_MAX. */
+struct sqoop_reader {
+    int (*read)(void *context, const char *path, struct bytes *text, struct error *error);
+    void *context;
+};
+
+/* argv[0] is "sqoop", argv[1] the tool. ERROR_REJECT says what is wrong with the line, and what to write instead. What ret_order points to may be argv's. */
+int sqoop_translate(struct sqoop_order *ret_order, int argc, char **argv, const struct sqoop_reader *reader,
+    struct error *error);
+void sqoop_order_free(struct sqoop_order *order);
+
+/* The line of the import for people, quoted for a shell, without the password. */
+int sqoop_print_import(const struct sqoop_order *order, struct bytes *text, struct error *error);
+
+/* What the tool takes (NULL: which tools there are). ERROR_REJECT: there is no such tool. */
+int sqoop_print_help(const char *topic, struct bytes *text, struct error *error);
+
+#endif

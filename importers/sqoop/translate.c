@@ -1,0 +1,338 @@
+/* translate: a line of Sqoop's in the words of an import; see sqoop.h. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/option.h"
+#include "sqoop/sqoop_internal.h"
+
+#define MAPPERS "4"
+#define MAPPERS_MAX 64 /* connections of an import */
+#define TOOLS_MAX 32
+
+/* ---- properties ------------------------------------------------------------------------------------------------------ */
+
+static const char *property_value(const struct sqoop_line *line, const char *name)
+{
+    const size_t length = strlen(name);
+
+    for (size_t i = line->properties.count; i-- > 0;) {
+        const char *property = line->properties.words[i];
+        if (strncmp(property, name, length) == 0 && property[length] == '=')
+            return property + length + 1;
+    }
+    return NULL;
+}
+
+#define AVRO_DECIMAL "sqoop.avro.logical_types.decimal.enable"
+#define PARQUET_DECIMAL "sqoop.parquet.logical_types.decimal.enable"
+#define DECIMAL_PRECISION "sqoop.avro.logical_types.decimal.default.precision"
+#define DECIMAL_SCALE "sqoop.avro.logical_types.decimal.default.scale"
+#define DECIMAL_PLAIN "sqoop.bigdecimal.format.string"
+
+static int property_check(const struct sqoop_line *line, struct error *error)
+{
+    static const char *const known[] = {AVRO_DECIMAL, PARQUET_DECIMAL, DECIMAL_PRECISION, DECIMAL_SCALE,
+        DECIMAL_PLAIN, "org.apache.sqoop.splitter.allow_text_splitter"};
+
+    for (size_t i = 0; i < line->properties.count; i++) {
+        const char *property = line->properties.words[i];
+        const size_t length = strcspn(property, "=");
+        bool found = false;
+        if (!length || !property[length])
+            return error_set(error, ERROR_REJECT, "-D %.*s: allowed: NAME=VALUE",
+                (int)(length < 100 ? length : 100), property);
+        for (size_t k = 0; k < sizeof known / sizeof *known; k++)
+            found |= slice_is((struct slice){property, length}, known[k]);
+        if (!found && words_note(line->order, error, "-D %.*s changes nothing: nothing of Hadoop is used",
+                          (int)(length < 200 ? length : 200), property))
+            return -1;
+    }
+    return 0;
+}
+
+/* numeric is a string in the files of Sqoop, unless somebody asked for decimals. */
+static int property_translate(const struct sqoop_line *line, struct error *error)
+{
+    const bool avro = parse_value(line, "as-avrodatafile"), parquet = parse_value(line, "as-parquetfile");
+    const char *decimal = property_value(line, avro ? AVRO_DECIMAL : PARQUET_DECIMAL);
+    const char *precision = property_value(line, DECIMAL_PRECISION),
+               *scale = property_value(line, DECIMAL_SCALE);
+    const char *plain = property_value(line, DECIMAL_PLAIN);
+    struct sqoop_words *words = &line->order->import;
+    char both[64];
+
+    if (property_check(line, error))
+        return -1;
+    if (plain && strcmp(plain, "true") != 0)
+        return error_set(error, ERROR_REJECT,
+            "-D " DECIMAL_PLAIN ": numbers are written in plain digits only: leave it out");
+    if (!avro && !parquet)
+        return 0;
+    if (!decimal || strcmp(decimal, "true") != 0)
+        return words_add(words, "--numeric", error) || words_add(words, "string", error) ? -1 : 0;
+    if (!precision)
+        return 0;
+    snprintf(both, sizeof both, "%.20s,%.20s", precision, scale ? scale : "0");
+    const char *kept = words_keep(line->order, both, strlen(both), error);
+    return !kept || words_add(words, "--numeric-type", error) || words_add(words, kept, error) ? -1 : 0;
+}
+
+/* ---- what is read ---------------------------------------------------------------------------------------------------- */
+
+static int add_pair(struct sqoop_words *words, const char *name, const char *value, struct error *error)
+{
+    return value && (words_add(words, name, error) || words_add(words, value, error)) ? -1 : 0;
+}
+
+/* An exact name is in quotes. */
+static int quote_name(const char *name, struct bytes *text, struct error *error)
+{
+    if (bytes_add(text, "\"", 1, error))
+        return -1;
+    for (; *name; name++)
+        if ((*name == '"' && bytes_add(text, "\"", 1, error)) || bytes_add(text, name, 1, error))
+            return -1;
+    return bytes_add(text, "\"", 1, error);
+}
+
+#define NAME_MAX_QUOTED ((size_t)64 * 1024)
+
+static int translate_table(struct sqoop_line *line, const char *table, struct error *error)
+{
+    const char *schema = parse_value(line, "schema");
+    cleanup_bytes struct bytes text;
+
+    bytes_init(&text, NAME_MAX_QUOTED);
+    if ((schema && (quote_name(schema, &text, error) || bytes_add(&text, ".", 1, error))) ||
+        quote_name(table, &text, error))
+        return error_wrap(error, "--table");
+    const char *kept = words_keep(line->order, text.data, text.length, error);
+    return !kept || words_add(&line->order->import, "--", error) ||
+                   words_add(&line->order->import, kept, error)
+               ? -1
+               : 0;
+}
+
+/* Sqoop's own word for the rows that a mapper is to read. */
+static int translate_query(struct sqoop_line *line, const char *query, struct error *error)
+{
+    static const char token[] = "$CONDITIONS", all[] = "(1 = 1)";
+    cleanup_bytes struct bytes text;
+
+    bytes_init(&text, SQOOP_FILE_MAX);
+    if (!strstr(query, token))
+        return error_set(error, ERROR_REJECT,
+            "--query: its WHERE clause must have $CONDITIONS in it, as Sqoop wants it; between double quotes the shell needs \\$CONDITIONS");
+    for (const char *at = query; *at;) {
+        const char *next = strstr(at, token), *end = next ? next : at + strlen(at);
+        if (bytes_add(&text, at, (size_t)(end - at), error) || (next && bytes_add_text(&text, all, error)))
+            return error_wrap(error, "--query");
+        at = end + (next ? sizeof token - 1 : 0);
+    }
+    const char *kept = words_keep(line->order, text.data, text.length, error);
+    return kept ? add_pair(&line->order->import, "--query", kept, error) : -1;
+}
+
+/* Blanks around a name do not belong to it. */
+static int translate_columns(struct sqoop_line *line, struct error *error)
+{
+    const char *columns = parse_value(line, "columns");
+    char *kept = columns ? words_keep(line->order, columns, strlen(columns), error) : NULL, *to = kept;
+
+    if (!columns)
+        return 0;
+    for (const char *at = kept; at && *at;) {
+        at += strspn(at, " \t\n");
+        const size_t length = strcspn(at, ",");
+        size_t used = length;
+        while (used && strchr(" \t\n", at[used - 1]))
+            used--;
+        memmove(to, at, used);
+        to += used;
+        at += length;
+        if (*at)
+            *to++ = *at++;
+    }
+    if (kept)
+        *to = '\0';
+    return kept ? add_pair(&line->order->import, "--columns", kept, error) : -1;
+}
+
+static int translate_mappers(struct sqoop_line *line, struct error *error)
+{
+    const char *value = parse_value(line, "num-mappers");
+    char *end, most[16];
+    const unsigned long number = value ? strtoul(value, &end, 10) : 0;
+
+    if (!value)
+        return add_pair(&line->order->import, "--connections", MAPPERS, error);
+    if (end == value || *end || *value < '0' || *value > '9' || number < 1)
+        return error_set(error, ERROR_REJECT, "--num-mappers: \"%.40s\" is not a number above 0", value);
+    if (number == 1 && words_add(&line->order->import, "--whole", error))
+        return -1;
+    if (number <= MAPPERS_MAX)
+        return add_pair(&line->order->import, "--connections", value, error);
+    snprintf(most, sizeof most, "%d", MAPPERS_MAX);
+    const char *kept = words_keep(line->order, most, strlen(most), error);
+    return !kept ||
+                   words_note(
+                       line->order, error, "--num-mappers: %d connections are the most", MAPPERS_MAX) ||
+                   add_pair(&line->order->import, "--connections", kept, error)
+               ? -1
+               : 0;
+}
+
+/* ---- where it goes --------------------------------------------------------------------------------------------------- */
+
+/* A path of this machine, of a URL too. NULL: of another place. */
+static const char *local_path(const char *path)
+{
+    const size_t scheme = strspn(path, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+-.");
+
+    if (path[scheme] != ':' || scheme == 0)
+        return path;
+    if (strncmp(path, "file:///", 8) == 0)
+        return path + 7;
+    if (strncmp(path, "file:/", 6) == 0 && path[6] != '/')
+        return path + 5;
+    return strncmp(path + scheme, ":/", 2) == 0 ? NULL : path;
+}
+
+static int refuse_place(const char *option, const char *path, struct error *error)
+{
+    return error_set(error, ERROR_REJECT,
+        "--%s %.*s:...: files go to a directory of this machine; name one, and bring it over with hdfs dfs -put or the like",
+        option, (int)strcspn(path, ":"), path);
+}
+
+static int translate_target(struct sqoop_line *line, const char *table, struct error *error)
+{
+    const char *target = parse_value(line, "target-dir"), *folder = parse_value(line, "warehouse-dir");
+    struct sqoop_order *order = line->order;
+
+    if (target && folder)
+        return error_set(error, ERROR_REJECT, "--target-dir and --warehouse-dir exclude each other");
+    if (!target && !table)
+        return error_set(error, ERROR_REJECT, "--target-dir: a query needs one");
+    const char *place = target ? local_path(target) : local_path(folder ? folder : ".");
+    if (!place)
+        return refuse_place(target ? "target-dir" : "warehouse-dir", target ? target : folder, error);
+    order->target = place;
+    if (!target) {
+        cleanup_bytes struct bytes text;
+        bytes_init(&text, NAME_MAX_QUOTED);
+        if ((folder && (bytes_add_text(&text, place, error) || bytes_add_text(&text, "/", error))) ||
+            bytes_add_text(&text, table, error))
+            return error_wrap(error, "--warehouse-dir");
+        order->target = words_keep(order, text.data, text.length, error);
+    }
+    return !order->target || add_pair(&order->import, "--target", order->target, error) ||
+                   (parse_value(line, "delete-target-dir") && words_add(&order->import, "--replace", error))
+               ? -1
+               : 0;
+}
+
+static int translate_password(struct sqoop_line *line, struct error *error)
+{
+    const char *file = parse_value(line, "password-file");
+    const int places = !!file + !!parse_value(line, "password") + !!parse_value(line, "P");
+
+    if (places > 1)
+        return error_set(
+            error, ERROR_REJECT, "the password comes from one place: --password-file, -P or --password");
+    if (file && !local_path(file))
+        return refuse_place("password-file", file, error);
+    if (parse_value(line, "P") && words_add(&line->order->import, "--ask-password", error))
+        return -1;
+    return file ? add_pair(&line->order->import, "--password-file", local_path(file), error) : 0;
+}
+
+/* ---- the tools ------------------------------------------------------------------------------------------------------- */
+
+static int translate_import(struct sqoop_line *line, struct error *error)
+{
+    const char *table = parse_value(line, "table"), *query = parse_value(line, "query");
+    struct sqoop_words *words = &line->order->import;
+
+    if (!table == !query)
+        return error_set(error, ERROR_REJECT,
+            table ? "--table and --query exclude each other"
+                  : "--table or --query: what is to be imported is missing");
+    if (query && (parse_value(line, "columns") || parse_value(line, "where")))
+        return error_set(error, ERROR_REJECT, "--columns and --where belong into the --query");
+    if (words_add(words, "import", error) || jdbc_translate(line, error) || translate_password(line, error) ||
+        translate_target(line, table, error) || words_add(words, "--names", error) ||
+        words_add(words, "sqoop", error) || text_translate(line, error) || property_translate(line, error) ||
+        translate_mappers(line, error) || translate_columns(line, error) ||
+        add_pair(words, "--where", parse_value(line, "where"), error) ||
+        add_pair(words, "--split-by", parse_value(line, "split-by"), error) ||
+        (parse_value(line, "verbose") && add_pair(words, "--progress", "lines", error)))
+        return -1;
+    line->order->dry_run = parse_value(line, "dry-run") != NULL;
+    line->order->validate = parse_value(line, "validate") != NULL;
+    if (line->order->dry_run && words_add(words, "--explain", error))
+        return -1;
+    return query ? translate_query(line, query, error) : translate_table(line, table, error);
+}
+
+static const struct sqoop_tool_row *tool_find(const char *name, struct error *error)
+{
+    struct slice names[TOOLS_MAX];
+
+    for (size_t i = 0; i < sqoop_tools_count; i++) {
+        if (strcmp(sqoop_tools[i].name, name) == 0)
+            return &sqoop_tools[i];
+        names[i] = slice_of(sqoop_tools[i].name);
+    }
+    const struct slice nearest = option_nearest(slice_of(name), names, sqoop_tools_count);
+    error_set(error, ERROR_REJECT, "no such tool: \"%.100s\"%s%.*s%s; see penstock sqoop help", name,
+        nearest.length ? "; did you mean \"" : "", (int)nearest.length, nearest.length ? nearest.data : "",
+        nearest.length ? "\"?" : "");
+    return NULL;
+}
+
+static int translate_tool(struct sqoop_line *line, struct sqoop_words *words, struct error *error)
+{
+    struct sqoop_order *order = line->order;
+
+    if (words->count == 0)
+        return error_set(error, ERROR_REJECT, "a tool is missing; see penstock sqoop help");
+    const char *name = words->words[0];
+    name +=
+        strncmp(name, "--", 2) == 0 && (!strcmp(name + 2, "help") || !strcmp(name + 2, "version")) ? 2 : 0;
+    const struct sqoop_tool_row *tool = tool_find(name, error);
+    if (!tool)
+        return -1;
+    order->tool = tool->tool;
+    if (tool->tool == SQOOP_HELP)
+        order->topic = words->count > 1 ? words->words[1] : NULL;
+    if (tool->tool == SQOOP_OTHER)
+        return error_set(error, ERROR_REJECT, "the tool %s is not taken: %s", tool->name, tool->what);
+    if (tool->tool != SQOOP_IMPORT)
+        return 0;
+    const struct sqoop_words rest = {words->words + 1, words->count - 1};
+    if (parse_words(line, &rest, error))
+        return -1;
+    if (parse_value(line, "help")) {
+        order->tool = SQOOP_HELP;
+        order->topic = tool->name;
+        return 0;
+    }
+    return translate_import(line, error);
+}
+
+int sqoop_translate(struct sqoop_order *ret_order, int argc, char **argv, const struct sqoop_reader *reader,
+    struct error *error)
+{
+    struct sqoop_line line = {.order = ret_order, .reader = reader};
+    struct sqoop_words words = {0};
+
+    *ret_order = (struct sqoop_order){.tool = SQOOP_HELP};
+    const int result = options_file_expand(ret_order, argc, argv, reader, &words, error) ||
+                       translate_tool(&line, &words, error);
+    words_free(&words);
+    words_free(&line.properties);
+    if (result)
+        sqoop_order_free(ret_order);
+    return result ? -1 : 0;
+}
