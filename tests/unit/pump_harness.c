@@ -348,6 +348,7 @@ void kafka_consume(const char *topic, struct kafka_found *ret_found)
 {
     rd_kafka_t *consumer = open_consumer(topic);
     uint64_t highest[128] = {0};
+    bool ended[4] = {false}; /* a partition may end twice: once more where its broker was lost */
     int left = partitions(topic);
     const int64_t deadline = clock_monotonic(&clock_system) + PATIENCE;
 
@@ -357,9 +358,10 @@ void kafka_consume(const char *topic, struct kafka_found *ret_found)
         rd_kafka_message_t *message = rd_kafka_consumer_poll(consumer, 100);
         if (!message)
             continue;
-        if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF)
-            left--;
-        else if (!message->err)
+        if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
+            left -= !ended[message->partition];
+            ended[message->partition] = true;
+        } else if (!message->err)
             take_message(message, ret_found, highest);
         rd_kafka_message_destroy(message);
     }

@@ -258,6 +258,7 @@ static void consume(const char *topic, int partitions, struct kept *kept)
     rd_kafka_t *consumer = open_consumer(topic, partitions);
     const int64_t deadline = clock_monotonic(&clock_system) + 30 * CLOCK_SECOND;
     uint64_t highest[4] = {0};
+    bool ended[4] = {false}; /* a partition may end twice: once more where its broker was lost */
 
     memset(kept, 0, sizeof *kept);
     for (int left = partitions; left;) {
@@ -265,9 +266,10 @@ static void consume(const char *topic, int partitions, struct kept *kept)
         rd_kafka_message_t *message = rd_kafka_consumer_poll(consumer, 100);
         if (!message)
             continue;
-        if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF)
-            left--;
-        else if (!message->err)
+        if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
+            left -= !ended[message->partition];
+            ended[message->partition] = true;
+        } else if (!message->err)
             keep(kept, message, &highest[message->partition]);
         rd_kafka_message_destroy(message);
     }
