@@ -326,11 +326,11 @@ static int jdbc_add_words(struct jdbc *jdbc, struct error *error)
 
     user = user ? user : jdbc->user;
     password = password || elsewhere ? password : jdbc->password;
-    if (!address || words_add(words, "--connect", error) || words_add(words, address, error) ||
-        (user && (words_add(words, "--user", error) || words_add(words, user, error))) ||
-        (password && (words_add(words, "--password", error) || words_add(words, password, error))))
-        return -1;
-    return 0;
+    return !address || words_add_pair(words, "--connect", address, error) ||
+                   words_add_pair(words, "--user", user, error) ||
+                   words_add_pair(words, "--password", password, error)
+               ? -1
+               : 0;
 }
 
 int jdbc_translate(struct sqoop_line *line, struct error *error)

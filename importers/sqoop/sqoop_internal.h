@@ -18,6 +18,8 @@ struct sqoop_line {
 
 /* word must outlive the words. */
 int words_add(struct sqoop_words *words, const char *word, struct error *error);
+/* An option and its value; value NULL: nothing. */
+int words_add_pair(struct sqoop_words *words, const char *name, const char *value, struct error *error);
 /* A text that lives as long as the order; NULL with ERROR_RETRY. */
 char *words_keep(struct sqoop_order *order, const char *text, size_t length, struct error *error);
 void words_free(struct sqoop_words *words);

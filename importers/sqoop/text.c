@@ -51,8 +51,7 @@ static int text_say(struct sqoop_order *order, const char *name, const char *val
 
     snprintf(option, sizeof option, "--%s", name);
     const char *kept = words_keep(order, option, strlen(option), error);
-    return !kept || words_add(&order->import, kept, error) || words_add(&order->import, value, error) ? -1
-                                                                                                      : 0;
+    return kept ? words_add_pair(&order->import, kept, value, error) : -1;
 }
 
 static int text_delimiters(struct sqoop_line *line, struct error *error)
@@ -183,10 +182,7 @@ static int text_compression(struct sqoop_line *line, enum text_format format, st
         return error_set(error, ERROR_REJECT,
             "--compression-codec %.100s: %s has no such compression here; allowed: %s", name,
             format == TEXT_PLAIN ? "text" : text_names[format], allowed[format]);
-    return words_add(&line->order->import, "--compression", error) ||
-                   words_add(&line->order->import, made, error)
-               ? -1
-               : 0;
+    return words_add_pair(&line->order->import, "--compression", made, error);
 }
 
 /* ---- the whole ------------------------------------------------------------------------------------------------------- */
@@ -221,8 +217,8 @@ int text_translate(struct sqoop_line *line, struct error *error)
     struct sqoop_words *words = &line->order->import;
     enum text_format format;
 
-    if (text_choose(line, &format, error) || words_add(words, "--format", error) ||
-        words_add(words, text_names[format], error) || text_compression(line, format, error))
+    if (text_choose(line, &format, error) || words_add_pair(words, "--format", text_names[format], error) ||
+        text_compression(line, format, error))
         return -1;
     if (format == TEXT_PLAIN)
         return text_delimiters(line, error) || text_nulls(line, error) || text_hive(line, error) ? -1 : 0;

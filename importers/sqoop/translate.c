@@ -69,20 +69,15 @@ static int property_translate(const struct sqoop_line *line, struct error *error
     if (!avro && !parquet)
         return 0;
     if (!decimal || strcmp(decimal, "true") != 0)
-        return words_add(words, "--numeric", error) || words_add(words, "string", error) ? -1 : 0;
+        return words_add_pair(words, "--numeric", "string", error);
     if (!precision)
         return 0;
     snprintf(both, sizeof both, "%.20s,%.20s", precision, scale ? scale : "0");
     const char *kept = words_keep(line->order, both, strlen(both), error);
-    return !kept || words_add(words, "--numeric-type", error) || words_add(words, kept, error) ? -1 : 0;
+    return kept ? words_add_pair(words, "--numeric-type", kept, error) : -1;
 }
 
 /* ---- what is read ---------------------------------------------------------------------------------------------------- */
-
-static int add_pair(struct sqoop_words *words, const char *name, const char *value, struct error *error)
-{
-    return value && (words_add(words, name, error) || words_add(words, value, error)) ? -1 : 0;
-}
 
 /* An exact name is in quotes. */
 static int quote_name(const char *name, struct bytes *text, struct error *error)
@@ -107,10 +102,7 @@ static int translate_table(struct sqoop_line *line, const char *table, struct er
         quote_name(table, &text, error))
         return error_wrap(error, "--table");
     const char *kept = words_keep(line->order, text.data, text.length, error);
-    return !kept || words_add(&line->order->import, "--", error) ||
-                   words_add(&line->order->import, kept, error)
-               ? -1
-               : 0;
+    return kept ? words_add_pair(&line->order->import, "--", kept, error) : -1;
 }
 
 /* Sqoop's own word for the rows that a mapper is to read. */
@@ -130,7 +122,7 @@ static int translate_query(struct sqoop_line *line, const char *query, struct er
         at = end + (next ? sizeof token - 1 : 0);
     }
     const char *kept = words_keep(line->order, text.data, text.length, error);
-    return kept ? add_pair(&line->order->import, "--query", kept, error) : -1;
+    return kept ? words_add_pair(&line->order->import, "--query", kept, error) : -1;
 }
 
 /* Blanks around a name do not belong to it. */
@@ -155,7 +147,7 @@ static int translate_columns(struct sqoop_line *line, struct error *error)
     }
     if (kept)
         *to = '\0';
-    return kept ? add_pair(&line->order->import, "--columns", kept, error) : -1;
+    return kept ? words_add_pair(&line->order->import, "--columns", kept, error) : -1;
 }
 
 static int translate_mappers(struct sqoop_line *line, struct error *error)
@@ -165,19 +157,19 @@ static int translate_mappers(struct sqoop_line *line, struct error *error)
     const unsigned long number = value ? strtoul(value, &end, 10) : 0;
 
     if (!value)
-        return add_pair(&line->order->import, "--connections", MAPPERS, error);
+        return words_add_pair(&line->order->import, "--connections", MAPPERS, error);
     if (end == value || *end || *value < '0' || *value > '9' || number < 1)
         return error_set(error, ERROR_REJECT, "--num-mappers: \"%.40s\" is not a number above 0", value);
     if (number == 1 && words_add(&line->order->import, "--whole", error))
         return -1;
     if (number <= MAPPERS_MAX)
-        return add_pair(&line->order->import, "--connections", value, error);
+        return words_add_pair(&line->order->import, "--connections", value, error);
     snprintf(most, sizeof most, "%d", MAPPERS_MAX);
     const char *kept = words_keep(line->order, most, strlen(most), error);
     return !kept ||
                    words_note(
                        line->order, error, "--num-mappers: %d connections are the most", MAPPERS_MAX) ||
-                   add_pair(&line->order->import, "--connections", kept, error)
+                   words_add_pair(&line->order->import, "--connections", kept, error)
                ? -1
                : 0;
 }
@@ -226,7 +218,7 @@ static int translate_target(struct sqoop_line *line, const char *table, struct e
             return error_wrap(error, "--warehouse-dir");
         order->target = words_keep(order, text.data, text.length, error);
     }
-    return !order->target || add_pair(&order->import, "--target", order->target, error) ||
+    return !order->target || words_add_pair(&order->import, "--target", order->target, error) ||
                    (parse_value(line, "delete-target-dir") && words_add(&order->import, "--replace", error))
                ? -1
                : 0;
@@ -244,7 +236,7 @@ static int translate_password(struct sqoop_line *line, struct error *error)
         return refuse_place("password-file", file, error);
     if (parse_value(line, "P") && words_add(&line->order->import, "--ask-password", error))
         return -1;
-    return file ? add_pair(&line->order->import, "--password-file", local_path(file), error) : 0;
+    return file ? words_add_pair(&line->order->import, "--password-file", local_path(file), error) : 0;
 }
 
 /* ---- the tools ------------------------------------------------------------------------------------------------------- */
@@ -261,12 +253,12 @@ static int translate_import(struct sqoop_line *line, struct error *error)
     if (query && (parse_value(line, "columns") || parse_value(line, "where")))
         return error_set(error, ERROR_REJECT, "--columns and --where belong into the --query");
     if (words_add(words, "import", error) || jdbc_translate(line, error) || translate_password(line, error) ||
-        translate_target(line, table, error) || words_add(words, "--names", error) ||
-        words_add(words, "sqoop", error) || text_translate(line, error) || property_translate(line, error) ||
-        translate_mappers(line, error) || translate_columns(line, error) ||
-        add_pair(words, "--where", parse_value(line, "where"), error) ||
-        add_pair(words, "--split-by", parse_value(line, "split-by"), error) ||
-        (parse_value(line, "verbose") && add_pair(words, "--progress", "lines", error)))
+        translate_target(line, table, error) || words_add_pair(words, "--names", "sqoop", error) ||
+        text_translate(line, error) || property_translate(line, error) || translate_mappers(line, error) ||
+        translate_columns(line, error) ||
+        words_add_pair(words, "--where", parse_value(line, "where"), error) ||
+        words_add_pair(words, "--split-by", parse_value(line, "split-by"), error) ||
+        (parse_value(line, "verbose") && words_add_pair(words, "--progress", "lines", error)))
         return -1;
     line->order->dry_run = parse_value(line, "dry-run") != NULL;
     line->order->validate = parse_value(line, "validate") != NULL;

@@ -19,6 +19,11 @@ int words_add(struct sqoop_words *words, const char *word, struct error *error)
     return 0;
 }
 
+int words_add_pair(struct sqoop_words *words, const char *name, const char *value, struct error *error)
+{
+    return value && (words_add(words, name, error) || words_add(words, value, error)) ? -1 : 0;
+}
+
 char *words_keep(struct sqoop_order *order, const char *text, size_t length, struct error *error)
 {
     char *kept = strndup(text, length);
