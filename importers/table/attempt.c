@@ -16,8 +16,7 @@
 
 #define ATTEMPT_MARK ".import-"
 #define ATTEMPT_TRIES 8
-#define ATTEMPT_DEPTH 3 /* the attempt, a table's directory, its files */
-#define ATTEMPT_DEPTH_MOST 64 /* of what somebody else has made */
+#define ATTEMPT_DEPTH 64 /* of directories: what was replaced may be anybody's */
 
 /* ---- deleting -------------------------------------------------------------------------------------------------- */
 
@@ -44,12 +43,12 @@ static void attempt_delete_inside(int directory, int depth)
 }
 
 /* What is left over is left to the next import. */
-static void attempt_delete(int parent, const char *name, int depth)
+static void attempt_delete(int parent, const char *name)
 {
     int directory = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
     if (directory >= 0)
-        attempt_delete_inside(directory, depth);
+        attempt_delete_inside(directory, ATTEMPT_DEPTH);
     unlinkat(parent, name, AT_REMOVEDIR);
 }
 
@@ -303,7 +302,7 @@ void attempt_close(struct attempt **attempt)
     if (!*attempt)
         return;
     if ((*attempt)->made && !(*attempt)->keep)
-        attempt_delete((*attempt)->parent, (*attempt)->hidden, ATTEMPT_DEPTH_MOST);
+        attempt_delete((*attempt)->parent, (*attempt)->hidden);
     fd_close(&(*attempt)->log);
     fd_close(&(*attempt)->directory);
     fd_close(&(*attempt)->parent);
@@ -398,7 +397,7 @@ static int attempt_exchange(struct attempt *attempt, struct error *error)
             error, ERROR_FATAL, "target directory %s: it cannot be replaced", attempt->target);
     attempt->made = false;
     const int result = attempt_sync_directory(attempt, attempt->parent, ".", error);
-    attempt_delete(attempt->parent, attempt->hidden, ATTEMPT_DEPTH_MOST);
+    attempt_delete(attempt->parent, attempt->hidden);
     return result;
 }
 
