@@ -215,7 +215,7 @@ static bool text_is_delimited(const struct sqoop_line *line)
 int text_translate(struct sqoop_line *line, struct error *error)
 {
     struct sqoop_words *words = &line->order->import;
-    enum text_format format;
+    enum text_format format = TEXT_PLAIN;
 
     if (text_choose(line, &format, error) || words_add_pair(words, "--format", text_names[format], error) ||
         text_compression(line, format, error))
