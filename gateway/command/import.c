@@ -1,139 +1,18 @@
 /* import: `penstock import [OPTION]... TABLE...`: tables of a database as files in a directory of their own. What it does is table/job.h's; here are the
  * command line, the password, the signals, and what people see. Exit status: 0 all is there, 1 it is not, 2 a wrong command line.
  */
-#include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <termios.h>
-#include <unistd.h>
+#include <string.h>
 
-#include "base/file.h"
 #include "command/command.h"
 #include "command/import.h"
+#include "command/import_login.h"
 #include "command/import_options.h"
 #include "command/import_progress.h"
 #include "command/import_verify.h"
 #include "table/job.h"
 
 #define IMPORT_TEXT_MAX ((size_t)64 << 20)
-#define IMPORT_PASSWORD_MAX 1024
-
-static atomic_bool import_stop;
-
-/* A second signal ends the program at once. */
-static void import_on_signal(int number)
-{
-    atomic_store_explicit(&import_stop, true, memory_order_relaxed);
-    signal(number, SIG_DFL);
-}
-
-static void import_catch_signals(void)
-{
-    const struct sigaction action = {.sa_handler = import_on_signal, .sa_flags = SA_RESTART};
-
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-    signal(SIGPIPE, SIG_IGN);
-}
-
-/* ---- the password -------------------------------------------------------------------------------------------------- */
-
-/* A line from the terminal; a signal ends the wait, however early it comes. Returns its length, 0: none, -1: stopped. */
-static ssize_t import_read_line(int terminal, char *line, size_t size)
-{
-    static const int numbers[] = {SIGINT, SIGTERM, SIGQUIT, SIGHUP};
-    const struct sigaction action = {.sa_handler = import_on_signal};
-    struct sigaction actions[sizeof numbers / sizeof *numbers];
-    struct pollfd input = {.fd = terminal, .events = POLLIN};
-    sigset_t blocked, before;
-    int ready = -1;
-
-    sigemptyset(&blocked);
-    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
-        sigaddset(&blocked, numbers[i]);
-    sigprocmask(SIG_BLOCK, &blocked, &before);
-    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
-        sigaction(numbers[i], &action, &actions[i]);
-    do
-        ready = ppoll(&input, 1, NULL, &before);
-    while (ready < 0 && errno == EINTR && !atomic_load(&import_stop));
-    const ssize_t length = ready > 0 ? read(terminal, line, size) : 0;
-    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
-        sigaction(numbers[i], &actions[i], NULL);
-    sigprocmask(SIG_SETMASK, &before, NULL);
-    return atomic_load(&import_stop) ? -1 : length > 0 ? length : 0;
-}
-
-static int import_ask_password(char password[static IMPORT_PASSWORD_MAX], struct error *error)
-{
-    cleanup_fd int terminal = open("/dev/tty", O_RDWR | O_CLOEXEC);
-    struct termios before, quiet;
-
-    if (terminal < 0 || tcgetattr(terminal, &before) != 0)
-        return error_set(
-            error, ERROR_REJECT, "--ask-password: there is no terminal to ask on; use --password-file");
-    quiet = before;
-    quiet.c_lflag &= ~(tcflag_t)ECHO;
-    tcsetattr(terminal, TCSAFLUSH, &quiet);
-    dprintf(terminal, "Password: ");
-    const ssize_t length = import_read_line(terminal, password, IMPORT_PASSWORD_MAX);
-    tcsetattr(terminal, TCSAFLUSH, &before);
-    dprintf(terminal, "\n");
-    if (length < 0)
-        return error_set(error, ERROR_RETRY, "stopped; nothing was left behind");
-    if (length == 0)
-        return error_set(error, ERROR_REJECT, "--ask-password: no password was given");
-    if (password[length - 1] != '\n')
-        return error_set(error, ERROR_REJECT, "--ask-password: it is too long");
-    password[length - 1] = '\0';
-    return 0;
-}
-
-/* One from the command line does not stay there. */
-static int import_take_password(
-    struct import_options *options, char password[static IMPORT_PASSWORD_MAX], struct error *error)
-{
-    if (options->ask_password) {
-        if (import_ask_password(password, error))
-            return -1;
-    } else if (options->password_given) {
-        const size_t length = strlen(options->password_given);
-        if (length >= IMPORT_PASSWORD_MAX)
-            return error_set(error, ERROR_REJECT, "--password: it is too long");
-        memcpy(password, options->password_given, length + 1);
-        explicit_bzero((void *)(uintptr_t)options->password_given, length);
-        fputs(
-            "penstock: --password: others on this machine may have read it in the list of processes; better use --password-file\n",
-            stderr);
-    } else {
-        return 0;
-    }
-    options->login.password = password;
-    return 0;
-}
-
-/* An address with a password in it does not stay there either. */
-static int import_take_address(struct import_options *options, struct error *error)
-{
-    char *given = (char *)(uintptr_t)options->login.address;
-
-    if (!given)
-        return 0;
-    char *copy = strdup(given);
-    if (!copy || import_list_add(&options->kept, copy, error)) {
-        free(copy);
-        return error_set(error, ERROR_RETRY, "--connect: out of memory");
-    }
-    options->login.address = copy;
-    if (database_postgres.hide(given))
-        fputs(
-            "penstock: --connect: others on this machine may have read its password in the list of processes; better use --password-file\n",
-            stderr);
-    return 0;
-}
 
 /* ---- the job ---------------------------------------------------------------------------------------------------------- */
 
@@ -171,7 +50,6 @@ static void import_fill(struct job_options *job, const struct import_options *op
         .tell = import_progress_tell,
         .note = import_progress_note,
     };
-    job->login.stop = &import_stop;
 }
 
 static int import_explain(struct job *job, struct error *error)
@@ -251,10 +129,10 @@ static int import_run(struct import_options *options, int argc, char **argv, con
 
     bytes_init(&shown, IMPORT_TEXT_MAX);
     if (import_options_shown(argc, argv, &shown, error) || bytes_add(&shown, "", 1, error) ||
-        import_take_address(options, error) || import_take_password(options, password, error))
+        import_login_take(options, password, error))
         return -1;
     if (!options->verify)
-        import_catch_signals();
+        import_login_catch_signals();
     int result = options->verify ? import_verify(options, error)
                                  : import_work(options, argc, argv, face, shown.data, error);
     explicit_bzero(password, sizeof password);

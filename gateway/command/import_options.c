@@ -156,7 +156,7 @@ static int import_check(struct import_options *options, struct error *error)
     return 0;
 }
 
-int import_options_parse(struct import_options *ret_options, int argc, char **argv, struct error *error)
+int import_options_parse_login(struct import_options *ret_options, int argc, char **argv, struct error *error)
 {
     bool only_names = false;
 
@@ -182,7 +182,13 @@ int import_options_parse(struct import_options *ret_options, int argc, char **ar
             at++;
         }
     }
-    return import_check(ret_options, error);
+    return 0;
+}
+
+int import_options_parse(struct import_options *ret_options, int argc, char **argv, struct error *error)
+{
+    return import_options_parse_login(ret_options, argc, argv, error) || import_check(ret_options, error) ? -1
+                                                                                                          : 0;
 }
 
 void import_options_free(struct import_options *options)

@@ -91,6 +91,9 @@ int import_value_take(
 
 /* argv[0] is the command's name. ERROR_REJECT says which option is wrong and what it takes. What ret_options points to may be argv's. */
 int import_options_parse(struct import_options *ret_options, int argc, char **argv, struct error *error);
+/* The same words, but nothing has to be there: for what a database is asked apart from an import. */
+int import_options_parse_login(
+    struct import_options *ret_options, int argc, char **argv, struct error *error);
 void import_options_free(struct import_options *options);
 
 int import_options_help(struct bytes *text, struct error *error);

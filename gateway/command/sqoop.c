@@ -1,5 +1,5 @@
-/* sqoop: `penstock sqoop TOOL ...`, and what is called as a link named sqoop: Sqoop's command line (sqoop/sqoop.h), which becomes an import's. Exit
- * status: 0 all is there, 1 it is not, 2 a wrong command line.
+/* sqoop: `penstock sqoop TOOL ...`, and what is called as a link named sqoop: Sqoop's command line (sqoop/sqoop.h), which becomes an import's, or a
+ * question to the database. Exit status: 0 all is there, 1 it is not, 2 a wrong command line.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -11,6 +11,7 @@
 #include "command/command.h"
 #include "command/import.h"
 #include "command/import_progress.h"
+#include "command/sqoop_ask.h"
 #include "sqoop/sqoop.h"
 #include "table/database.h"
 
@@ -64,34 +65,47 @@ static void sqoop_hide(int argc, char **argv)
                 "better use --password-file");
 }
 
-/* Line and plan. */
-static int sqoop_dry_run(const struct sqoop_order *order, struct error *error)
+typedef int sqoop_print_fn(const struct sqoop_order *order, struct bytes *text, struct error *error);
+
+static int sqoop_dry_run(const struct sqoop_order *order, sqoop_print_fn *print)
 {
     cleanup_bytes struct bytes text;
+    struct error error;
 
     bytes_init(&text, SQOOP_TEXT_MAX);
-    if (sqoop_print_import(order, &text, error))
-        return -1;
+    if (print(order, &text, &error)) {
+        sqoop_say(error.text);
+        return COMMAND_FAILED;
+    }
     fwrite(text.data, 1, text.length, stdout);
     fflush(stdout);
-    return 0;
+    return COMMAND_OK;
 }
 
 static int sqoop_import(struct sqoop_order *order, int argc, char **argv)
 {
     const struct import_face face = {"penstock sqoop", argv[0], import_title_size(argc, argv)};
-    struct error error;
 
-    if (order->dry_run && sqoop_dry_run(order, &error)) {
-        sqoop_say(error.text);
+    if (order->dry_run && sqoop_dry_run(order, sqoop_print_import) != COMMAND_OK)
         return COMMAND_FAILED;
-    }
     int status = import_begin((int)order->import.count, order->import.words, &face);
     if (status != COMMAND_OK || !order->validate || order->dry_run)
         return status;
     char verify[] = "--verify", name[] = "import";
     char *words[] = {name, verify, (char *)(uintptr_t)order->target, NULL};
     return import_begin(3, words, &face);
+}
+
+static int sqoop_list(const struct sqoop_order *order)
+{
+    struct error error;
+
+    if (order->dry_run)
+        return sqoop_dry_run(order, sqoop_print_plan);
+    if (sqoop_ask(order, &error) == 0)
+        return COMMAND_OK;
+    sqoop_say(error.text);
+    return COMMAND_FAILED;
 }
 
 int command_sqoop(int argc, char **argv)
@@ -110,6 +124,9 @@ int command_sqoop(int argc, char **argv)
     switch (order.tool) {
     case SQOOP_IMPORT:
         return sqoop_import(&order, argc, argv);
+    case SQOOP_LIST_TABLES:
+    case SQOOP_LIST_DATABASES:
+        return sqoop_list(&order);
     case SQOOP_VERSION:
         printf("penstock %s, with the command line of Sqoop 1.4.7\n", PENSTOCK_VERSION);
         return COMMAND_OK;

@@ -6,17 +6,21 @@
 #define ACCEPTED 'A'
 #define NEVER 'N'
 
-#define TAKES(NAME, LETTER, ARGUMENT, CLASS, HELP, WHAT)       \
-    {                                                          \
-        NAME, LETTER, ARGUMENT, CLASS, SQOOP_TAKEN, HELP, WHAT \
+/* TOOLS: those that take the rows below it. */
+#define ASKING (SQOOP_FOR(SQOOP_LIST_TABLES) | SQOOP_FOR(SQOOP_LIST_DATABASES))
+#define IMPORTING SQOOP_FOR(SQOOP_IMPORT)
+
+#define TAKES(NAME, LETTER, ARGUMENT, CLASS, HELP, WHAT)              \
+    {                                                                 \
+        NAME, LETTER, ARGUMENT, CLASS, SQOOP_TAKEN, HELP, WHAT, TOOLS \
     }
-#define IGNORES(NAME, LETTER, ARGUMENT, HELP, WHAT)                 \
-    {                                                               \
-        NAME, LETTER, ARGUMENT, ACCEPTED, SQOOP_IGNORED, HELP, WHAT \
+#define IGNORES(NAME, LETTER, ARGUMENT, HELP, WHAT)                        \
+    {                                                                      \
+        NAME, LETTER, ARGUMENT, ACCEPTED, SQOOP_IGNORED, HELP, WHAT, TOOLS \
     }
-#define REFUSES(NAME, LETTER, ARGUMENT, CLASS, HELP, WHAT)       \
-    {                                                            \
-        NAME, LETTER, ARGUMENT, CLASS, SQOOP_REFUSED, HELP, WHAT \
+#define REFUSES(NAME, LETTER, ARGUMENT, CLASS, HELP, WHAT)              \
+    {                                                                   \
+        NAME, LETTER, ARGUMENT, CLASS, SQOOP_REFUSED, HELP, WHAT, TOOLS \
     }
 
 #define NO_CODE "no code is generated"
@@ -32,7 +36,8 @@
     "incremental imports are not taken yet: use --where with a condition on the column, and a directory for each run"
 
 const struct sqoop_option sqoop_options[] = {
-    /* common */
+/* common */
+#define TOOLS (IMPORTING | ASKING)
     TAKES("connect", 0, "jdbc-uri", MUST, "Specify JDBC connect string",
         "jdbc:postgresql: URLs, with user, password and the parameters of TLS; other databases are refused by name"),
     IGNORES("connection-manager", 0, "class-name", "Specify connection manager class name", NO_CODE),
@@ -51,7 +56,7 @@ const struct sqoop_option sqoop_options[] = {
     IGNORES("hadoop-home", 0, "hdir", "Override $HADOOP_MAPRED_HOME_ARG", NO_HADOOP),
     IGNORES("skip-dist-cache", 0, NULL, "Skip copying jars to distributed cache", NO_HADOOP),
     TAKES("verbose", 0, NULL, MUST, "Print more information while working",
-        "a line of progress every ten seconds"),
+        "a line of progress every ten seconds while rows are read"),
     TAKES("help", 0, NULL, MUST, "Print usage instructions", "this list"),
     IGNORES("temporary-rootdir", 0, "rootdir", "Defines the temporary root directory for the import",
         "unfinished files lie in a hidden directory beside the target, so that they can take its name in one step"),
@@ -67,9 +72,11 @@ const struct sqoop_option sqoop_options[] = {
     TAKES("options-file", 0, "file", MUST, "Read words of the command line from a file",
         "one word a line, # and empty lines are left out; taken wherever it stands"),
     TAKES("dry-run", 0, NULL, MUST, "(not Sqoop's) print what would be done, and touch nothing",
-        "the line of penstock import that does the same, and its plan"),
+        "what becomes of the line; of an import the line of penstock import that does the same, and its plan"),
 
-    /* import: control */
+/* import: control */
+#undef TOOLS
+#define TOOLS IMPORTING
     IGNORES("direct", 0, NULL, "Use direct import fast path", "every import uses COPY"),
     TAKES("table", 0, "table-name", MUST, "Table to read", "its exact name; views, too"),
     TAKES(
@@ -221,8 +228,13 @@ const struct sqoop_option sqoop_options[] = {
     REFUSES("accumulo-user", 0, "user", NEVER, "Accumulo user name", ACCUMULO),
     REFUSES("accumulo-password", 0, "password", NEVER, "Accumulo password", ACCUMULO),
 
-    /* behind a bare -- */
-    TAKES("schema", 0, "name", MUST, "Optional schema name, behind a bare --", "the schema of the table"),
+/* behind a bare -- */
+#undef TOOLS
+#define TOOLS (IMPORTING | SQOOP_FOR(SQOOP_LIST_TABLES))
+    TAKES("schema", 0, "name", MUST, "Optional schema name, behind a bare --",
+        "the schema of the table, or of the tables"),
+#undef TOOLS
+#define TOOLS IMPORTING
     REFUSES("boolean-true-string", 0, "string", SHOULD, "String to encode TRUE value, behind a bare --",
         "true is written as true: write CASE in --query"),
     REFUSES("boolean-false-string", 0, "string", SHOULD, "String to encode FALSE value, behind a bare --",
@@ -237,12 +249,12 @@ const size_t sqoop_options_count = sizeof sqoop_options / sizeof *sqoop_options;
 
 const struct sqoop_tool_row sqoop_tools[] = {
     {"import", SQOOP_IMPORT, "Import a table from a database to files"},
+    {"list-tables", SQOOP_LIST_TABLES, "List the tables of a schema"},
+    {"list-databases", SQOOP_LIST_DATABASES, "List the databases of a server"},
     {"help", SQOOP_HELP, "List available tools, or what a tool takes"},
     {"version", SQOOP_VERSION, "Display version information"},
     {"import-all-tables", SQOOP_OTHER,
         "penstock import --all-tables --format sqoop --names sqoop takes all tables, in one snapshot"},
-    {"list-tables", SQOOP_OTHER, "psql -c '\\dt' lists tables"},
-    {"list-databases", SQOOP_OTHER, "psql -l lists databases"},
     {"eval", SQOOP_OTHER, "psql -c runs a statement"},
     {"job", SQOOP_OTHER, "keep the line of the job in a script or an --options-file"},
     {"create-hive-table", SQOOP_OTHER, "write CREATE TABLE for Hive by hand"},

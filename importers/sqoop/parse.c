@@ -52,19 +52,26 @@ const char *parse_value(const struct sqoop_line *line, const char *name)
     return line->values[option - sqoop_options];
 }
 
-static int parse_complain(const char *word, struct error *error)
+static bool parse_is_of(const struct sqoop_option *option, const struct sqoop_tool_row *tool)
+{
+    return option->tools & SQOOP_FOR(tool->tool);
+}
+
+static int parse_complain(const struct sqoop_line *line, const char *word, struct error *error)
 {
     struct slice names[SQOOP_OPTIONS_MAX];
     const char *name = parse_strip(word);
     const size_t length = strcspn(name, "=");
+    size_t count = 0;
 
     for (size_t i = 0; i < sqoop_options_count; i++)
-        names[i] = slice_of(sqoop_options[i].name);
-    const struct slice nearest = option_nearest((struct slice){name, length}, names, sqoop_options_count);
-    return error_set(error, ERROR_REJECT, "unknown option \"%.*s\"%s%.*s%s; see penstock sqoop help import",
+        if (parse_is_of(&sqoop_options[i], line->tool))
+            names[count++] = slice_of(sqoop_options[i].name);
+    const struct slice nearest = option_nearest((struct slice){name, length}, names, count);
+    return error_set(error, ERROR_REJECT, "unknown option \"%.*s\"%s%.*s%s; see penstock sqoop help %s",
         (int)(length < 100 ? length : 100) + (int)(name - word), word,
         nearest.length ? "; did you mean \"--" : "", (int)nearest.length, nearest.length ? nearest.data : "",
-        nearest.length ? "\"?" : "");
+        nearest.length ? "\"?" : "", line->tool->name);
 }
 
 /* ---- options --------------------------------------------------------------------------------------------------------- */
@@ -76,6 +83,9 @@ static int parse_keep(
     char name[64];
 
     parse_name(option, name);
+    if (!parse_is_of(option, line->tool))
+        return error_set(error, ERROR_REJECT, "%s is no option of %s; see penstock sqoop help %s", name,
+            line->tool->name, line->tool->name);
     if (option->take == SQOOP_REFUSED)
         return error_set(error, ERROR_REJECT, "%s: %s", name, option->what);
     if (*at)
@@ -114,7 +124,7 @@ static int parse_joined(struct sqoop_line *line, const char *word, struct error 
         value = name + 1;
     }
     if (!option || (!option->argument && !equal))
-        return parse_complain(word, error);
+        return parse_complain(line, word, error);
     if (!option->argument)
         return error_set(error, ERROR_REJECT, "%s takes no value", parse_name(option, room));
     return parse_keep(line, option, value, error);

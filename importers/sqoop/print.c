@@ -65,23 +65,59 @@ static int print_option(const struct sqoop_option *option, struct bytes *text, s
         option->help, words[option->take], option->what);
 }
 
+static int print_tool(const struct sqoop_tool_row *tool, struct bytes *text, struct error *error)
+{
+    const unsigned tools = SQOOP_FOR(tool->tool);
+    bool schema = false, any = false;
+
+    for (size_t i = 0; i < sqoop_options_count; i++) {
+        any |= sqoop_options[i].tools & tools;
+        schema |= sqoop_options[i].tools & tools && strcmp(sqoop_options[i].name, "schema") == 0;
+    }
+    if (!any)
+        return bytes_print(text, error, "%s: %s%s\n", tool->name,
+            tool->tool == SQOOP_OTHER ? "not taken: " : "", tool->what);
+    if (bytes_print(text, error,
+            "Usage: penstock sqoop %s [-D NAME=VALUE]... [OPTION]...%s\n\n"
+            "%s.\n\nOne dash or two, --NAME VALUE, --NAME=VALUE, -m 1, -m1 and --m 1 are all taken.\n\n",
+            tool->name, schema ? " [-- --schema NAME]" : "", tool->what))
+        return -1;
+    for (size_t i = 0; i < sqoop_options_count; i++)
+        if (sqoop_options[i].tools & tools && print_option(&sqoop_options[i], text, error))
+            return -1;
+    return 0;
+}
+
 int sqoop_print_help(const char *topic, struct bytes *text, struct error *error)
 {
     if (!topic)
         return print_tools(text, error);
     for (size_t i = 0; i < sqoop_tools_count; i++)
-        if (strcmp(sqoop_tools[i].name, topic) == 0 && sqoop_tools[i].tool != SQOOP_IMPORT)
-            return bytes_print(text, error, "%s: %s%s\n", topic,
-                sqoop_tools[i].tool == SQOOP_OTHER ? "not taken: " : "", sqoop_tools[i].what);
-    if (strcmp(topic, "import") != 0)
-        return error_set(error, ERROR_REJECT, "no such tool: \"%.100s\"; see penstock sqoop help", topic);
-    if (bytes_add_text(text,
-            "Usage: penstock sqoop import [-D NAME=VALUE]... [OPTION]... [-- --schema NAME]\n\n"
-            "One dash or two, --NAME VALUE, --NAME=VALUE, -m 1, -m1 and --m 1 are all taken.\n\n",
-            error))
+        if (strcmp(sqoop_tools[i].name, topic) == 0)
+            return print_tool(&sqoop_tools[i], text, error);
+    return error_set(error, ERROR_REJECT, "no such tool: \"%.100s\"; see penstock sqoop help", topic);
+}
+
+/* ---- plans ----------------------------------------------------------------------------------------------------------- */
+
+static const char *plan_word(const struct sqoop_words *words, const char *option)
+{
+    for (size_t i = 1; i + 1 < words->count; i += 2)
+        if (strcmp(words->words[i], option) == 0)
+            return words->words[i + 1];
+    return NULL;
+}
+
+int sqoop_print_plan(const struct sqoop_order *order, struct bytes *text, struct error *error)
+{
+    const char *user = plan_word(&order->import, "--user");
+
+    if (bytes_print(text, error, "connects to %s%s%s\n", plan_word(&order->import, "--connect"),
+            user ? " as " : "", user ? user : ""))
         return -1;
-    for (size_t i = 0; i < sqoop_options_count; i++)
-        if (print_option(&sqoop_options[i], text, error))
-            return -1;
-    return 0;
+    if (order->tool == SQOOP_LIST_DATABASES)
+        return bytes_add_text(text, "prints the names of the databases\n", error);
+    return bytes_print(text, error, "prints the names of the tables of %s%s\n",
+        order->schema ? "schema " : "the schema that comes first in the search path",
+        order->schema ? order->schema : "");
 }

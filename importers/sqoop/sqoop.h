@@ -33,6 +33,7 @@ struct sqoop_option {
     enum sqoop_take take;
     const char *help; /* what Sqoop says that it is */
     const char *what;
+    unsigned tools; /* SQOOP_FOR() of those that take it */
 };
 
 extern const struct sqoop_option sqoop_options[];
@@ -40,7 +41,16 @@ extern const size_t sqoop_options_count;
 
 /* ---- the tools --------------------------------------------------------------------------------------------------- */
 
-enum sqoop_tool { SQOOP_IMPORT, SQOOP_HELP, SQOOP_VERSION, SQOOP_OTHER };
+enum sqoop_tool {
+    SQOOP_IMPORT,
+    SQOOP_LIST_TABLES,
+    SQOOP_LIST_DATABASES,
+    SQOOP_HELP,
+    SQOOP_VERSION,
+    SQOOP_OTHER
+};
+
+#define SQOOP_FOR(tool) (1U << (tool))
 
 struct sqoop_tool_row {
     const char *name;
@@ -64,7 +74,9 @@ struct sqoop_order {
     const char *topic; /* of SQOOP_HELP: a tool's name; NULL: all of them */
     bool dry_run; /* say what would be done */
     bool validate; /* hold the files against their manifest afterwards */
-    struct sqoop_words import; /* SQOOP_IMPORT: "import" and its words */
+    struct sqoop_words
+        import; /* "import" and its words; of tools that only ask the database: those of the log-in */
+    const char *schema; /* of SQOOP_LIST_TABLES; NULL: the current one */
     struct sqoop_words notices; /* sentences for people */
     const char *target; /* the directory that appears */
     struct sqoop_words kept; /* texts that had to be made */
@@ -83,6 +95,9 @@ void sqoop_order_free(struct sqoop_order *order);
 
 /* The line of the import for people, quoted for a shell, without the password. */
 int sqoop_print_import(const struct sqoop_order *order, struct bytes *text, struct error *error);
+
+/* What a tool that only asks the database would do, for people. */
+int sqoop_print_plan(const struct sqoop_order *order, struct bytes *text, struct error *error);
 
 /* What the tool takes (NULL: which tools there are). ERROR_REJECT: there is no such tool. */
 int sqoop_print_help(const char *topic, struct bytes *text, struct error *error);

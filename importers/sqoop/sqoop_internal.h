@@ -9,6 +9,7 @@
 /* What a line says, by the rows of the table. */
 struct sqoop_line {
     struct sqoop_order *order;
+    const struct sqoop_tool_row *tool;
     const struct sqoop_reader *reader;
     const char *values[SQOOP_OPTIONS_MAX]; /* NULL: not said; "" of a flag */
     struct sqoop_words properties; /* NAME=VALUE, of -D */

@@ -94,7 +94,7 @@ static int quote_name(const char *name, struct bytes *text, struct error *error)
 
 static int translate_table(struct sqoop_line *line, const char *table, struct error *error)
 {
-    const char *schema = parse_value(line, "schema");
+    const char *schema = line->order->schema;
     cleanup_bytes struct bytes text;
 
     bytes_init(&text, NAME_MAX_QUOTED);
@@ -241,6 +241,17 @@ static int translate_password(struct sqoop_line *line, struct error *error)
 
 /* ---- the tools ------------------------------------------------------------------------------------------------------- */
 
+/* Where the database is, and who asks. */
+static int translate_login(struct sqoop_line *line, struct error *error)
+{
+    line->order->dry_run = parse_value(line, "dry-run") != NULL;
+    line->order->schema = parse_value(line, "schema");
+    return words_add(&line->order->import, "import", error) || jdbc_translate(line, error) ||
+                   translate_password(line, error)
+               ? -1
+               : 0;
+}
+
 static int translate_import(struct sqoop_line *line, struct error *error)
 {
     const char *table = parse_value(line, "table"), *query = parse_value(line, "query");
@@ -252,15 +263,13 @@ static int translate_import(struct sqoop_line *line, struct error *error)
                   : "--table or --query: what is to be imported is missing");
     if (query && (parse_value(line, "columns") || parse_value(line, "where")))
         return error_set(error, ERROR_REJECT, "--columns and --where belong into the --query");
-    if (words_add(words, "import", error) || jdbc_translate(line, error) || translate_password(line, error) ||
-        translate_target(line, table, error) || words_add_pair(words, "--names", "sqoop", error) ||
-        text_translate(line, error) || property_translate(line, error) || translate_mappers(line, error) ||
-        translate_columns(line, error) ||
+    if (translate_login(line, error) || translate_target(line, table, error) ||
+        words_add_pair(words, "--names", "sqoop", error) || text_translate(line, error) ||
+        property_translate(line, error) || translate_mappers(line, error) || translate_columns(line, error) ||
         words_add_pair(words, "--where", parse_value(line, "where"), error) ||
         words_add_pair(words, "--split-by", parse_value(line, "split-by"), error) ||
         (parse_value(line, "verbose") && words_add_pair(words, "--progress", "lines", error)))
         return -1;
-    line->order->dry_run = parse_value(line, "dry-run") != NULL;
     line->order->validate = parse_value(line, "validate") != NULL;
     if (line->order->dry_run && words_add(words, "--explain", error))
         return -1;
@@ -295,12 +304,13 @@ static int translate_tool(struct sqoop_line *line, struct sqoop_words *words, st
     const struct sqoop_tool_row *tool = tool_find(name, error);
     if (!tool)
         return -1;
+    line->tool = tool;
     order->tool = tool->tool;
     if (tool->tool == SQOOP_HELP)
         order->topic = words->count > 1 ? words->words[1] : NULL;
     if (tool->tool == SQOOP_OTHER)
         return error_set(error, ERROR_REJECT, "the tool %s is not taken: %s", tool->name, tool->what);
-    if (tool->tool != SQOOP_IMPORT)
+    if (tool->tool == SQOOP_HELP || tool->tool == SQOOP_VERSION)
         return 0;
     const struct sqoop_words rest = {words->words + 1, words->count - 1};
     if (parse_words(line, &rest, error))
@@ -310,7 +320,7 @@ static int translate_tool(struct sqoop_line *line, struct sqoop_words *words, st
         order->topic = tool->name;
         return 0;
     }
-    return translate_import(line, error);
+    return tool->tool == SQOOP_IMPORT ? translate_import(line, error) : translate_login(line, error);
 }
 
 int sqoop_translate(struct sqoop_order *ret_order, int argc, char **argv, const struct sqoop_reader *reader,

@@ -183,6 +183,19 @@ struct read_result {
         *columns; /* one per column of the table; the connection's, until its next call */
 };
 
+/* ---- what people ask apart from an import ---------------------------------------------------------------------- */
+
+enum database_names {
+    DATABASE_DATABASES, /* of the server */
+    DATABASE_TABLES, /* of a schema: no views; partitions, too */
+};
+
+/* Takes a name, which is the database's own: UTF-8 of any characters. Returns -1 with its own error. */
+struct database_name_taker {
+    int (*take)(void *context, const char *name, struct error *error);
+    void *context;
+};
+
 /* ---- the row of functions ------------------------------------------------------------------------------------------ */
 
 struct database_kind {
@@ -234,6 +247,10 @@ struct database_kind {
     int (*read)(struct database_connection *connection, const struct table *table, const struct split *split,
         const struct read_options *options, const struct table_sink_batch *sink,
         struct read_result *ret_result, struct error *error);
+
+    /* Names, in the order of their bytes. schema: its exact name, for tables only; NULL: the one that comes first in the user's search path. */
+    int (*list_names)(struct database_connection *connection, enum database_names which, const char *schema,
+        const struct database_name_taker *taker, struct error *error);
 };
 
 extern const struct database_kind database_postgres;

@@ -64,6 +64,15 @@ const char *line_of_import(void)
     return line.data;
 }
 
+const char *plan_of_order(void)
+{
+    bytes_free(&line);
+    bytes_init(&line, 1 << 20);
+    cr_assert_eq(sqoop_print_plan(&order, &line, &error), 0);
+    cr_assert_eq(bytes_add(&line, "", 1, &error), 0);
+    return line.data;
+}
+
 bool noticed(const char *text)
 {
     for (size_t i = 0; i < order.notices.count; i++)

@@ -27,6 +27,9 @@ void expect_has(const char *part, const char *const *words);
 void expect_refused(const char *why, const char *const *words);
 #define EXPECT_REFUSED(why, ...) expect_refused(why, (const char *const[]){__VA_ARGS__, NULL})
 
+/* What a tool that only asks would do. */
+const char *plan_of_order(void);
+
 void forget(void);
 
 #endif

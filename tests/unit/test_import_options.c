@@ -491,3 +491,10 @@ Test(import_options, what_is_gone_on_with)
     cr_assert_eq(options.resume, RESUME_MIXED);
     REFUSED("\"maybe\" is none of", "--target", "x", "--resume=maybe", "t");
 }
+
+Test(import_options, a_login_alone)
+{
+    say((const char *const[]){"--connect", "host=h", "--ask-password"}, 3);
+    cr_assert_eq(import_options_parse_login(&options, words_count, words, &error), 0, "%s", error.text);
+    cr_assert(strcmp(options.login.address, "host=h") == 0 && options.ask_password);
+}

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "base/file.h"
+#include "table/postgres/ask.h"
 #include "table/postgres/lag.h"
 #include "table/postgres/read.h"
 #include "table/postgres/snapshot.h"
@@ -69,4 +70,5 @@ const struct database_kind database_postgres = {
     .lag = pg_lag,
     .adopt = pg_snapshot_adopt,
     .read = pg_read,
+    .list_names = pg_list_names,
 };
