@@ -33,6 +33,7 @@ static void import_fill(struct job_options *job, const struct import_options *op
             .lock_wait = options->snapshot.lock_wait,
             .types = &options->types},
         .snapshot = options->snapshot,
+        .increment = options->increment,
         .plan = options->plan,
         .read = options->read,
         .max_rate = options->max_rate,

@@ -127,6 +127,24 @@ static enum table_codec import_default_codec(enum table_format format)
     return format == TABLE_AVRO ? TABLE_CODEC_SNAPPY : TABLE_CODEC_NONE;
 }
 
+static int import_check_increment(const struct import_options *options, struct error *error)
+{
+    const struct increment_options *increment = &options->increment;
+
+    if (!increment->mode)
+        return !increment->column && !increment->last && !increment->lag
+                   ? 0
+                   : error_set(error, ERROR_REJECT,
+                         "--check-column, --last-value and --incremental-lag are for --incremental append or lastmodified");
+    if (!increment->column)
+        return error_set(
+            error, ERROR_REJECT, "--incremental: --check-column, which says what is new, is missing");
+    if (options->replace)
+        return error_set(error, ERROR_REJECT,
+            "--replace deletes what earlier imports have read: it does not go with --incremental");
+    return 0;
+}
+
 static int import_check(struct import_options *options, struct error *error)
 {
     const bool delimited = options->file.format == TABLE_DELIMITED;
@@ -141,6 +159,8 @@ static int import_check(struct import_options *options, struct error *error)
     if (!options->query && options->tables.count == 0)
         return error_set(error, ERROR_REJECT,
             "what is to be imported? Name tables, or say --schema, --all-tables or --query");
+    if (import_check_increment(options, error))
+        return -1;
     if (!options->target && !options->explain)
         return error_set(error, ERROR_REJECT, "--target: the directory that is to be made is missing");
     if (options->delimiters_given && !delimited)

@@ -33,6 +33,7 @@ struct import_options {
     unsigned format, codec; /* numbers of their names among the choices; the codec's are enum table_codec's */
     struct import_list kept; /* texts that had to be made; these are owned, too */
     const char *query, *where, *target;
+    struct increment_options increment;
     bool replace;
     enum job_names names;
     const char *verify; /* instead of an import: the manifest of one that is there */
@@ -65,7 +66,7 @@ enum import_kind {
     TAKE_NUMBER, /* unsigned, least to most */
     TAKE_SIZE, /* size_t, with KiB, MiB, GiB */
     TAKE_CHOICE, /* an enum's number, by name */
-    TAKE_RESUME, /* the same and one more, 1 without a value */
+    TAKE_RESUME, /* the same and one more, as 0 is none of them; 1 without a value */
     TAKE_ENCLOSED, /* char, and how it encloses */
     TAKE_DECIMAL, /* "P,S" */
 };

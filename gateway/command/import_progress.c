@@ -135,17 +135,33 @@ void import_progress_note(void *context, const char *text)
     teller->shown = 0;
 }
 
+/* In the words of Sqoop, which the options have, too. */
+static void progress_increment(const struct increment *increment)
+{
+    if (!*increment->high)
+        return;
+    fprintf(stderr,
+        "Incremental import complete! To run another incremental import of all data following this import, supply the following arguments:\n"
+        " --incremental %s\n  --check-column ",
+        increment->mode == INCREMENT_APPEND ? "append" : "lastmodified");
+    import_say(stderr, increment->column);
+    fprintf(stderr, "\n  --last-value %s\n", increment->high);
+}
+
 void import_progress_done(struct import_teller *teller, const struct job_summary *summary, const char *target)
 {
     const double seconds = (double)summary->elapsed / (double)CLOCK_SECOND + 1e-3;
 
     if (teller->how == IMPORT_PROGRESS_JSON) {
-        import_event(stderr,
-            json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f}", "event", "done", "target", target,
-                "tables", (json_int_t)summary->tables, "files", (json_int_t)summary->files, "rows",
-                (json_int_t)summary->rows, "bytes_read", (json_int_t)summary->bytes_read, "bytes_written",
-                (json_int_t)summary->bytes_written, "rows_kept", (json_int_t)summary->rows_kept,
-                "splits_kept", (json_int_t)summary->splits_kept, "seconds", seconds));
+        json_t *event = json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f}", "event", "done",
+            "target", target, "tables", (json_int_t)summary->tables, "files", (json_int_t)summary->files,
+            "rows", (json_int_t)summary->rows, "bytes_read", (json_int_t)summary->bytes_read, "bytes_written",
+            (json_int_t)summary->bytes_written, "rows_kept", (json_int_t)summary->rows_kept, "splits_kept",
+            (json_int_t)summary->splits_kept, "seconds", seconds);
+        if (event && summary->increment)
+            json_object_set_new(event, "last_value",
+                *summary->increment->high ? json_string(summary->increment->high) : json_null());
+        import_event(stderr, event);
         return;
     }
     import_say(stderr, target);
@@ -162,4 +178,6 @@ void import_progress_done(struct import_teller *teller, const struct job_summary
         fprintf(stderr, "%" PRIu64 " numbers were rounded to doubles\n", summary->rounded);
     if (summary->bounds)
         fprintf(stderr, "%" PRIu64 " arrays lost their lower bounds\n", summary->bounds);
+    if (summary->increment)
+        progress_increment(summary->increment);
 }

@@ -16,6 +16,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "lake/column.h"
+#include "table/increment.h"
 #include "table/plan.h"
 
 /* What types become in the files: table/postgres/type.h; the choices are the same for every database. */
@@ -222,6 +223,15 @@ struct database_kind {
     int (*describe)(struct database_connection *connection, const struct table_selection *selection,
         struct table_list **ret_list, struct error *error);
     void (*list_free)(struct table_list **list);
+
+    /* Of an incremental import: the bound up to which this table can be read, and the wait for those who write to it, `wait` milliseconds at most (ERROR_RETRY). The
+     * snapshot is taken afterwards. ERROR_REJECT: the column or the last value is no good. */
+    int (*bound)(struct database_connection *connection, const struct table *table,
+        const struct increment_options *options, unsigned wait, struct increment *ret_increment,
+        struct error *error);
+    /* Makes it part of the condition of the list's first table. */
+    int (*narrow)(struct database_connection *connection, struct table_list *list,
+        const struct increment *increment, struct error *error);
 
     /* Cuts a table into splits; see plan.h. */
     int (*plan)(struct database_connection *connection, const struct table *table,

@@ -259,7 +259,9 @@ int job_run(struct job *job, struct error *error)
 
 struct job_summary job_summary(const struct job *job)
 {
-    struct job_summary sum = {.tables = job->list->count, .elapsed = job->ended - job->began};
+    struct job_summary sum = {.tables = job->list->count,
+        .elapsed = job->ended - job->began,
+        .increment = job->options->increment.mode ? &job->increment : NULL};
 
     for (size_t i = 0; i < job->list->count; i++) {
         const struct job_table *table = &job->tables[i];

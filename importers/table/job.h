@@ -48,6 +48,7 @@ struct job_options {
     struct database_login login;
     struct table_selection selection;
     struct snapshot_options snapshot;
+    struct increment_options increment; /* of the only table */
     struct plan_options plan; /* workers: 1 to JOB_WORKERS_MAX */
     struct read_options read;
     struct table_file_options file; /* its name and metadata are the job's */
@@ -101,6 +102,7 @@ struct job_summary {
     uint64_t rows_kept, splits_kept; /* of them, what an earlier import had done */
     uint64_t nulled, rounded, bounds; /* values that an option changed */
     int64_t elapsed;
+    const struct increment *increment; /* the job's; NULL: all was read */
 };
 struct job_summary job_summary(const struct job *job);
 

@@ -72,6 +72,7 @@ struct job {
     size_t snapshots_count;
     bool resumed; /* the attempt is another import's */
     bool mixed; /* ... which goes on in a new snapshot */
+    struct increment increment; /* of an incremental import: what is read */
     struct job_state *state; /* job_state.c */
     struct job_table *tables;
     size_t tables_count; /* the list's, once there are any */

@@ -98,6 +98,29 @@ static int job_hold(struct job *job, uint64_t digest, enum database_trouble *ret
     return 0;
 }
 
+/* One that goes on reads what was begun: the log says what. */
+static int job_narrow(struct job *job, struct error *error)
+{
+    const struct job_options *options = job->options;
+
+    if (!options->increment.mode)
+        return 0;
+    if (job->list->count != 1)
+        return error_set(error, ERROR_REJECT, "--incremental: one table at a time, and %zu are selected",
+            job->list->count);
+    if (job->resumed) {
+        if (job_state_increment(job->state, &job->increment, error))
+            return -1;
+    } else if (options->kind->bound(job->connection, job->list->tables[0], &options->increment,
+                   options->snapshot.lock_wait, &job->increment, error)) {
+        return -1;
+    }
+    job->increment.mode = options->increment.mode;
+    if (*job->increment.note)
+        job_note(job, "%s", job->increment.note);
+    return options->kind->narrow(job->connection, job->list, &job->increment, error);
+}
+
 /* Describes and plans before the keeper has any lock: so it waits for nobody who waits for the keeper. What is described may change before it is locked: then it is
  * described again. */
 static int job_prepare(struct job *job, bool only_plan, struct error *error)
@@ -111,6 +134,8 @@ static int job_prepare(struct job *job, bool only_plan, struct error *error)
         if (job->list->count == 0)
             return error_set(error, ERROR_REJECT, "%s: no table is selected", job->server.where);
         const uint64_t digest = keeper_digest(job->list);
+        if (job_narrow(job, error))
+            return -1;
         if (job->resumed ? job_state_restore(job, error) : job_plan(job, error))
             return -1;
         if (only_plan || job_hold(job, digest, &trouble, error) == 0)

@@ -299,6 +299,31 @@ static void restore_done(struct job *job, json_t *said)
     atomic_fetch_add(&table->done, 1);
 }
 
+static bool restore_value(const json_t *said, const char *name, char *value, size_t size)
+{
+    const char *text = json_string_value(json_object_get(said, name));
+
+    if (!text || strlen(text) >= size)
+        return false;
+    memcpy(value, text, strlen(text) + 1);
+    return true;
+}
+
+int job_state_increment(const struct job_state *state, struct increment *ret_increment, struct error *error)
+{
+    const json_t *said = json_object_get(state->begun, "increment");
+    struct increment increment = {.timed = json_is_true(json_object_get(said, "timed")),
+        .nulls = restore_hex(json_object_get(said, "nulls"))};
+
+    if (!restore_value(said, "column", increment.column, sizeof increment.column) ||
+        !restore_value(said, "type", increment.type, sizeof increment.type) ||
+        !restore_value(said, "low", increment.low, sizeof increment.low) ||
+        !restore_value(said, "high", increment.high, sizeof increment.high))
+        return error_set(error, ERROR_REJECT, "the log of the import is damaged");
+    *ret_increment = increment;
+    return 0;
+}
+
 int job_state_restore(struct job *job, struct error *error)
 {
     const json_t *tables = json_object_get(job->state->begun, "tables");

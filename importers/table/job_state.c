@@ -39,7 +39,7 @@ json_t *job_state_options(const struct job_options *options)
     const struct pg_type_options *types = selection->types;
     const struct table_file_options *file = &options->file;
 
-    return json_pack(
+    json_t *made = json_pack(
         "{s:o, s:o, s:s?, s:o, s:s?, s:b, s:i, s:i, s:i, s:[i,i,i], s:i, s:i, s:b, s:b, s:o, s:s?, s:b, s:i}",
         "tables", state_names(selection->names, selection->names_count), "exclude",
         state_names(selection->excluded, selection->excluded_count), "query", selection->query, "columns",
@@ -49,6 +49,12 @@ json_t *job_state_options(const struct job_options *options)
         (int)types->infinity, "arrays", (int)types->arrays, "json-type", types->json_type, "bytea-hex",
         types->bytea_hex, "delimiters", state_delimited(file->delimited), "split-by", options->plan.column,
         "not-consistent", options->snapshot.not_consistent, "names", (int)options->names);
+    const struct increment_options *increment = &options->increment;
+    if (made && increment->mode)
+        json_object_set_new(made, "incremental",
+            json_pack("[i, s?, s?, i]", (int)increment->mode, increment->column, increment->last,
+                (int)increment->lag));
+    return made;
 }
 
 /* ---- lines ---------------------------------------------------------------------------------------------------------- */
@@ -94,15 +100,29 @@ static json_t *state_table(const struct job_table *table)
         job_state_text(table->plan->reason), "splits", splits);
 }
 
+static json_t *state_increment(const struct increment *increment)
+{
+    return json_pack("{s:o, s:s, s:b, s:s, s:s, s:o}", "column", job_state_text(increment->column), "type",
+        increment->type, "timed", increment->timed, "low", increment->low, "high", increment->high, "nulls",
+        json_sprintf("%llx", (unsigned long long)increment->nulls));
+}
+
 static json_t *state_begun(const struct job *job)
 {
     json_t *tables = json_array();
 
     for (size_t i = 0; i < job->list->count; i++)
         json_array_append_new(tables, state_table(&job->tables[i]));
-    return json_pack("{s:i, s:s, s:o, s:o, s:o, s:o}", "import", STATE_VERSION, "penstock", PENSTOCK_VERSION,
-        "options", job_state_options(job->options), "where", job_state_text(job->server.where), "system",
-        json_sprintf("%llx", (unsigned long long)job->server.system), "tables", tables);
+    json_t *made =
+        json_pack("{s:i, s:s, s:o, s:o, s:o, s:o}", "import", STATE_VERSION, "penstock", PENSTOCK_VERSION,
+            "options", job_state_options(job->options), "where", job_state_text(job->server.where), "system",
+            json_sprintf("%llx", (unsigned long long)job->server.system), "tables", tables);
+    if (made && job->options->increment.mode &&
+        json_object_set_new(made, "increment", state_increment(&job->increment)) != 0) {
+        json_decref(made);
+        made = NULL;
+    }
+    return made;
 }
 
 static json_t *state_snapshot(const struct job *job)

@@ -38,6 +38,9 @@ int job_state_check(const struct job_state *state, const struct job_options *opt
 /* The same for the server, once it is known. */
 int job_state_check_server(const struct job_state *state, const struct job *job, struct error *error);
 
+/* What it reads of its table. ERROR_REJECT: the log does not say. */
+int job_state_increment(const struct job_state *state, struct increment *ret_increment, struct error *error);
+
 /* The tables, splits and results of a job whose tables are described. ERROR_REJECT: tables are not what they were. */
 int job_state_restore(struct job *job, struct error *error);
 

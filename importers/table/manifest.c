@@ -186,9 +186,25 @@ static json_t *manifest_selection(const struct job *job)
 
     for (size_t i = 0; i < selection->columns_count; i++)
         json_array_append_new(columns, json_string(selection->columns[i]));
-    return json_pack("{s:o, s:o, s:o, s:b}", "columns", columns, "where", manifest_text(selection->where),
-        "query", manifest_text(selection->query), "arrays_as_text",
-        selection->types->arrays == PG_ARRAYS_TEXT);
+    /* An incremental import's condition is what it has read. */
+    const char *where = job->options->increment.mode ? job->list->tables[0]->where : selection->where;
+    return json_pack("{s:o, s:o, s:o, s:b}", "columns", columns, "where", manifest_text(where), "query",
+        manifest_text(selection->query), "arrays_as_text", selection->types->arrays == PG_ARRAYS_TEXT);
+}
+
+/* Which range was read, and what the next import is told as its last value. */
+static json_t *manifest_increment(const struct job *job)
+{
+    static const char *const modes[] = {
+        [INCREMENT_APPEND] = "append", [INCREMENT_LASTMODIFIED] = "lastmodified"};
+    const struct increment *increment = &job->increment;
+    const char *low = *increment->low ? increment->low : NULL;
+    const char *high = *increment->high ? increment->high : NULL;
+
+    return json_pack("{s:s, s:s, s:s?, s:s?, s:s?, s:I, s:i}", "mode", modes[increment->mode], "check_column",
+        increment->column, increment->timed ? "from" : "above", low, increment->timed ? "before" : "up_to",
+        high, "last_value", high, "nulls", (json_int_t)increment->nulls, "lag",
+        (int)job->options->increment.lag);
 }
 
 int job_manifest(const struct job *job, struct bytes *text, struct error *error)
@@ -202,6 +218,8 @@ int job_manifest(const struct job *job, struct bytes *text, struct error *error)
         manifest_time(job->began_wall), "seconds", (double)(job->ended - job->began) / (double)CLOCK_SECOND,
         "database", manifest_database(job), "snapshot", manifest_snapshot(job), "selection",
         manifest_selection(job), "checksums", CHECKSUM_METHOD, "tables", tables);
+    if (job->options->increment.mode)
+        json_object_set_new(made, "incremental", manifest_increment(job));
     char *dumped = made ? json_dumps(made, JSON_INDENT(1) | JSON_PRESERVE_ORDER) : NULL;
     json_decref(made);
     if (!dumped)

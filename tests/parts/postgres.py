@@ -117,6 +117,31 @@ class Postgres:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
+class Session:
+    """One connection that stays: what is said to it in one call may leave a transaction open for the next."""
+
+    END = "the end of an answer"
+
+    def __init__(self, server, database="postgres"):
+        self.process = subprocess.Popen(["psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-d", server.conninfo(database)], stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, text=True, bufsize=1, env=server._environment())
+
+    def say(self, sql):
+        """The lines that it answers. sql ends with a semicolon."""
+        self.process.stdin.write(f"{sql}\n\\echo {self.END}\n")
+        self.process.stdin.flush()
+        lines = []
+        while (line := self.process.stdout.readline().rstrip("\n")) != self.END:
+            assert line or self.process.poll() is None, "the session has ended"
+            lines.append(line)
+        return lines
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait(60)
+        self.process.stdout.close()
+
+
 def main():
     server = Postgres(NO_FSYNC).start()
     try:

@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 #include "table/postgres/ask.h"
+#include "table/postgres/increment.h"
 #include "table/postgres/lag.h"
 #include "table/postgres/read.h"
 #include "table/postgres/snapshot.h"
@@ -63,6 +64,8 @@ const struct database_kind database_postgres = {
     .stop = pg_connection_stop,
     .describe = pg_describe,
     .list_free = pg_list_free,
+    .bound = pg_increment_bound,
+    .narrow = pg_increment_narrow,
     .plan = pg_plan,
     .explain = pg_explain,
     .hold = pg_snapshot_hold,

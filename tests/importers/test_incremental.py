@@ -1,0 +1,249 @@
+"""Incremental imports: while transactions commit late no row is lost and none comes twice, and the range that was read is said."""
+
+import json
+import os
+import pathlib
+import threading
+
+import pytest
+from conftest import Database
+from importing import Import, Imported, wait_until
+from postgres import NO_FSYNC, Postgres, Session
+
+ROUNDS = int(os.environ.get("ROUNDS", "20"))
+WRITERS = 16
+LATE = 0.4  # seconds, at most, between the INSERT and the end of its transaction: more than an import takes to begin reading
+
+TABLE = "create table t(id bigserial primary key, at timestamptz not null default now(), v text)"
+
+
+def run(database, tmp_path, name, *words):
+    """One increment: its rows and its manifest."""
+    target = tmp_path / name
+    done = Import(database.address, "--target", target, "--format", "jsonl", *words, "t", cwd=tmp_path)
+    status = done.end()
+    assert status == 0, done.said
+    made = Imported(target)
+    rows = [list(json.loads(line).values()) for path in made.files() for line in pathlib.Path(path).read_text().splitlines()]
+    return rows, made.manifest, done.said
+
+
+def refused(database, tmp_path, *words):
+    done = Import(database.address, "--target", tmp_path / "refused", *words, cwd=tmp_path)
+    assert done.end() != 0
+    assert not (tmp_path / "refused").exists()
+    return done.said
+
+
+WAITING = "SELECT l.pid"
+APPEND = ("--incremental", "append", "--check-column", "id")
+
+
+def test_each_import_reads_what_the_one_before_has_left(database, tmp_path):
+    database.run(TABLE + "; insert into t(v) select g::text from generate_series(1, 10) g")
+    rows, manifest, said = run(database, tmp_path, "one", *APPEND)
+    assert sorted(row[0] for row in rows) == list(range(1, 11))
+    assert manifest["incremental"] == {"mode": "append", "check_column": "id", "above": None, "up_to": "10", "last_value": "10", "nulls": 0, "lag": 0}
+    assert said.endswith(" --incremental append\n  --check-column id\n  --last-value 10\n")
+    database.run("insert into t(v) values ('a'), ('b')")
+    rows, manifest, _ = run(database, tmp_path, "two", *APPEND, "--last-value", "10")
+    assert sorted(row[0] for row in rows) == [11, 12]
+    assert manifest["incremental"]["above"] == "10" and manifest["incremental"]["last_value"] == "12"
+    rows, manifest, _ = run(database, tmp_path, "three", *APPEND, "--last-value", "12")
+    assert rows == [] and manifest["incremental"]["last_value"] == "12"
+
+
+def test_the_last_value_never_moves_backwards(database, tmp_path):
+    database.run(TABLE + "; insert into t(v) values ('a'), ('b')")
+    rows, manifest, _ = run(database, tmp_path, "one", *APPEND, "--last-value", "100")
+    assert rows == [] and manifest["incremental"]["last_value"] == "100"
+    rows, manifest, _ = run(database, tmp_path, "two", *APPEND, "--last-value", "1", "--incremental-lag", "50")
+    assert rows == [] and manifest["incremental"]["last_value"] == "1"
+
+
+def test_an_empty_table_has_no_last_value(database, tmp_path):
+    database.run(TABLE)
+    rows, manifest, said = run(database, tmp_path, "one", *APPEND)
+    assert rows == [] and manifest["incremental"]["last_value"] is None
+    assert "--last-value" not in said
+
+
+def test_conditions_and_columns_of_any_name(database, tmp_path):
+    database.run("""create table t(v text, "I d" numeric(20, 3)); insert into t values ('a', 1.5), ('b', 2.25), ('c', 3), (null, null)""")
+    rows, manifest, said = run(database, tmp_path, "one", "--incremental", "append", "--check-column", "I d", "--last-value", "1.5", "--where",
+                               "v <> 'c' -- or not", "--columns", "v")
+    assert rows == [["b"]]
+    assert manifest["incremental"]["last_value"] == "3.000" and manifest["incremental"]["nulls"] == 1
+    assert "1 rows have no value in the column and are not read" in said
+    assert "v <> 'c' -- or not" in manifest["selection"]["where"]
+
+
+def test_what_was_read_is_verified_by_its_range(database, tmp_path):
+    database.run(TABLE + "; insert into t(v) select g::text from generate_series(1, 10) g")
+    run(database, tmp_path, "one", *APPEND, "--last-value", "4")
+    database.run("insert into t(v) values ('later')")
+    done = Import(database.address, "--verify", tmp_path / "one", cwd=tmp_path)
+    assert done.end() == 0, done.said + done.out
+    database.run("update t set v = 'other' where id = 5")
+    assert Import(database.address, "--verify", tmp_path / "one", cwd=tmp_path).end() == 1
+
+
+@pytest.mark.parametrize("kind", ["timestamptz", "timestamp", "date"])
+def test_times_are_read_up_to_the_clock(database, tmp_path, kind):
+    day = kind == "date"
+    database.run(f"create table t(id int, at {kind}); insert into t values (1, now() - interval '3 days'), (2, now() - interval '2 days'), (3, now())")
+    words = ("--incremental", "lastmodified", "--check-column", "AT")
+    rows, manifest, _ = run(database, tmp_path, "one", *words)
+    assert sorted(row[0] for row in rows) == ([1, 2] if day else [1, 2, 3])  # a day that is not over is left to the next import
+    last = manifest["incremental"]["last_value"]
+    assert manifest["incremental"]["before"] == last and manifest["incremental"]["from"] is None
+    database.run("update t set at = now() where id = 1; insert into t values (4, now() + interval '1 day')")
+    rows, manifest, _ = run(database, tmp_path, "two", *words, "--last-value", last)
+    assert sorted(row[0] for row in rows) == ([] if day else [1])
+    assert manifest["incremental"]["from"] == last
+
+
+def test_times_without_a_zone_are_the_servers(database, tmp_path):
+    """In a zone behind UTC the next rows would else be below the last value."""
+    database.run(f"alter database {database.name} set timezone = 'America/New_York'")
+    database.run("create table t(id int, at timestamp default now()); insert into t values (1)")
+    words = ("--incremental", "lastmodified", "--check-column", "at")
+    rows, manifest, _ = run(database, tmp_path, "one", *words)
+    assert [row[0] for row in rows] == [1]
+    database.run("insert into t values (2)")
+    rows, _, _ = run(database, tmp_path, "two", *words, "--last-value", manifest["incremental"]["last_value"])
+    assert [row[0] for row in rows] == [2]
+
+
+def test_a_query_and_a_view_are_waited_for_as_well(database, tmp_path):
+    database.run(TABLE + "; insert into t(v) values ('a'), ('b'); create view w as select * from t")
+    for words in (("--query", "select id, v from t"), ("w",)):
+        target = tmp_path / words[-1].split()[0]
+        writer = Session(database.server, database.name)
+        writer.say("begin; insert into t(v) values ('late');")
+        done = Import(database.address, "--target", target, *APPEND, "--lock-wait", 200, *words, cwd=tmp_path)
+        assert done.end() == 1
+        assert "was not over within 200 ms" in done.said and "insert into t" in done.said
+        writer.say("rollback;")
+        done = Import(database.address, "--target", target, *APPEND, *words, cwd=tmp_path)
+        assert done.end() == 0, done.said
+        writer.close()
+        assert Imported(target).manifest["tables"][0]["rows"] == 2
+
+
+@pytest.fixture
+def preparing(tmp_path):
+    """A server that takes prepared transactions."""
+    server = Postgres({**NO_FSYNC, "max_prepared_transactions": 4}).start()
+    made = Database(server, tmp_path)
+    yield made
+    server.close()
+
+
+def test_a_prepared_transaction_is_waited_for(preparing, tmp_path):
+    """Also one that was not prepared yet when it was looked for."""
+    preparing.run(TABLE + "; insert into t(v) values ('a')")
+    writer = Session(preparing.server, preparing.name)
+    writer.say("begin; insert into t(v) values ('late');")
+    preparing.run("insert into t(v) values ('b')")
+    done = Import(preparing.address, "--target", tmp_path / "one", "--format", "jsonl", *APPEND, "t", cwd=tmp_path)
+    wait_until("the import waits for the writer", lambda: WAITING in preparing.run("select query from pg_stat_activity where query like 'SELECT l.pid%'"))
+    writer.say("prepare transaction 'late';")
+    asked = preparing.run("select max(query_start) from pg_stat_activity where query like 'SELECT l.pid%'")
+    wait_until("it looks again", lambda: preparing.run("select max(query_start) from pg_stat_activity where query like 'SELECT l.pid%'") > asked)
+    writer.say("commit prepared 'late';")
+    writer.close()
+    assert done.end() == 0, done.said
+    assert Imported(tmp_path / "one").manifest["tables"][0]["rows"] == 3
+
+
+def test_a_transaction_that_may_yet_write_its_beginning_holds_the_bound(database, tmp_path):
+    """now() is the beginning of the transaction, however late the INSERT comes."""
+    database.run(TABLE + "; insert into t(v) values ('a')")
+    early = Session(database.server, database.name)
+    early.say("begin; select 1;")
+    words = ("--incremental", "lastmodified", "--check-column", "at")
+    rows, manifest, _ = run(database, tmp_path, "one", *words)
+    assert [row[0] for row in rows] == [1]
+    database.run("insert into t(v) values ('between')")
+    early.say("insert into t(v) values ('early'); commit;")
+    early.close()
+    rows, _, _ = run(database, tmp_path, "two", *words, "--last-value", manifest["incremental"]["last_value"])
+    assert sorted(row[2] for row in rows) == ["between", "early"]
+
+
+def test_what_cannot_be_is_refused(database, tmp_path):
+    database.run("create table t(id serial, name text, f float8, u uuid, at timestamp); create table other(id int); create schema s;"
+                 "create sequence q cache 20; create table cached(id int default nextval('q')); alter sequence q owned by cached.id")
+    said = {
+        ("append", "name", "t"): "column name tells nobody which rows are new",
+        ("append", "f", "t"): "column f tells nobody which rows are new",
+        ("append", "u", "t"): "column u tells nobody which rows are new",
+        ("append", "nothing", "t"): "it has no column nothing to be checked",
+        ("lastmodified", "id", "t"): "lastmodified needs a column of dates or timestamps",
+        ("append", "id", "t", "other"): "one table at a time, and 2 are selected",
+        ("append", "id", "cached"): "takes 20 values of id from its sequence in advance",
+        ("append", "id", "--last-value", "x", "t"): 'invalid input syntax for type integer: "x"',
+        ("append", "id", "--replace", "t"): "--replace deletes what earlier imports have read",
+    }
+    for words, why in said.items():
+        assert why in refused(database, tmp_path, "--incremental", words[0], "--check-column", *words[1:])
+    done = Import(database.address, "--target", tmp_path / "cached", *APPEND, "--incremental-lag", 20, "cached", cwd=tmp_path)
+    assert done.end() == 0, done.said
+
+
+# ---- rows whose transactions commit late ------------------------------------------------------------------------------
+
+
+class Writers:
+    """INSERTs of one row each, in transactions that stay open for a moment, until they are told to end."""
+
+    def __init__(self, database):
+        self.stop = threading.Event()
+        self.count = 0
+        self.sessions = [Session(database.server, database.name) for _ in range(WRITERS)]
+        self.threads = [threading.Thread(target=self.write, args=(session, at)) for at, session in enumerate(self.sessions)]
+        for thread in self.threads:
+            thread.start()
+
+    def write(self, session, at):
+        number = 0
+        while not self.stop.is_set():
+            number += 1
+            session.say(f"begin; select 1; select pg_sleep({LATE} * random() / 4); insert into t(v) values ('{at}/{number}');"
+                        f"select pg_sleep({LATE} * random()); commit;")
+
+    def end(self):
+        self.stop.set()
+        for thread in self.threads:
+            thread.join(60)
+        for session in self.sessions:
+            session.close()
+
+
+@pytest.mark.parametrize("mode, column", [("append", "id"), ("lastmodified", "at")])
+def test_rows_that_are_committed_late_come_once(database, tmp_path, mode, column):
+    database.run(TABLE)
+    writers = Writers(database)
+    watcher = Session(database.server, database.name)
+    seen, naive, last, naive_last = [], set(), None, "0"
+    try:
+        for number in range(ROUNDS):
+            for line in watcher.say(f"select id from t where id > {naive_last};"):
+                naive.add(int(line))
+            naive_last = str(max(naive, default=0))
+            words = ("--incremental", mode, "--check-column", column, *(("--last-value", last) if last else ()))
+            rows, manifest, _ = run(database, tmp_path, f"round{number}", *words)
+            seen += [row[0] for row in rows]
+            last = manifest["incremental"]["last_value"]
+    finally:
+        writers.end()
+        watcher.close()
+    rows, _, _ = run(database, tmp_path, "last", "--incremental", mode, "--check-column", column, *(("--last-value", last) if last else ()))
+    seen += [row[0] for row in rows]
+    naive |= {int(line) for line in database.run(f"select id from t where id > {naive_last}").split()}
+    written = {int(line) for line in database.run("select id from t").split()}
+    assert len(seen) == len(set(seen)), "doubled"
+    assert set(seen) == written, f"lost: {len(written - set(seen))}"
+    assert len(written) > ROUNDS
+    assert written - naive, "the naive way has lost nothing: this test shows nothing"
