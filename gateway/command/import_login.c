@@ -33,47 +33,48 @@ void import_login_catch_signals(void)
 
 /* ---- the password -------------------------------------------------------------------------------------------------- */
 
-/* A line from the terminal; a signal ends the wait, however early it comes. Returns its length, 0: none, -1: stopped. */
-static ssize_t import_read_line(int terminal, char *line, size_t size)
+/* Asks for a line that the terminal does not show. A signal ends the wait, however early it comes, and finds the terminal as it was: none is taken while it is not. Returns
+ * the line's length, 0: none, -1: stopped. */
+static ssize_t import_ask_line(int terminal, const struct termios *before, char *line, size_t size)
 {
     static const int numbers[] = {SIGINT, SIGTERM, SIGQUIT, SIGHUP};
     const struct sigaction action = {.sa_handler = import_on_signal};
     struct sigaction actions[sizeof numbers / sizeof *numbers];
     struct pollfd input = {.fd = terminal, .events = POLLIN};
-    sigset_t blocked, before;
+    struct termios quiet = *before;
+    sigset_t blocked, others;
     int ready = -1;
 
     sigemptyset(&blocked);
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         sigaddset(&blocked, numbers[i]);
-    sigprocmask(SIG_BLOCK, &blocked, &before);
+    sigprocmask(SIG_BLOCK, &blocked, &others);
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         sigaction(numbers[i], &action, &actions[i]);
+    quiet.c_lflag &= ~(tcflag_t)ECHO;
+    tcsetattr(terminal, TCSAFLUSH, &quiet);
+    dprintf(terminal, "Password: ");
     do
-        ready = ppoll(&input, 1, NULL, &before);
+        ready = ppoll(&input, 1, NULL, &others);
     while (ready < 0 && errno == EINTR && !atomic_load(&import_stop));
     const ssize_t length = ready > 0 ? read(terminal, line, size) : 0;
+    tcsetattr(terminal, TCSAFLUSH, before);
+    dprintf(terminal, "\n");
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         sigaction(numbers[i], &actions[i], NULL);
-    sigprocmask(SIG_SETMASK, &before, NULL);
+    sigprocmask(SIG_SETMASK, &others, NULL);
     return atomic_load(&import_stop) ? -1 : length > 0 ? length : 0;
 }
 
 static int import_ask_password(char password[static IMPORT_PASSWORD_MAX], struct error *error)
 {
     cleanup_fd int terminal = open("/dev/tty", O_RDWR | O_CLOEXEC);
-    struct termios before, quiet;
+    struct termios before;
 
     if (terminal < 0 || tcgetattr(terminal, &before) != 0)
         return error_set(
             error, ERROR_REJECT, "--ask-password: there is no terminal to ask on; use --password-file");
-    quiet = before;
-    quiet.c_lflag &= ~(tcflag_t)ECHO;
-    tcsetattr(terminal, TCSAFLUSH, &quiet);
-    dprintf(terminal, "Password: ");
-    const ssize_t length = import_read_line(terminal, password, IMPORT_PASSWORD_MAX);
-    tcsetattr(terminal, TCSAFLUSH, &before);
-    dprintf(terminal, "\n");
+    const ssize_t length = import_ask_line(terminal, &before, password, IMPORT_PASSWORD_MAX);
     if (length < 0)
         return error_set(error, ERROR_RETRY, "stopped; nothing was left behind");
     if (length == 0)
