@@ -96,7 +96,7 @@ static int sqoop_import(struct sqoop_order *order, int argc, char **argv)
     return import_begin(3, words, &face);
 }
 
-static int sqoop_list(const struct sqoop_order *order)
+static int sqoop_question(const struct sqoop_order *order)
 {
     struct error error;
 
@@ -126,7 +126,8 @@ int command_sqoop(int argc, char **argv)
         return sqoop_import(&order, argc, argv);
     case SQOOP_LIST_TABLES:
     case SQOOP_LIST_DATABASES:
-        return sqoop_list(&order);
+    case SQOOP_EVAL:
+        return sqoop_question(&order);
     case SQOOP_VERSION:
         printf("penstock %s, with the command line of Sqoop 1.4.7\n", PENSTOCK_VERSION);
         return COMMAND_OK;

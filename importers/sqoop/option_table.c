@@ -7,7 +7,7 @@
 #define NEVER 'N'
 
 /* TOOLS: those that take the rows below it. */
-#define ASKING (SQOOP_FOR(SQOOP_LIST_TABLES) | SQOOP_FOR(SQOOP_LIST_DATABASES))
+#define ASKING (SQOOP_FOR(SQOOP_LIST_TABLES) | SQOOP_FOR(SQOOP_LIST_DATABASES) | SQOOP_FOR(SQOOP_EVAL))
 #define IMPORTING SQOOP_FOR(SQOOP_IMPORT)
 
 #define TAKES(NAME, LETTER, ARGUMENT, CLASS, HELP, WHAT)              \
@@ -92,8 +92,12 @@ const struct sqoop_option sqoop_options[] = {
         "it is replaced in one step when all is read, and stays when the import fails"),
     TAKES("target-dir", 0, "dir", MUST, "HDFS plain table destination",
         "a directory of this machine, file: URLs too; hdfs: and s3: are refused"),
-    TAKES("query", 'e', "statement", MUST, "Import results of SQL 'statement'",
-        "$CONDITIONS is true; --split-by cuts it, without it one connection reads"),
+#undef TOOLS
+#define TOOLS (IMPORTING | SQOOP_FOR(SQOOP_EVAL))
+    TAKES("query", 'e', "statement", MUST, "Import results of SQL 'statement', or execute it",
+        "of an import: $CONDITIONS is true, --split-by cuts it, without it one connection reads; eval runs it as it is, and commits"),
+#undef TOOLS
+#define TOOLS IMPORTING
     REFUSES("boundary-query", 0, "statement", MUST,
         "Set boundary query for retrieving max and min value of the primary key",
         "no bounds are needed, all rows are read: leave it out; if it is there to leave rows out, say so in --where"),
@@ -251,11 +255,11 @@ const struct sqoop_tool_row sqoop_tools[] = {
     {"import", SQOOP_IMPORT, "Import a table from a database to files"},
     {"list-tables", SQOOP_LIST_TABLES, "List the tables of a schema"},
     {"list-databases", SQOOP_LIST_DATABASES, "List the databases of a server"},
+    {"eval", SQOOP_EVAL, "Evaluate a SQL statement and display the results"},
     {"help", SQOOP_HELP, "List available tools, or what a tool takes"},
     {"version", SQOOP_VERSION, "Display version information"},
     {"import-all-tables", SQOOP_OTHER,
         "penstock import --all-tables --format sqoop --names sqoop takes all tables, in one snapshot"},
-    {"eval", SQOOP_OTHER, "psql -c runs a statement"},
     {"job", SQOOP_OTHER, "keep the line of the job in a script or an --options-file"},
     {"create-hive-table", SQOOP_OTHER, "write CREATE TABLE for Hive by hand"},
     {"export", SQOOP_OTHER, "tables are only read here; psql's \\copy brings files into a table"},

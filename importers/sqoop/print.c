@@ -117,6 +117,9 @@ int sqoop_print_plan(const struct sqoop_order *order, struct bytes *text, struct
         return -1;
     if (order->tool == SQOOP_LIST_DATABASES)
         return bytes_add_text(text, "prints the names of the databases\n", error);
+    if (order->tool == SQOOP_EVAL)
+        return bytes_print(
+            text, error, "runs and commits, and prints what it answers:\n%s\n", order->statement);
     return bytes_print(text, error, "prints the names of the tables of %s%s\n",
         order->schema ? "schema " : "the schema that comes first in the search path",
         order->schema ? order->schema : "");

@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/bytes.h"
 #include "base/error.h"
@@ -45,6 +46,7 @@ enum sqoop_tool {
     SQOOP_IMPORT,
     SQOOP_LIST_TABLES,
     SQOOP_LIST_DATABASES,
+    SQOOP_EVAL,
     SQOOP_HELP,
     SQOOP_VERSION,
     SQOOP_OTHER
@@ -77,6 +79,7 @@ struct sqoop_order {
     struct sqoop_words
         import; /* "import" and its words; of tools that only ask the database: those of the log-in */
     const char *schema; /* of SQOOP_LIST_TABLES; NULL: the current one */
+    const char *statement; /* of SQOOP_EVAL */
     struct sqoop_words notices; /* sentences for people */
     const char *target; /* the directory that appears */
     struct sqoop_words kept; /* texts that had to be made */
@@ -101,5 +104,14 @@ int sqoop_print_plan(const struct sqoop_order *order, struct bytes *text, struct
 
 /* What the tool takes (NULL: which tools there are). ERROR_REJECT: there is no such tool. */
 int sqoop_print_help(const char *topic, struct bytes *text, struct error *error);
+
+/* ---- what eval prints -------------------------------------------------------------------------------------------- */
+
+/* How wide a column of this type is, by PostgreSQL's OID and modifier; wider values are printed all the same. */
+size_t sqoop_frame_width(uint32_t type, int32_t modifier);
+int sqoop_frame_rule(const size_t *widths, size_t count, struct bytes *text, struct error *error);
+/* Names or values; NULL: (null). What a terminal would obey is shown as base/shown.h has it. */
+int sqoop_frame_row(
+    const char *const *values, const size_t *widths, size_t count, struct bytes *text, struct error *error);
 
 #endif

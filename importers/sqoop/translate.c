@@ -252,6 +252,16 @@ static int translate_login(struct sqoop_line *line, struct error *error)
                : 0;
 }
 
+static int translate_eval(struct sqoop_line *line, struct error *error)
+{
+    const char *statement = parse_value(line, "query");
+
+    if (!statement || !*statement)
+        return error_set(error, ERROR_REJECT, "--query: the statement is missing");
+    line->order->statement = statement;
+    return translate_login(line, error);
+}
+
 static int translate_import(struct sqoop_line *line, struct error *error)
 {
     const char *table = parse_value(line, "table"), *query = parse_value(line, "query");
@@ -320,7 +330,9 @@ static int translate_tool(struct sqoop_line *line, struct sqoop_words *words, st
         order->topic = tool->name;
         return 0;
     }
-    return tool->tool == SQOOP_IMPORT ? translate_import(line, error) : translate_login(line, error);
+    return tool->tool == SQOOP_IMPORT ? translate_import(line, error)
+           : tool->tool == SQOOP_EVAL ? translate_eval(line, error)
+                                      : translate_login(line, error);
 }
 
 int sqoop_translate(struct sqoop_order *ret_order, int argc, char **argv, const struct sqoop_reader *reader,

@@ -197,6 +197,23 @@ struct database_name_taker {
     void *context;
 };
 
+/* A column of an answer; type and modifier are the database's own numbers. */
+struct database_column {
+    const char *name;
+    uint32_t type;
+    int32_t modifier; /* -1: none */
+};
+
+/* Takes what statements answer, row by row, texts as the database writes them. Each returns -1 with its own error. */
+struct database_answer_taker {
+    int (*begin)(void *context, const struct database_column *columns, size_t count, struct error *error);
+    int (*row)(void *context, const char *const *values, size_t count, struct error *error); /* NULL: NULL */
+    int (*end)(void *context, struct error *error);
+    int (*changed)(void *context, const char *rows,
+        struct error *error); /* of a statement without an answer: how many */
+    void *context;
+};
+
 /* ---- the row of functions ------------------------------------------------------------------------------------------ */
 
 struct database_kind {
@@ -261,6 +278,11 @@ struct database_kind {
     /* Names, in the order of their bytes. schema: its exact name, for tables only; NULL: the one that comes first in the user's search path. */
     int (*list_names)(struct database_connection *connection, enum database_names which, const char *schema,
         const struct database_name_taker *taker, struct error *error);
+
+    /* Runs the operator's own statements, which may write, in one transaction, and commits it. The session has the user's own settings from then on, but times are
+     * in UTC. After a failure nothing has been done, and the connection is good for disconnect() only. */
+    int (*evaluate)(struct database_connection *connection, const char *sql,
+        const struct database_answer_taker *taker, struct error *error);
 };
 
 extern const struct database_kind database_postgres;

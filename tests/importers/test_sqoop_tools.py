@@ -1,4 +1,4 @@
-"""penstock sqoop list-tables and list-databases, held against what PostgreSQL itself says."""
+"""penstock sqoop list-tables, list-databases and eval, held against what PostgreSQL itself says."""
 
 import subprocess
 
@@ -54,10 +54,12 @@ def test_list_databases(sqoop):
     assert sqoop.out.splitlines() == ["Other one", "postgres", "telemetry", "template0", "template1"]
 
 
-@pytest.mark.parametrize("tool", ["list-tables", "list-databases"])
+@pytest.mark.parametrize("tool", ["list-tables", "list-databases", "eval"])
 def test_a_dry_run_needs_no_server(sqoop, tool):
-    sqoop(tool, "--connect", "jdbc:postgresql://nosuch.invalid/telemetry", "--username", "root", "--password", PASSWORD, "--dry-run", login=False)
-    assert sqoop.out.startswith("connects to host='nosuch.invalid' port='5432' dbname='telemetry' sslmode='prefer' as root\nprints the names of the ")
+    more = ["--query", "DROP TABLE zebra"] if tool == "eval" else []
+    sqoop(tool, *more, "--connect", "jdbc:postgresql://nosuch.invalid/telemetry", "--username", "root", "--password", PASSWORD, "--dry-run", login=False)
+    assert sqoop.out.startswith("connects to host='nosuch.invalid' port='5432' dbname='telemetry' sslmode='prefer' as root\n")
+    assert sqoop.out.endswith("\nDROP TABLE zebra\n" if more else " databases\n" if tool == "list-databases" else " search path\n")
     assert PASSWORD not in sqoop.out + sqoop.said
 
 
@@ -76,3 +78,62 @@ def test_what_goes_wrong(sqoop, tmp_path):
     (tmp_path / "secret").chmod(0o400)
     sqoop("list-tables", "--connect", sqoop.url, "--username", "root", "--password-file", "secret", login=False)
     assert sqoop.out == tables(sqoop, "public") and sqoop.said == ""
+
+
+def frame(*lines):
+    """Lines of an answer, with its rules."""
+    rule = "-" * (len(lines[0]) - 1)
+    return "\n".join([rule, lines[0], rule, *lines[1:], rule]) + "\n"
+
+
+def test_eval_prints_the_frame_of_sqoop(sqoop):
+    sqoop("eval", "--query", "SELECT 1 AS id, 'Node1'::text AS name, NULL::int AS n, true AS good")
+    assert sqoop.out == ("-" * 56 + "\n| id          | name                 | n           | good | \n" + "-" * 56 + "\n"
+                         "| 1           | Node1                | (null)      | t | \n" + "-" * 56 + "\n")
+    sqoop("eval", "-e", "SELECT 'é' AS a, E'x\\ny' AS b WHERE false")
+    assert sqoop.out == frame("| a                    | b                    | ")
+    sqoop("eval", "-e", "SELECT E'x\\ny\\u001b' AS b")
+    assert sqoop.out == frame("| b                    | ", "| x\\x0Ay\\x1B           | ")
+
+
+VALUES = """12::smallint, 1.5::numeric(10,2), 1e-5::float8, 0.1::real, '2026-01-02'::date, '2026-01-02 03:04:05.678'::timestamp,
+    '2026-01-02 03:04:05+02'::timestamptz, '1 year 2 days 03:00'::interval, '\\x00ff'::bytea, '{1,NULL}'::int[], '{"a": 1}'::jsonb, 'x'::char(3),
+    'infinity'::float8, B'101'"""
+
+
+def test_values_are_what_postgresql_says(sqoop):
+    """Every value, as psql prints it."""
+    sqoop("eval", "--query", f"SELECT {VALUES}")
+    said = sqoop.psql(f"SET TimeZone = 'UTC'; SELECT {VALUES}").rstrip("\n").split("|")
+    values = sqoop.out.splitlines()[3][2:].split(" | ")
+    assert [value.rstrip() for value in values] == [value.rstrip() for value in said] + [""]
+
+
+def test_eval_of_many_rows(sqoop):
+    sqoop("eval", "--query", "SELECT i FROM generate_series(1, 50000) i")
+    assert sqoop.out == frame("| i           | ", *(f"| {i:<11} | " for i in range(1, 50001)))
+
+
+def test_eval_writes_all_or_nothing(sqoop):
+    sqoop("eval", "-e", "CREATE TABLE log (id int); INSERT INTO log SELECT generate_series(1, 3)")
+    assert "0 row(s) updated." in sqoop.said and "3 row(s) updated." in sqoop.said and sqoop.out == ""
+    sqoop("eval", "-e", "DELETE FROM log WHERE id = 1 RETURNING id; SELECT count(*) FROM log;")
+    assert sqoop.out == frame("| id          | ", "| 1           | ") + frame("| count                | ", "| 2                    | ")
+    said = sqoop("eval", "-e", "DELETE FROM log; SELECT 1 / 0", status=1)
+    assert "division by zero (SQLSTATE 22012)" in said and sqoop.psql("SELECT count(*) FROM log") == "2\n"
+    for copy in ("COPY log TO STDOUT", "COPY log FROM STDIN", "DELETE FROM log; COPY log TO STDOUT"):
+        assert "COPY from or to the client" in sqoop("eval", "-e", copy, status=1)
+    assert sqoop.psql("SELECT count(*) FROM log") == "2\n"
+    assert "cannot run inside a transaction block" in sqoop("eval", "-e", "VACUUM log", status=1)
+    said = sqoop("eval", "-e", "CREATE TABLE later (id int UNIQUE DEFERRABLE INITIALLY DEFERRED); INSERT INTO later VALUES (1), (1)", status=1)
+    assert "duplicate key" in said and sqoop.psql("SELECT to_regclass('later') IS NULL") == "t\n"
+    assert "syntax error" in sqoop("eval", "-e", "SELEC 1", status=1)
+    assert "--query: the statement is missing" in sqoop("eval", status=2)
+
+
+def test_eval_has_the_settings_of_the_user(sqoop):
+    sqoop.cluster.run("ALTER ROLE root IN DATABASE telemetry SET search_path = \"Side\"; ALTER ROLE root IN DATABASE telemetry SET IntervalStyle = iso_8601")
+    sqoop("eval", "-e", "SELECT current_schema(), interval '1 day' AS day, count(*) FROM there")
+    assert sqoop.out == frame("| current_schema       | day                  | count                | ",
+                              "| Side                 | P1D                  | 0                    | ")
+    sqoop.cluster.run("ALTER ROLE root IN DATABASE telemetry RESET ALL")

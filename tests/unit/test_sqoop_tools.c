@@ -28,6 +28,23 @@ Test(sqoop_tools, names)
         "connects to host='h' port='5432' dbname='d' sslmode='prefer'\nprints the names of the databases\n");
 }
 
+Test(sqoop_tools, statements)
+{
+    cr_assert_eq(TRANSLATE("eval", CONNECT, "--query", "SELECT 1"), 0, "%s", error.text);
+    cr_assert_eq(order.tool, SQOOP_EVAL);
+    cr_assert_str_eq(order.statement, "SELECT 1");
+    cr_assert_eq(TRANSLATE("eval", CONNECT, "-e", "DELETE FROM \"t\"", "--dry-run"), 0, "%s", error.text);
+    cr_assert(order.dry_run);
+    cr_assert_str_eq(plan_of_order(), "connects to host='h' port='5432' dbname='d' sslmode='prefer'\n"
+                                      "runs and commits, and prints what it answers:\nDELETE FROM \"t\"\n");
+    cr_assert_eq(TRANSLATE("eval", CONNECT), -1);
+    cr_assert_str_eq(error.text, "--query: the statement is missing");
+    cr_assert_eq(TRANSLATE("eval", CONNECT, "-e", ""), -1);
+    cr_assert_str_eq(error.text, "--query: the statement is missing");
+    cr_assert_eq(TRANSLATE("eval", CONNECT, "-e", "SELECT 1", "--", "--schema", "s"), -1);
+    cr_assert_eq(TRANSLATE("list-tables", CONNECT, "-e", "SELECT 1"), -1);
+}
+
 Test(sqoop_tools, what_is_another_tools)
 {
     cr_assert_eq(TRANSLATE("list-tables", CONNECT, "--table", "t"), -1);

@@ -6,5 +6,7 @@
 
 int pg_list_names(struct database_connection *connection, enum database_names which, const char *schema,
     const struct database_name_taker *taker, struct error *error);
+int pg_evaluate(struct database_connection *connection, const char *sql,
+    const struct database_answer_taker *taker, struct error *error);
 
 #endif

@@ -74,4 +74,5 @@ const struct database_kind database_postgres = {
     .adopt = pg_snapshot_adopt,
     .read = pg_read,
     .list_names = pg_list_names,
+    .evaluate = pg_evaluate,
 };
