@@ -36,6 +36,7 @@ penstock_journal_test(journal_fault journal)
 penstock_journal_test(journal_mark journal)
 penstock_journal_test(journal_pass journal)
 penstock_journal_test(journal_mark_fault journal)
+penstock_journal_test(journal_reserve journal)
 penstock_journal_test(journal_forget journal)
 
 # The lake's tests share a harness.

@@ -18,7 +18,12 @@
 
 #define RESERVE_KEPT 2 /* segments that only cursors, state and recovery may use */
 #define RESERVE_TARGET 3 /* the preparer keeps one more, so that a roll need not wait */
-#define RESERVE_MAX 4 /* above it a freed segment is deleted, not recycled */
+/* Freed segments are recycled while there are fewer reserves than the least, or than the most and this part of
+ * journal.max_size holds; others are deleted. The lake frees at once what one of its files held: to delete that and fill new
+ * ones with zeros would cost more than to write the records. */
+#define RESERVE_LEAST 4
+#define RESERVE_MAX 8
+#define RESERVE_SHARE 16
 #define DAMAGED_KEPT 2 /* damaged segments put aside instead of being recycled */
 #define ZERO_STEP (UINT32_C(4) << 20)
 #define WRITER_BUFFER (UINT32_C(1) << 20)
@@ -160,6 +165,9 @@ uint64_t journal_random(void);
 /* Makes an empty file of segment size under a reserve name. With zero, it is filled with zeros in steps; stop() is asked
  * between them and ends the filling early (the file is good all the same). */
 int reserve_make(struct journal *journal, uint64_t id, bool (*stop)(struct journal *), struct error *error);
+
+/* Whether one more file may be kept for later. @holds lock, or before the threads start */
+bool reserve_has_room(const struct journal *journal);
 
 /* Turns a reserve file into the segment that header describes: header and snapshot are written and synced before the file
  * gets its name, the name before anything is appended. Sets header->seed and snapshot_end. The writer is open then. The file

@@ -41,8 +41,8 @@ static void segment_recycle(struct journal *journal, const struct segment *segme
 {
     const struct journal_io *io = journal->io;
     bool keep = segment->damaged && journal->damaged_kept < DAMAGED_KEPT;
-    bool reuse = !segment->damaged && segment->size == journal->options.segment_size &&
-                 journal->reserve_count < RESERVE_MAX;
+    bool reuse =
+        !segment->damaged && segment->size == journal->options.segment_size && reserve_has_room(journal);
     uint64_t id = journal->reserve_next++;
     char name[SEGMENT_NAME_SIZE];
     char target[SEGMENT_NAME_SIZE];
@@ -60,7 +60,7 @@ static void segment_recycle(struct journal *journal, const struct segment *segme
         result = io->unlink(io->context, journal->directory, name);
     lock_take(journal);
 
-    if (!result && reuse && journal->reserve_count < RESERVE_MAX)
+    if (!result && reuse)
         journal->reserve[journal->reserve_count++] = id;
     else
         journal->bytes -= segment->size;

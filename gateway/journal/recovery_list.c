@@ -105,7 +105,7 @@ static void reserve_found(struct journal *journal, const char *name, uint64_t id
 
     if (id >= journal->reserve_next)
         journal->reserve_next = id + 1;
-    if (fits && journal->reserve_count < RESERVE_MAX) {
+    if (fits && reserve_has_room(journal)) {
         journal->reserve[journal->reserve_count++] = id;
         journal->bytes += journal->options.segment_size;
     } else {

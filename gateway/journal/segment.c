@@ -37,6 +37,14 @@ uint64_t segment_room(uint64_t segment_size)
     return segment_size - SEGMENT_HEADER_SIZE - segment_size / JOURNAL_STATE_SHARE - CONTROL_ROOM;
 }
 
+bool reserve_has_room(const struct journal *journal)
+{
+    const uint64_t share = journal->options.max_size / RESERVE_SHARE / journal->options.segment_size;
+    const size_t count = journal->reserve_count;
+
+    return count < RESERVE_LEAST || (count < RESERVE_MAX && count < share);
+}
+
 /* Written blocks cost less per sync than allocated ones whose extents are still to be converted. */
 static int reserve_zero(struct journal *journal, int fd, bool (*stop)(struct journal *), struct error *error)
 {
