@@ -60,7 +60,7 @@ enum import_kind {
     TAKE_LIST, /* struct import_list: one more of it */
     TAKE_NAMES, /* struct import_list: several, separated by commas */
     TAKE_SCHEMA, /* struct import_list: all tables of a schema */
-    TAKE_ALL, /* struct import_list: all tables */
+    TAKE_ALL, /* struct import_list: all tables that `choices` stands for */
     TAKE_CHARACTER, /* char */
     TAKE_SLICE, /* struct slice */
     TAKE_NUMBER, /* unsigned, least to most */

@@ -194,7 +194,7 @@ int import_value_take(
     case TAKE_SCHEMA:
         return take_schema(options, at, value, error);
     case TAKE_ALL:
-        return import_list_add(at, "*", error);
+        return import_list_add(at, row->choices, error);
     case TAKE_CHARACTER:
         return take_character(value, at, error);
     case TAKE_SLICE:

@@ -123,6 +123,7 @@ int command_sqoop(int argc, char **argv)
         sqoop_say(order.notices.words[i]);
     switch (order.tool) {
     case SQOOP_IMPORT:
+    case SQOOP_IMPORT_ALL:
         return sqoop_import(&order, argc, argv);
     case SQOOP_LIST_TABLES:
     case SQOOP_LIST_DATABASES:

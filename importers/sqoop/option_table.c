@@ -8,7 +8,9 @@
 
 /* TOOLS: those that take the rows below it. */
 #define ASKING (SQOOP_FOR(SQOOP_LIST_TABLES) | SQOOP_FOR(SQOOP_LIST_DATABASES) | SQOOP_FOR(SQOOP_EVAL))
-#define IMPORTING SQOOP_FOR(SQOOP_IMPORT)
+#define ONE SQOOP_FOR(SQOOP_IMPORT)
+#define ALL SQOOP_FOR(SQOOP_IMPORT_ALL)
+#define IMPORTING (ONE | ALL)
 
 #define TAKES(NAME, LETTER, ARGUMENT, CLASS, HELP, WHAT)              \
     {                                                                 \
@@ -78,6 +80,8 @@ const struct sqoop_option sqoop_options[] = {
 #undef TOOLS
 #define TOOLS IMPORTING
     IGNORES("direct", 0, NULL, "Use direct import fast path", "every import uses COPY"),
+#undef TOOLS
+#define TOOLS ONE
     TAKES("table", 0, "table-name", MUST, "Table to read", "its exact name; views, too"),
     TAKES(
         "columns", 0, "col,col,col...", MUST, "Columns to import from table", "these columns, in this order"),
@@ -93,17 +97,25 @@ const struct sqoop_option sqoop_options[] = {
     TAKES("target-dir", 0, "dir", MUST, "HDFS plain table destination",
         "a directory of this machine, file: URLs too; hdfs: and s3: are refused"),
 #undef TOOLS
-#define TOOLS (IMPORTING | SQOOP_FOR(SQOOP_EVAL))
+#define TOOLS (ONE | SQOOP_FOR(SQOOP_EVAL))
     TAKES("query", 'e', "statement", MUST, "Import results of SQL 'statement', or execute it",
         "of an import: $CONDITIONS is true, --split-by cuts it, without it one connection reads; eval runs it as it is, and commits"),
 #undef TOOLS
-#define TOOLS IMPORTING
+#define TOOLS ONE
     REFUSES("boundary-query", 0, "statement", MUST,
         "Set boundary query for retrieving max and min value of the primary key",
         "no bounds are needed, all rows are read: leave it out; if it is there to leave rows out, say so in --where"),
     REFUSES("merge-key", 0, "column", SHOULD, "Key column to use to join results", INCREMENTAL),
+#undef TOOLS
+#define TOOLS IMPORTING
     TAKES("warehouse-dir", 0, "dir", MUST, "HDFS parent for table destination",
-        "the target is a directory in it, called like the table"),
+        "the target is a directory in it, called like the table; import-all-tables makes it, with a directory for each table"),
+#undef TOOLS
+#define TOOLS ALL
+    TAKES("exclude-tables", 0, "tables", MUST, "Tables to exclude when importing all tables",
+        "their exact names, between commas"),
+#undef TOOLS
+#define TOOLS IMPORTING
     REFUSES("as-sequencefile", 0, NULL, NEVER, "Imports data to SequenceFiles",
         "SequenceFiles need Java classes to be read: use --as-avrodatafile or --as-parquetfile"),
     TAKES("as-textfile", 0, NULL, MUST, "Imports data as plain text (default)",
@@ -129,6 +141,8 @@ const struct sqoop_option sqoop_options[] = {
         "tables without a key are cut, too"),
     IGNORES("jar-file", 0, "file", "Disable code generation; use specified jar", NO_CODE),
 
+#undef TOOLS
+#define TOOLS ONE
     /* incremental, validation */
     REFUSES("incremental", 0, "import-type", MUST,
         "Define an incremental import of type 'append' or 'lastmodified'", INCREMENTAL),
@@ -146,6 +160,8 @@ const struct sqoop_option sqoop_options[] = {
         "Fully qualified class name for ValidationFailureHandler",
         "no Java is loaded: use --validate alone, and look at the exit status"),
 
+#undef TOOLS
+#define TOOLS IMPORTING
     /* output formatting, nulls */
     TAKES("fields-terminated-by", 0, "char", MUST, "Sets the field separator character",
         "of text; default: a comma"),
@@ -253,13 +269,12 @@ const size_t sqoop_options_count = sizeof sqoop_options / sizeof *sqoop_options;
 
 const struct sqoop_tool_row sqoop_tools[] = {
     {"import", SQOOP_IMPORT, "Import a table from a database to files"},
+    {"import-all-tables", SQOOP_IMPORT_ALL, "Import all tables of a schema to files, in one snapshot"},
     {"list-tables", SQOOP_LIST_TABLES, "List the tables of a schema"},
     {"list-databases", SQOOP_LIST_DATABASES, "List the databases of a server"},
     {"eval", SQOOP_EVAL, "Evaluate a SQL statement and display the results"},
     {"help", SQOOP_HELP, "List available tools, or what a tool takes"},
     {"version", SQOOP_VERSION, "Display version information"},
-    {"import-all-tables", SQOOP_OTHER,
-        "penstock import --all-tables --format sqoop --names sqoop takes all tables, in one snapshot"},
     {"job", SQOOP_OTHER, "keep the line of the job in a script or an --options-file"},
     {"create-hive-table", SQOOP_OTHER, "write CREATE TABLE for Hive by hand"},
     {"export", SQOOP_OTHER, "tables are only read here; psql's \\copy brings files into a table"},

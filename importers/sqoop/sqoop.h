@@ -44,6 +44,7 @@ extern const size_t sqoop_options_count;
 
 enum sqoop_tool {
     SQOOP_IMPORT,
+    SQOOP_IMPORT_ALL,
     SQOOP_LIST_TABLES,
     SQOOP_LIST_DATABASES,
     SQOOP_EVAL,

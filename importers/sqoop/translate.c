@@ -92,7 +92,8 @@ static int quote_name(const char *name, struct bytes *text, struct error *error)
 
 #define NAME_MAX_QUOTED ((size_t)64 * 1024)
 
-static int translate_table(struct sqoop_line *line, const char *table, struct error *error)
+/* option: "--" or one that is followed by the name of a table */
+static int translate_name(struct sqoop_line *line, const char *option, const char *table, struct error *error)
 {
     const char *schema = line->order->schema;
     cleanup_bytes struct bytes text;
@@ -100,9 +101,9 @@ static int translate_table(struct sqoop_line *line, const char *table, struct er
     bytes_init(&text, NAME_MAX_QUOTED);
     if ((schema && (quote_name(schema, &text, error) || bytes_add(&text, ".", 1, error))) ||
         quote_name(table, &text, error))
-        return error_wrap(error, "--table");
+        return error_wrap(error, "%s", strcmp(option, "--") == 0 ? "--table" : option);
     const char *kept = words_keep(line->order, text.data, text.length, error);
-    return kept ? words_add_pair(&line->order->import, "--", kept, error) : -1;
+    return kept ? words_add_pair(&line->order->import, option, kept, error) : -1;
 }
 
 /* Sqoop's own word for the rows that a mapper is to read. */
@@ -262,6 +263,56 @@ static int translate_eval(struct sqoop_line *line, struct error *error)
     return translate_login(line, error);
 }
 
+/* What every import has. */
+static int translate_how(struct sqoop_line *line, struct error *error)
+{
+    struct sqoop_words *words = &line->order->import;
+
+    return text_translate(line, error) || property_translate(line, error) || translate_mappers(line, error) ||
+                   (parse_value(line, "verbose") && words_add_pair(words, "--progress", "lines", error)) ||
+                   (line->order->dry_run && words_add(words, "--explain", error))
+               ? -1
+               : 0;
+}
+
+/* Names are separated by commas; blanks around one do not belong to it. */
+static int translate_excluded(struct sqoop_line *line, struct error *error)
+{
+    const char *at = parse_value(line, "exclude-tables");
+
+    while (at && *at) {
+        at += strspn(at, " \t\n,");
+        const size_t length = strcspn(at, ",");
+        size_t used = length;
+        while (used && strchr(" \t\n", at[used - 1]))
+            used--;
+        const char *name = used ? words_keep(line->order, at, used, error) : "";
+        if (!name || (used && translate_name(line, "--exclude", name, error)))
+            return -1;
+        at += length;
+    }
+    return 0;
+}
+
+static int translate_all(struct sqoop_line *line, struct error *error)
+{
+    const char *folder = parse_value(line, "warehouse-dir"), *place = folder ? local_path(folder) : NULL;
+    struct sqoop_words *words = &line->order->import;
+
+    if (!folder)
+        return error_set(error, ERROR_REJECT,
+            "--warehouse-dir: the directory is missing that is made when all tables are read, with one for each table in it");
+    if (!place)
+        return refuse_place("warehouse-dir", folder, error);
+    line->order->target = place;
+    if (translate_login(line, error) || words_add_pair(words, "--target", place, error) ||
+        words_add_pair(words, "--names", "warehouse", error) || translate_how(line, error) ||
+        translate_excluded(line, error))
+        return -1;
+    return line->order->schema ? words_add_pair(words, "--schema", line->order->schema, error)
+                               : words_add(words, "--current-schema", error);
+}
+
 static int translate_import(struct sqoop_line *line, struct error *error)
 {
     const char *table = parse_value(line, "table"), *query = parse_value(line, "query");
@@ -274,16 +325,13 @@ static int translate_import(struct sqoop_line *line, struct error *error)
     if (query && (parse_value(line, "columns") || parse_value(line, "where")))
         return error_set(error, ERROR_REJECT, "--columns and --where belong into the --query");
     if (translate_login(line, error) || translate_target(line, table, error) ||
-        words_add_pair(words, "--names", "sqoop", error) || text_translate(line, error) ||
-        property_translate(line, error) || translate_mappers(line, error) || translate_columns(line, error) ||
+        words_add_pair(words, "--names", "sqoop", error) || translate_how(line, error) ||
+        translate_columns(line, error) ||
         words_add_pair(words, "--where", parse_value(line, "where"), error) ||
-        words_add_pair(words, "--split-by", parse_value(line, "split-by"), error) ||
-        (parse_value(line, "verbose") && words_add_pair(words, "--progress", "lines", error)))
+        words_add_pair(words, "--split-by", parse_value(line, "split-by"), error))
         return -1;
     line->order->validate = parse_value(line, "validate") != NULL;
-    if (line->order->dry_run && words_add(words, "--explain", error))
-        return -1;
-    return query ? translate_query(line, query, error) : translate_table(line, table, error);
+    return query ? translate_query(line, query, error) : translate_name(line, "--", table, error);
 }
 
 static const struct sqoop_tool_row *tool_find(const char *name, struct error *error)
@@ -330,9 +378,16 @@ static int translate_tool(struct sqoop_line *line, struct sqoop_words *words, st
         order->topic = tool->name;
         return 0;
     }
-    return tool->tool == SQOOP_IMPORT ? translate_import(line, error)
-           : tool->tool == SQOOP_EVAL ? translate_eval(line, error)
-                                      : translate_login(line, error);
+    switch (tool->tool) {
+    case SQOOP_IMPORT:
+        return translate_import(line, error);
+    case SQOOP_IMPORT_ALL:
+        return translate_all(line, error);
+    case SQOOP_EVAL:
+        return translate_eval(line, error);
+    default:
+        return translate_login(line, error);
+    }
 }
 
 int sqoop_translate(struct sqoop_order *ret_order, int argc, char **argv, const struct sqoop_reader *reader,

@@ -225,7 +225,7 @@ static void job_keep_snapshot(struct job *job, unsigned seconds)
 
 static int job_publish(struct job *job, struct error *error)
 {
-    const bool sqoop = job->options->names == JOB_NAMES_SQOOP;
+    const bool sqoop = job->options->names != JOB_NAMES_PLAIN;
     cleanup_bytes struct bytes manifest;
 
     bytes_init(&manifest, MANIFEST_SIZE_MAX);

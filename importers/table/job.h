@@ -31,6 +31,7 @@ enum job_resume {
 enum job_names {
     JOB_NAMES_PLAIN, /* part-00000.csv.gz, manifest.json */
     JOB_NAMES_SQOOP, /* part-m-00000.gz, where text has no extension of its own; _manifest.json, which Hive and Spark do not take for data */
+    JOB_NAMES_WAREHOUSE, /* the same, and every table, if it is the only one, too, has a directory that is called as it is */
 };
 
 /* How far a table is. */

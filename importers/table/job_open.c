@@ -2,6 +2,7 @@
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "table/job_state.h"
 
@@ -57,9 +58,15 @@ int job_name_table(const struct job *job, struct job_table *table, struct error 
     table->file = job->options->file;
     table->names = job->options->names;
     table->file.name = *table->table->name ? table->table->name : "query";
-    if (job->list->count == 1)
+    const bool warehouse = table->names == JOB_NAMES_WAREHOUSE && *table->table->name;
+    if (warehouse && strcmp(table->table->schema, job->list->tables[0]->schema) != 0)
+        return error_set(error, ERROR_REJECT,
+            "--names warehouse is for tables of one schema: %s is not of %s, and might be called as a table there",
+            table->table->title, job->list->tables[0]->schema);
+    if (job->list->count == 1 && !warehouse)
         return 0;
-    int length = snprintf(title, sizeof title, "%s.%s", table->table->schema, table->table->name);
+    int length = snprintf(title, sizeof title, "%s%s%s", warehouse ? "" : table->table->schema,
+        warehouse ? "" : ".", table->table->name);
     if (length < 0 || (size_t)length >= sizeof title || !attempt_name(title, table->directory))
         return error_set(error, ERROR_REJECT,
             "table %s: its name is too long for a directory; import it alone", table->table->title);

@@ -221,9 +221,18 @@ def test_readme_has_what_import_takes():
 
 
 def test_readme_has_what_sqoop_import_takes():
-    rows = re.findall(r"^  (-.*)\n        .*\n        (.*)$", run_command("sqoop", "help", "import").stdout, re.MULTILINE)
+    def rows_of(tool):
+        return re.findall(r"^  (-.*)\n        .*\n        (.*)$", run_command("sqoop", "help", tool).stdout, re.MULTILINE)
+    rows = rows_of("import")
     assert len(rows) > 100
+    for tool in ("import-all-tables", "list-tables", "list-databases", "eval"):
+        rows += [row for row in rows_of(tool) if row not in rows]
     assert readme_table("what sqoop import takes")[2:] == [f"| `{option}` | {text} |" for option, text in rows]
+
+
+def test_readme_has_sqoops_tools():
+    rows = re.findall(r"^  ([a-z-]+) +(.*)$", run_command("sqoop", "help").stdout, re.MULTILINE)
+    assert readme_table("tools of sqoop")[2:] == [f"| `{tool}` | {text} |" for tool, text in rows]
 
 
 def test_configuration_in_the_readme_is_valid(tmp_path):

@@ -1,5 +1,6 @@
-"""penstock sqoop list-tables, list-databases and eval, held against what PostgreSQL itself says."""
+"""penstock sqoop list-tables, list-databases, eval and import-all-tables, held against what PostgreSQL itself says."""
 
+import json
 import subprocess
 
 import pytest
@@ -137,3 +138,67 @@ def test_eval_has_the_settings_of_the_user(sqoop):
     assert sqoop.out == frame("| current_schema       | day                  | count                | ",
                               "| Side                 | P1D                  | 0                    | ")
     sqoop.cluster.run("ALTER ROLE root IN DATABASE telemetry RESET ALL")
+
+
+@pytest.fixture(scope="module")
+def shop(cluster):
+    cluster.run("CREATE DATABASE shop")
+    cluster.run("""
+        CREATE TABLE orders AS SELECT i AS id, 'Node' || i AS name FROM generate_series(1, 3000) i;
+        CREATE TABLE "Mixed Case" AS SELECT 1 AS "The Id", NULL::text AS t; CREATE TABLE _hidden AS SELECT 2 AS n; CREATE TABLE nothing (id int);
+        CREATE TABLE parted (id int) PARTITION BY RANGE (id); CREATE TABLE parted_1 PARTITION OF parted FOR VALUES FROM (0) TO (10);
+        INSERT INTO parted VALUES (1), (2); CREATE VIEW looked AS SELECT 1; CREATE TABLE big AS SELECT generate_series(1, 10) AS n;
+        CREATE SCHEMA solo; CREATE TABLE solo.orders AS SELECT 7 AS n""", "shop")
+
+
+@pytest.fixture
+def all_tables(sqoop, shop):
+    sqoop.url = sqoop.url.replace("/telemetry", "/shop")
+    sqoop.login[1] = sqoop.url
+    return sqoop
+
+
+def said_by_copy(sqoop, sql):
+    return sqoop.cluster.run(f"COPY ({sql}) TO STDOUT WITH (FORMAT csv, NULL 'null')", "shop")
+
+
+def test_import_all_tables(all_tables, tmp_path):
+    all_tables("import-all-tables", "--warehouse-dir", "house/shop", "--exclude-tables", "big, nothing", "-m", 1)
+    assert all_tables.names("house/shop") == ["%5Fhidden", "Mixed%20Case", "_manifest.json", "orders", "parted"]
+    assert all_tables.names("house/shop/orders") == ["_SUCCESS", "part-m-00000"]
+    assert all_tables.text("house/shop/orders") == said_by_copy(all_tables, "SELECT * FROM orders")
+    assert all_tables.text("house/shop/Mixed%20Case") == said_by_copy(all_tables, 'SELECT * FROM "Mixed Case"') == "1,null\n"
+    assert all_tables.text("house/shop/parted") == said_by_copy(all_tables, "SELECT * FROM parted ORDER BY id")
+    done = subprocess.run([BINARY, "import", "--verify", "house/shop"], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    manifest = (tmp_path / "house/shop/_manifest.json").read_text()
+    assert len({table["name"] for table in json.loads(manifest)["tables"]}) == 4 and PASSWORD not in manifest + all_tables.said
+
+
+def test_import_all_tables_of_a_schema(all_tables, tmp_path):
+    """One table has a directory of its own, too."""
+    all_tables("import-all-tables", "--warehouse-dir", "a", "-z", "--", "--schema", "solo")
+    assert all_tables.names("a") == ["_manifest.json", "orders"] and all_tables.names("a/orders") == ["_SUCCESS", "part-m-00000.gz"]
+    all_tables("import-all-tables", "--connect", f"{all_tables.url}?currentSchema=solo", "--username", "root", "--password", PASSWORD,
+               "--warehouse-dir", f"file://{tmp_path}/b", login=False)
+    assert all_tables.text("b/orders") == "7\n"
+    (tmp_path / "empty").mkdir()
+    all_tables("import-all-tables", "--warehouse-dir", "empty", "--", "--schema", "solo")
+    assert all_tables.text("empty/orders") == "7\n"
+
+
+def test_import_all_tables_that_cannot_be(all_tables, tmp_path):
+    all_tables("import-all-tables", "--warehouse-dir", "a", "--dry-run")
+    assert all_tables.out.startswith("penstock import --connect ") and "COPY" in all_tables.out and "parted" in all_tables.out
+    assert "--warehouse-dir: the directory is missing" in all_tables("import-all-tables", status=2)
+    assert "--table is no option of import-all-tables" in all_tables("import-all-tables", "--table", "t", status=2)
+    said = all_tables("import-all-tables", "--warehouse-dir", "a", "--exclude-tables", "nosuch", status=1)
+    assert 'excluded table "nosuch": there is none of that name' in said
+    said = all_tables("import-all-tables", "--warehouse-dir", "a", "--", "--schema", "nosuch", status=1)
+    assert "no table is left" in said and list(tmp_path.iterdir()) == []
+    done = subprocess.run([BINARY, "import", "--connect", all_tables.cluster.conninfo("shop"), "--all-tables", "--names", "warehouse", "--target", "t"],
+                          cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 1 and "tables of one schema: solo.orders is not of public" in done.stderr and list(tmp_path.iterdir()) == []
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "other").write_text("x")
+    assert "it is not empty" in all_tables("import-all-tables", "--warehouse-dir", "full", status=1)

@@ -122,7 +122,7 @@ static bool is_kept(const struct import_row *row)
     case TAKE_SCHEMA:
         return strcmp(first_of(at), "\"something\".*") == 0;
     case TAKE_ALL:
-        return strcmp(first_of(at), "*") == 0;
+        return strcmp(first_of(at), row->choices) == 0;
     case TAKE_CHARACTER:
         return *(const char *)at == ';';
     case TAKE_SLICE:

@@ -47,19 +47,20 @@ Test(sqoop, every_option_does_what_its_row_says)
         snprintf(name, sizeof name, "--%s", option->name);
         const bool query = !strcmp(option->name, "query"), table = !strcmp(option->name, "table"),
                    connect = !strcmp(option->name, "connect"), place = !strcmp(option->name, "warehouse-dir");
-        const char *words[16] = {
-            "import", *option->name ? name : "-P", option->argument ? good_value(option->name) : NULL};
+        const bool all = !(option->tools & SQOOP_FOR(SQOOP_IMPORT));
+        const char *words[16] = {all ? "import-all-tables" : "import", *option->name ? name : "-P",
+            option->argument ? good_value(option->name) : NULL};
         size_t count = option->argument ? 3 : 2;
         if (!connect) {
             words[count++] = "--connect";
             words[count++] = "jdbc:postgresql:d";
         }
-        if (!query && !table) {
+        if (!query && !table && !all) {
             words[count++] = "--table";
             words[count++] = "t";
         }
         if (!place && strcmp(option->name, "target-dir") != 0) {
-            words[count++] = "--target-dir";
+            words[count++] = all ? "--warehouse-dir" : "--target-dir";
             words[count++] = "x";
         }
         const int result = translate(words);

@@ -67,6 +67,11 @@ Test(sqoop_faults, every_allocation)
     TRY("import", CONNECT, "--table", "t", "--as-parquetfile",
         "-Dsqoop.parquet.logical_types.decimal.enable=true",
         "-Dsqoop.avro.logical_types.decimal.default.precision=9");
+    TRY("import-all-tables", CONNECT, "--warehouse-dir", "w", "--exclude-tables", "a, b", "--verbose",
+        "--dry-run", "-m1", "--", "--schema", "s");
+    TRY("import-all-tables", CONNECT, "--warehouse-dir", "w");
+    TRY("eval", CONNECT, "--query", "SELECT 1", "--password", "p");
+    TRY("list-tables", CONNECT, "-P", "--", "--schema", "s");
 }
 
 Test(sqoop_faults, long_texts)
@@ -78,6 +83,9 @@ Test(sqoop_faults, long_texts)
     memset(text, 'x', sizeof text - 1);
     EXPECT_REFUSED("--table: ", "--table", text, "--target-dir", "x");
     EXPECT_REFUSED("--warehouse-dir: ", "--table", text);
+    cr_assert_eq(
+        TRANSLATE("import-all-tables", CONNECT, "--warehouse-dir", "w", "--exclude-tables", text), -1);
+    cr_assert_not_null(strstr(error.text, "--exclude: "));
     memcpy(text + 10, "$CONDITIONS", 11);
     EXPECT_REFUSED("--query: ", "--query", text, "--target-dir", "x");
     for (size_t i = 0; i < COUNT(starts); i++) {

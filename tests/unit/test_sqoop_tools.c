@@ -45,6 +45,36 @@ Test(sqoop_tools, statements)
     cr_assert_eq(TRANSLATE("list-tables", CONNECT, "-e", "SELECT 1"), -1);
 }
 
+Test(sqoop_tools, all_tables)
+{
+    cr_assert_eq(TRANSLATE("import-all-tables", CONNECT, "--username", "u", "--warehouse-dir", "w"), 0, "%s",
+        error.text);
+    cr_assert_eq(order.tool, SQOOP_IMPORT_ALL);
+    cr_assert_str_eq(order.target, "w");
+    cr_assert_str_eq(line_of_import(),
+        "penstock import --connect '" PLACE "' --user u --target w --names warehouse "
+        "--format sqoop --compression none --connections 4 --current-schema\n");
+    cr_assert_eq(
+        TRANSLATE("import-all-tables", CONNECT, "--warehouse-dir", "file:///w", "--exclude-tables",
+            "a, b\"c ,,", "-m", "1", "--as-avrodatafile", "--dry-run", "--verbose", "--", "--schema", "S"),
+        0, "%s", error.text);
+    cr_assert(order.dry_run);
+    cr_assert_not_null(strstr(line_of_import(), " --target /w --names warehouse --format avro "));
+    cr_assert_not_null(strstr(line_of_import(), " --whole --connections 1 --progress lines --explain "));
+    cr_assert_not_null(
+        strstr(line_of_import(), " --exclude '\"S\".\"a\"' --exclude '\"S\".\"b\"\"c\"' --schema S\n"));
+    cr_assert_eq(TRANSLATE("import-all-tables", CONNECT), -1);
+    cr_assert_not_null(strstr(error.text, "--warehouse-dir: the directory is missing"));
+    cr_assert_eq(TRANSLATE("import-all-tables", CONNECT, "--warehouse-dir", "hdfs://n/w"), -1);
+    cr_assert_not_null(
+        strstr(error.text, "--warehouse-dir hdfs:...: files go to a directory of this machine"));
+    cr_assert_eq(TRANSLATE("import-all-tables", CONNECT, "--warehouse-dir", "w", "--target-dir", "t"), -1);
+    cr_assert_not_null(strstr(error.text, "--target-dir is no option of import-all-tables"));
+    cr_assert_eq(TRANSLATE("import", CONNECT, "--table", "t", "--exclude-tables", "a"), -1);
+    cr_assert_eq(TRANSLATE("import-all-tables", CONNECT, "--warehouse-dir", "w", "--hive-import"), -1);
+    cr_assert_not_null(strstr(error.text, "--hive-import: Hive"));
+}
+
 Test(sqoop_tools, what_is_another_tools)
 {
     cr_assert_eq(TRANSLATE("list-tables", CONNECT, "--table", "t"), -1);

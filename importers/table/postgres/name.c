@@ -102,6 +102,8 @@ int pg_name_parse(const char *text, struct pg_name *ret_name, struct error *erro
             return name_refuse(
                 error, text, "it has more than two parts; the database is named in the address");
         rest = name_take(count ? rest + 1 : rest, &parts[count], &why);
+        if (!rest && count == 0 && *text == '.')
+            rest = text; /* no schema before the dot */
         if (!rest)
             return name_refuse(error, *text ? text : "name", why);
         count++;
@@ -111,6 +113,9 @@ int pg_name_parse(const char *text, struct pg_name *ret_name, struct error *erro
     const struct name_part *last = &parts[count - 1];
     name->has_schema = count == 2;
     name->wild = name_is_wild(last) || (count == 2 && name_is_wild(&parts[0]));
+    name->current = *text == '.';
+    if (name->current && !name_is_wild(last))
+        return name_refuse(error, text, "a name is empty");
     name->schema[0] = name->schema_folded[0] = '\0';
     name_print(last, name->wild, false, name->name);
     name->folds = name_print(last, name->wild, true, name->name_folded);

@@ -1,7 +1,8 @@
 /* name: names of tables as people write them. Pure. @thread any
  *
  * NAME or SCHEMA.NAME. What stands in double quotes is meant exactly so ("" is one quote within); what does not is looked for exactly so at first, then
- * in small letters, as SQL takes it. * outside of quotes stands for any characters: s.*, *, s.log_*.
+ * in small letters, as SQL takes it. * outside of quotes stands for any characters: s.*, *, s.log_*. No schema before
+ * the dot is the one that comes first in the search path, for wildcards only: .*
  */
 #ifndef PENSTOCK_TABLE_POSTGRES_NAME_H
 #define PENSTOCK_TABLE_POSTGRES_NAME_H
@@ -16,6 +17,7 @@ struct pg_name {
     char schema[PG_NAME_MAX * 2 + 1], name[PG_NAME_MAX * 2 + 1]; /* of a wildcard: patterns for LIKE */
     bool has_schema;
     bool wild; /* either of them */
+    bool current; /* has_schema, and it is the current one: "" */
     bool folds; /* some letter would be another in small letters */
     char schema_folded[PG_NAME_MAX * 2 + 1], name_folded[PG_NAME_MAX * 2 + 1];
 };

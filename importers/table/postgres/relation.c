@@ -24,7 +24,9 @@ static const char relation_exact[] = RELATION_FROM
 /* Partitions come with their parents; temporary tables are other sessions' own. */
 static const char relation_wild[] = RELATION_FROM
     "WHERE (c.relkind IN ('r', 'p') OR ($3::pg_catalog.bool AND c.relkind IN ('v', 'm', 'f'))) AND NOT c.relispartition "
-    "AND c.relpersistence <> 't' AND c.relname::pg_catalog.text LIKE $2 AND ($1::pg_catalog.text IS NULL OR n.nspname::pg_catalog.text LIKE $1) "
+    "AND c.relpersistence <> 't' AND c.relname::pg_catalog.text LIKE $2 "
+    "AND CASE WHEN $1::pg_catalog.text IS NULL THEN true WHEN $1 = '' THEN n.nspname = ($4::pg_catalog.name[])[1] "
+    "ELSE n.nspname::pg_catalog.text LIKE $1 END "
     "AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' "
     "ORDER BY n.nspname::pg_catalog.text COLLATE \"C\", c.relname::pg_catalog.text COLLATE \"C\"";
 
@@ -148,9 +150,9 @@ static int relation_ask(struct pg_connection *connection, const struct pg_name *
         pg_result_free(&found);
         const char *schema = folded ? name->schema_folded : name->schema;
         const char *values[] = {name->has_schema ? schema : NULL, folded ? name->name_folded : name->name,
-            name->wild ? (views ? "true" : "false") : connection->schemas};
-        if (pg_query(connection, "looking for tables", name->wild ? relation_wild : relation_exact, 3, values,
-                PG_ROWS(FILTERED + 1), &found, error))
+            name->wild ? (views ? "true" : "false") : connection->schemas, connection->schemas};
+        if (pg_query(connection, "looking for tables", name->wild ? relation_wild : relation_exact,
+                name->wild ? 4 : 3, values, PG_ROWS(FILTERED + 1), &found, error))
             return -1;
         if (PQntuples(found) > 0)
             break;
