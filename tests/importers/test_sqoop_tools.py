@@ -1,12 +1,14 @@
 """penstock sqoop list-tables, list-databases, eval and import-all-tables, held against what PostgreSQL itself says."""
 
 import json
+import pathlib
+import signal
 import subprocess
 
 import pytest
 
-from importing import BINARY
-from sqooping import PASSWORD, Sqoop, begin_server
+from importing import BINARY, wait_until
+from sqooping import PASSWORD, PATIENCE, Sqoop, begin_server
 
 
 @pytest.fixture(scope="module")
@@ -140,6 +142,45 @@ def test_eval_has_the_settings_of_the_user(sqoop):
     sqoop.cluster.run("ALTER ROLE root IN DATABASE telemetry RESET ALL")
 
 
+def is_asked(sqoop, statement):
+    """Whether the server is at this statement."""
+    return sqoop.psql(f"SELECT 1 FROM pg_stat_activity WHERE state = 'active' AND query = '{statement}'") == "1\n"
+
+
+@pytest.mark.parametrize("where", ["option", "option=", "url", "options file"])
+def test_a_password_is_seen_nowhere(sqoop, tmp_path, where):
+    """Neither in the list of processes, while a statement runs, nor in what is said."""
+    (tmp_path / "secret").write_text(f"--password\n{PASSWORD}\n")
+    statement = f"SELECT pg_sleep(600) AS \"{where}\""
+    words = {"option": ["--connect", sqoop.url, "--password", PASSWORD], "option=": ["--connect", sqoop.url, f"--password={PASSWORD}"],
+             "url": ["--connect", f"{sqoop.url}?password={PASSWORD}"],
+             "options file": ["--connect", sqoop.url, "--options-file", "secret"]}[where]
+    process = sqoop.begin("eval", "--username", "root", "--query", statement, *words, login=False)
+
+    wait_until("the statement runs", lambda: is_asked(sqoop, statement))
+    of = pathlib.Path(f"/proc/{process.pid}")
+    assert PASSWORD.encode() not in (of / "cmdline").read_bytes() + (of / "environ").read_bytes()
+    process.send_signal(signal.SIGINT)
+    out, said = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 1 and out == "" and said.endswith("running the statement: stopped\n") and PASSWORD not in said
+    wait_until("the server has given up", lambda: not is_asked(sqoop, statement))
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_a_statement_that_is_stopped_has_done_nothing(sqoop, how):
+    sqoop.psql("CREATE TABLE IF NOT EXISTS stopped (id int)")
+    statement = f"INSERT INTO stopped VALUES ({how}); SELECT pg_sleep(600)"
+    process = sqoop.begin("eval", "--query", statement)
+
+    wait_until("the statement runs", lambda: is_asked(sqoop, statement))
+    process.send_signal(how)
+    process.communicate(timeout=PATIENCE)
+    assert process.returncode != 0
+    sqoop.psql(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query = '{statement}'")
+    wait_until("the server has given up", lambda: not is_asked(sqoop, statement))
+    assert sqoop.psql("SELECT count(*) FROM stopped") == "0\n"
+
+
 @pytest.fixture(scope="module")
 def shop(cluster):
     cluster.run("CREATE DATABASE shop")
@@ -199,6 +240,10 @@ def test_import_all_tables_that_cannot_be(all_tables, tmp_path):
     done = subprocess.run([BINARY, "import", "--connect", all_tables.cluster.conninfo("shop"), "--all-tables", "--names", "warehouse", "--target", "t"],
                           cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 1 and "tables of one schema: solo.orders is not of public" in done.stderr and list(tmp_path.iterdir()) == []
+    for name, why in ((".orders", "a name is empty"), (".", "a name is empty"), ("..*", "a name is empty"), (".a.*", "more than two parts")):
+        done = subprocess.run([BINARY, "import", "--connect", all_tables.cluster.conninfo("shop"), "--target", "t", name], cwd=tmp_path,
+                              capture_output=True, text=True)
+        assert done.returncode == 1 and why in done.stderr, done.stderr
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "other").write_text("x")
     assert "it is not empty" in all_tables("import-all-tables", "--warehouse-dir", "full", status=1)

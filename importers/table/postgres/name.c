@@ -113,8 +113,7 @@ int pg_name_parse(const char *text, struct pg_name *ret_name, struct error *erro
     const struct name_part *last = &parts[count - 1];
     name->has_schema = count == 2;
     name->wild = name_is_wild(last) || (count == 2 && name_is_wild(&parts[0]));
-    name->current = *text == '.';
-    if (name->current && !name_is_wild(last))
+    if (*text == '.' && !name_is_wild(last))
         return name_refuse(error, text, "a name is empty");
     name->schema[0] = name->schema_folded[0] = '\0';
     name_print(last, name->wild, false, name->name);

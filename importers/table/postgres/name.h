@@ -15,9 +15,8 @@
 
 struct pg_name {
     char schema[PG_NAME_MAX * 2 + 1], name[PG_NAME_MAX * 2 + 1]; /* of a wildcard: patterns for LIKE */
-    bool has_schema;
+    bool has_schema; /* "" is the current one */
     bool wild; /* either of them */
-    bool current; /* has_schema, and it is the current one: "" */
     bool folds; /* some letter would be another in small letters */
     char schema_folded[PG_NAME_MAX * 2 + 1], name_folded[PG_NAME_MAX * 2 + 1];
 };
