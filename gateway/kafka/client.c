@@ -248,6 +248,19 @@ static void check_token(struct property_build *build)
             "OAUTHBEARER needs sasl.oauthbearer.method: oidc");
 }
 
+static int find_partitioner(
+    const rd_kafka_conf_t *conf, const struct partitioner **ret_partitioner, struct error *error)
+{
+    char name[64] = "";
+    size_t size = sizeof name;
+
+    rd_kafka_conf_get(conf, "partitioner", name, &size);
+    *ret_partitioner = partitioner_find(name);
+    return *ret_partitioner ? 0
+                            : error_set(error, ERROR_FATAL,
+                                  "kafka: this librdkafka does not fit: partitioner %s is not known", name);
+}
+
 /* What is right on its own, but not together. */
 static int check_whole(struct property_build *build, struct error *error)
 {
@@ -264,10 +277,12 @@ static int check_whole(struct property_build *build, struct error *error)
 int kafka_client_new(struct kafka_client **ret_client, struct config *config, struct error *error)
 {
     cleanup_build struct property_build build = {.config = config, .conf = rd_kafka_conf_new()};
+    const struct partitioner *partitioner;
     struct kafka_client *client = NULL;
     size_t errors = config_errors(config);
 
-    if (build_conf(&build, error) != 0 || check_whole(&build, error) != 0)
+    if (build_conf(&build, error) != 0 || find_partitioner(build.conf, &partitioner, error) != 0 ||
+        check_whole(&build, error) != 0)
         return -1;
     if (config_errors(config) == errors)
         try_instance(&build);
@@ -282,6 +297,7 @@ int kafka_client_new(struct kafka_client **ret_client, struct config *config, st
     client->max_message = get_number(build.conf, "message.max.bytes") - MESSAGE_OVERHEAD - BATCH_OVERHEAD -
                           HEADER_OVERHEAD * KAFKA_HEADERS_MAX;
     client->warning = find_warning(build.conf);
+    client->partitioner = partitioner;
     client->conf = build.conf;
     build.conf = NULL;
     *ret_client = client;

@@ -10,8 +10,11 @@
 
 #define KAFKA_TOPIC_NAME_MAX 249
 
+struct partitioner;
+
 struct kafka_client {
     rd_kafka_conf_t *conf; /* each producer takes a copy */
+    const struct partitioner *partitioner;
     char *servers;
     uint64_t max_message;
     const char *warning;
@@ -19,17 +22,37 @@ struct kafka_client {
     void *log_context;
 };
 
-/* The name of our own way to choose a partition: that of librdkafka's that it agrees with where there is a key. */
-#define PARTITION_HOUSE "murmur2_random"
-
-/* The configuration of a producer's topic; owned by whoever asks, until rd_kafka_topic_new() takes it. */
-rd_kafka_topic_conf_t *partition_topic_conf(const struct kafka_client *client, rd_kafka_t *handle);
-
 struct kafka_topic {
     struct kafka_topic *next;
     rd_kafka_topic_t *handle;
+    const struct partitioner *partitioner; /* librdkafka's threads read it, too */
+    bool gated; /* partition.c's rule for first messages holds; the rest is its own */
+    bool waits; /* what is handed over has to wait for the first message of its partition, */
+    int32_t partition; /* which is this one; PARTITION_UNKNOWN */
+    bool unplaced; /* one is under way that was sent when the partitions were not known: */
+    uint64_t unplaced_tag;
+    uint8_t *states; /* by partition: enum partition_state */
+    int32_t states_count;
     char name[KAFKA_TOPIC_NAME_MAX + 1];
 };
+
+/* ---- partition.c ------------------------------------------------------------------------------------------- */
+
+/* The name of our own way to choose a partition: that of librdkafka's that it agrees with where there is a key. */
+#define PARTITION_HOUSE "murmur2_random"
+
+/* The one of this name; NULL: it is not known. */
+const struct partitioner *partitioner_find(const char *name);
+
+/* The configuration of a producer's topic; owned by whoever asks, until rd_kafka_topic_new() takes it. The topic has to last as
+ * long as the producer's threads. */
+rd_kafka_topic_conf_t *partition_topic_conf(rd_kafka_t *handle, struct kafka_topic *topic);
+
+/* Around each call that hands a message to librdkafka. False: it has to wait for a first message; it was not taken. */
+bool partition_begin(struct kafka_topic *topic);
+bool partition_end(struct kafka_topic *topic, uint64_t tag, rd_kafka_resp_err_t code);
+/* What became of a message. */
+void partition_reported(struct kafka_topic *topic, int32_t partition, uint64_t tag, bool delivered);
 
 /* A topic that was asked for; the answer carries its address. */
 struct creation {
@@ -52,6 +75,7 @@ struct kafka_producer {
     struct kafka_topic *topics;
     struct creation *creations;
     rd_kafka_event_t *reports; /* a batch of reports of which not all were given out yet */
+    bool gated; /* its topics are: a role with one request under way needs it not */
     bool is_broken;
     char broken[ERROR_TEXT_SIZE];
     enum trouble_rank trouble_rank;

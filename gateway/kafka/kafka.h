@@ -92,13 +92,15 @@ struct kafka_message {
 
 enum kafka_sent {
     KAFKA_SENT, /* copied and queued: exactly one report will come, unless the producer is closed */
-    KAFKA_FULL, /* librdkafka's queue is full: poll, then try again */
+    KAFKA_FULL, /* librdkafka's queue is full, or the first message to this partition is not confirmed: poll, then try again */
     KAFKA_TOO_LARGE, /* above message.max.bytes; error says so */
     KAFKA_NO_TOPIC, /* the producer knows already that the topic is missing or forbidden; error says which */
     KAFKA_BROKEN, /* the producer can do no more: close it and open another one; error says why */
 };
 
-/* A refused topic takes messages again by itself, about a second after it is there or allowed: who wants its order stops sending to it
+/* In KAFKA_ROLE_MAIN the first message to a partition goes alone: a broker would take what is behind it though it refused that.
+ *
+ * A refused topic takes messages again by itself, about a second after it is there or allowed: who wants its order stops sending to it
  * at the first KAFKA_TOPIC_REFUSED, and polls before it sends. */
 enum kafka_sent kafka_producer_send(struct kafka_producer *producer, struct kafka_topic *topic,
     const struct kafka_message *message, struct error *error);

@@ -82,6 +82,7 @@ int kafka_producer_open(struct kafka_producer **ret_producer, const struct kafka
     if (!producer)
         return error_set(error, ERROR_RETRY, "kafka: out of memory");
     producer->client = client;
+    producer->gated = role == KAFKA_ROLE_MAIN;
     if (statistics_compile(&producer->pointers, error) != 0 || start(producer, role, patience, error) != 0) {
         kafka_producer_close(&producer);
         return -1;
@@ -100,21 +101,35 @@ static void forget_creation(struct kafka_producer *producer, struct creation *cr
     free(creation);
 }
 
-static void *destroy(void *handle)
+/* The topics last as long as librdkafka's threads, which choose partitions by them. */
+static void *destroy(void *argument)
 {
-    rd_kafka_destroy_flags(handle, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+    struct kafka_producer *producer = argument;
+
+    if (producer->handle)
+        rd_kafka_destroy_flags(producer->handle, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+    while (producer->topics) {
+        struct kafka_topic *topic = producer->topics;
+        producer->topics = topic->next;
+        free(topic->states);
+        free(topic);
+    }
+    while (producer->creations)
+        forget_creation(producer, producer->creations);
+    statistics_free(&producer->pointers);
+    free(producer);
     return NULL;
 }
 
 /* It takes some milliseconds. But when a name server does not answer, a thread of librdkafka's stands in the resolver, for ten seconds
  * and more, and librdkafka waits for it: then it may do so alone. */
-static void destroy_soon(rd_kafka_t *handle)
+static void destroy_soon(struct kafka_producer *producer)
 {
     struct timespec until;
     pthread_t thread;
 
-    if (pthread_create(&thread, NULL, destroy, handle) != 0) {
-        destroy(handle);
+    if (pthread_create(&thread, NULL, destroy, producer) != 0) {
+        destroy(producer);
         return;
     }
     clock_gettime(CLOCK_MONOTONIC, &until);
@@ -137,20 +152,11 @@ void kafka_producer_close(struct kafka_producer **producer)
     if (closed->handle)
         rd_kafka_purge(closed->handle,
             RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT | RD_KAFKA_PURGE_F_NON_BLOCKING);
-    while (closed->topics) {
-        struct kafka_topic *topic = closed->topics;
-        closed->topics = topic->next;
+    for (struct kafka_topic *topic = closed->topics; topic; topic = topic->next)
         rd_kafka_topic_destroy(topic->handle);
-        free(topic);
-    }
     if (closed->queue)
         rd_kafka_queue_destroy(closed->queue);
-    if (closed->handle)
-        destroy_soon(closed->handle);
-    while (closed->creations)
-        forget_creation(closed, closed->creations);
-    statistics_free(&closed->pointers);
-    free(closed);
+    destroy_soon(closed);
 }
 
 /* ---- topics ------------------------------------------------------------------------------------------------ */
@@ -189,9 +195,10 @@ int kafka_producer_topic(
     if (!topic)
         return error_set(error, ERROR_RETRY, "kafka: topic %s: out of memory", name);
     memcpy(topic->name, name, strlen(name) + 1);
+    topic->partitioner = producer->client->partitioner;
+    topic->gated = producer->gated;
     /* This asks for the topic's partitions at once: a first message that finds them unknown may wait a second. */
-    topic->handle =
-        rd_kafka_topic_new(producer->handle, name, partition_topic_conf(producer->client, producer->handle));
+    topic->handle = rd_kafka_topic_new(producer->handle, name, partition_topic_conf(producer->handle, topic));
     if (!topic->handle) {
         error_set(error, ERROR_RETRY, "kafka: topic %s: %s", name, rd_kafka_err2str(rd_kafka_last_error()));
         free(topic);
@@ -288,7 +295,16 @@ enum kafka_sent kafka_producer_send(struct kafka_producer *producer, struct kafk
 {
     assert(message->headers_count <= KAFKA_HEADERS_MAX);
 
-    rd_kafka_resp_err_t code = produce(producer, topic, message);
+    rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR_NO_ERROR;
+    bool taken = partition_begin(topic);
+    if (taken) {
+        code = produce(producer, topic, message);
+        taken = partition_end(topic, message->tag, code);
+    }
+    if (!taken) {
+        error_set(error, ERROR_RETRY, "kafka: topic %s: the first message is not confirmed yet", topic->name);
+        return KAFKA_FULL;
+    }
     enum kafka_sent sent = report_sent(code);
 
     if (sent == KAFKA_SENT)
@@ -349,6 +365,8 @@ static size_t give_reports(
             .topic = rd_kafka_topic_name(message->rkt),
             .reason = "",
         };
+        partition_reported(rd_kafka_topic_opaque(message->rkt), message->partition, told.tag,
+            told.outcome == KAFKA_DELIVERED);
         if (told.outcome == KAFKA_DELIVERED) {
             note_contact(producer);
         } else {

@@ -37,6 +37,7 @@ static const struct fixed fixed_properties[] = {
     {"queuing.strategy", 0, "fifo", ORDER},
     {"max.in.flight", 5, NULL, ORDER},
     {"max.in.flight.requests.per.connection", 5, NULL, ORDER},
+    {"sticky.partitioning.linger.ms", 0, "0", ORDER},
     {"message.timeout.ms", 0, "0", NEVER_GIVES_UP},
     {"delivery.timeout.ms", 0, "0", NEVER_GIVES_UP},
     {"delivery.report.only.error", 0, "false", "or nothing would ever count as delivered"},

@@ -129,7 +129,7 @@ void pump_probed(void *context, const struct kafka_report *report)
     }
 }
 
-/* Sends the record to the topic, if that is one of its topics. */
+/* Sends the record to the topic. 1: it was tried, whatever came of it; 0: it is not one of its topics; -1: failed. */
 static int hold_send_probe(
     struct kafka_pump *pump, struct topic *topic, const struct journal_entry *entry, struct error *error)
 {
@@ -137,14 +137,14 @@ static int hold_send_probe(
     const struct rendered_topics *topics;
     struct kafka_message message;
     struct kafka_topic *handle;
+    int held = pump_render_held(pump, entry, &record, &topics, error);
 
-    if (record_decode(entry->body.data, entry->body.length, &record, error) || !pump_is_for_kafka(&record) ||
-        kafka_render_topics(pump->renderer, &record, &topics, error) || !hold_is_of(topics, topic))
-        return 0;
+    if (held <= 0 || !hold_is_of(topics, topic))
+        return held < 0 ? -1 : 0;
     topic->done = entry->sequence - 1;
     if (kafka_render_message(pump->renderer, entry, &record, topics->rendering, &message, error)) {
         topic_set(&pump->topics, topic, TOPIC_READY); /* the drain makes a dead letter of it */
-        return 0;
+        return 1;
     }
     message.tag = entry->sequence;
     if (kafka_producer_topic(pump->prober, topic->name, &handle, error))
@@ -162,7 +162,7 @@ static int hold_send_probe(
     default:
         hold_try_later(pump, topic, error->text);
     }
-    return 0;
+    return 1;
 }
 
 /* Looks for the first record that waits and sends it. */
@@ -181,11 +181,9 @@ static int hold_probe(struct kafka_pump *pump, struct topic *topic, struct error
             topic_set(&pump->topics, topic, TOPIC_READY); /* nothing waits */
             return 0;
         }
-        if (entry.type == JOURNAL_ENTRY_RECORD && hold_send_probe(pump, topic, &entry, error))
-            return -1;
-        if (topic->probing || topic->state != TOPIC_HELD ||
-            topic->retry_at > clock_monotonic(pump->options.clock))
-            return 0;
+        int tried = entry.type == JOURNAL_ENTRY_RECORD ? hold_send_probe(pump, topic, &entry, error) : 0;
+        if (tried)
+            return tried < 0 ? -1 : 0;
         topic->done = entry.last;
     }
     return 0;

@@ -112,7 +112,7 @@ void pump_drop_producer(struct kafka_pump *pump)
     if (pump->draining)
         lane_rewind(&pump->drain);
     pump->burst = 0;
-    pump->replay = pump->refused = pump->started = false;
+    pump->replay = pump->refused = false;
     pump->failures = pump->progress ? 0 : pump->failures + 1;
     pump->progress = false;
     pump->retry_at = clock_monotonic(pump->options.clock);
@@ -219,10 +219,6 @@ static void pump_reported(void *context, const struct kafka_report *report)
 /* A burst that is confirmed as a whole may be twice as large, until what was refused is behind. */
 static void pump_widen(struct kafka_pump *pump)
 {
-    if (!pump->started && pump->burst && pump_in_flight(pump) == 0 && !pump->replay) {
-        pump->started = true;
-        pump->burst = pump->limit == PUMP_UNLIMITED ? 0 : pump->burst;
-    }
     if (pump->limit == PUMP_UNLIMITED || pump_in_flight(pump) || pump->replay)
         return;
     if (pump->burst && pump->limit < WINDOW_POSITIONS)

@@ -4,9 +4,6 @@
  * watermark). It never gives up a record:
  *   - The producer is gapless: behind a batch that a broker refuses nothing is delivered. Then there is a new producer, and
  *     everything from the watermark that was not confirmed is sent again, so that order per key holds.
- *   - A broker takes any sequence number from a producer that is new to a partition. So each producer's first messages are few, a
- *     batch per partition, and the rest waits for them: were the first batch refused and a second one under way, that would be
- *     taken, and order per key would be lost.
  *   - A message that is refused (too large, ...) is looked for with few messages under way: one, two, four ... at a time until
  *     the refused range is behind. The one that is refused alone is a dead letter.
  *   - A topic that is missing or forbidden is held: it gets a mark in the journal, the cursor passes its records, others go

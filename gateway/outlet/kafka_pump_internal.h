@@ -24,7 +24,6 @@ struct kafka_pump {
     struct kafka_producer *producer; /* NULL: to be opened at retry_at */
     int64_t retry_at; /* monotonic; no producer, no sending before */
     bool careful; /* it was opened while `limit` was set */
-    bool started; /* its first messages are confirmed: brokers know its sequence numbers */
     bool replay; /* something came back: a new producer, from the watermark, */
     int64_t replace_at; /* at the latest then (monotonic) */
     bool progress; /* this producer has delivered something, or shown what cannot be delivered */
@@ -117,6 +116,11 @@ int pump_read_drain(struct kafka_pump *pump, struct error *error);
 
 /* Not for the dead letters only, and not given back for another outlet. */
 bool pump_is_for_kafka(const struct record *record);
+
+/* The topics of a record that may be held. 1: there they are; 0: it was never held, for it cannot be decoded or rendered, or is
+ * not for Kafka; -1: failed. */
+int pump_render_held(struct kafka_pump *pump, const struct journal_entry *entry, struct record *ret_record,
+    const struct rendered_topics **ret_topics, struct error *error);
 
 /* The record at this position, once more. entry's body lasts until the reader is closed. */
 int pump_look_up(struct kafka_pump *pump, uint64_t position, struct journal_reader **ret_reader,

@@ -81,13 +81,9 @@ int pump_bury(struct kafka_pump *pump, struct lane *lane, uint64_t position, uns
 
 /* ---- one message ------------------------------------------------------------------------------------------- */
 
-#define SEND_FIRST_BURST 1024 /* messages: handed to librdkafka well within its linger */
-
 static bool send_has_room(const struct kafka_pump *pump)
 {
-    const uint64_t most = pump->limit < SEND_FIRST_BURST ? pump->limit : SEND_FIRST_BURST;
-
-    return pump->burst < most || (pump->started && pump->limit == PUMP_UNLIMITED);
+    return pump->limit == PUMP_UNLIMITED || pump->burst < pump->limit;
 }
 
 /* Whether the topic may be sent to: made if it was to be, its handle there. */
@@ -319,16 +315,27 @@ static enum sent send_drain_topics(struct send *send, struct error *error)
     return SENT_DONE;
 }
 
+int pump_render_held(struct kafka_pump *pump, const struct journal_entry *entry, struct record *ret_record,
+    const struct rendered_topics **ret_topics, struct error *error)
+{
+    if (record_decode(entry->body.data, entry->body.length, ret_record, error) ||
+        !pump_is_for_kafka(ret_record))
+        return 0;
+    if (kafka_render_topics(pump->renderer, ret_record, ret_topics, error) == 0)
+        return 1;
+    return error->kind == ERROR_REJECT ? 0 : -1;
+}
+
 static enum sent send_drain_record(
     struct kafka_pump *pump, const struct journal_entry *entry, struct error *error)
 {
     struct lane *lane = &pump->drain;
     struct send send = {.pump = pump, .lane = lane, .drain = true, .entry = entry, .record = &lane->record};
 
-    /* What cannot be decoded or rendered was never held. */
-    if (record_decode(entry->body.data, entry->body.length, &lane->record, error) ||
-        !pump_is_for_kafka(&lane->record) ||
-        kafka_render_topics(pump->renderer, &lane->record, &send.topics, error)) {
+    int held = pump_render_held(pump, entry, &lane->record, &send.topics, error);
+    if (held < 0)
+        return SENT_FAILED;
+    if (held == 0) {
         send_take(&send, 0, WINDOW_NOT_FOR_OUTLET);
         return SENT_DONE;
     }

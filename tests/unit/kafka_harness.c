@@ -29,13 +29,19 @@ void kafka_harness_enter(void)
     memset(&reports, 0, sizeof reports);
 }
 
-void kafka_harness_leave(void)
+void kafka_harness_close(void)
 {
     kafka_producer_close(&producer);
     cr_assert_null(producer);
     kafka_client_free(&client);
     cr_assert_null(client);
     config_free(&config);
+    reports = (struct reports){0};
+}
+
+void kafka_harness_leave(void)
+{
+    kafka_harness_close();
     rd_kafka_mock_cluster_destroy(cluster);
     rd_kafka_destroy(cluster_handle);
 }
@@ -98,8 +104,11 @@ void send_all(const char *name, size_t count)
 {
     struct error error;
 
-    for (size_t i = 0; i < count; i++)
-        cr_assert_eq(send_to(name, i, &error), KAFKA_SENT, "%s", error.text);
+    for (size_t i = 0; i < count; i++) {
+        enum kafka_sent sent = send_to(name, i, &error);
+        wait_for(sent != KAFKA_FULL || (sent = send_to(name, i, &error)) != KAFKA_FULL);
+        cr_assert_eq(sent, KAFKA_SENT, "%s", error.text);
+    }
 }
 
 void note_report(void *context, const struct kafka_report *report)

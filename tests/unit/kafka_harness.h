@@ -33,6 +33,9 @@ extern struct reports reports;
 void kafka_harness_enter(void);
 void kafka_harness_leave(void);
 
+/* The producer and the client are closed and what was reported is forgotten: another client may be opened. */
+void kafka_harness_close(void);
+
 /* A client with the mock's addresses, a quick retry and these properties; then a producer. */
 void open_client(const struct config_pair *more, size_t count);
 void open_producer(enum kafka_role role, int64_t patience);
@@ -41,7 +44,7 @@ void open_main(const struct config_pair *more, size_t count);
 
 struct kafka_topic *topic_of(const char *name);
 enum kafka_sent send_to(const char *name, uint64_t tag, struct error *error);
-/* Sends tags 0 to count - 1; all have to be taken. */
+/* Sends tags 0 to count - 1, polling where it has to wait; all have to be taken. */
 void send_all(const char *name, size_t count);
 
 void note_report(void *context, const struct kafka_report *report);

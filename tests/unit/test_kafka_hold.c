@@ -1,8 +1,14 @@
 /* test_kafka_hold: how the Kafka outlet comes back from what holds it up: held topics, refused records, dead letters' disks */
 #include "pump_harness.h"
 
+#include "outlet/kafka_render.h"
+
 /* ld --wrap: the dead letters' disk is full. */
 static bool full_letters;
+/* Memory is short where a record's topics are made out. */
+static bool short_memory;
+static unsigned shortages;
+static unsigned unknown; /* answers of a producer that knows already that the topic is missing */
 
 int __real_dead_letters_add(
     struct dead_letters *letters, const struct dead_letter *letter, struct error *error);
@@ -14,6 +20,33 @@ int __wrap_dead_letters_add(
 {
     return full_letters ? error_set(error, ERROR_RETRY, "No space left on device")
                         : __real_dead_letters_add(letters, letter, error);
+}
+
+int __real_kafka_render_topics(struct kafka_renderer *renderer, const struct record *record,
+    const struct rendered_topics **ret_topics, struct error *error);
+int __wrap_kafka_render_topics(struct kafka_renderer *renderer, const struct record *record,
+    const struct rendered_topics **ret_topics, struct error *error);
+
+int __wrap_kafka_render_topics(struct kafka_renderer *renderer, const struct record *record,
+    const struct rendered_topics **ret_topics, struct error *error)
+{
+    shortages += short_memory;
+    return short_memory ? error_set(error, ERROR_RETRY, "out of memory")
+                        : __real_kafka_render_topics(renderer, record, ret_topics, error);
+}
+
+enum kafka_sent __real_kafka_producer_send(struct kafka_producer *producer, struct kafka_topic *topic,
+    const struct kafka_message *message, struct error *error);
+enum kafka_sent __wrap_kafka_producer_send(struct kafka_producer *producer, struct kafka_topic *topic,
+    const struct kafka_message *message, struct error *error);
+
+enum kafka_sent __wrap_kafka_producer_send(struct kafka_producer *producer, struct kafka_topic *topic,
+    const struct kafka_message *message, struct error *error)
+{
+    enum kafka_sent sent = __real_kafka_producer_send(producer, topic, message, error);
+
+    unknown += sent == KAFKA_NO_TOPIC;
+    return sent;
 }
 
 TestSuite(kafka_hold, .init = kafka_set_up, .fini = kafka_tear_down, .timeout = 900);
@@ -43,6 +76,79 @@ Test(kafka_hold, a_drain_ends_beside_a_busy_main_lane_on_slow_brokers)
     }
     rd_kafka_mock_broker_set_rtt(kafka.cluster, -1, 0);
     kafka_run_until(kafka_nothing_held);
+}
+
+static struct kafka_found found;
+
+static void assert_held_rows_arrive(uint64_t last)
+{
+    kafka_run_until(kafka_nothing_held);
+    cr_assert_eq(kafka_status().cursor.delivered, last);
+    kafka_consume("x", &found);
+    kafka_assert_rows(&found, 1, last, 0);
+}
+
+static bool often_unknown(void)
+{
+    return unknown >= 20;
+}
+
+/* As when the thread does not run, between a probe that fails and the look at the clock, until the next is due. */
+Test(kafka_hold, a_probe_that_cannot_be_sent_passes_no_record)
+{
+    kafka.options.hold_retry = 0;
+    rd_kafka_mock_topic_set_error(kafka.cluster, "x", RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
+    kafka_put_some(5, 10);
+    kafka_open_pump();
+    kafka_run_until(something_held);
+    kafka_run_until(often_unknown);
+    rd_kafka_mock_topic_set_error(kafka.cluster, "x", RD_KAFKA_RESP_ERR_NO_ERROR);
+    assert_held_rows_arrive(10);
+}
+
+static bool often_short(void)
+{
+    return shortages >= 5;
+}
+
+static void be_short_of_memory(void)
+{
+    shortages = 0;
+    short_memory = true;
+    kafka_run_until(often_short);
+    short_memory = false;
+}
+
+Test(kafka_hold, a_probe_without_memory_passes_no_record)
+{
+    kafka.options.hold_retry = KAFKA_LATER;
+    kafka_put_some(5, 10);
+    kafka_open_pump();
+    rd_kafka_mock_push_request_errors(
+        kafka.cluster, KAFKA_PRODUCE, 1, RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
+    kafka_run_until(something_held);
+    kafka_pass_time(KAFKA_LATER);
+    be_short_of_memory();
+    assert_held_rows_arrive(10);
+}
+
+static bool probe_confirmed(void)
+{
+    return kafka_status().cursor.held < 10;
+}
+
+Test(kafka_hold, a_drain_without_memory_passes_no_record)
+{
+    kafka.options.hold_retry = KAFKA_LATER;
+    kafka_put_some(5, 10);
+    kafka_open_pump();
+    rd_kafka_mock_push_request_errors(
+        kafka.cluster, KAFKA_PRODUCE, 1, RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
+    kafka_run_until(something_held);
+    kafka_pass_time(KAFKA_LATER);
+    kafka_run_until(probe_confirmed);
+    be_short_of_memory();
+    assert_held_rows_arrive(10);
 }
 
 /* kill -9 between a probe that got the last record through and the drain behind it. */

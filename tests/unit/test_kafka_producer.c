@@ -101,6 +101,7 @@ Test(kafka_producer, key_value_headers_and_time_arrive_as_they_were)
 
     open_main(NULL, 0);
     cr_assert_eq(kafka_producer_send(producer, topic_of("t"), &full, &error), KAFKA_SENT);
+    poll_until(1);
     cr_assert_eq(kafka_producer_send(producer, topic_of("t"), &empty, &error), KAFKA_SENT);
     poll_until(2);
     consume(2, look_at_parts);
@@ -113,7 +114,7 @@ Test(kafka_producer, every_bit_of_a_tag_comes_back)
 
     open_main(NULL, 0);
     for (size_t i = 0; i < COUNT(tags); i++)
-        cr_assert_eq(send_to("t", tags[i], &error), KAFKA_SENT);
+        wait_for(send_to("t", tags[i], &error) == KAFKA_SENT);
     poll_until(COUNT(tags));
     for (size_t i = 0; i < COUNT(tags); i++)
         cr_assert_eq(reports.items[i].tag, tags[i]);
@@ -125,14 +126,94 @@ Test(kafka_producer, a_full_queue_takes_again_when_reports_were_polled)
     struct error error;
 
     open_main(few, 1);
+    send_all("t", 1);
+    poll_until(1);
+    set_brokers(false);
     send_all("t", 10);
     cr_assert_eq(send_to("t", 10, &error), KAFKA_FULL);
     cr_assert_eq(error.kind, ERROR_RETRY);
     cr_assert_str_eq(error.text, "kafka: topic t: Local: Queue full");
-    poll_until(10);
-    cr_assert_eq(send_to("t", 11, &error), KAFKA_SENT);
+    set_brokers(true);
     poll_until(11);
-    cr_assert_eq(reports.outcomes[KAFKA_DELIVERED], 11);
+    cr_assert_eq(send_to("t", 11, &error), KAFKA_SENT);
+    poll_until(12);
+    cr_assert_eq(reports.outcomes[KAFKA_DELIVERED], 12);
+}
+
+/* ---- first messages ---------------------------------------------------------------------------------------- */
+
+/* Message n has no key and goes to partition n % 4 of f. */
+static enum kafka_sent send_spread(uint64_t n, struct error *error)
+{
+    const struct kafka_message message = {
+        .value = {"v", 1}, .time = CLOCK_SECOND, .tag = n << KAFKA_TAG_STRETCH};
+
+    return kafka_producer_send(producer, topic_of("f"), &message, error);
+}
+
+/* A broker that refuses the first batch of a partition would take the second. */
+Test(kafka_producer, the_first_message_of_a_partition_goes_alone)
+{
+    struct error error;
+
+    open_main(NULL, 0);
+    cr_assert_eq(rd_kafka_mock_topic_create(cluster, "f", 4, 3), 0);
+    /* The topic's partitions are not known. */
+    cr_assert_eq(send_spread(0, &error), KAFKA_SENT);
+    for (uint64_t n = 0; n < 4; n++)
+        cr_assert_eq(send_spread(n, &error), KAFKA_FULL);
+    cr_assert_eq(error.kind, ERROR_RETRY);
+    cr_assert_str_eq(error.text, "kafka: topic f: the first message is not confirmed yet");
+    poll_until(1);
+    /* Now they are: 0 takes more, the others one each. */
+    for (int32_t broker = 1; broker <= 3; broker++)
+        rd_kafka_mock_broker_set_rtt(cluster, broker, 1000);
+    for (uint64_t n = 0; n < 4; n++)
+        cr_assert_eq(send_spread(n, &error), KAFKA_SENT);
+    for (uint64_t n = 0; n < 4; n++)
+        cr_assert_eq(send_spread(n, &error), n == 0 ? KAFKA_SENT : KAFKA_FULL);
+    poll_until(6);
+    for (uint64_t n = 0; n < 8; n++)
+        cr_assert_eq(send_spread(n, &error), KAFKA_SENT);
+    poll_until(14);
+    cr_assert_eq(reports.outcomes[KAFKA_DELIVERED], 14);
+}
+
+Test(kafka_producer, behind_a_refused_first_message_nothing_is_sent)
+{
+    struct error error;
+
+    open_main(NULL, 0);
+    rd_kafka_mock_push_request_errors(cluster, REQUEST_PRODUCE, 1, RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE);
+    cr_assert_eq(send_to("t", 0, &error), KAFKA_SENT);
+    while (reports.count == 0) {
+        cr_assert_eq(send_to("t", 1, &error), KAFKA_FULL);
+        poll_some();
+    }
+    poll_until(1);
+    cr_assert_eq(reports.outcomes[KAFKA_RECORD_REFUSED], 1);
+    cr_assert_eq(send_to("t", 1, &error), KAFKA_BROKEN);
+}
+
+/* Each name that librdkafka knows: a key has one partition, and what has none is spread if the name says so. */
+Test(kafka_producer, every_partitioner_delivers)
+{
+    static const char *const names[] = {
+        "random", "consistent", "consistent_random", "murmur2", "murmur2_random", "fnv1a", "fnv1a_random"};
+    struct error error;
+
+    cr_assert_eq(rd_kafka_mock_topic_create(cluster, "f", 4, 3), 0);
+    for (size_t i = 0; i < COUNT(names); i++) {
+        const struct config_pair pair = {"partitioner", (char *)(uintptr_t)names[i]};
+        open_main(&pair, 1);
+        send_all("f", 20);
+        poll_until(20);
+        for (uint64_t n = 0; n < 8; n++)
+            wait_for(send_spread(n, &error) == KAFKA_SENT);
+        poll_until(28);
+        cr_assert_eq(reports.outcomes[KAFKA_DELIVERED], 28, "%s", names[i]);
+        kafka_harness_close();
+    }
 }
 
 /* ---- sizes ------------------------------------------------------------------------------------------------- */
@@ -160,6 +241,7 @@ Test(kafka_producer, what_the_client_calls_the_largest_message_is_taken_and_deli
     cr_assert_eq(kafka_client_max_message(client), 999703);
     cr_assert_eq(
         send_size(kafka_client_max_message(client), KAFKA_HEADERS_MAX, &error), KAFKA_SENT, "%s", error.text);
+    poll_until(1);
     cr_assert_eq(send_size(kafka_client_max_message(client), 0, &error), KAFKA_SENT, "%s", error.text);
     cr_assert_eq(send_size(1000000 - 36, 0, &error), KAFKA_SENT);
     cr_assert_eq(send_size(1000001 - 36, 0, &error), KAFKA_TOO_LARGE);
@@ -230,6 +312,8 @@ Test(kafka_producer, statistics_know_the_brokers_and_the_queue)
     statistics = kafka_producer_statistics(producer);
     cr_assert_eq(statistics->version, 0);
     wait_for(all_are_up());
+    send_all("t", 1);
+    poll_until(1);
     uint64_t version = statistics->version;
     set_brokers(false);
     wait_for(statistics->brokers_count == 3 && !statistics->brokers[0].up && !statistics->brokers[1].up);
@@ -237,7 +321,7 @@ Test(kafka_producer, statistics_know_the_brokers_and_the_queue)
     wait_for(statistics->queue_messages == 20 && statistics->queue_bytes == 20 * strlen("value"));
     cr_assert_gt(statistics->version, version);
     set_brokers(true);
-    wait_for(reports.count == 20 && statistics->queue_messages == 0);
+    wait_for(reports.count == 21 && statistics->queue_messages == 0);
 }
 
 static size_t lines;
@@ -280,6 +364,8 @@ Test(kafka_producer, closing_gives_up_a_full_queue_at_once)
     struct error error;
 
     open_main(NULL, 0);
+    send_all("t", 1);
+    poll_until(1);
     set_brokers(false);
     cr_assert_eq(kafka_producer_create_topic(producer, "new", 1, 1, &error), 0);
     for (uint64_t i = 0; send_to("t", i, &error) == KAFKA_SENT; i++)
