@@ -34,6 +34,7 @@ struct job_table {
     struct plan *plan; /* owned */
     struct job_result *results; /* owned, one per split */
     struct table_file_options file;
+    atomic_bool *plain; /* owned; file.plain */
     enum job_names names;
     char directory[ATTEMPT_NAME_MAX + 1]; /* in the attempt; "" when there is one table only */
     atomic_size_t begun, done;

@@ -40,6 +40,7 @@ static void job_free_tables(struct job *job)
         for (size_t k = 0; table->results && k < table->plan->count; k++)
             free(table->results[k].columns);
         free(table->results);
+        free(table->plain);
         plan_free(&table->plan);
     }
     free(job->tables);
@@ -58,6 +59,10 @@ int job_name_table(const struct job *job, struct job_table *table, struct error 
     table->file = job->options->file;
     table->names = job->options->names;
     table->file.name = *table->table->name ? table->table->name : "query";
+    table->plain = calloc(table->table->columns_count + 1, sizeof *table->plain);
+    if (!table->plain)
+        return error_set(error, ERROR_RETRY, "plan: out of memory");
+    table->file.plain = table->plain;
     const bool warehouse = table->names == JOB_NAMES_WAREHOUSE && *table->table->name;
     if (warehouse && strcmp(table->table->schema, job->list->tables[0]->schema) != 0)
         return error_set(error, ERROR_REJECT,

@@ -45,6 +45,12 @@ static bool late(size_t row, int64_t *value)
     return true;
 }
 
+static bool few(size_t row, int64_t *value)
+{
+    *value = (int64_t)row % 1000;
+    return true;
+}
+
 static bool filling(size_t row, int64_t *value)
 {
     *value = row < 100000 ? (int64_t)row % 10 : (int64_t)row;
@@ -90,6 +96,30 @@ Test(parquet_groups, dictionary_or_not, .timeout = 900)
     file_end();
     count = numbers(100000, distinct_with_nulls, list);
     cr_assert(count == 5 && list[0] == PLAIN && list[4] == PLAIN);
+    file_end();
+}
+
+/* A few thousand values are enough in a file of a table whose files before it had no use of a dictionary; otherwise it waits for many more. */
+Test(parquet_groups, dictionary_or_not_is_told_from_file_to_file, .timeout = 900)
+{
+    atomic_bool plain[1] = {false};
+    int64_t list[64];
+
+    file_options.plain = plain;
+    numbers(1000, distinct, list);
+    cr_assert(!plain[0], "too few values to tell");
+    file_end();
+    file_options.plain = plain;
+    cr_assert(numbers(200000, distinct, list) > 2 && list[0] == PLAIN && plain[0]);
+    file_end();
+    file_options.plain = plain;
+    cr_assert(numbers(200000, late, list) > 2 && list[0] == PLAIN && plain[0]);
+    file_end();
+    file_options.plain = plain;
+    cr_assert(numbers(200000, few, list) > 2 && list[0] == RLE_DICTIONARY && !plain[0]);
+    file_end();
+    file_options.plain = plain;
+    cr_assert(numbers(200000, late, list) > 2 && list[0] == RLE_DICTIONARY && !plain[0]);
     file_end();
 }
 

@@ -87,6 +87,8 @@ static int parquet_open(void **ret_state, const struct column_field *fields, siz
         const size_t i = parquet->columns_count;
         if (parquet_column_open(&parquet->columns[i], &fields[i], &parquet->encoder, error))
             return -1;
+        parquet->columns[i].hopeless =
+            options->plain && atomic_load_explicit(&options->plain[i], memory_order_relaxed);
     }
     if (parquet_write(parquet, slice_of("PAR1"), error))
         return -1;
@@ -96,6 +98,15 @@ static int parquet_open(void **ret_state, const struct column_field *fields, siz
 }
 
 /* ---- row groups --------------------------------------------------------------------------------------------------------------- */
+
+/* A chunk of few values says nothing of the others. */
+static void parquet_tell_plain(const struct parquet *parquet, size_t index)
+{
+    const struct parquet_column *column = &parquet->columns[index];
+
+    if (parquet->options->plain && column->values_count >= parquet->encoder.undecided_values)
+        atomic_store_explicit(&parquet->options->plain[index], column->hopeless, memory_order_relaxed);
+}
 
 static int parquet_write_chunk(struct parquet *parquet, size_t index, struct error *error)
 {
@@ -111,6 +122,7 @@ static int parquet_write_chunk(struct parquet *parquet, size_t index, struct err
         if (parquet_write(parquet, parquet_page_bytes(&column->pages[i]), error))
             return -1;
     }
+    parquet_tell_plain(parquet, index);
     parquet_column_clear(column);
     return 0;
 }

@@ -27,7 +27,7 @@ struct parquet_column {
     struct parquet_type type;
     struct parquet_encoder *encoder;
     enum parquet_mode mode;
-    bool hopeless; /* the last chunk was all PLAIN */
+    bool hopeless; /* the last chunk, or that of another file of the table, was all PLAIN */
     struct parquet_dictionary dictionary;
 
     /* Pages of which nothing is made yet: whole ones, undecided, and behind them the open one that is being filled. */

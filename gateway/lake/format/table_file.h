@@ -4,6 +4,8 @@
 #ifndef PENSTOCK_LAKE_FORMAT_TABLE_FILE_H
 #define PENSTOCK_LAKE_FORMAT_TABLE_FILE_H
 
+#include <stdatomic.h>
+
 #include "base/bytes.h"
 #include "base/error.h"
 #include "lake/column.h"
@@ -60,6 +62,9 @@ struct table_file_options {
         name; /* what the rows are called (Avro's record, Parquet's root); made a legal name where the format wants one */
     const struct table_metadata *metadata; /* Avro's and Parquet's files carry it */
     size_t metadata_count;
+    /* Parquet; NULL, or the caller's, one per field, false at first, for all files of the same table, also those that are written at the same time:
+     * a file leaves here which columns had no use of a dictionary, and the next one need not find that out anew. */
+    atomic_bool *plain;
     size_t
         group_size; /* Parquet: compressed bytes of a row group, 0: 16 MiB; Avro: bytes of a block before compression, 0: 256 KiB */
 };
