@@ -6,13 +6,35 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/utf8.h"
+
+/* What does not fit is cut off, between two characters. */
+__attribute__((format(printf, 3, 0))) static void error_print(
+    char *text, size_t size, const char *format, va_list arguments)
+{
+    const int length = vsnprintf(text, size, format, arguments);
+
+    if (length >= 0 && (size_t)length >= size)
+        text[utf8_whole(text, size - 1)] = '\0';
+}
+
+__attribute__((format(printf, 2, 3))) static void error_append(struct error *error, const char *format, ...)
+{
+    const size_t length = strlen(error->text);
+    va_list arguments;
+
+    va_start(arguments, format);
+    error_print(error->text + length, sizeof error->text - length, format, arguments);
+    va_end(arguments);
+}
+
 int error_set(struct error *error, enum error_kind kind, const char *format, ...)
 {
     va_list arguments;
 
     error->kind = kind;
     va_start(arguments, format);
-    vsnprintf(error->text, sizeof error->text, format, arguments);
+    error_print(error->text, sizeof error->text, format, arguments);
     va_end(arguments);
     return -1;
 }
@@ -24,13 +46,11 @@ int error_set_errno(struct error *error, enum error_kind kind, const char *forma
 
     error->kind = kind;
     va_start(arguments, format);
-    vsnprintf(error->text, sizeof error->text, format, arguments);
+    error_print(error->text, sizeof error->text, format, arguments);
     va_end(arguments);
 
-    size_t length = strlen(error->text);
     char reason[128];
-    snprintf(
-        error->text + length, sizeof error->text - length, ": %s", strerror_r(cause, reason, sizeof reason));
+    error_append(error, ": %s", strerror_r(cause, reason, sizeof reason));
     return -1;
 }
 
@@ -41,10 +61,9 @@ int error_wrap(struct error *error, const char *format, ...)
 
     memcpy(inner, error->text, sizeof inner);
     va_start(arguments, format);
-    vsnprintf(error->text, sizeof error->text, format, arguments);
+    error_print(error->text, sizeof error->text, format, arguments);
     va_end(arguments);
 
-    size_t length = strlen(error->text);
-    snprintf(error->text + length, sizeof error->text - length, ": %s", inner);
+    error_append(error, ": %s", inner);
     return -1;
 }

@@ -1,7 +1,7 @@
 /* error: why a call failed and what the caller should do about it.
  *
  * A function that can fail returns 0 or -1 and fills an error that the caller owns. Nothing is allocated, so an
- * error can be reported when memory is gone. The text names object, operation and cause:
+ * error can be reported when memory is gone; a text that is too long is cut, between two characters. The text names object, operation and cause:
  * "journal DIR: fsync: No space left on device". Only the edges (main, pipeline, a thread's body) log it.
  */
 #ifndef PENSTOCK_BASE_ERROR_H

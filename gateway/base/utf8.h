@@ -30,6 +30,20 @@ static inline size_t utf8_sequence(const char *data, size_t length)
     return need;
 }
 
+/* Bytes of a text that are left without the beginning of a sequence whose end was cut off. */
+static inline size_t utf8_whole(const char *text, size_t length)
+{
+    size_t lead = length;
+
+    while (lead > 0 && length - lead < 3 && ((unsigned char)text[lead - 1] & 0xc0) == 0x80)
+        lead--;
+    if (lead == 0)
+        return length;
+    const unsigned char first = (unsigned char)text[lead - 1];
+    const size_t need = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : first >= 0xc0 ? 2 : 1;
+    return need > length - lead + 1 ? lead - 1 : length;
+}
+
 /* Is the well-formed sequence at data a control character (C0, DEL, C1)? */
 static inline bool utf8_is_control(const char *data)
 {

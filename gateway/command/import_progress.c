@@ -41,6 +41,17 @@ void import_event(FILE *to, json_t *event)
     json_decref(event);
 }
 
+json_t *import_shown(const char *text)
+{
+    cleanup_bytes struct bytes shown;
+    struct error ignored;
+
+    bytes_init(&shown, 4 * strlen(text) + 1); /* every byte as "\\xE9" */
+    if (shown_add(&shown, text, &ignored) || bytes_add(&shown, "", 1, &ignored))
+        return NULL;
+    return json_string(shown.data);
+}
+
 static void progress_print(const struct job_progress *table, int64_t elapsed, const char *end)
 {
     const double seconds = (double)elapsed / (double)CLOCK_SECOND + 1e-3;
@@ -126,7 +137,7 @@ void import_progress_note(void *context, const char *text)
     struct import_teller *teller = context;
 
     if (teller->how == IMPORT_PROGRESS_JSON) {
-        import_event(stderr, json_pack("{s:s, s:s}", "event", "note", "text", text));
+        import_event(stderr, json_pack("{s:s, s:o}", "event", "note", "text", import_shown(text)));
         return;
     }
     fputs("penstock: ", stderr);
@@ -153,11 +164,12 @@ void import_progress_done(struct import_teller *teller, const struct job_summary
     const double seconds = (double)summary->elapsed / (double)CLOCK_SECOND + 1e-3;
 
     if (teller->how == IMPORT_PROGRESS_JSON) {
-        json_t *event = json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f}", "event", "done",
-            "target", target, "tables", (json_int_t)summary->tables, "files", (json_int_t)summary->files,
-            "rows", (json_int_t)summary->rows, "bytes_read", (json_int_t)summary->bytes_read, "bytes_written",
-            (json_int_t)summary->bytes_written, "rows_kept", (json_int_t)summary->rows_kept, "splits_kept",
-            (json_int_t)summary->splits_kept, "seconds", seconds);
+        json_t *event = json_pack("{s:s, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f}", "event", "done",
+            "target", import_shown(target), "tables", (json_int_t)summary->tables, "files",
+            (json_int_t)summary->files, "rows", (json_int_t)summary->rows, "bytes_read",
+            (json_int_t)summary->bytes_read, "bytes_written", (json_int_t)summary->bytes_written, "rows_kept",
+            (json_int_t)summary->rows_kept, "splits_kept", (json_int_t)summary->splits_kept, "seconds",
+            seconds);
         if (event && summary->increment)
             json_object_set_new(event, "last_value",
                 *summary->increment->high ? json_string(summary->increment->high) : json_null());

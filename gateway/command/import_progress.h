@@ -18,6 +18,9 @@ struct import_teller {
 /* What has names or texts of a database in it, as base/shown.h has it. @thread any */
 void import_say(FILE *to, const char *text);
 
+/* The same for an event. NULL: no memory. @thread any */
+json_t *import_shown(const char *text);
+
 /* One line of --progress json, in ASCII. Takes the event, also NULL: there was no memory for it. */
 void import_event(FILE *to, json_t *event);
 

@@ -16,7 +16,7 @@ static void verify_print_file(void *context, const char *sentence)
     const struct verify_words *words = context;
 
     if (words->json)
-        import_event(stdout, json_pack("{s:s, s:s}", "event", "file", "text", sentence));
+        import_event(stdout, json_pack("{s:s, s:o}", "event", "file", "text", import_shown(sentence)));
     else
         printf("%s\n", sentence);
 }
@@ -64,7 +64,7 @@ static void verify_print_table(
         json_t *event = json_pack("{s:s, s:s, s:s, s:I}", "event", "table", "table", title, "verdict",
             verdicts[now->verdict], "rows_then", (json_int_t)then->rows);
         if (event && now->verdict == VERIFY_OTHER)
-            json_object_set_new(event, "text", json_string(now->text));
+            json_object_set_new(event, "text", import_shown(now->text));
         else if (event)
             json_object_set_new(event, "rows_now", json_integer((json_int_t)now->rows));
         import_event(stdout, event);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "base/utf8.h"
 #include "table/job_state.h"
 #include "table/manifest.h"
 
@@ -19,8 +20,10 @@ void job_note(struct job *job, const char *format, ...)
 
     pthread_mutex_lock(&job->lock);
     va_start(arguments, format);
-    vsnprintf(job->note, sizeof job->note, format, arguments);
+    const int length = vsnprintf(job->note, sizeof job->note, format, arguments);
     va_end(arguments);
+    if (length >= (int)sizeof job->note)
+        job->note[utf8_whole(job->note, sizeof job->note - 1)] = '\0';
     job->options->note(job->options->context, job->note);
     pthread_mutex_unlock(&job->lock);
 }

@@ -182,6 +182,22 @@ def test_words_of_any_bytes(database, imported, tmp_path):
     assert "caf\\xE9" in json.loads((tmp_path / "caf\udce9" / "manifest.json").read_text())["options"]
 
 
+def test_events_of_any_bytes(database, tmp_path):
+    """JSON takes nothing but UTF-8: an event that says other bytes is not left out."""
+    database.run("create table t (a int); insert into t values (1)")
+
+    def events(*words, status):
+        done = subprocess.run([BINARY, "import", "--progress", "json", *words], cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True, timeout=120)
+        assert done.returncode == status, done.stderr
+        return [json.loads(line) for line in (done.stdout + done.stderr).decode().splitlines() if line.startswith("{")]
+
+    said = events("--connect", database.address, "--format", "jsonl", "--target", b"caf\xe9", "t", status=0)
+    assert [event["target"] for event in said if event["event"] == "done"] == ["caf\\xE9"]
+    (tmp_path / "caf\udce9" / "part-00000.jsonl").unlink()
+    said = events("--verify", b"caf\xe9", status=1)
+    assert ["caf\\xE9" in event["text"] for event in said if event["event"] == "file"] == [True]
+
+
 # ---- shapes ----------------------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("kind", FORMATS)
