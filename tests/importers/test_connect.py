@@ -4,7 +4,9 @@ import contextlib
 import re
 import signal
 import socket
+import struct
 import subprocess
+import threading
 import time
 
 import pytest
@@ -48,6 +50,42 @@ def black_hole():
     with socket.create_server(("127.0.0.1", 0)) as hole:
         swallow(hole)
         yield hole.getsockname()[1]
+
+
+def message(kind, body):
+    return kind + struct.pack("!I", len(body) + 4) + body
+
+
+# To whoever logs in; PostgreSQL's manual, "Message Formats".
+WELCOME = (message(b"R", struct.pack("!I", 0)) + message(b"S", b"server_version\x0015.0\0") + message(b"S", b"client_encoding\0UTF8\0")
+           + message(b"K", struct.pack("!II", 1, 1)) + message(b"Z", b"I"))
+
+
+@contextlib.contextmanager
+def mute(says=b""):
+    """A port that takes connections, says that much to who logs in, and then nothing."""
+    held = []
+
+    def take():
+        with contextlib.suppress(OSError):
+            while True:
+                held.append(listener.accept()[0])
+                held[-1].recv(1 << 16)
+                held[-1].sendall(says)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=take)
+        thread.start()
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            for one in held:
+                with contextlib.suppress(OSError):
+                    one.shutdown(socket.SHUT_RDWR)
+            thread.join()
+            for one in held:
+                one.close()
 
 
 def address_of(database, hosts, ports, *words):
@@ -94,6 +132,22 @@ def test_no_address_answers(database, run):
         assert "none of 2 addresses takes the connection" in said and f"127.0.0.1:{other}" in said and "within 2 s" in said
         said = run(address_of(database, "host=127.0.0.1", one), "t", status=1, environment={"PGCONNECT_TIMEOUT": "2"}).said
         assert "within 2 s" in said
+
+
+@pytest.mark.parametrize("says, words", ((b"", "no connection within 2 s"), (WELCOME, "asking about the session: no answer within 2 s")))
+def test_what_takes_the_connection_says_nothing(database, run, tmp_path, says, words):
+    """Somebody else's server, or a pooler without a free connection."""
+    with mute(says) as port:
+        begun = time.monotonic()
+        said = run(address_of(database, "host=127.0.0.1", port, "sslmode=disable"), "--connect-timeout", "2", "t", status=1).said
+    assert words in said and time.monotonic() - begun < PROMPT
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_mute_address_is_passed(database, table, run, tmp_path):
+    with mute() as port:
+        run(address_of(database, "host=127.0.0.1,127.0.0.1", f"{port},{database.server.port}", "connect_timeout=6", "sslmode=disable"), "t")
+    assert rows(tmp_path) == ROWS
 
 
 def test_a_server_that_refuses_is_the_last_one(database, run):

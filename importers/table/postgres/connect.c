@@ -263,6 +263,7 @@ static int connect_ask(struct connecting *at, struct error *error)
     }
     if (at->patience > 0 && at->patience < CONNECT_TIMEOUT_LEAST * 1000)
         at->patience = CONNECT_TIMEOUT_LEAST * INT64_C(1000);
+    at->connection->patience = at->patience;
     connect_list(at, hosts, hostaddrs, ports);
     for (const PQconninfoOption *one = options; one->keyword; one++)
         if (one->val && *one->dispchar == '*')

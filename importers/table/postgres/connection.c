@@ -115,9 +115,18 @@ int pg_wait_socket(struct pg_connection *connection, short events, int timeout)
 
 int pg_wait_readable(struct pg_connection *connection, const char *what, struct error *error)
 {
-    if (pg_wait_socket(connection, POLLIN, -1) < 0) {
+    const int ready =
+        pg_wait_socket(connection, POLLIN, connection->patience > 0 ? (int)connection->patience : -1);
+
+    if (ready < 0) {
         pg_cancel(connection);
         return pg_fail_stopped(connection, what, error);
+    }
+    if (ready == 0) {
+        connection->database.trouble = DATABASE_LOST;
+        return error_set(error, ERROR_RETRY,
+            "database %s: %s: no answer within %lld s; is it a PostgreSQL that listens there, or a pooler without a free connection?",
+            connection->database.where, what, (long long)(connection->patience / 1000));
     }
     return PQconsumeInput(connection->libpq) ? 0 : pg_fail(connection, what, NULL, error);
 }
@@ -400,6 +409,7 @@ int pg_connection_open(
         pg_connect(pg_connection_of(made), database->address, error) ||
         session_begin(pg_connection_of(made), database, error))
         return -1;
+    pg_connection_of(made)->patience = 0;
     *ret_connection = made;
     made = NULL;
     return 0;

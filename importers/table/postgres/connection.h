@@ -30,6 +30,7 @@ struct pg_connection {
     int wake; /* eventfd: stop() */
     atomic_bool stopped;
     const atomic_bool *stop; /* as the database has it */
+    int64_t patience; /* milliseconds of silence while the session is set up; 0: any */
     char state[PG_STATE_LENGTH + 1]; /* SQLSTATE of the last error, or "" */
     char *search_path; /* as the user has it */
     char *schemas; /* what of it is there, as the text of an array */
@@ -49,7 +50,8 @@ int pg_connection_open(
 void pg_connection_close(struct database_connection **connection);
 void pg_connection_stop(struct database_connection *connection);
 
-/* connect.c: to the first address that takes the connection; connect_timeout for each. Sets libpq, where and trouble. */
+/* connect.c: to the first address that takes the connection; connect_timeout for each. Sets libpq, where, trouble and
+ * patience: what was there to take the connection has to answer, too, before it counts as a server. */
 int pg_connect(struct pg_connection *connection, const struct pg_address *address, struct error *error);
 
 static inline void pg_result_free(PGresult **result)
@@ -86,7 +88,7 @@ int pg_await(struct pg_connection *connection, const char *what, PGresult **ret_
 /* Waits for all results of what was sent: the last one, or the first error. */
 int pg_await_all(
     struct pg_connection *connection, const char *what, PGresult **ret_result, struct error *error);
-/* Waits until there is something to read, or -1: stopped. */
+/* Waits until there is something to read, or -1: stopped, or silent for longer than patience. */
 int pg_wait_readable(struct pg_connection *connection, const char *what, struct error *error);
 
 /* The error of a result, or of the connection where result is NULL; sets trouble and state. Always -1. */
