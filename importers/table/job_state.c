@@ -40,15 +40,16 @@ json_t *job_state_options(const struct job_options *options)
     const struct table_file_options *file = &options->file;
 
     json_t *made = json_pack(
-        "{s:o, s:o, s:s?, s:o, s:s?, s:b, s:i, s:i, s:i, s:[i,i,i], s:i, s:i, s:b, s:b, s:o, s:s?, s:b, s:i}",
+        "{s:o, s:o, s:s?, s:o, s:s?, s:b, s:i, s:i, s:i, s:[i,i,i], s:i, s:i, s:i, s:i, s:b, s:b, s:o, s:s?, s:b, s:i}",
         "tables", state_names(selection->names, selection->names_count), "exclude",
         state_names(selection->excluded, selection->excluded_count), "query", selection->query, "columns",
         state_names(selection->columns, selection->columns_count), "where", selection->where, "views",
         selection->views, "format", (int)file->format, "compression", (int)file->codec, "level", file->level,
         "numeric", (int)types->numeric, types->numeric_precision, types->numeric_scale, "infinity",
-        (int)types->infinity, "arrays", (int)types->arrays, "json-type", types->json_type, "bytea-hex",
-        types->bytea_hex, "delimiters", state_delimited(file->delimited), "split-by", options->plan.column,
-        "not-consistent", options->snapshot.not_consistent, "names", (int)options->names);
+        (int)types->infinity, "arrays", (int)types->arrays, "uuid", (int)types->uuid, "time",
+        (int)types->time, "json-type", types->json_type, "bytea-hex", types->bytea_hex, "delimiters",
+        state_delimited(file->delimited), "split-by", options->plan.column, "not-consistent",
+        options->snapshot.not_consistent, "names", (int)options->names);
     const struct increment_options *increment = &options->increment;
     if (made && increment->mode)
         json_object_set_new(made, "incremental",

@@ -4,7 +4,7 @@ Where Spark differs by its own nature:
 
 | format | type | what Spark 3.5 does |
 |---|---|---|
-| Parquet | time, uuid | refuses the whole file, but for a schema that leaves the column out |
+| Parquet | time, uuid | refuses the whole file, but for a schema that leaves the column out; an import can make strings of them |
 | Parquet, Avro | date, timestamp with time zone | values before 1582-10-15 and 1900 are refused unless datetimeRebaseModeInRead says CORRECTED |
 | Avro | time | a long of microseconds |
 | CSV | string | an empty one is NULL, too, unless nullValue is something that nobody writes |
@@ -15,16 +15,22 @@ Where Spark differs by its own nature:
 import decimal
 import json
 import math
+import os
+import pathlib
 import struct
+import subprocess
 import uuid
 
 import pytest
 
 import spark
 import tables
+from postgres import NO_FSYNC, Postgres
 from test_json_lines import typed_table
 from text_values import text
 
+PENSTOCK = pathlib.Path(os.environ.get("PENSTOCK") or pathlib.Path(__file__).resolve().parents[2] / "build" / "penstock")
+PATIENCE = 120  # seconds
 CODECS = {"parquet": ("none", "snappy", "gzip", "zstd"), "avro": ("none", "deflate", "snappy", "zstd")}
 # Files without word of who wrote them may be of the time before Spark 3, when old dates were those of the Julian calendar.
 CORRECTED = {f"spark.sql.{name}.datetimeRebaseModeInRead": "CORRECTED" for name in CODECS}
@@ -134,6 +140,25 @@ def test_types_that_it_refuses(session, write_table, kind):
     with pytest.raises(Exception, match="Illegal Parquet type: .*" + kind.upper()):
         session.read.parquet(path).collect()
     assert [row.kept for row in session.read.schema("kept string").parquet(path).collect()] == ["one", "two"]
+
+
+def test_an_import_that_it_reads(session, tmp_path):
+    """--uuid string and --time string, which --explain shows, too."""
+    server = Postgres(NO_FSYNC).start()
+    try:
+        server.run("CREATE TABLE t (n int, key uuid, keys uuid[], clock time); INSERT INTO t VALUES (1, '00112233-4455-6677-8899-aabbccddeeff', "
+                   "ARRAY['ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid, NULL], '23:59:59.999999'), (2, NULL, NULL, NULL), (3, NULL, '{}', '24:00')")
+        line = [PENSTOCK, "import", "--connect", server.conninfo(), "--uuid", "string", "--time", "string"]
+        explained = subprocess.run([*line, "--explain", "t"], capture_output=True, text=True, check=True, timeout=PATIENCE).stdout
+        assert [line.split("-> ")[1] for line in explained.splitlines() if "-> " in line] == ["32-bit integer", "string", "list of string", "string"]
+        subprocess.run([*line, "--target", tmp_path / "made", "t"], check=True, timeout=PATIENCE)
+    finally:
+        server.close()
+    frame = session.read.parquet(*map(str, (tmp_path / "made").glob("*.parquet")))
+    assert [one.dataType.simpleString() for one in frame.schema] == ["int", "string", "array<string>", "string"]
+    assert [tuple(row) for row in frame.orderBy("n").collect()] == [
+        (1, "00112233-4455-6677-8899-aabbccddeeff", ["ffffffff-ffff-ffff-ffff-ffffffffffff", None], "23:59:59.999999"),
+        (2, None, None, None), (3, None, [], "24:00:00")]
 
 
 @pytest.mark.parametrize("name", CODECS)

@@ -131,6 +131,25 @@ Test(pg_type, moments_by_option)
     }
 }
 
+Test(pg_type, uuid_and_time_by_option)
+{
+    struct pg_type uuid = pg_builtin(2950, "uuid"), time = pg_builtin(1083, "time");
+    struct pg_type uuids = pg_array_of(&uuid);
+    struct pg_type_options options = parquet;
+
+    check_explained(map(&uuid, options), "uuid, exact");
+    check_explained(map(&time, options), "time, exact");
+    options.uuid = PG_OWN_TYPE_STRING;
+    check_explained(map(&uuid, options), "string, as text");
+    check_explained(map(&uuids, options), "list of string, by option");
+    check_explained(map(&time, options), "time, exact");
+    options.time = PG_OWN_TYPE_STRING;
+    check_explained(map(&time, options), "string, as text");
+    options.format = TABLE_JSON_LINES;
+    check_explained(map(&uuid, options), "uuid, exact");
+    check_explained(map(&time, options), "time, exact");
+}
+
 Test(pg_type, json_by_option)
 {
     struct pg_type json = pg_builtin(114, "json");

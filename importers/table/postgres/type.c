@@ -87,12 +87,17 @@ static bool is_typed(const struct pg_type_options *options)
     return options->format == TABLE_AVRO || options->format == TABLE_PARQUET;
 }
 
+static void map_as_string(struct pg_mapping *mapping)
+{
+    mapping->field.type = COLUMN_STRING;
+    mapping->grade = PG_AS_TEXT;
+}
+
 static void map_as_text(struct pg_mapping *mapping)
 {
     mapping->cast = PG_CAST_TEXT;
     mapping->form = PG_FORM_TEXT;
-    mapping->field.type = COLUMN_STRING;
-    mapping->grade = PG_AS_TEXT;
+    map_as_string(mapping);
 }
 
 static void map_as_json(struct pg_mapping *mapping, const struct pg_type_options *options)
@@ -113,8 +118,7 @@ static void map_numeric(struct pg_mapping *mapping, const struct pg_type_options
         return;
     }
     if (options->numeric == PG_NUMERIC_STRING) {
-        field->type = COLUMN_STRING;
-        mapping->grade = PG_AS_TEXT;
+        map_as_string(mapping);
         return;
     }
     field->precision = options->numeric_precision;
@@ -141,10 +145,16 @@ static void map_scalar(
     case PG_FORM_DATE:
     case PG_FORM_TIMESTAMP:
     case PG_FORM_TIMESTAMPTZ:
-        if (is_typed(options) && options->infinity == PG_INFINITY_STRING) {
-            mapping->field.type = COLUMN_STRING;
-            mapping->grade = PG_AS_TEXT;
-        }
+        if (is_typed(options) && options->infinity == PG_INFINITY_STRING)
+            map_as_string(mapping);
+        break;
+    case PG_FORM_UUID:
+        if (is_typed(options) && options->uuid == PG_OWN_TYPE_STRING)
+            map_as_string(mapping);
+        break;
+    case PG_FORM_TIME:
+        if (is_typed(options) && options->time == PG_OWN_TYPE_STRING)
+            map_as_string(mapping);
         break;
     case PG_FORM_JSON:
     case PG_FORM_VERSIONED_JSON:

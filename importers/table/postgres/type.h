@@ -60,6 +60,12 @@ enum pg_arrays {
     PG_ARRAYS_TEXT, /* PostgreSQL's text, which says everything: [0:1]={1,2} */
 };
 
+/* Types of a format that not every reader of it knows. */
+enum pg_own_type {
+    PG_OWN_TYPE, /* where the format has one */
+    PG_OWN_TYPE_STRING, /* Avro, Parquet: such columns are strings */
+};
+
 struct pg_type_options {
     enum table_format format;
     enum pg_numeric numeric;
@@ -67,6 +73,7 @@ struct pg_type_options {
         numeric_scale; /* PG_NUMERIC_DECIMAL in Avro and Parquet: of what declares none; 0: none is given */
     enum pg_infinity infinity;
     enum pg_arrays arrays;
+    enum pg_own_type uuid, time; /* time: without time zone; with one it is a string in any case */
     bool json_type; /* Avro, Parquet: json and what is rendered as such is COLUMN_JSON, else COLUMN_STRING */
     bool bytea_hex; /* bytea within JSON: hexadecimal, else base64 */
     bool sql_ascii; /* the database's encoding is SQL_ASCII: what claims to be text is checked */
