@@ -97,9 +97,11 @@ penstock_test(inflate decode)
 
 penstock_test(checksum table)
 penstock_test(pace table)
-penstock_test(manifest_read table)
 penstock_test(job_pace table)
-penstock_test(verify_files table)
+foreach(name manifest_read verify_files)
+    penstock_test(${name} table)
+    target_sources(test_${name} PRIVATE tests/unit/folder.c)
+endforeach()
 target_link_options(test_verify_files PRIVATE -Wl,--wrap=fdopendir,--wrap=pread)
 
 # The reader of PostgreSQL's COPY; its tests share a harness.

@@ -9,6 +9,7 @@ import pytest
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "parts")]
 
+from importing import Import  # noqa: E402
 from postgres import NO_FSYNC, Postgres  # noqa: E402
 from probe import BINARY, Probe  # noqa: E402
 
@@ -80,3 +81,18 @@ def database(server, tmp_path):
     made = Database(server, tmp_path)
     yield made
     made.close()
+
+
+@pytest.fixture
+def begin_import(tmp_path):
+    """begin_import(address, words...): in the test's folder. One that still runs when the test ends is killed."""
+    started = []
+
+    def begin(address, *words, **more):
+        started.append(Import(address, *words, cwd=tmp_path, **more))
+        return started[-1]
+
+    yield begin
+    for one in started:
+        if one.process.poll() is None:
+            one.kill()

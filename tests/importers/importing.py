@@ -46,6 +46,17 @@ class Import:
         return self.end()
 
 
+def ending(begin):
+    """begin() as a call that waits for the import, which has to end with `status`. What only begins it is its member."""
+    def run(*words, status=0, **more):
+        one = begin(*words, **more)
+        assert one.end() == status, one.said
+        return one
+
+    run.begin = begin
+    return run
+
+
 class Imported:
     """A directory that an import made. Its manifest says what the files are, to the byte."""
 

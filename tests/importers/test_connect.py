@@ -11,7 +11,7 @@ import time
 
 import pytest
 from cutting_proxy import Proxy, swallow
-from importing import BINARY, Import, Imported, wait_until
+from importing import BINARY, Imported, ending, wait_until
 
 SLOWLY = "(SELECT true FROM pg_sleep(0.02 + i * 0))"
 ROWS = 200
@@ -25,23 +25,8 @@ def table(database):
 
 
 @pytest.fixture
-def run(database, tmp_path):
-    started = []
-
-    def begin(address, *words, **more):
-        started.append(Import(address, "--target", "made", "--format", "jsonl", *words, cwd=tmp_path, **more))
-        return started[-1]
-
-    def run_words(address, *words, status=0, **more):
-        one = begin(address, *words, **more)
-        assert one.end() == status, one.said
-        return one
-
-    run_words.begin = begin
-    yield run_words
-    for one in started:
-        if one.process.poll() is None:
-            one.kill()
+def run(begin_import):
+    return ending(lambda address, *words, **more: begin_import(address, "--target", "made", "--format", "jsonl", *words, **more))
 
 
 @contextlib.contextmanager

@@ -16,7 +16,7 @@ import time
 import pytest
 
 import readers
-from importing import Import, Imported, rows_of, wait_until
+from importing import Imported, ending, rows_of, wait_until
 
 sys.path.insert(0, str(readers.folder()))
 
@@ -26,24 +26,9 @@ SLOWLY = "(SELECT true FROM pg_sleep(0.002 + id * 0))"  # for every row: an impo
 
 
 @pytest.fixture
-def run(database, tmp_path):
+def run(database, begin_import):
     """run(words...): an import of this test's database that has ended well; the text that it wrote."""
-    started = []
-
-    def begin(*words, **more):
-        started.append(Import(more.pop("address", database.address), *words, cwd=tmp_path, **more))
-        return started[-1]
-
-    def run_words(*words, status=0, **more):
-        one = begin(*words, **more)
-        assert one.end() == status, one.said
-        return one
-
-    run_words.begin = begin
-    yield run_words
-    for one in started:
-        if one.process.poll() is None:
-            one.kill()
+    return ending(lambda *words, address=database.address, **more: begin_import(address, *words, **more))
 
 
 def left(folder):

@@ -12,7 +12,7 @@ import subprocess
 import threading
 
 import pytest
-from importing import BINARY, Import, Imported, wait_until
+from importing import BINARY, Import, Imported, ending, wait_until
 
 ROUNDS = int(os.environ.get("ROUNDS", 3))
 PARTS = 8
@@ -41,12 +41,7 @@ def begin(database, tmp_path):
 
 @pytest.fixture
 def run(begin):
-    def run_words(*words, status=0, **more):
-        one = begin(*words, **more)
-        assert one.end() == status, one.said
-        return one
-
-    return run_words
+    return ending(begin)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import time
 
 import pytest
 import readers
-from importing import Import, Imported, rows_of, wait_until
+from importing import Import, Imported, ending, rows_of, wait_until
 from postgres import NO_FSYNC, Postgres
 
 sys.path.insert(0, str(readers.folder()))
@@ -65,23 +65,8 @@ def standby(primary):
 
 
 @pytest.fixture
-def run(tmp_path):
-    started = []
-
-    def begin(server, *words):
-        started.append(Import(server.conninfo(), *words, "--keep-snapshot", "0", cwd=tmp_path))
-        return started[-1]
-
-    def go(server, *words, status=0):
-        one = begin(server, *words)
-        assert one.end() == status, one.said
-        return one
-
-    go.begin = begin
-    yield go
-    for one in started:
-        if one.process.poll() is None:
-            one.kill()
+def run(begin_import):
+    return ending(lambda server, *words: begin_import(server.conninfo(), *words, "--keep-snapshot", "0"))
 
 
 def reads(server):

@@ -7,11 +7,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "folder.h"
 #include "table/manifest.h"
 
-#define PATH_SIZE 300
-
-static char folder[] = "/tmp/manifest-XXXXXX";
 static struct manifest *manifest;
 static struct error error;
 
@@ -22,40 +20,13 @@ static const char whole[] =
     "\"files\": [{\"name\": \"part-00000.jsonl\", \"rows\": 7, \"bytes\": 99, \"crc32c\": \"0000abcd\"}, "
     "{\"name\": null, \"rows\": 0, \"bytes\": 0, \"crc32c\": \"00000000\"}]}]}";
 
-static char *in_folder(const char *name)
-{
-    static char path[PATH_SIZE];
-
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    return path;
-}
-
-static void write_file(const char *name, const char *text)
-{
-    FILE *file = fopen(in_folder(name), "w");
-
-    cr_assert_not_null(file);
-    fputs(text, file);
-    cr_assert_eq(fclose(file), 0);
-}
-
-static void begin(void)
-{
-    cr_assert_not_null(mkdtemp(folder));
-}
-
 static void end(void)
 {
     manifest_free(&manifest);
-    for (const char *const *name =
-             (const char *const[]){MANIFEST_NAME, MANIFEST_NAME_SQOOP, "other.json", NULL};
-         *name; name++)
-        unlink(in_folder(*name));
-    rmdir(in_folder("directory"));
-    rmdir(folder);
+    folder_end();
 }
 
-TestSuite(manifest_read, .init = begin, .fini = end);
+TestSuite(manifest_read, .init = folder_begin, .fini = end);
 
 static void expect_whole(void)
 {

@@ -2,7 +2,6 @@
 #include <criterion/criterion.h>
 #include <dirent.h>
 #include <errno.h>
-#include <ftw.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,13 +10,13 @@
 #include <unistd.h>
 
 #include "base/crc32c.h"
+#include "folder.h"
 #include "table/verify.h"
 
 #define TOLD_MAX 2000
 #define PATH_SIZE 300
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
-static char folder[] = "/tmp/verify-XXXXXX";
 static char told[TOLD_MAX]; /* the sentences, without the folder, each with a line end */
 static struct verify_files found;
 static struct error error;
@@ -57,30 +56,11 @@ static struct manifest_table tables[] = {
     {.schema = "public", .name = "two", .directory = "two", .files = others, .files_count = COUNT(others)}};
 static struct manifest manifest = {.folder = folder, .tables = tables, .tables_count = COUNT(tables)};
 
-static char *in_folder(const char *name)
-{
-    static char paths[2][PATH_SIZE]; /* in turn */
-    static int turn;
-
-    turn = !turn;
-    snprintf(paths[turn], PATH_SIZE, "%s/%s", folder, name);
-    return paths[turn];
-}
-
-static void write_file(const char *name, const char *text)
-{
-    FILE *file = fopen(in_folder(name), "w");
-
-    cr_assert_not_null(file);
-    fputs(text, file);
-    cr_assert_eq(fclose(file), 0);
-}
-
 static void begin(void)
 {
     static char path[PATH_SIZE];
 
-    cr_assert_not_null(mkdtemp(folder));
+    folder_begin();
     cr_assert(mkdir(in_folder("one"), 0700) == 0 && mkdir(in_folder("two"), 0700) == 0);
     write_file("one/part-0", "first");
     write_file("one/part-1", "second");
@@ -95,20 +75,7 @@ static void begin(void)
     others[0].crc32c = crc32c(0, "third", 5);
 }
 
-static int forget(const char *path, const struct stat *status, int kind, struct FTW *at)
-{
-    (void)status;
-    (void)kind;
-    (void)at;
-    return remove(path);
-}
-
-static void end(void)
-{
-    cr_assert_eq(nftw(folder, forget, 8, FTW_DEPTH | FTW_PHYS), 0);
-}
-
-TestSuite(verify_files, .init = begin, .fini = end);
+TestSuite(verify_files, .init = begin, .fini = folder_end);
 
 static void tell(void *context, const char *sentence)
 {
@@ -202,7 +169,7 @@ Test(verify_files, a_directory_that_is_none)
 
 Test(verify_files, no_directory_at_all)
 {
-    char moved[sizeof folder + 6];
+    char moved[PATH_SIZE];
 
     snprintf(moved, sizeof moved, "%s.moved", folder);
     cr_assert_eq(rename(folder, moved), 0);
