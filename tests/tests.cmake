@@ -113,7 +113,7 @@ endforeach()
 target_link_options(test_pg_faults PRIVATE -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc)
 
 penstock_test(plan table)
-foreach(name attempt attempt_others)
+foreach(name attempt attempt_append attempt_others)
     penstock_test(${name} table)
     target_sources(test_${name} PRIVATE tests/unit/attempt_harness.c)
     foreach(call fdatasync fdopendir flock fstat fsync ftruncate getrandom mkdirat open openat pread pwrite renameat renameat2)

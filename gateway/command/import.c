@@ -41,7 +41,9 @@ static void import_fill(struct job_options *job, const struct import_options *op
         .max_snapshot_age = options->max_snapshot_age,
         .file = options->file,
         .target = options->target,
-        .replace = options->replace,
+        .how = options->append    ? ATTEMPT_APPEND
+               : options->replace ? ATTEMPT_REPLACE
+                                  : ATTEMPT_NEW,
         .names = options->names,
         .resume = (enum job_resume)options->resume,
         .keep_snapshot = options->keep_snapshot,

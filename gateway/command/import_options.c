@@ -161,6 +161,8 @@ static int import_check(struct import_options *options, struct error *error)
             "what is to be imported? Name tables, or say --schema, --all-tables or --query");
     if (import_check_increment(options, error))
         return -1;
+    if (options->replace && options->append)
+        return error_set(error, ERROR_REJECT, "--replace and --append exclude each other");
     if (!options->target && !options->explain)
         return error_set(error, ERROR_REJECT, "--target: the directory that is to be made is missing");
     if (options->delimiters_given && !delimited)

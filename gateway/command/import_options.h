@@ -34,7 +34,7 @@ struct import_options {
     struct import_list kept; /* texts that had to be made; these are owned, too */
     const char *query, *where, *target;
     struct increment_options increment;
-    bool replace;
+    bool replace, append; /* not both */
     enum job_names names;
     const char *verify; /* instead of an import: the manifest of one that is there */
     bool views;

@@ -34,8 +34,6 @@
     "there is no HCatalog here: use --target-dir and --as-parquetfile, and create the table over that directory"
 #define HBASE "there is no HBase here: use --target-dir, and load the files with HBase's ImportTsv"
 #define ACCUMULO "there is no Accumulo here: use --target-dir, and load the files with Accumulo's bulk import"
-#define INCREMENTAL \
-    "incremental imports are not taken yet: use --where with a condition on the column, and a directory for each run"
 
 const struct sqoop_option sqoop_options[] = {
 /* common */
@@ -90,8 +88,8 @@ const struct sqoop_option sqoop_options[] = {
     REFUSES("split-limit", 0, "size", SHOULD, "Upper limit of rows per split",
         "splits are cut by statistics, not by rows: leave it out"),
     TAKES("where", 0, "where clause", MUST, "WHERE clause to use during import", "a condition in SQL"),
-    REFUSES("append", 0, NULL, MUST, "Append files to an existing target directory",
-        "files are not added to a directory yet: give each run a --target-dir of its own"),
+    TAKES("append", 0, NULL, MUST, "Append files to an existing target directory",
+        "with the numbers that follow, and all of them at once"),
     TAKES("delete-target-dir", 0, NULL, MUST, "Delete the target directory first if it exists",
         "it is replaced in one step when all is read, and stays when the import fails"),
     TAKES("target-dir", 0, "dir", MUST, "HDFS plain table destination",
@@ -105,7 +103,8 @@ const struct sqoop_option sqoop_options[] = {
     REFUSES("boundary-query", 0, "statement", MUST,
         "Set boundary query for retrieving max and min value of the primary key",
         "no bounds are needed, all rows are read: leave it out; if it is there to leave rows out, say so in --where"),
-    REFUSES("merge-key", 0, "column", SHOULD, "Key column to use to join results", INCREMENTAL),
+    REFUSES("merge-key", 0, "column", SHOULD, "Key column to use to join results",
+        "rows are not merged yet: use --append, and let the reader take the newest row of each key"),
 #undef TOOLS
 #define TOOLS IMPORTING
     TAKES("warehouse-dir", 0, "dir", MUST, "HDFS parent for table destination",
@@ -144,11 +143,13 @@ const struct sqoop_option sqoop_options[] = {
 #undef TOOLS
 #define TOOLS ONE
     /* incremental, validation */
-    REFUSES("incremental", 0, "import-type", MUST,
-        "Define an incremental import of type 'append' or 'lastmodified'", INCREMENTAL),
-    REFUSES("check-column", 0, "column", MUST, "Source column to check for incremental change", INCREMENTAL),
-    REFUSES(
-        "last-value", 0, "value", MUST, "Last imported value in the incremental check column", INCREMENTAL),
+    TAKES("incremental", 0, "import-type", MUST,
+        "Define an incremental import of type 'append' or 'lastmodified'",
+        "append goes with --append; rows whose transactions commit late are not lost"),
+    TAKES("check-column", 0, "column", MUST, "Source column to check for incremental change",
+        "whole numbers, numeric, dates and timestamps, in both types of import"),
+    TAKES("last-value", 0, "value", MUST, "Last imported value in the incremental check column",
+        "the import prints the next one; numbers are read above it, dates and timestamps from it on"),
     TAKES("validate", 0, NULL, MUST, "Validate the copy using the configured validator",
         "rows are counted against the server's count in any case; this reads the files again and compares them with the manifest"),
     REFUSES("validator", 0, "class-name", NEVER, "Fully qualified class name for the Validator",

@@ -225,6 +225,28 @@ static int translate_target(struct sqoop_line *line, const char *table, struct e
                : 0;
 }
 
+/* Sqoop adds to the directory in any case when rows are only added. */
+static int translate_increment(struct sqoop_line *line, struct error *error)
+{
+    const char *mode = parse_value(line, "incremental");
+    const bool append = parse_value(line, "append") || (mode && strcmp(mode, "append") == 0);
+    struct sqoop_words *words = &line->order->import;
+
+    if (mode && strcmp(mode, "append") != 0 && strcmp(mode, "lastmodified") != 0)
+        return error_set(
+            error, ERROR_REJECT, "--incremental: \"%.40s\" is neither append nor lastmodified", mode);
+    if ((mode || append) && parse_value(line, "delete-target-dir"))
+        return error_set(error, ERROR_REJECT,
+            "--delete-target-dir deletes what --%s is to add to: leave one of them out",
+            mode ? "incremental" : "append");
+    return words_add_pair(words, "--incremental", mode, error) ||
+                   words_add_pair(words, "--check-column", parse_value(line, "check-column"), error) ||
+                   words_add_pair(words, "--last-value", parse_value(line, "last-value"), error) ||
+                   (append && words_add(words, "--append", error))
+               ? -1
+               : 0;
+}
+
 static int translate_password(struct sqoop_line *line, struct error *error)
 {
     const char *file = parse_value(line, "password-file");
@@ -325,8 +347,8 @@ static int translate_import(struct sqoop_line *line, struct error *error)
     if (query && (parse_value(line, "columns") || parse_value(line, "where")))
         return error_set(error, ERROR_REJECT, "--columns and --where belong into the --query");
     if (translate_login(line, error) || translate_target(line, table, error) ||
-        words_add_pair(words, "--names", "sqoop", error) || translate_how(line, error) ||
-        translate_columns(line, error) ||
+        translate_increment(line, error) || words_add_pair(words, "--names", "sqoop", error) ||
+        translate_how(line, error) || translate_columns(line, error) ||
         words_add_pair(words, "--where", parse_value(line, "where"), error) ||
         words_add_pair(words, "--split-by", parse_value(line, "split-by"), error))
         return -1;

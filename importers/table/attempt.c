@@ -100,9 +100,9 @@ static int attempt_check_kind(const struct attempt *attempt, struct error *error
 }
 
 /* rename() replaces a directory only when it is empty, and so is a target that may stay. */
-int attempt_check(struct attempt *attempt, bool replace, struct error *error)
+int attempt_check(struct attempt *attempt, enum attempt_how how, struct error *error)
 {
-    attempt->replace = replace;
+    attempt->how = how;
     if (attempt_check_kind(attempt, error))
         return -1;
     int found = openat(attempt->parent, attempt->name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -118,10 +118,11 @@ int attempt_check(struct attempt *attempt, bool replace, struct error *error)
     for (struct dirent *entry; (entry = readdir(list));)
         entries += strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
     closedir(list);
-    return entries == 0 || replace
+    return entries == 0 || how != ATTEMPT_NEW
                ? 0
                : error_set(error, ERROR_REJECT,
-                     "target directory %s: it is not empty; remove it, or name another one", attempt->target);
+                     "target directory %s: it is not empty; remove it, name another one, or add to it with --append",
+                     attempt->target);
 }
 
 static void attempt_say_where(struct attempt *attempt)
@@ -165,7 +166,7 @@ static int attempt_new(struct attempt **ret_attempt, const char *target, struct 
 
     if (!attempt)
         return error_set(error, ERROR_RETRY, "target: out of memory"); /* GCOVR_EXCL_LINE out of memory */
-    attempt->parent = attempt->directory = attempt->log = -1;
+    attempt->parent = attempt->directory = attempt->log = attempt->old = -1;
     if (attempt_take_target(attempt, target, error))
         return -1;
     *ret_attempt = attempt;
@@ -192,7 +193,7 @@ static int attempt_try_exchange(const struct attempt *attempt, struct error *err
     return result ? -1 : 0;
 }
 
-int attempt_open(struct attempt **ret_attempt, const char *target, bool replace, struct error *error)
+int attempt_open(struct attempt **ret_attempt, const char *target, enum attempt_how how, struct error *error)
 {
     __attribute__((cleanup(attempt_close))) struct attempt *attempt = NULL;
 
@@ -201,8 +202,9 @@ int attempt_open(struct attempt **ret_attempt, const char *target, bool replace,
     attempt->parent = open(attempt->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (attempt->parent < 0)
         return error_set_errno(error, ERROR_FATAL, "directory %s", attempt->folder);
-    if (attempt_check(attempt, replace, error) || attempt_make_hidden(attempt, error) ||
-        (replace && attempt_try_exchange(attempt, error)))
+    if (attempt_check(attempt, how, error) || attempt_make_hidden(attempt, error) ||
+        (how != ATTEMPT_NEW && attempt_try_exchange(attempt, error)) ||
+        (how == ATTEMPT_APPEND && attempt_append_take(attempt, error)))
         return -1;
     *ret_attempt = attempt;
     attempt = NULL;
@@ -301,9 +303,13 @@ void attempt_close(struct attempt **attempt)
 {
     if (!*attempt)
         return;
-    if ((*attempt)->made && !(*attempt)->keep)
+    /* The log goes first: what is half deleted is nothing to go on with. */
+    if ((*attempt)->made && !(*attempt)->keep) {
+        unlinkat((*attempt)->directory, ATTEMPT_LOG, 0);
         attempt_delete((*attempt)->parent, (*attempt)->hidden);
+    }
     fd_close(&(*attempt)->log);
+    fd_close(&(*attempt)->old);
     fd_close(&(*attempt)->directory);
     fd_close(&(*attempt)->parent);
     free(*attempt);
@@ -331,6 +337,7 @@ int attempt_write(struct attempt *attempt, const char *directory, const char *na
     char path[ATTEMPT_FILE_PATH_MAX];
 
     attempt_path(path, directory, name);
+    unlinkat(attempt->directory, path, 0); /* what stands there may be a link to a file that readers see */
     cleanup_fd int fd = openat(attempt->directory, path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     if (fd < 0 || file_write_at(fd, contents.data, contents.length, 0) != 0 || fsync(fd) != 0)
         return error_set_errno(error, ERROR_FATAL, "%s/%s", attempt->target, path);
@@ -396,6 +403,8 @@ static int attempt_exchange(struct attempt *attempt, struct error *error)
         return error_set_errno(
             error, ERROR_FATAL, "target directory %s: it cannot be replaced", attempt->target);
     attempt->made = false;
+    if (attempt->how == ATTEMPT_APPEND)
+        attempt_append_sweep(attempt);
     const int result = attempt_sync_directory(attempt, attempt->parent, ".", error);
     attempt_delete(attempt->parent, attempt->hidden);
     return result;
@@ -406,9 +415,12 @@ int attempt_publish(struct attempt *attempt, struct error *error)
 {
     struct statx there;
 
+    if (attempt->how == ATTEMPT_APPEND &&
+        (attempt_append_lock(attempt, error) || attempt_append_take(attempt, error)))
+        return -1;
     if (attempt_sync_inside(attempt, error) || attempt_log_move_out(attempt, error))
         return -1;
-    if (attempt->replace &&
+    if (attempt->how != ATTEMPT_NEW &&
         statx(attempt->parent, attempt->name, AT_SYMLINK_NOFOLLOW, STATX_TYPE, &there) == 0 &&
         S_ISDIR(there.stx_mode))
         return attempt_exchange(attempt, error);

@@ -19,16 +19,26 @@
 #define ATTEMPT_PATH_MAX 3072
 #define ATTEMPT_NAME_MAX 255
 
+#define ATTEMPT_FIRST_MAX 99999999
+
+/* What becomes of a directory that has the target's name. */
+enum attempt_how {
+    ATTEMPT_NEW, /* it has to be empty */
+    ATTEMPT_REPLACE, /* whatever is in it: in the end the names are exchanged, so that readers see the old one or the new one, and then the old one is deleted */
+    ATTEMPT_APPEND, /* it keeps its files and gets those of the attempt beside them, all of them at once: by an exchange, too, with links to its files. It has no directories in it */
+};
+
 struct attempt;
 
-/* ERROR_REJECT: the target is there and not empty; ERROR_FATAL: it cannot be written. replace: a directory may be there, whatever is in it: in the end the names
- * are exchanged, so that readers see the old one or the new one, and then the old one is deleted. */
-int attempt_open(struct attempt **ret_attempt, const char *target, bool replace, struct error *error);
+/* ERROR_REJECT: the target is there and may not; ERROR_FATAL: it cannot be written. */
+int attempt_open(struct attempt **ret_attempt, const char *target, enum attempt_how how, struct error *error);
 /* One that nobody is at any more, whose target is or was the same; *ret_attempt NULL: there is none. ret_busy: somebody is at one. It is kept, whatever becomes of it,
  * until attempt_keep() says something else. */
 int attempt_find(struct attempt **ret_attempt, const char *target, bool *ret_busy, struct error *error);
 /* One that was found. ERROR_REJECT: the target is there and not empty. */
-int attempt_check(struct attempt *attempt, bool replace, struct error *error);
+int attempt_check(struct attempt *attempt, enum attempt_how how, struct error *error);
+/* The number of the next file behind those that the target has, as part-00012 and part-m-00012. */
+unsigned attempt_first(const struct attempt *attempt);
 /* Whether attempt_close() leaves it for another time; else it deletes what was not published. */
 void attempt_keep(struct attempt *attempt, bool keep);
 void attempt_close(struct attempt **attempt);

@@ -68,7 +68,7 @@ void job_file_name(
     const char *extension = table_file_extension(&table->file);
     char number[SPLIT_NAME_MAX];
 
-    split_name(split, number);
+    split_name(&(const struct split){.number = table->first + split->number}, number);
     if (table->names == JOB_NAMES_PLAIN) {
         snprintf(name, JOB_FILE_NAME_MAX, "part-%s%s", number, extension);
         return;
@@ -203,8 +203,10 @@ static int job_read(struct job *job, struct error *error)
 
 static int job_begin(struct job *job, struct error *error)
 {
-    if (!job->resumed && attempt_open(&job->attempt, job->options->target, job->options->replace, error))
+    if (!job->resumed && attempt_open(&job->attempt, job->options->target, job->options->how, error))
         return -1;
+    if (!job->resumed && job->options->how == ATTEMPT_APPEND)
+        job->tables[0].first = attempt_first(job->attempt);
     job_drop_others(job);
     for (size_t i = 0; i < job->list->count; i++) {
         if (*job->tables[i].directory &&
@@ -226,9 +228,22 @@ static void job_keep_snapshot(struct job *job, unsigned seconds)
         keeper_stay(job->keeper, seconds < most ? seconds : most, &ignored);
 }
 
-static int job_publish(struct job *job, struct error *error)
+/* What adds to files that are there has a manifest of its own, with the number of its first file. */
+static void job_manifest_name(const struct job *job, char name[static JOB_FILE_NAME_MAX])
 {
     const bool sqoop = job->options->names != JOB_NAMES_PLAIN;
+    char number[SPLIT_NAME_MAX];
+
+    snprintf(name, JOB_FILE_NAME_MAX, "%s", sqoop ? MANIFEST_NAME_SQOOP : MANIFEST_NAME);
+    if (job->options->how != ATTEMPT_APPEND || !job->tables[0].first)
+        return;
+    split_name(&(const struct split){.number = job->tables[0].first}, number);
+    snprintf(name, JOB_FILE_NAME_MAX, MANIFEST_NAME_APPENDED, sqoop ? "_" : "", number);
+}
+
+static int job_publish(struct job *job, struct error *error)
+{
+    char name[JOB_FILE_NAME_MAX];
     cleanup_bytes struct bytes manifest;
 
     bytes_init(&manifest, MANIFEST_SIZE_MAX);
@@ -239,8 +254,8 @@ static int job_publish(struct job *job, struct error *error)
         if (attempt_write(job->attempt, job->tables[i].directory, "_SUCCESS", (struct slice){NULL, 0}, error))
             return -1;
     }
-    if (attempt_write(
-            job->attempt, "", sqoop ? MANIFEST_NAME_SQOOP : MANIFEST_NAME, bytes_slice(&manifest), error))
+    job_manifest_name(job, name);
+    if (attempt_write(job->attempt, "", name, bytes_slice(&manifest), error))
         return -1;
     /* All is read. Should this process be killed behind the rename, nobody looks for the keeper any more. */
     job_keep_snapshot(job, JOB_KEEP_PUBLISHING);

@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "lake/format/table_file.h"
+#include "table/attempt.h"
 #include "table/database.h"
 
 #define JOB_WORKERS_MAX 64
@@ -58,7 +59,7 @@ struct job_options {
         max_lag; /* seconds that a standby may be behind: nobody reads while it is more; 0: not looked at */
     unsigned max_snapshot_age; /* seconds: the import ends when its snapshot gets older; 0: never */
     const char *target;
-    bool replace; /* a directory that is there, once all is read */
+    enum attempt_how how; /* with a directory that is there, once all is read; ATTEMPT_APPEND: of one table */
     enum job_names names;
     enum job_resume resume;
     unsigned keep_snapshot; /* seconds that it is held for an import that may go on; 0: not at all */

@@ -36,6 +36,7 @@ struct job_table {
     struct table_file_options file;
     atomic_bool *plain; /* owned; file.plain */
     enum job_names names;
+    unsigned first; /* the number of its first file: behind those that the target has */
     char directory[ATTEMPT_NAME_MAX + 1]; /* in the attempt; "" when there is one table only */
     atomic_size_t begun, done;
     atomic_uint_fast64_t rows, bytes, again;

@@ -115,11 +115,11 @@ static int job_narrow(struct job *job, struct error *error)
 {
     const struct job_options *options = job->options;
 
+    if (job->list->count != 1 && (options->increment.mode || options->how == ATTEMPT_APPEND))
+        return error_set(error, ERROR_REJECT, "%s: one table at a time, and %zu are selected",
+            options->increment.mode ? "--incremental" : "--append", job->list->count);
     if (!options->increment.mode)
         return 0;
-    if (job->list->count != 1)
-        return error_set(error, ERROR_REJECT, "--incremental: one table at a time, and %zu are selected",
-            job->list->count);
     if (job->resumed) {
         if (job_state_increment(job->state, &job->increment, error))
             return -1;

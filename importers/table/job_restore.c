@@ -204,6 +204,10 @@ static int restore_table(struct job *job, size_t place, const json_t *said, stru
         return error_set(error, ERROR_REJECT,
             "table %s: it is not what it was when the import was begun (dropped, renamed, other columns or partitions); without --resume the import begins anew",
             table->table ? table->table->title : json_string_value(json_object_get(said, "name")));
+    const json_int_t first = json_integer_value(json_object_get(said, "first"));
+    if (first < 0 || first > ATTEMPT_FIRST_MAX)
+        return error_set(error, ERROR_REJECT, "the log of the import is damaged");
+    table->first = (unsigned)first;
     if (plan_new(&table->plan, error))
         return -1;
     snprintf(table->plan->reason, sizeof table->plan->reason, "%s", reason ? reason : "");

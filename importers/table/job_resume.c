@@ -95,7 +95,7 @@ int job_resume(struct job *job, struct error *error)
         job_note(job, "there is no unfinished import into %s: it begins", job->options->target);
         return 0;
     }
-    if (attempt_check(job->attempt, job->options->replace, error) ||
+    if (attempt_check(job->attempt, job->options->how, error) ||
         job_state_check(job->state, job->options, error))
         return -1;
     job->snapshots_count = job->state->snapshots_count;

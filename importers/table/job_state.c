@@ -51,6 +51,8 @@ json_t *job_state_options(const struct job_options *options)
         state_delimited(file->delimited), "split-by", options->plan.column, "not-consistent",
         options->snapshot.not_consistent, "names", (int)options->names);
     const struct increment_options *increment = &options->increment;
+    if (made && options->how == ATTEMPT_APPEND)
+        json_object_set_new(made, "append", json_true());
     if (made && increment->mode)
         json_object_set_new(made, "incremental",
             json_pack("[i, s?, s?, i]", (int)increment->mode, increment->column, increment->last,
@@ -95,10 +97,10 @@ static json_t *state_table(const struct job_table *table)
             storage, json_sprintf("%llx", (unsigned long long)table->table->parts[i].storage));
     for (size_t i = 0; i < table->plan->count; i++)
         json_array_append_new(splits, state_split(&table->plan->splits[i]));
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "schema", job_state_text(table->table->schema), "name",
-        job_state_text(table->table->name), "fingerprint",
-        json_sprintf("%llx", (unsigned long long)table->table->fingerprint), "storage", storage, "reason",
-        job_state_text(table->plan->reason), "splits", splits);
+    return json_pack("{s:o, s:o, s:o, s:i, s:o, s:o, s:o}", "schema", job_state_text(table->table->schema),
+        "name", job_state_text(table->table->name), "fingerprint",
+        json_sprintf("%llx", (unsigned long long)table->table->fingerprint), "first", (int)table->first,
+        "storage", storage, "reason", job_state_text(table->plan->reason), "splits", splits);
 }
 
 static json_t *state_increment(const struct increment *increment)

@@ -134,7 +134,8 @@ static int worker_keep(struct job_table *table, const struct split *split, const
     return 0;
 }
 
-/* One try. A table without rows has the file of its first split, which says what the columns are. */
+/* One try. A table without rows has the file of its first split, which says what the columns are, unless
+ * there are files already. */
 static int worker_read(
     struct job_worker *worker, struct job_table *table, const struct split *split, struct error *error)
 {
@@ -156,7 +157,7 @@ static int worker_read(
         status = worker_keep(table, split, &read, result, error);
     if (!status)
         status = attempt_file_finish(at.file, &result->file_bytes, &result->file_crc32c, error);
-    result->file = !status && (result->rows > 0 || split->number == 0);
+    result->file = !status && (result->rows > 0 || table->first + split->number == 0);
     if (!status && !result->file) {
         result->file_bytes = 0;
         attempt_file_drop(&at.file);

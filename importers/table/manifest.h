@@ -13,6 +13,8 @@
 #define MANIFEST_VERSION 1
 #define MANIFEST_NAME "manifest.json"
 #define MANIFEST_NAME_SQOOP "_manifest.json" /* beside part-m-00000 */
+#define MANIFEST_NAME_APPENDED \
+    "%smanifest-%s.json" /* of an import that has added files, with the number of the first of them */
 #define MANIFEST_SIZE_MAX ((size_t)1 << 30)
 
 struct manifest_file {
@@ -43,12 +45,14 @@ struct manifest {
     const char **columns; /* that were asked for */
     size_t columns_count; /* 0: all there were */
     bool arrays_as_text;
+    const char *check_column,
+        *last_value; /* of an incremental import: what the next one is told; else NULL */
     struct manifest_table *tables;
     size_t tables_count;
     struct json_t *json;
 };
 
-/* path: of the manifest, or of the directory that it is in, under either name. ERROR_REJECT: it is not there, or it is none; ERROR_RETRY: no memory. Names of files and directories
+/* path: of the manifest, or of the directory that it is in, under either name; of several imports that have added files there, the last one's. ERROR_REJECT: it is not there, or it is none; ERROR_RETRY: no memory. Names of files and directories
  * that would lead elsewhere are refused. */
 int manifest_read(struct manifest **ret_manifest, const char *path, struct error *error);
 void manifest_free(struct manifest **manifest);

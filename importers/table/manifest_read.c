@@ -1,8 +1,11 @@
 /* manifest_read: a manifest from its file; see manifest.h. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <fnmatch.h>
 #include <inttypes.h>
 #include <jansson.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -196,6 +199,9 @@ static int manifest_read_selection(struct manifest *manifest, json_t *from, stru
         manifest_text(manifest, "selection.query", query, &manifest->query, error))
         return -1;
     manifest->arrays_as_text = arrays_as_text != 0;
+    const json_t *increment = json_object_get(manifest->json, "incremental");
+    manifest->check_column = json_string_value(json_object_get(increment, "check_column"));
+    manifest->last_value = json_string_value(json_object_get(increment, "last_value"));
     manifest->columns = manifest_room(json_array_size(columns), sizeof *manifest->columns, error);
     if (!manifest->columns)
         return -1; /* GCOVR_EXCL_LINE out of memory */
@@ -262,19 +268,45 @@ static int manifest_place(struct manifest *manifest, const char *folder, const c
     return made < 0 ? -1 : 0;
 }
 
-/* A directory means the manifest in it. */
+/* Is this the manifest of an import that has added files, and of a later one? Numbers have as many digits as they need. */
+static bool manifest_is_later(const char *name, const char *than)
+{
+    name += *name == '_';
+    than += *than == '_';
+    const size_t length = strlen(name), other = strlen(than);
+
+    if (fnmatch("manifest-[0-9]*.json", name, 0) != 0)
+        return false;
+    return length != other ? length > other : strcmp(name, than) > 0;
+}
+
+/* A directory means the newest manifest in it. */
+static int manifest_pick(struct manifest *manifest, const char *path)
+{
+    char newest[NAME_MAX + 1] = "";
+    struct stat status;
+    DIR *list = opendir(path);
+
+    for (struct dirent *entry; list && (entry = readdir(list));)
+        if (manifest_is_later(entry->d_name, newest))
+            snprintf(newest, sizeof newest, "%s", entry->d_name);
+    if (list)
+        closedir(list);
+    int placed = manifest_place(manifest, path, *newest ? newest : MANIFEST_NAME_SQOOP);
+    if (!placed && stat(manifest->path, &status) != 0) {
+        free(manifest->path);
+        placed = manifest_place(manifest, path, MANIFEST_NAME);
+    }
+    return placed;
+}
+
 static int manifest_find(struct manifest *manifest, const char *path, struct error *error)
 {
     struct stat status;
     const bool folder = stat(path, &status) == 0 && S_ISDIR(status.st_mode);
     const char *slash = strrchr(path, '/');
 
-    int placed = manifest_place(manifest, folder ? path : NULL, folder ? MANIFEST_NAME_SQOOP : path);
-    if (!placed && folder && stat(manifest->path, &status) != 0) {
-        free(manifest->path);
-        placed = manifest_place(manifest, path, MANIFEST_NAME);
-    }
-    if (placed)
+    if (folder ? manifest_pick(manifest, path) : manifest_place(manifest, NULL, path))
         return error_set(error, ERROR_RETRY, "manifest: out of memory"); /* GCOVR_EXCL_LINE out of memory */
     manifest->folder = folder          ? strdup(path)
                        : !slash        ? strdup(".")

@@ -2,6 +2,8 @@
 
 import itertools
 import pathlib
+import shutil
+import subprocess
 import sys
 
 import pytest
@@ -96,3 +98,14 @@ def begin_import(tmp_path):
     for one in started:
         if one.process.poll() is None:
             one.kill()
+
+
+@pytest.fixture(scope="session")
+def killing(tmp_path_factory):
+    """A library that kills an import while it is published: killing.c."""
+    if "libasan" in subprocess.run(["ldd", BINARY], capture_output=True, text=True, check=True).stdout:
+        pytest.skip("the sanitizer has to be the first library")
+    made = tmp_path_factory.mktemp("killing") / "killing.so"
+    compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
+    subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-D_GNU_SOURCE", "-o", made, pathlib.Path(__file__).with_name("killing.c")], check=True)
+    return made

@@ -1,5 +1,5 @@
 /* killing: LD_PRELOAD library that kills its process with SIGKILL while an import is published: KILLING=N before the Nth of the calls that put files
- * and directories in their places, counted from the first renameat() on.
+ * and directories in their places, counted from the first renameat() or linkat() on.
  */
 #include <dlfcn.h>
 #include <signal.h>
@@ -20,6 +20,8 @@ static void count(int first)
 }
 
 int renameat(int from, const char *old, int to, const char *name);
+int renameat2(int from, const char *old, int to, const char *name, unsigned flags);
+int linkat(int from, const char *old, int to, const char *name, int flags);
 int fsync(int fd);
 int unlinkat(int directory, const char *name, int flags);
 
@@ -30,6 +32,24 @@ int renameat(int from, const char *old, int to, const char *name)
 
     count(1);
     return next(from, old, to, name);
+}
+
+int renameat2(int from, const char *old, int to, const char *name, unsigned flags)
+{
+    int (*next)(int, const char *, int, const char *, unsigned) =
+        (int (*)(int, const char *, int, const char *, unsigned))dlsym(RTLD_NEXT, "renameat2");
+
+    count(0);
+    return next(from, old, to, name, flags);
+}
+
+int linkat(int from, const char *old, int to, const char *name, int flags)
+{
+    int (*next)(int, const char *, int, const char *, int) =
+        (int (*)(int, const char *, int, const char *, int))dlsym(RTLD_NEXT, "linkat");
+
+    count(1);
+    return next(from, old, to, name, flags);
 }
 
 int fsync(int fd)

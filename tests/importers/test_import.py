@@ -182,7 +182,7 @@ def test_a_target_that_is_taken(run, readings, tmp_path):
     (tmp_path / "made").mkdir()
     (tmp_path / "made" / "mine").write_text("mine")
     one = run("--target", "made", "readings", status=1)
-    assert "it is not empty; remove it, or name another one" in one.said
+    assert "it is not empty; remove it, name another one, or add to it with --append" in one.said
     assert left(tmp_path) == ["made"] and left(tmp_path / "made") == ["mine"]
     (tmp_path / "file").write_text("mine")
     assert "Not a directory" in run("--target", "file", "readings", status=1).said

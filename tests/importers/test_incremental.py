@@ -247,3 +247,98 @@ def test_rows_that_are_committed_late_come_once(database, tmp_path, mode, column
     assert set(seen) == written, f"lost: {len(written - set(seen))}"
     assert len(written) > ROUNDS
     assert written - naive, "the naive way has lost nothing: this test shows nothing"
+
+
+# ---- beside what is there ----------------------------------------------------------------------------------------------
+
+
+class Lake:
+    """A directory to which increments are added. Its newest manifest says how to go on: with its last value, it is all the state there is."""
+
+    def __init__(self, database, folder):
+        self.database, self.folder, self.place = database, folder, folder / "lake"
+
+    def manifests(self):
+        return sorted(self.place.glob("manifest*.json"), key=lambda path: (len(path.name), path.name))
+
+    def last(self):
+        manifests = self.manifests()
+        return json.loads(manifests[-1].read_text())["incremental"]["last_value"] if manifests else None
+
+    def add(self, *words, environment=None):
+        last = self.last()
+        return Import(self.database.address, "--target", self.place, "--format", "jsonl", "--split-by", "id", *APPEND, "--append",
+                      *(("--last-value", last) if last else ()), *words, "t", cwd=self.folder, environment=environment)
+
+    def rows(self):
+        return sorted(json.loads(line)["id"] for path in self.place.glob("part-*") for line in path.read_text().splitlines())
+
+
+def test_increments_come_beside_what_is_there(database, tmp_path):
+    database.run(TABLE)
+    lake = Lake(database, tmp_path)
+    for number in range(3):
+        database.run("insert into t(v) values ('a'), ('b')")
+        names = {path.name for path in lake.place.iterdir()} if number else set()
+        done = lake.add()
+        assert done.end() == 0, done.said
+        assert lake.rows() == list(range(1, 2 * number + 3))
+        assert names < {path.name for path in lake.place.iterdir()}
+        done = Import(database.address, "--verify", lake.place, cwd=tmp_path)
+        assert done.end() == 0, done.said + done.out
+    assert lake.add().end() == 0  # there is nothing new: a manifest, and no file
+    assert lake.rows() == list(range(1, 7)) and lake.last() == "6"
+    assert [path.name for path in lake.manifests()] == ["manifest.json", "manifest-00001.json", "manifest-00002.json", "manifest-00003.json"]
+    database.run("insert into t(v) values ('c')")
+    assert lake.add().end() == 0
+    assert lake.rows() == list(range(1, 8)) and lake.last() == "7"
+    assert [path.name for path in tmp_path.iterdir()] == ["lake"]
+
+
+def test_one_that_was_interrupted_goes_on_with_its_range(database, tmp_path):
+    """What has come since is the next one's."""
+    database.run("create table t(id bigint primary key, v text) partition by range (id); create table t1 partition of t for values from (1) to (1001);"
+                 "create table t2 partition of t for values from (1001) to (10000); insert into t select g, g::text from generate_series(1, 3000) g")
+    lake = Lake(database, tmp_path)
+    words = ("--where", "(id <= 1000 or pg_sleep(0.002) is not null)", "--connections", 1)  # the first split is finished long before the second
+    done = lake.add(*words)
+    wait_until("a split is finished", lambda: any(path.read_bytes().count(b"\n") > 2 for path in tmp_path.glob(".lake.import-*/.log")))
+    done.kill()
+    assert not lake.place.exists()
+    database.run("insert into t values (3001, 'later')")
+    done = lake.add(*words, "--resume")
+    assert done.end() == 0, done.said
+    assert "were there before" in done.said
+    assert lake.rows() == list(range(1, 3001)) and lake.last() == "3000"
+    assert lake.add().end() == 0
+    assert lake.rows() == list(range(1, 3002))
+
+
+def test_killed_at_any_step_nothing_is_skipped_and_nothing_comes_twice(database, killing, tmp_path):
+    """The files and the value with which the next one begins appear in the same moment."""
+    database.run(TABLE + "; insert into t(v) values ('a')")
+    lake = Lake(database, tmp_path)
+    assert lake.add().end() == 0
+    published = []
+    for call in range(1, 1000):
+        database.run("insert into t(v) values ('a')")
+        before, rows = lake.last(), lake.rows()
+        status = lake.add("--connections", 1, environment={"LD_PRELOAD": str(killing), "KILLING": str(call)}).end()
+        assert status in (0, -9)
+        published.append(lake.last() != before)
+        assert (lake.rows() != rows) == published[-1]
+        assert lake.rows() == list(range(1, int(lake.last()) + 1))
+        if status == 0:
+            break
+        if call % 2:  # else the next one finds what is left
+            done = lake.add("--resume")
+            assert done.end() == 0, done.said
+        if call % 16 == 0:  # fewer files are fewer calls
+            for path in lake.place.iterdir():
+                path.unlink()
+            database.run("truncate t restart identity; insert into t(v) values ('a')")
+            assert lake.add().end() == 0
+    assert True in published and False in published
+    assert lake.add().end() == 0
+    assert lake.rows() == [int(line) for line in database.run("select id from t order by id").split()]
+    assert [path.name for path in tmp_path.iterdir()] == ["lake"]

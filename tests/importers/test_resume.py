@@ -450,19 +450,9 @@ def test_a_torn_line_and_a_file_that_is_short(begin, run, parts, tmp_path):
     assert_whole(tmp_path)
 
 
-@pytest.fixture(scope="session")
-def killing(tmp_path_factory):
-    made = tmp_path_factory.mktemp("killing") / "killing.so"
-    compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
-    subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-D_GNU_SOURCE", "-o", made, pathlib.Path(__file__).with_name("killing.c")], check=True)
-    return made
-
-
 @pytest.mark.parametrize("call", range(1, 7))
 def test_killed_while_it_is_published(database, begin, run, parts, killing, tmp_path, call):
     """All is read: the keeper ends soon, wherever the import is killed, and nobody needs it to go on."""
-    if "libasan" in subprocess.run(["ldd", BINARY], capture_output=True, text=True, check=True).stdout:
-        pytest.skip("the sanitizer has to be the first library")
     one = begin(*WORDS, "parts", environment={"LD_PRELOAD": str(killing), "KILLING": str(call)})
     assert one.end() == -signal.SIGKILL, one.said
     wait_until("the keeper's end", lambda: not database.run(

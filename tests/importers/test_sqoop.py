@@ -254,6 +254,21 @@ def test_the_manifest_says_which_line_it_was(sqoop, tmp_path):
     assert "--table" not in str(manifest) and "--names sqoop" in str(manifest)
 
 
+def test_increments_come_beside_what_is_there(sqoop, tmp_path):
+    """Sqoop's own closing lines say how to go on."""
+    sqoop.psql("CREATE TABLE growing (id serial PRIMARY KEY, name text); INSERT INTO growing(name) VALUES ('a'), ('b'); GRANT SELECT ON growing TO root")
+    line = ["import", "--table", "growing", "--target-dir", "t", "-m", 1, "--incremental", "append", "--check-column", "id"]
+    said = sqoop(*line)
+    assert said.endswith(" --incremental append\n  --check-column id\n  --last-value 2\n")
+    sqoop.psql("INSERT INTO growing(name) VALUES ('later')")
+    said = sqoop(*line, "--last-value", 2, "--validate")
+    assert "  --last-value 3\n" in said
+    assert sqoop.names("t") == ["_SUCCESS", "_manifest-00001.json", "_manifest.json", "part-m-00000", "part-m-00001"]
+    assert (tmp_path / "t" / "part-m-00000").read_text() == "1,a\n2,b\n"
+    assert (tmp_path / "t" / "part-m-00001").read_text() == "3,later\n"
+    sqoop.psql("DROP TABLE growing")
+
+
 def test_help_and_version(sqoop):
     for words in (["help"], ["help", "import"], ["import", "--help"], ["version"]):
         sqoop(*words, login=False)

@@ -58,6 +58,9 @@ Test(import_increment, belongs_together)
     REFUSED("are for --incremental", "--target", "x", "t", "--check-column", "id");
     REFUSED("are for --incremental", "--target", "x", "t", "--last-value", "7");
     REFUSED("are for --incremental", "--target", "x", "t", "--incremental-lag", "7");
+    REFUSED("exclude each other", "--target", "x", "t", "--append", "--replace");
+    TAKEN("--target", "x", "t", "--append");
+    cr_assert(options.append);
     REFUSED("it does not go with --incremental", "--target", "x", "t", "--incremental", "append",
         "--check-column", "id", "--replace");
 }

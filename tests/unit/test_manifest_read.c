@@ -20,6 +20,9 @@ static const char whole[] =
     "\"files\": [{\"name\": \"part-00000.jsonl\", \"rows\": 7, \"bytes\": 99, \"crc32c\": \"0000abcd\"}, "
     "{\"name\": null, \"rows\": 0, \"bytes\": 0, \"crc32c\": \"00000000\"}]}]}";
 
+static const char *const appended[] = {MANIFEST_NAME, "manifest-00002.json", "manifest-00010.json",
+    "_manifest-00011.json", "manifest-100000.json", NULL};
+
 static void end(void)
 {
     manifest_free(&manifest);
@@ -66,6 +69,20 @@ Test(manifest_read, by_its_directory_beside_files_named_as_sqoop_does)
     cr_assert_eq(manifest_read(&manifest, folder, &error), 0, "%s", error.text);
     expect_whole();
     cr_assert_str_eq(manifest->path, in_folder(MANIFEST_NAME_SQOOP));
+}
+
+/* Of several imports into one directory: the number counts, not the order of the letters. */
+Test(manifest_read, the_newest_of_its_directory)
+{
+    write_file("manifest-x.json", "");
+    for (const char *const *name = appended; *name; name++) {
+        write_file(*name, whole);
+        cr_assert_eq(manifest_read(&manifest, folder, &error), 0, "%s", error.text);
+        expect_whole();
+        cr_assert_str_eq(manifest->path, in_folder(*name));
+        cr_assert_null(manifest->last_value);
+        manifest_free(&manifest);
+    }
 }
 
 Test(manifest_read, by_its_own_name)

@@ -30,7 +30,7 @@ static const char *good_value(const char *name)
 {
     static const char *const values[][2] = {{"connect", "jdbc:postgresql:d"}, {"num-mappers", "2"},
         {"compression-codec", "gzip"}, {"connection-param-file", "file"}, {"options-file", "file"},
-        {"query", "SELECT 1 WHERE $CONDITIONS"}};
+        {"query", "SELECT 1 WHERE $CONDITIONS"}, {"incremental", "append"}};
 
     for (size_t i = 0; i < COUNT(values); i++)
         if (strcmp(values[i][0], name) == 0)
@@ -217,6 +217,22 @@ Test(sqoop, what_is_read)
     cr_assert(order.dry_run);
     EXPECT_HAS("--names sqoop", T, "--validate");
     cr_assert(order.validate);
+}
+
+Test(sqoop, increments)
+{
+    EXPECT_HAS("--incremental append --check-column id --last-value 7 --append", T, "--incremental", "append",
+        "--check-column", "id", "--last-value", "7");
+    EXPECT_HAS("--incremental lastmodified --check-column at --append", T, "--incremental", "lastmodified",
+        "--check-column", "at", "--append");
+    EXPECT_HAS("--incremental lastmodified --check-column at --names", T, "--incremental", "lastmodified",
+        "--check-column", "at");
+    EXPECT_HAS("--append --names", T, "--append");
+    EXPECT_REFUSED("neither append nor lastmodified", T, "--incremental", "appended");
+    EXPECT_REFUSED("what --incremental is to add to", T, "--incremental", "append", "--check-column", "id",
+        "--delete-target-dir");
+    EXPECT_REFUSED("what --append is to add to", T, "--append", "--delete-target-dir");
+    EXPECT_REFUSED("rows are not merged yet", T, "--merge-key", "id");
 }
 
 Test(sqoop, mappers)

@@ -120,6 +120,11 @@ Test(verify_files, in_one_directory_with_the_manifest)
     cr_assert(strstr(told, "part-2: it is none of the import's") &&
               strstr(told, "kept.json: it is none of the import's") &&
               strstr(told, "two: it is none of the import's"));
+    /* Where another import has added files, strangers are not told from them. */
+    *told = '\0';
+    write_file("manifest-00002.json", "{}");
+    cr_assert_eq(verify_files(&manifest, &teller, &found, &error), 0);
+    cr_assert_eq(found.differing, 0, "%s", told);
 }
 
 Test(verify_files, bytes)

@@ -1,0 +1,141 @@
+/* attempt_append: an attempt that adds its files to those that the target has; see attempt.h.
+ *
+ * The target's files get a second name in the attempt (hard links), and in the end the two directories exchange their names: so readers see none of the new files, or all
+ * of them, and a path that a reader has found before is good afterwards.
+ */
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "table/attempt_internal.h"
+
+#define APPEND_PART "part-"
+
+/* The number of "part-00012.avro" or "part-m-00012"; -1: it is no such name. */
+static long append_number(const char *name)
+{
+    char *end;
+
+    if (strncmp(name, APPEND_PART, strlen(APPEND_PART)) != 0)
+        return -1;
+    name += strlen(APPEND_PART);
+    if (islower((unsigned char)*name) && name[1] == '-')
+        name += 2;
+    const long number = isdigit((unsigned char)*name) ? strtol(name, &end, 10) : -1;
+    return number < 0 || number > ATTEMPT_FIRST_MAX || isalnum((unsigned char)*end) ? -1 : number;
+}
+
+/* NULL: there is none. */
+static DIR *append_open(const struct attempt *attempt)
+{
+    int fd = openat(attempt->parent, attempt->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    DIR *list = fd >= 0 ? fdopendir(fd) : NULL;
+
+    if (!list)
+        fd_close(&fd);
+    return list;
+}
+
+unsigned attempt_first(const struct attempt *attempt)
+{
+    DIR *list = append_open(attempt);
+    long last = -1;
+
+    if (!list)
+        return 0;
+    for (struct dirent *entry; (entry = readdir(list));) {
+        const long number = append_number(entry->d_name);
+        last = number > last ? number : last;
+    }
+    closedir(list);
+    return (unsigned)(last + 1);
+}
+
+/* What is not a file of rows is this import's, where both have it: _SUCCESS, a manifest of no files. */
+static bool append_is_there(const struct attempt *attempt, int target, const char *name)
+{
+    struct stat old, new;
+
+    if (fstatat(target, name, &old, AT_SYMLINK_NOFOLLOW) != 0 ||
+        fstatat(attempt->directory, name, &new, AT_SYMLINK_NOFOLLOW) != 0)
+        return false;
+    return (old.st_ino == new.st_ino &&old.st_dev == new.st_dev) || append_number(name) < 0;
+}
+
+static int append_link(const struct attempt *attempt, int target, const char *name, struct error *error)
+{
+    struct stat status;
+
+    if (!strcmp(name, ".") || !strcmp(name, "..") || linkat(target, name, attempt->directory, name, 0) == 0)
+        return 0;
+    const int why = errno;
+    if (why == ENOENT || (why == EEXIST && append_is_there(attempt, target, name)))
+        return 0;
+    if (why == EEXIST)
+        return error_set(error, ERROR_REJECT, "target directory %s: %s has come meanwhile; begin again",
+            attempt->target, name);
+    if (fstatat(target, name, &status, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(status.st_mode))
+        return error_set(error, ERROR_REJECT,
+            "target directory %s: %s in it is a directory; files are added to a directory of files only",
+            attempt->target, name);
+    errno = why;
+    return error_set_errno(
+        error, ERROR_FATAL, "target directory %s: %s: a link to it cannot be made", attempt->target, name);
+}
+
+int attempt_append_take(struct attempt *attempt, struct error *error)
+{
+    DIR *list = append_open(attempt);
+    struct stat status;
+    int result = 0;
+
+    if (!list)
+        return 0;
+    if (fstat(dirfd(list), &status) == 0 && fchmod(attempt->directory, status.st_mode & 07777) != 0)
+        result = error_set_errno(error, ERROR_FATAL, "target directory %s: its mode", attempt->target);
+    for (struct dirent *entry; !result && (entry = readdir(list));)
+        result = append_link(attempt, dirfd(list), entry->d_name, error);
+    closedir(list);
+    return result;
+}
+
+/* While it waits for the lock, somebody else may have exchanged the directory. */
+int attempt_append_lock(struct attempt *attempt, struct error *error)
+{
+    struct stat locked, named;
+
+    for (;;) {
+        fd_close(&attempt->old);
+        attempt->old =
+            openat(attempt->parent, attempt->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (attempt->old < 0)
+            return 0;
+        if (flock(attempt->old, LOCK_EX) != 0 || fstat(attempt->old, &locked) != 0)
+            return error_set_errno(error, ERROR_FATAL, "target directory %s: its lock", attempt->target);
+        if (fstatat(attempt->parent, attempt->name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+            named.st_ino == locked.st_ino && named.st_dev == locked.st_dev)
+            return 0;
+    }
+}
+
+void attempt_append_sweep(struct attempt *attempt)
+{
+    int again = openat(attempt->old, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *list = again >= 0 ? fdopendir(again) : NULL;
+
+    if (!list) {
+        fd_close(&again);
+        return;
+    }
+    for (struct dirent *entry; (entry = readdir(list));)
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+            renameat2(attempt->old, entry->d_name, attempt->directory, entry->d_name, RENAME_NOREPLACE);
+    closedir(list);
+}

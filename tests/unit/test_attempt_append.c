@@ -1,0 +1,173 @@
+/* attempt: files that come beside those that are there, all at once or not at all, whatever fails on the way */
+#include "attempt_harness.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static struct error error;
+
+TestSuite(attempt_append, .init = begin, .fini = end);
+
+/* One import that adds what follows: a file, the mark, a manifest. */
+static int add(const char *file, const char *text)
+{
+    struct attempt *attempt = NULL;
+    struct bytes log;
+
+    bytes_init(&log, 1 << 20);
+    const int result = attempt_open(&attempt, "made", ATTEMPT_APPEND, &error) ||
+                       attempt_log_open(attempt, &log, &error) ||
+                       attempt_write(attempt, "", file, slice_of(text), &error) ||
+                       attempt_write(attempt, "", "_SUCCESS", slice_of(""), &error) ||
+                       attempt_write(attempt, "", "manifest-00001.json", slice_of(text), &error) ||
+                       attempt_publish(attempt, &error);
+    bytes_free(&log);
+    attempt_close(&attempt);
+    return result ? -1 : 0;
+}
+
+static void put_old(void)
+{
+    cr_assert_eq(mkdir("made", 0750), 0);
+    put("made/part-00000.csv", "old");
+    put("made/_SUCCESS", "");
+    put("made/manifest.json", "{}");
+}
+
+static void expect_both(void)
+{
+    struct stat status;
+
+    cr_assert_eq(entries("made", ""), 5);
+    expect("made/part-00000.csv", "old");
+    expect("made/part-00001.csv", "new");
+    expect("made/manifest.json", "{}");
+    expect("made/manifest-00001.json", "new");
+    cr_assert_eq(stat("made", &status), 0);
+    cr_assert_eq(status.st_mode & 0777, 0750);
+}
+
+Test(attempt_append, comes_beside_what_is_there)
+{
+    const size_t files = open_files();
+
+    put_old();
+    cr_assert_eq(add("part-00001.csv", "new"), 0, "%s", error.text);
+    expect_both();
+    cr_assert_eq(entries(".", ""), 1);
+    cr_assert_eq(open_files(), files);
+    remove_all("made");
+    cr_assert_eq(add("part-00000.csv", "first"), 0, "%s", error.text);
+    expect("made/part-00000.csv", "first");
+}
+
+/* An earlier import without files has the same number: its manifest is the newer one's. */
+Test(attempt_append, a_manifest_takes_the_place_of_another_and_no_file_does)
+{
+    put_old();
+    put("made/manifest-00001.json", "earlier");
+    cr_assert_eq(add("part-00001.csv", "new"), 0, "%s", error.text);
+    expect_both();
+    cr_assert_eq(add("part-00001.csv", "newer"), -1);
+    cr_assert_not_null(strstr(error.text, "part-00001.csv has come meanwhile"), "%s", error.text);
+    expect_both();
+}
+
+static unsigned first(void)
+{
+    struct attempt *attempt = NULL;
+
+    cr_assert_eq(attempt_open(&attempt, "made", ATTEMPT_APPEND, &error), 0, "%s", error.text);
+    const unsigned number = attempt_first(attempt);
+    attempt_close(&attempt);
+    return number;
+}
+
+Test(attempt_append, numbers_go_on)
+{
+    cr_assert_eq(first(), 0, "there is no directory");
+    put_old();
+    cr_assert_eq(first(), 1);
+    put("made/part-m-00007", "");
+    put("made/part-x", "");
+    put("made/part-00009x", "");
+    put("made/part-999999999", "");
+    put("made/.part-00033.crc", "");
+    cr_assert_eq(first(), 8);
+    put("made/part-100000.avro", "");
+    cr_assert_eq(first(), 100001);
+}
+
+Test(attempt_append, what_is_not_plain_is_refused)
+{
+    put_old();
+    cr_assert_eq(mkdir("made/day=1", 0777), 0);
+    cr_assert_eq(add("part-00001.csv", "new"), -1);
+    cr_assert_eq(error.kind, ERROR_REJECT);
+    cr_assert_not_null(strstr(error.text, "day=1 in it is a directory"), "%s", error.text);
+    cr_assert_eq(entries(".", ""), 1);
+    remove_all("made");
+    put("made", "a file");
+    cr_assert_eq(add("part-00001.csv", "new"), -1);
+    expect("made", "a file");
+}
+
+/* Somebody else adds files meanwhile: those of other names are kept, and one of the same name ends it. */
+Test(attempt_append, what_comes_meanwhile)
+{
+    struct attempt *attempt = NULL;
+    const struct slice text = slice_of("new");
+
+    for (int same = 0; same < 2; same++) {
+        put_old();
+        cr_assert_eq(attempt_open(&attempt, "made", ATTEMPT_APPEND, &error), 0);
+        cr_assert_eq(attempt_write(attempt, "", "part-00001.csv", text, &error), 0);
+        put(same ? "made/part-00001.csv" : "made/part-00002.csv", "other");
+        cr_assert_eq(attempt_publish(attempt, &error), same ? -1 : 0, "%s", error.text);
+        attempt_close(&attempt);
+        expect(same ? "made/part-00001.csv" : "made/part-00002.csv", "other");
+        expect("made/part-00000.csv", "old");
+        if (same) {
+            cr_assert_eq(error.kind, ERROR_REJECT);
+            cr_assert_not_null(strstr(error.text, "part-00001.csv has come meanwhile"), "%s", error.text);
+        } else {
+            expect("made/part-00001.csv", "new");
+        }
+        cr_assert_eq(entries(".", ""), 1);
+        remove_all("made");
+    }
+}
+
+static const char *const calls[] = {"fsync", "fdatasync", "mkdirat", "renameat", "renameat2", "pwrite",
+    "getrandom", "fdopendir", "open", "openat", "flock", "fstat"};
+
+/* Whichever call fails: there are the old files alone, or old and new ones; and the next one adds. */
+Test(attempt_append, every_call_may_fail)
+{
+    const size_t files = open_files();
+
+    for (size_t i = 0; i < COUNT(calls); i++) {
+        for (unsigned at = 0;; at++) {
+            put_old();
+            fail_at(calls[i], at, EIO);
+            const int result = add("part-00001.csv", "new");
+            const bool met = fault.met;
+            fault.call = NULL;
+            cr_assert_eq(open_files(), files, "%s %u", calls[i], at);
+            expect("made/part-00000.csv", "old");
+            if (is_there("made/part-00001.csv"))
+                expect_both();
+            else
+                cr_assert(result == -1 && entries("made", "") == 3, "%s %u: %d %s", calls[i], at, result,
+                    error.text);
+            remove_all("made");
+            remove_all(".made");
+            if (!met)
+                break;
+        }
+    }
+}
