@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "table/job_state.h"
+#include "table/manifest.h"
 
 #define JOB_DESCRIBE_TRIES 3 /* while tables change under the eyes of it */
 
@@ -110,6 +111,29 @@ static int job_hold(struct job *job, uint64_t digest, enum database_trouble *ret
     return 0;
 }
 
+/* Whoever was killed between the publication and writing down the next last value begins with the old one again: rows would be there twice. */
+static int job_check_repeated(const struct job *job, struct error *error)
+{
+    __attribute__((cleanup(manifest_free))) struct manifest *manifest = NULL;
+    const struct table *table = job->list->tables[0];
+    const struct increment *increment = &job->increment;
+    struct error ignored;
+
+    if (job->options->how != ATTEMPT_APPEND || !job->options->target ||
+        manifest_read(&manifest, job->options->target, &ignored) || !manifest->last_value ||
+        manifest->tables_count != 1)
+        return 0;
+    const struct manifest_table *before = manifest->tables;
+    const bool same = strcmp(manifest->check_column, increment->column) == 0 &&
+                      strcmp(before->schema, table->schema) == 0 && strcmp(before->name, table->name) == 0;
+    if (!same || strcmp(manifest->begun_value, increment->low) != 0 ||
+        strcmp(manifest->last_value, increment->low) == 0)
+        return 0;
+    return error_set(error, ERROR_REJECT,
+        "target directory %s: %s has read what begins there already, up to %s: go on with --last-value '%s'",
+        job->options->target, manifest->path, manifest->last_value, manifest->last_value);
+}
+
 /* One that goes on reads what was begun: the log says what. */
 static int job_narrow(struct job *job, struct error *error)
 {
@@ -124,7 +148,8 @@ static int job_narrow(struct job *job, struct error *error)
         if (job_state_increment(job->state, &job->increment, error))
             return -1;
     } else if (options->kind->bound(job->connection, job->list->tables[0], &options->increment,
-                   options->snapshot.lock_wait, &job->increment, error)) {
+                   options->snapshot.lock_wait, &job->increment, error) ||
+               job_check_repeated(job, error)) {
         return -1;
     }
     job->increment.mode = options->increment.mode;

@@ -45,8 +45,8 @@ struct manifest {
     const char **columns; /* that were asked for */
     size_t columns_count; /* 0: all there were */
     bool arrays_as_text;
-    const char *check_column,
-        *last_value; /* of an incremental import: what the next one is told; else NULL */
+    /* Of an incremental import: its own last value, "" for none, and the next one's; else NULL. */
+    const char *check_column, *begun_value, *last_value;
     struct manifest_table *tables;
     size_t tables_count;
     struct json_t *json;

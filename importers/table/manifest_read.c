@@ -200,8 +200,12 @@ static int manifest_read_selection(struct manifest *manifest, json_t *from, stru
         return -1;
     manifest->arrays_as_text = arrays_as_text != 0;
     const json_t *increment = json_object_get(manifest->json, "incremental");
+    const json_t *above = json_object_get(increment, "above"), *since = json_object_get(increment, "from");
+    const char *begun = json_string_value(above ? above : since);
     manifest->check_column = json_string_value(json_object_get(increment, "check_column"));
-    manifest->last_value = json_string_value(json_object_get(increment, "last_value"));
+    manifest->last_value =
+        manifest->check_column ? json_string_value(json_object_get(increment, "last_value")) : NULL;
+    manifest->begun_value = begun ? begun : "";
     manifest->columns = manifest_room(json_array_size(columns), sizeof *manifest->columns, error);
     if (!manifest->columns)
         return -1; /* GCOVR_EXCL_LINE out of memory */

@@ -295,6 +295,21 @@ def test_increments_come_beside_what_is_there(database, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["lake"]
 
 
+def test_what_was_read_already_is_not_added_again(database, tmp_path):
+    """A command that is repeated because nobody knows that it was published would double its rows."""
+    database.run(TABLE + "; insert into t(v) values ('a'), ('b'); create table other(id int); insert into other values (1)")
+    lake = Lake(database, tmp_path)
+    for last, after in (((), "2"), (("--last-value", "2"), "3")):
+        for time in range(2):
+            done = Import(database.address, "--target", lake.place, "--format", "jsonl", *APPEND, "--append", *last, "t", cwd=tmp_path)
+            assert done.end() == time, done.said
+        assert f"go on with --last-value '{after}'" in done.said
+        assert lake.rows() == list(range(1, int(after) + 1))
+        database.run("insert into t(v) values ('c')")
+    done = Import(database.address, "--target", lake.place, "--format", "jsonl", *APPEND, "--append", "other", cwd=tmp_path)
+    assert done.end() == 0, done.said
+
+
 def test_one_that_was_interrupted_goes_on_with_its_range(database, tmp_path):
     """What has come since is the next one's."""
     database.run("create table t(id bigint primary key, v text) partition by range (id); create table t1 partition of t for values from (1) to (1001);"

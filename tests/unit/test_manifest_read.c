@@ -85,6 +85,29 @@ Test(manifest_read, the_newest_of_its_directory)
     }
 }
 
+Test(manifest_read, of_an_increment)
+{
+    static const struct {
+        const char *said, *begun, *last;
+    } cases[] = {{"{\"check_column\": \"id\", \"above\": \"7\", \"last_value\": \"9\"", "7", "9"},
+        {"{\"check_column\": \"id\", \"above\": null, \"last_value\": \"9\"", "", "9"},
+        {"{\"check_column\": \"at\", \"from\": \"2026-01-01\", \"last_value\": \"2026-01-02\"", "2026-01-01",
+            "2026-01-02"},
+        {"{\"last_value\": \"9\"", "", NULL}};
+    char text[2 * sizeof whole];
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        snprintf(text, sizeof text, "{\"incremental\": %s}, %s", cases[i].said, whole + 1);
+        write_file(MANIFEST_NAME, text);
+        cr_assert_eq(manifest_read(&manifest, folder, &error), 0, "%s", error.text);
+        cr_assert_str_eq(manifest->begun_value, cases[i].begun);
+        cr_assert_eq(!manifest->last_value, !cases[i].last);
+        if (cases[i].last)
+            cr_assert_str_eq(manifest->last_value, cases[i].last);
+        manifest_free(&manifest);
+    }
+}
+
 Test(manifest_read, by_its_own_name)
 {
     write_file("other.json", whole);
