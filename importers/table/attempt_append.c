@@ -61,12 +61,12 @@ unsigned attempt_first(const struct attempt *attempt)
 /* What is not a file of rows is this import's, where both have it: _SUCCESS, a manifest of no files. */
 static bool append_is_there(const struct attempt *attempt, int target, const char *name)
 {
-    struct stat old, new;
+    struct stat theirs, ours;
 
-    if (fstatat(target, name, &old, AT_SYMLINK_NOFOLLOW) != 0 ||
-        fstatat(attempt->directory, name, &new, AT_SYMLINK_NOFOLLOW) != 0)
+    if (fstatat(target, name, &theirs, AT_SYMLINK_NOFOLLOW) != 0 ||
+        fstatat(attempt->directory, name, &ours, AT_SYMLINK_NOFOLLOW) != 0)
         return false;
-    return (old.st_ino == new.st_ino &&old.st_dev == new.st_dev) || append_number(name) < 0;
+    return (theirs.st_ino == ours.st_ino && theirs.st_dev == ours.st_dev) || append_number(name) < 0;
 }
 
 static int append_link(const struct attempt *attempt, int target, const char *name, struct error *error)
