@@ -79,6 +79,12 @@ class Database:
 
 
 @pytest.fixture
+def database_of(tmp_path):
+    """database_of(server): one of another server, which ends with that."""
+    return lambda server: Database(server, tmp_path)
+
+
+@pytest.fixture
 def database(server, tmp_path):
     made = Database(server, tmp_path)
     yield made

@@ -6,7 +6,6 @@ import pathlib
 import threading
 
 import pytest
-from conftest import Database
 from importing import Import, Imported, wait_until
 from postgres import NO_FSYNC, Postgres, Session
 
@@ -132,11 +131,10 @@ def test_a_query_and_a_view_are_waited_for_as_well(database, tmp_path):
 
 
 @pytest.fixture
-def preparing(tmp_path):
+def preparing(database_of):
     """A server that takes prepared transactions."""
     server = Postgres({**NO_FSYNC, "max_prepared_transactions": 4}).start()
-    made = Database(server, tmp_path)
-    yield made
+    yield database_of(server)
     server.close()
 
 
