@@ -145,7 +145,8 @@ Test(kafka_client, all_that_breaks_the_promise_is_refused_with_the_reason)
                                        "    queuing.strategy: lifo\n"
                                        "    transactional.id: me\n"
                                        "    log.queue: false\n"
-                                       "    enabled_events: 1\n"),
+                                       "    enabled_events: 1\n"
+                                       "    sticky.partitioning.linger.ms: 10\n"),
         "p.yaml:4:11: kafka.properties.acks: can only be all: or records that are confirmed could be lost\n"
         "p.yaml:5:28: kafka.properties.request.required.acks: can only be all: or records that are confirmed could be lost\n"
         "p.yaml:6:25: kafka.properties.enable.idempotence: can only be true: or records could be stored twice or change places\n"
@@ -158,7 +159,8 @@ Test(kafka_client, all_that_breaks_the_promise_is_refused_with_the_reason)
         "p.yaml:13:23: kafka.properties.queuing.strategy: can only be fifo: or records of a key could change places\n"
         "p.yaml:14:23: kafka.properties.transactional.id: cannot be set: exactly-once delivery is not built\n"
         "p.yaml:15:16: kafka.properties.log.queue: can only be true: it is the gateway's own\n"
-        "p.yaml:16:21: kafka.properties.enabled_events: cannot be set: it is the gateway's own\n");
+        "p.yaml:16:21: kafka.properties.enabled_events: cannot be set: it is the gateway's own\n"
+        "p.yaml:17:36: kafka.properties.sticky.partitioning.linger.ms: can only be 0: or records of a key could change places\n");
 }
 
 Test(kafka_client, unknown_properties_get_a_suggestion_and_a_consumers_are_told_so)
