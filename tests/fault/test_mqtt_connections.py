@@ -50,9 +50,9 @@ def test_vanished_before_connect(gateway):
     if os.geteuid() != 0:
         pytest.skip("a socket that goes without a word needs root")
     with gateway("mqtt.connect_timeout=1s") as server:
-        before = descriptors(server)
+        before, whole = descriptors(server), mqtt.connect(V5, "gone")
         for number in range(100):
-            Client(server.ports["mqtt"]).send(mqtt.connect(V5, "gone")[:number % 20]).vanish()
+            Client(server.ports["mqtt"]).send(whole[:number % len(whole)]).vanish()
         wait_until("all to be gone", lambda: in_use(server) == 0, 60)
         wait_until("their descriptors to be free", lambda: descriptors(server) <= before)
 

@@ -11,7 +11,7 @@ import pytest
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "parts")]
 
-from importing import Import  # noqa: E402
+from importing import BINARY as PENSTOCK, Import  # noqa: E402
 from postgres import NO_FSYNC, Postgres  # noqa: E402
 from probe import BINARY, Probe  # noqa: E402
 
@@ -109,7 +109,7 @@ def begin_import(tmp_path):
 @pytest.fixture(scope="session")
 def killing(tmp_path_factory):
     """A library that kills an import while it is published: killing.c."""
-    if "libasan" in subprocess.run(["ldd", BINARY], capture_output=True, text=True, check=True).stdout:
+    if "libasan" in subprocess.run(["ldd", PENSTOCK], capture_output=True, text=True, check=True).stdout:
         pytest.skip("the sanitizer has to be the first library")
     made = tmp_path_factory.mktemp("killing") / "killing.so"
     compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
