@@ -28,7 +28,7 @@ struct kafka_topic {
     const struct partitioner *partitioner; /* librdkafka's threads read it, too */
     bool gated; /* partition.c's rule for first messages holds; the rest is its own */
     bool waits; /* what is handed over has to wait for the first message of its partition, */
-    int32_t partition; /* which is this one; PARTITION_UNKNOWN */
+    int32_t partition; /* which is this one; -1: not known */
     bool unplaced; /* one is under way that was sent when the partitions were not known: */
     uint64_t unplaced_tag;
     uint8_t *states; /* by partition: enum partition_state */
@@ -75,7 +75,7 @@ struct kafka_producer {
     struct kafka_topic *topics;
     struct creation *creations;
     rd_kafka_event_t *reports; /* a batch of reports of which not all were given out yet */
-    bool gated; /* its topics are: a role with one request under way needs it not */
+    bool gated; /* its topics are: not a probe's, of whose messages each stands for itself */
     bool is_broken;
     char broken[ERROR_TEXT_SIZE];
     enum trouble_rank trouble_rank;

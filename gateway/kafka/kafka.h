@@ -98,7 +98,7 @@ enum kafka_sent {
     KAFKA_BROKEN, /* the producer can do no more: close it and open another one; error says why */
 };
 
-/* In KAFKA_ROLE_MAIN the first message to a partition goes alone: a broker would take what is behind it though it refused that.
+/* Of all but a probe the first message to a partition goes alone: a broker would take what is behind it though it refused that.
  *
  * A refused topic takes messages again by itself, about a second after it is there or allowed: who wants its order stops sending to it
  * at the first KAFKA_TOPIC_REFUSED, and polls before it sends. */

@@ -82,7 +82,7 @@ int kafka_producer_open(struct kafka_producer **ret_producer, const struct kafka
     if (!producer)
         return error_set(error, ERROR_RETRY, "kafka: out of memory");
     producer->client = client;
-    producer->gated = role == KAFKA_ROLE_MAIN;
+    producer->gated = role != KAFKA_ROLE_PROBE;
     if (statistics_compile(&producer->pointers, error) != 0 || start(producer, role, patience, error) != 0) {
         kafka_producer_close(&producer);
         return -1;

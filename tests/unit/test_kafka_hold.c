@@ -56,17 +56,23 @@ static bool something_held(void)
     return kafka_status().topics_held > 0 && kafka_all_done();
 }
 
-/* Answers take longer than the main lane's first pause, and there is always something under way. */
-Test(kafka_hold, a_drain_ends_beside_a_busy_main_lane_on_slow_brokers)
+/* Ten rows wait for x, which is tried again when so much time has passed. */
+static void hold_ten(void)
 {
-    const int64_t deadline = clock_monotonic(&clock_system) + 150 * CLOCK_SECOND;
-
     kafka.options.hold_retry = KAFKA_LATER;
     kafka_put_some(5, 10);
     kafka_open_pump();
     rd_kafka_mock_push_request_errors(
         kafka.cluster, KAFKA_PRODUCE, 1, RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
     kafka_run_until(something_held);
+}
+
+/* Answers take longer than the main lane's first pause, and there is always something under way. */
+Test(kafka_hold, a_drain_ends_beside_a_busy_main_lane_on_slow_brokers)
+{
+    const int64_t deadline = clock_monotonic(&clock_system) + 150 * CLOCK_SECOND;
+
+    hold_ten();
     rd_kafka_mock_broker_set_rtt(kafka.cluster, -1, 700);
     kafka_pass_time(KAFKA_LATER);
     while (kafka_status().topics_held) {
@@ -121,12 +127,7 @@ static void be_short_of_memory(void)
 
 Test(kafka_hold, a_probe_without_memory_passes_no_record)
 {
-    kafka.options.hold_retry = KAFKA_LATER;
-    kafka_put_some(5, 10);
-    kafka_open_pump();
-    rd_kafka_mock_push_request_errors(
-        kafka.cluster, KAFKA_PRODUCE, 1, RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
-    kafka_run_until(something_held);
+    hold_ten();
     kafka_pass_time(KAFKA_LATER);
     be_short_of_memory();
     assert_held_rows_arrive(10);
@@ -139,12 +140,7 @@ static bool probe_confirmed(void)
 
 Test(kafka_hold, a_drain_without_memory_passes_no_record)
 {
-    kafka.options.hold_retry = KAFKA_LATER;
-    kafka_put_some(5, 10);
-    kafka_open_pump();
-    rd_kafka_mock_push_request_errors(
-        kafka.cluster, KAFKA_PRODUCE, 1, RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
-    kafka_run_until(something_held);
+    hold_ten();
     kafka_pass_time(KAFKA_LATER);
     kafka_run_until(probe_confirmed);
     be_short_of_memory();

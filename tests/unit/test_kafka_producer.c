@@ -179,6 +179,24 @@ Test(kafka_producer, the_first_message_of_a_partition_goes_alone)
     cr_assert_eq(reports.outcomes[KAFKA_DELIVERED], 14);
 }
 
+Test(kafka_producer, a_careful_producers_first_message_goes_alone_and_a_probes_need_not)
+{
+    struct error error;
+
+    open_client(NULL, 0);
+    open_producer(KAFKA_ROLE_CAREFUL, 0);
+    cr_assert_eq(send_to("t", 0, &error), KAFKA_SENT);
+    cr_assert_eq(send_to("t", 1, &error), KAFKA_FULL);
+    poll_until(1);
+    cr_assert_eq(send_to("t", 1, &error), KAFKA_SENT);
+    poll_until(2);
+    kafka_producer_close(&producer);
+    open_producer(KAFKA_ROLE_PROBE, 10 * CLOCK_SECOND);
+    cr_assert_eq(send_to("t", 0, &error), KAFKA_SENT);
+    cr_assert_eq(send_to("t", 1, &error), KAFKA_SENT);
+    poll_until(4);
+}
+
 Test(kafka_producer, behind_a_refused_first_message_nothing_is_sent)
 {
     struct error error;
