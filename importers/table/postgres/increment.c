@@ -209,22 +209,28 @@ static int writers_await(struct bounding *at, const PGresult *writers, unsigned 
     }
 }
 
+/* The clock in the zone of the server: that is what columns without a zone have, as far as one can know. And a query's names as it finds them. */
+static int bounding_set_session(struct bounding *at, struct error *error)
+{
+    static const char sql[] =
+        "SELECT pg_catalog.set_config('TimeZone', s.reset_val, true), pg_catalog.set_config('search_path', $1, true) "
+        "FROM pg_catalog.pg_settings s WHERE s.name = 'TimeZone'";
+    const char *path[] = {at->table->kind == TABLE_QUERY ? at->connection->search_path : ""};
+    cleanup_result PGresult *ignored = NULL;
+
+    return pg_query(at->connection, INCREMENT_WHAT, sql, 1, path, PG_ROW(2), &ignored, error);
+}
+
 /* In one transaction: what is read is locked, the bound is taken, and then those are looked for who write. None of the locks is held while they are waited for. */
 static int bounding_begin(struct bounding *at, unsigned wait, PGresult **ret_writers, struct error *error)
 {
     const struct table *tables[] = {at->table};
     const struct table_list list = {.tables = (struct table **)(uintptr_t)tables, .count = 1};
-    static const char zone[] =
-        "SELECT pg_catalog.set_config('TimeZone', s.reset_val, true), pg_catalog.set_config('search_path', $1, true) "
-        "FROM pg_catalog.pg_settings s WHERE s.name = 'TimeZone'";
-    const char *path[] = {at->table->kind == TABLE_QUERY ? at->connection->search_path : ""};
     const char *timed[] = {at->made->timed ? "true" : "false"};
-    cleanup_result PGresult *ignored = NULL;
 
     if (pg_run(at->connection, INCREMENT_WHAT, "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY", error) ||
         pg_session_check(at->connection, error) || pg_lock_all(at->connection, &list, wait, error) ||
-        pg_query(at->connection, INCREMENT_WHAT, zone, 1, path, PG_ROW(2), &ignored, error) ||
-        bounding_look(at, error) ||
+        bounding_set_session(at, error) || bounding_look(at, error) ||
         pg_query(at->connection, INCREMENT_WHAT, writers_sql, 1, timed, PG_ROW(3), ret_writers, error))
         return -1;
     if (*PQgetvalue(*ret_writers, 0, 2) == 't' && !at->options->lag)
@@ -264,19 +270,12 @@ static int bounding_end(struct bounding *at, const char *how, struct error *erro
     return pg_run(at->connection, INCREMENT_WHAT, how, error);
 }
 
-/* The clock in the zone of the server: that is what columns without a zone have, as far as one can know. */
 static int bounding_finish(struct bounding *at, struct error *error)
 {
-    static const char zone[] =
-        "SELECT pg_catalog.set_config('TimeZone', s.reset_val, true) FROM pg_catalog.pg_settings s "
-        "WHERE s.name = 'TimeZone'";
-    cleanup_result PGresult *ignored = NULL;
-
     if (!at->made->timed)
         return 0;
     if (bounding_end(at, "BEGIN READ ONLY", error) || pg_session_check(at->connection, error) ||
-        pg_query(at->connection, INCREMENT_WHAT, zone, 0, NULL, PG_ROW(1), &ignored, error) ||
-        bounding_set_clock(at, error))
+        bounding_set_session(at, error) || bounding_set_clock(at, error))
         return -1;
     return bounding_end(at, "COMMIT", error);
 }
