@@ -15,14 +15,13 @@ import postgres as parts  # noqa: E402
 
 # The server has what a small machine's would have, and does nothing by itself while it is measured.
 SETTINGS = {
-    **parts.NO_FSYNC,
+    **parts.QUIET,
     "shared_buffers": "4GB",
     "work_mem": "256MB",
     "maintenance_work_mem": "512MB",
     "max_wal_size": "2GB",
     "wal_level": "minimal",
     "max_wal_senders": "0",
-    "autovacuum": "off",
     "jit": "off",
     "max_parallel_workers_per_gather": "0",
 }

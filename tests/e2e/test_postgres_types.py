@@ -17,7 +17,7 @@ def test_golden_types_are_the_servers_own():
 
     if postgres.installed().parts[-2] != "15":
         pytest.skip("the file was made by PostgreSQL 15; others number their types otherwise")
-    server = postgres.Postgres(postgres.NO_FSYNC).start()
+    server = postgres.Postgres(postgres.QUIET).start()
     try:
         made = io.StringIO()
         make_postgres_types.write(server, made)

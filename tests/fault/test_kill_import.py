@@ -24,7 +24,7 @@ sys.path[:0] = [str(HERE.parent / "importers"), str(HERE.parent / "parts")]
 from cutting_proxy import Proxy  # noqa: E402
 from importing import BINARY, Import, Imported, rows_of, wait_until  # noqa: E402
 import readers  # noqa: E402
-from postgres import NO_FSYNC, Postgres  # noqa: E402
+from postgres import QUIET, Postgres  # noqa: E402
 from siege import injections, new_random, note, rounds  # noqa: E402
 
 sys.path.insert(0, str(readers.folder()))
@@ -93,7 +93,7 @@ class Bank:
 
     def __init__(self, folder):
         self.folder = folder
-        self.server = Postgres({**NO_FSYNC, "autovacuum": "off"}).start()
+        self.server = Postgres(QUIET).start()
         self.writer = None
         self.completed = 0
         self.begun = []

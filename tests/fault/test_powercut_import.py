@@ -12,7 +12,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent / "importers"), str(HERE.parent / "parts")]
 
 from importing import BINARY, Import, Imported, wait_until  # noqa: E402
-from postgres import NO_FSYNC, Postgres  # noqa: E402
+from postgres import QUIET, Postgres  # noqa: E402
 from siege import cut_power, rounds  # noqa: E402
 
 SIZES = {"ext4": 64 << 20, "xfs": 320 << 20}
@@ -22,7 +22,7 @@ SLOWLY = "(SELECT true FROM pg_sleep(0.001 + id * 0))"
 
 @pytest.fixture(scope="module")
 def server():
-    made = Postgres(NO_FSYNC).start()
+    made = Postgres(QUIET).start()
     made.run("CREATE TABLE parts (id int, v text) PARTITION BY HASH (id);"
              + "".join(f"CREATE TABLE part{n} PARTITION OF parts FOR VALUES WITH (MODULUS {PARTS}, REMAINDER {n});" for n in range(PARTS))
              + f"INSERT INTO parts SELECT i, md5(i::text) FROM generate_series(0, {ROWS - 1}) i; ANALYZE parts")

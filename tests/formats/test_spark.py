@@ -25,7 +25,7 @@ import pytest
 
 import spark
 import tables
-from postgres import NO_FSYNC, Postgres
+from postgres import QUIET, Postgres
 from test_json_lines import typed_table
 from text_values import text
 
@@ -144,7 +144,7 @@ def test_types_that_it_refuses(session, write_table, kind):
 
 def test_an_import_that_it_reads(session, tmp_path):
     """--uuid string and --time string, which --explain shows, too."""
-    server = Postgres(NO_FSYNC).start()
+    server = Postgres(QUIET).start()
     try:
         server.run("CREATE TABLE t (n int, key uuid, keys uuid[], clock time); INSERT INTO t VALUES (1, '00112233-4455-6677-8899-aabbccddeeff', "
                    "ARRAY['ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid, NULL], '23:59:59.999999'), (2, NULL, NULL, NULL), (3, NULL, '{}', '24:00')")

@@ -22,7 +22,7 @@ import sys
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent / "parts"), str(HERE)]
 
-from postgres import NO_FSYNC, Postgres  # noqa: E402
+from postgres import QUIET, Postgres  # noqa: E402
 from postgres_values import CASES, SCHEMA  # noqa: E402
 
 SETTINGS = "SET timezone='UTC'; SET datestyle='ISO'; SET intervalstyle='iso_8601'; SET extra_float_digits=1; SET bytea_output='hex';"
@@ -161,7 +161,7 @@ def write(server, out):
 
 
 def main():
-    server = Postgres(NO_FSYNC).start()
+    server = Postgres(QUIET).start()
     try:
         write(server, sys.stdout)
     finally:

@@ -12,7 +12,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "parts")]
 
 from importing import BINARY as PENSTOCK, Import  # noqa: E402
-from postgres import NO_FSYNC, Postgres  # noqa: E402
+from postgres import QUIET, Postgres  # noqa: E402
 from probe import BINARY, Probe  # noqa: E402
 
 numbers = itertools.count(1)
@@ -25,7 +25,7 @@ def pytest_sessionstart():
 
 @pytest.fixture(scope="session")
 def server():
-    made = Postgres(NO_FSYNC).start()
+    made = Postgres(QUIET).start()
     yield made
     made.close()
 

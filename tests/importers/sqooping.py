@@ -3,7 +3,7 @@
 import subprocess
 
 from importing import BINARY
-from postgres import NO_FSYNC, Postgres
+from postgres import QUIET, Postgres
 
 PASSWORD = "pwd1234"
 PATIENCE = 120
@@ -11,7 +11,7 @@ PATIENCE = 120
 
 def begin_server():
     """With a database telemetry, and root, who has to say the password."""
-    made = Postgres({**NO_FSYNC, "password_encryption": "scram-sha-256"})
+    made = Postgres({**QUIET, "password_encryption": "scram-sha-256"})
     (made.data / "pg_hba.conf").write_text("host all postgres 127.0.0.1/32 trust\nhost all all 127.0.0.1/32 scram-sha-256\n")
     made.start()
     made.run(f"CREATE ROLE root SUPERUSER LOGIN PASSWORD '{PASSWORD}'")

@@ -26,7 +26,7 @@ def fill(database, strategy):
                      + "".join(f"create table t{part} partition of t for values from ({part * 10000}) to ({part * 10000 + 10000});"
                                for part in range(4)))
     else:
-        database.run(f"create table t(id bigint, code text, mark int, {key}) with (autovacuum_enabled = off)")
+        database.run(f"create table t(id bigint, code text, mark int, {key})")
     database.run(f"insert into t select g, md5(g::text), 0 from generate_series(1, {ROWS}) g;"
                  + ("analyze t;" if strategy in ("histogram", "pages") else "") + "create view v as select * from t")
 

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 from importing import Import, Imported, wait_until
-from postgres import NO_FSYNC, Postgres, Session
+from postgres import QUIET, Postgres, Session
 
 ROUNDS = int(os.environ.get("ROUNDS", "20"))
 WRITERS = 16
@@ -133,7 +133,7 @@ def test_a_query_and_a_view_are_waited_for_as_well(database, tmp_path):
 @pytest.fixture
 def preparing(database_of):
     """A server that takes prepared transactions."""
-    server = Postgres({**NO_FSYNC, "max_prepared_transactions": 4}).start()
+    server = Postgres({**QUIET, "max_prepared_transactions": 4}).start()
     yield database_of(server)
     server.close()
 

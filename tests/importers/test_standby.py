@@ -12,7 +12,7 @@ import time
 import pytest
 import readers
 from importing import Import, Imported, ending, rows_of, wait_until
-from postgres import NO_FSYNC, Postgres
+from postgres import QUIET, Postgres
 
 sys.path.insert(0, str(readers.folder()))
 
@@ -24,7 +24,7 @@ class Standby(Postgres):
     """Follows the primary that it was made from."""
 
     def __init__(self, primary, settings):
-        super().__init__({**NO_FSYNC, "hot_standby": "on", "wal_receiver_status_interval": "1s", **settings})
+        super().__init__({**QUIET, "hot_standby": "on", "wal_receiver_status_interval": "1s", **settings})
         shutil.rmtree(self.data)
         done = subprocess.run([*self._become(), str(self.programs / "pg_basebackup"), "-D", str(self.data), "-d", primary.conninfo(), "-R", "-X", "stream",
                                "-c", "fast", "--no-sync"], capture_output=True, text=True, cwd="/", env=self._environment())
@@ -38,7 +38,7 @@ class Standby(Postgres):
 
 @pytest.fixture(scope="module")
 def primary():
-    server = Postgres({**NO_FSYNC, "wal_level": "replica", "max_wal_senders": "5", "autovacuum": "off", "wal_keep_size": "256MB"}).start()
+    server = Postgres({**QUIET, "wal_level": "replica", "max_wal_senders": "5", "wal_keep_size": "256MB"}).start()
     server.run(f"""CREATE TABLE readings AS SELECT i AS id, 'row ' || i AS name FROM generate_series(1, {ROWS}) i;
         CREATE TABLE a AS SELECT 0::bigint AS n; CREATE TABLE b AS SELECT 0::bigint AS n; CREATE TABLE ticks (at timestamptz);
         CREATE TABLE filler AS SELECT i AS n FROM generate_series(1, 100000) i;

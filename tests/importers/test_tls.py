@@ -7,7 +7,7 @@ import shutil
 import pytest
 from certificates import Authority
 from importing import Import, Imported, wait_until
-from postgres import NO_FSYNC, Postgres
+from postgres import QUIET, Postgres
 
 SECRET = "geheim-1234"
 SLOWLY = "(SELECT true FROM pg_sleep(0.002 + id * 0))"
@@ -36,7 +36,7 @@ def others(tmp_path_factory):
 @pytest.fixture(scope="module")
 def server(ours):
     """Listens at 127.0.0.1, which its certificate names, and at 127.0.0.2, which it does not. `reader` may come by TLS and password only."""
-    made = Postgres({**NO_FSYNC, "ssl": "on", "ssl_cert_file": "server.crt", "ssl_key_file": "server.key", "ssl_ca_file": "ca.crt",
+    made = Postgres({**QUIET, "ssl": "on", "ssl_cert_file": "server.crt", "ssl_key_file": "server.key", "ssl_ca_file": "ca.crt",
                      "listen_addresses": "127.0.0.1,127.0.0.2", "password_encryption": "scram-sha-256"})
     for name in ("server.crt", "server.key", "ca.crt"):
         shutil.copy(ours.folder / name, made.data / name)

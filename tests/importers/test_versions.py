@@ -15,7 +15,7 @@ import pytest
 import readers
 import servers
 from importing import Import, Imported, rows_of
-from postgres import NO_FSYNC, Postgres
+from postgres import QUIET, Postgres
 
 sys.path.insert(0, str(readers.folder()))
 
@@ -101,7 +101,7 @@ def old_or_new(request):
             programs = stack.enter_context(servers.copy(request.param))
         else:
             pytest.skip("npm is not installed")
-        server = Postgres(NO_FSYNC, programs=programs)
+        server = Postgres(QUIET, programs=programs)
         stack.callback(server.close)
         server.start()
         server.version = request.param

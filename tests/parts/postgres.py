@@ -18,7 +18,8 @@ from ports import free_ports
 
 USER = "postgres"  # the superuser of each cluster, let in without a password
 START_PATIENCE = 60  # seconds
-NO_FSYNC = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}  # for benchmarks and tables of a moment
+# For benchmarks and tables of a moment: nothing is synced, and no statistics come while nobody asked for them.
+QUIET = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "autovacuum": "off"}
 
 
 def installed():
@@ -143,7 +144,7 @@ class Session:
 
 
 def main():
-    server = Postgres(NO_FSYNC).start()
+    server = Postgres(QUIET).start()
     try:
         print(server.conninfo(), flush=True)
         signal.pause()
