@@ -48,6 +48,7 @@ struct job_worker {
     pthread_t thread;
     bool running;
     bool ended; /* @holds job.lock */
+    void *target; /* job->target's, of this worker */
     struct database_connection *connection; /* @holds job.lock to set it: stop() looks at it */
 };
 
@@ -61,8 +62,11 @@ struct job_pace {
     bool complained; /* about not seeing the standbys */
 };
 
+struct target;
+
 struct job {
     const struct job_options *options;
+    const struct target *target; /* where rows go: target.h */
     struct database *database;
     struct database_connection *connection; /* describes and plans; NULL afterwards */
     struct database_connection server; /* what it said of the server: version, system, where, standby */

@@ -6,6 +6,7 @@
 
 #include "table/job_state.h"
 #include "table/manifest.h"
+#include "table/target.h"
 
 #define JOB_DESCRIBE_TRIES 3 /* while tables change under the eyes of it */
 
@@ -205,6 +206,7 @@ int job_open(struct job **ret_job, const struct job_options *options, bool only_
         return error_set(error, ERROR_RETRY, "import: out of memory");
     assert(options->plan.workers >= 1 && options->plan.workers <= JOB_WORKERS_MAX);
     job->options = options;
+    job->target = &target_files;
     pthread_mutex_init(&job->lock, NULL);
     pthread_cond_init(&job->changed, NULL);
     job_pace_open(job);

@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "table/job_state.h"
+#include "table/target.h"
 
 #define WORKER_PAUSE CLOCK_SECOND /* before it connects again; grows */
 #define WORKER_PAUSE_MOST (15 * CLOCK_SECOND)
@@ -91,26 +92,25 @@ static int worker_begin(struct job_worker *worker, bool *ret_alone, struct error
 /* ---- a split -------------------------------------------------------------------------------------------------------- */
 
 struct worker_split {
-    struct job *job;
+    const struct job_worker *worker;
     struct job_table *table;
-    struct attempt_file *file;
     uint64_t rows, bytes; /* of this try */
 };
 
 static int worker_take(void *context, struct column_batch *batch, struct error *error)
 {
     struct worker_split *at = context;
-
+    struct job *job = at->worker->job;
     const uint64_t bytes = column_batch_bytes(batch);
 
     at->rows += batch->rows;
     at->bytes += bytes;
     atomic_fetch_add_explicit(&at->table->rows, batch->rows, memory_order_relaxed);
     atomic_fetch_add_explicit(&at->table->bytes, bytes, memory_order_relaxed);
-    if (attempt_file_add(at->file, batch, error))
+    if (job->target->add(at->worker->target, batch, error))
         return -1;
     /* A row comes with its number of fields, a value with its length, of which the batch keeps a byte. */
-    job_pace_take(at->job, bytes + batch->rows * (2 + 3 * batch->fields_count));
+    job_pace_take(job, bytes + batch->rows * (2 + 3 * batch->fields_count));
     return 0;
 }
 
@@ -134,37 +134,25 @@ static int worker_keep(struct job_table *table, const struct split *split, const
     return 0;
 }
 
-/* One try. A table without rows has the file of its first split, which says what the columns are, unless
- * there are files already. */
+/* One try. */
 static int worker_read(
     struct job_worker *worker, struct job_table *table, const struct split *split, struct error *error)
 {
     struct job *job = worker->job;
-    const struct job_options *options = job->options;
     struct job_result *result = &table->results[split->number];
-    struct worker_split at = {.job = job, .table = table};
+    struct worker_split at = {.worker = worker, .table = table};
     const struct read_options how = job_pace_read(job);
     const struct table_sink_batch sink = {worker_take, &at};
-    char name[JOB_FILE_NAME_MAX];
     struct read_result read;
 
-    job_file_name(table, split, name);
-    if (attempt_file_open(&at.file, job->attempt, table->directory, name, table->table->fields,
-            table->table->columns_count, &table->file, error))
+    if (job->target->begin(worker->target, table, split, error))
         return -1;
-    int status = options->kind->read(worker->connection, table->table, split, &how, &sink, &read, error);
+    int status = job->options->kind->read(worker->connection, table->table, split, &how, &sink, &read, error);
     if (!status)
         status = worker_keep(table, split, &read, result, error);
     if (!status)
-        status = attempt_file_finish(at.file, &result->file_bytes, &result->file_crc32c, error);
-    result->file = !status && (result->rows > 0 || table->first + split->number == 0);
-    if (!status && !result->file) {
-        result->file_bytes = 0;
-        attempt_file_drop(&at.file);
-    }
-    attempt_file_close(&at.file);
-    if (!status && result->file)
-        status = attempt_sync(job->attempt, table->directory, error);
+        status = job->target->finish(worker->target, result, error);
+    job->target->end(worker->target);
     if (status) {
         atomic_fetch_sub_explicit(&table->rows, at.rows, memory_order_relaxed);
         atomic_fetch_sub_explicit(&table->bytes, at.bytes, memory_order_relaxed);
@@ -226,28 +214,39 @@ static bool worker_next(struct job *job, struct job_table **ret_table, const str
     return found;
 }
 
-void *job_worker_run(void *context)
+static void worker_run(struct job_worker *worker)
 {
-    struct job_worker *worker = context;
     struct job *job = worker->job;
     struct job_table *table;
     const struct split *split;
     struct error error;
-    bool alone;
 
-    if (worker_begin(worker, &alone, &error)) {
-        if (alone)
+    if (job->target->open(&worker->target, job, &error)) {
+        job_fail(job, &error);
+        return;
+    }
+    while (worker_next(job, &table, &split)) {
+        if (worker_split(worker, table, split, &error)) {
             job_fail(job, &error);
-        else
-            job_note(job, "%s: one connection less reads", error.text);
-    } else {
-        while (worker_next(job, &table, &split)) {
-            if (worker_split(worker, table, split, &error)) {
-                job_fail(job, &error);
-                break;
-            }
+            break;
         }
     }
+    job->target->close(worker->target);
+}
+
+void *job_worker_run(void *context)
+{
+    struct job_worker *worker = context;
+    struct job *job = worker->job;
+    struct error error;
+    bool alone;
+
+    if (worker_begin(worker, &alone, &error) == 0)
+        worker_run(worker);
+    else if (alone)
+        job_fail(job, &error);
+    else
+        job_note(job, "%s: one connection less reads", error.text);
     worker_disconnect(worker);
     pthread_mutex_lock(&job->lock);
     worker->ended = true;
