@@ -9,6 +9,7 @@
 #include "command/import_login.h"
 #include "command/import_options.h"
 #include "command/import_progress.h"
+#include "command/import_topic.h"
 #include "command/import_verify.h"
 #include "table/job.h"
 
@@ -90,6 +91,7 @@ static int import_work(const struct import_options *options, int argc, char **ar
 {
     struct import_teller teller;
     struct job_options job_options;
+    __attribute__((cleanup(import_topic_close))) struct import_topic topic = {.client = NULL};
     /* The last one: the others outlive it. */
     __attribute__((cleanup(job_close))) struct job *job = NULL;
 
@@ -98,6 +100,13 @@ static int import_work(const struct import_options *options, int argc, char **ar
     job_options.title = face->title;
     job_options.title_size = face->title_size;
     job_options.context = &teller;
+    if (options->topic) {
+        if (import_topic_open(&topic, options, error))
+            return -1;
+        if (*kafka_client_warning(topic.client))
+            import_progress_note(&teller, kafka_client_warning(topic.client));
+        job_options.topic = &topic.job;
+    }
     if (job_open(&job, &job_options, options->explain, error))
         return -1;
     if (options->explain)

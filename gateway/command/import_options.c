@@ -63,8 +63,8 @@ static int import_take_option(
 static void import_defaults(struct import_options *options)
 {
     *options = (struct import_options){
-        .format = FORMAT_PARQUET,
-        .codec = IMPORT_CODEC_UNSET,
+        .format = IMPORT_UNSET,
+        .codec = IMPORT_UNSET,
         .plan.workers = IMPORT_WORKERS,
         .snapshot.lock_wait = IMPORT_LOCK_WAIT,
         .keep_snapshot = JOB_KEEP_SNAPSHOT,
@@ -103,10 +103,11 @@ static int import_take_format(struct import_options *options, int argc, char **a
         [FORMAT_PARQUET] = TABLE_PARQUET,
         [FORMAT_TEXT] = TABLE_DELIMITED,
         [FORMAT_SQOOP] = TABLE_DELIMITED};
-    options->file.format = options->types.format = formats[options->format];
-    options->delimited = options->format == FORMAT_TEXT    ? import_text
-                         : options->format == FORMAT_SQOOP ? import_sqoop
-                                                           : import_csv;
+    const unsigned format = options->format == IMPORT_UNSET ? FORMAT_PARQUET : options->format;
+    options->file.format = options->types.format = formats[format];
+    options->delimited = format == FORMAT_TEXT    ? import_text
+                         : format == FORMAT_SQOOP ? import_sqoop
+                                                  : import_csv;
     return 0;
 }
 
@@ -145,6 +146,31 @@ static int import_check_increment(const struct import_options *options, struct e
     return 0;
 }
 
+/* Records of a topic are rows of JSON. */
+static int import_check_topic(struct import_options *options, struct error *error)
+{
+    const char *const prefix = "kafka:";
+
+    if (!options->to)
+        return !options->key.count && !options->properties.count && !options->property_files.count
+                   ? 0
+                   : error_set(error, ERROR_REJECT,
+                         "--key, --kafka-property and --kafka-property-file are for --to kafka:TOPIC");
+    if (strncmp(options->to, prefix, strlen(prefix)) != 0)
+        return error_set(error, ERROR_REJECT, "--to: \"%s\" is not kafka:TOPIC", options->to);
+    options->topic = options->to + strlen(prefix);
+    if (options->format != IMPORT_UNSET && options->format != FORMAT_JSONL)
+        return error_set(error, ERROR_REJECT, "--format: records of a topic are JSON, which jsonl is, too");
+    if (options->codec != IMPORT_UNSET || options->file.level)
+        return error_set(error, ERROR_REJECT,
+            "--compression is for files; that of records is --kafka-property compression.type=CODEC");
+    if (options->append)
+        return error_set(error, ERROR_REJECT,
+            "--append is for files: each import into a topic has a directory of its own for its manifest");
+    options->file.format = options->types.format = TABLE_JSON_LINES;
+    return 0;
+}
+
 static int import_check(struct import_options *options, struct error *error)
 {
     const bool delimited = options->file.format == TABLE_DELIMITED;
@@ -161,18 +187,21 @@ static int import_check(struct import_options *options, struct error *error)
             "what is to be imported? Name tables, or say --schema, --all-tables or --query");
     if (import_check_increment(options, error))
         return -1;
+    if (import_check_topic(options, error))
+        return -1;
     if (options->replace && options->append)
         return error_set(error, ERROR_REJECT, "--replace and --append exclude each other");
     if (!options->target && !options->explain)
-        return error_set(error, ERROR_REJECT, "--target: the directory that is to be made is missing");
+        return error_set(error, ERROR_REJECT, "--target: the directory that is to be made is missing%s",
+            options->to ? "; an import into a topic has its manifest there" : "");
     if (options->delimiters_given && !delimited)
         return error_set(error, ERROR_REJECT,
             "delimiters, --header and what NULL looks like are for --format csv, text and sqoop");
     if (options->password_given && (options->ask_password || options->login.password_file))
         return error_set(error, ERROR_REJECT,
             "the password comes from one place: --password-file, --ask-password or --password");
-    options->file.codec = options->codec == IMPORT_CODEC_UNSET ? import_default_codec(options->file.format)
-                                                               : (enum table_codec)options->codec;
+    options->file.codec = options->codec == IMPORT_UNSET ? import_default_codec(options->file.format)
+                                                         : (enum table_codec)options->codec;
     if (delimited)
         options->file.delimited = &options->delimited;
     return 0;
@@ -221,12 +250,16 @@ void import_options_free(struct import_options *options)
     free(options->tables.names);
     free(options->excluded.names);
     free(options->columns.names);
+    free(options->key.names);
+    free(options->properties.names);
+    free(options->property_files.names);
 }
 
 int import_options_help(struct bytes *text, struct error *error)
 {
     if (bytes_add_text(text,
-            "Usage: penstock import [OPTION]... --target DIRECTORY TABLE...\n\n"
+            "Usage: penstock import [OPTION]... --target DIRECTORY TABLE...\n"
+            "       penstock import [OPTION]... --to kafka:TOPIC --target DIRECTORY TABLE\n\n"
             "Reads tables of PostgreSQL and writes them as files into a new directory, which appears when all of it is there.\n"
             "TABLE: name or schema.name, in quotes where SQL wants them; \"schema.*\" and \"*\" are all tables.\n\n",
             error))

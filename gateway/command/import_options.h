@@ -10,7 +10,7 @@
 #include "table/job.h"
 #include "table/postgres/type.h"
 
-#define IMPORT_CODEC_UNSET UINT32_MAX
+#define IMPORT_UNSET UINT32_MAX
 #define IMPORT_NAMES_MAX 4096 /* of tables, columns, exclusions each */
 
 enum import_progress {
@@ -33,6 +33,10 @@ struct import_options {
     unsigned format, codec; /* numbers of their names among the choices; the codec's are enum table_codec's */
     struct import_list kept; /* texts that had to be made; these are owned, too */
     const char *query, *where, *target;
+    const char *to; /* kafka:TOPIC; NULL: files in the target */
+    const char *topic; /* of `to` */
+    struct import_list key; /* columns of records' keys */
+    struct import_list properties, property_files; /* NAME=VALUE and NAME=FILE, of librdkafka */
     struct increment_options increment;
     bool replace, append; /* not both */
     enum job_names names;

@@ -170,6 +170,8 @@ void import_progress_done(struct import_teller *teller, const struct job_summary
             (json_int_t)summary->bytes_read, "bytes_written", (json_int_t)summary->bytes_written, "rows_kept",
             (json_int_t)summary->rows_kept, "splits_kept", (json_int_t)summary->splits_kept, "seconds",
             seconds);
+        if (event && summary->topic)
+            json_object_set_new(event, "topic", json_string(summary->topic));
         if (event && summary->increment)
             json_object_set_new(event, "last_value",
                 *summary->increment->high ? json_string(summary->increment->high) : json_null());
@@ -177,9 +179,12 @@ void import_progress_done(struct import_teller *teller, const struct job_summary
         return;
     }
     import_say(stderr, target);
-    fprintf(stderr,
-        ": %" PRIu64 " rows of %" PRIu64 " tables in %" PRIu64 " files, %.1f MB in %.1f s (%.0f rows/s)\n",
-        summary->rows, summary->tables, summary->files, (double)summary->bytes_written / 1e6, seconds,
+    fprintf(stderr, ": %" PRIu64 " rows of %" PRIu64 " tables in ", summary->rows, summary->tables);
+    if (summary->topic)
+        fprintf(stderr, "topic %s", summary->topic);
+    else
+        fprintf(stderr, "%" PRIu64 " files", summary->files);
+    fprintf(stderr, ", %.1f MB in %.1f s (%.0f rows/s)\n", (double)summary->bytes_written / 1e6, seconds,
         (double)(summary->rows - summary->rows_kept) / seconds);
     if (summary->splits_kept)
         fprintf(stderr, "%" PRIu64 " splits with %" PRIu64 " rows of them were there before\n",

@@ -123,7 +123,10 @@ int import_verify(const struct import_options *options, struct error *error)
                                  "tables_compared", compared, "tables_differing", (json_int_t)differing));
     else {
         import_say(stdout, manifest->path);
-        printf(": %" PRIu64 " files are as they were written\n", files.files);
+        if (manifest->topic)
+            printf(": its rows went to topic %s, which is not read\n", manifest->topic);
+        else
+            printf(": %" PRIu64 " files are as they were written\n", files.files);
     }
     if (files.differing || differing)
         return error_set(error, ERROR_REJECT, "%s: %" PRIu64 " files and %" PRIu64 " tables differ",

@@ -341,3 +341,23 @@ const char *kafka_client_warning(const struct kafka_client *client)
 {
     return client->warning;
 }
+
+/* ---- names of topics -------------------------------------------------------------------------------------- */
+
+static bool is_topic_name(const char *name)
+{
+    size_t length = strlen(name);
+
+    if (length == 0 || length > KAFKA_TOPIC_NAME_MAX || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+        return false;
+    return strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") == length;
+}
+
+int kafka_topic_check(const char *name, struct error *error)
+{
+    if (is_topic_name(name))
+        return 0;
+    return error_set(error, ERROR_REJECT,
+        "kafka: not a topic's name; allowed: 1 to %d of the characters A-Z a-z 0-9 . _ -, not . or ..",
+        KAFKA_TOPIC_NAME_MAX);
+}

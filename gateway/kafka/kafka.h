@@ -2,8 +2,8 @@
  *
  * A client is the checked configuration (house defaults, the user's properties on top). A producer is one instance of librdkafka's
  * producer with its topics: sends messages, gives their reports back in batches. It decides nothing: what a report means
- * for the journal is outlet/'s business, only the meaning of librdkafka's error codes is known here. One thread, the outlet's,
- * uses a producer; librdkafka's own threads only log. Figures and errors were measured with librdkafka 2.0.2.
+ * for the journal or an import is their business, only the meaning of librdkafka's error codes is known here. One thread uses a
+ * producer, an outlet's or an import's worker's; several may share a client. librdkafka's own threads only log. Figures and errors were measured with librdkafka 2.0.2.
  */
 #ifndef PENSTOCK_KAFKA_KAFKA_H
 #define PENSTOCK_KAFKA_KAFKA_H
@@ -66,6 +66,8 @@ int kafka_producer_open(struct kafka_producer **ret_producer, const struct kafka
  * half a second (a name server that does not answer) a thread of its own ends the rest. */
 void kafka_producer_close(struct kafka_producer **producer);
 
+/* ERROR_REJECT: no topic's name. */
+int kafka_topic_check(const char *name, struct error *error);
 /* The handle of a topic; made once, kept. ERROR_REJECT: no topic's name. */
 int kafka_producer_topic(
     struct kafka_producer *producer, const char *name, struct kafka_topic **ret_topic, struct error *error);
@@ -124,6 +126,8 @@ struct kafka_report {
     enum kafka_outcome outcome;
     uint64_t tag; /* of the message */
     const char *topic; /* its name */
+    int32_t partition; /* of a message that was delivered, */
+    int64_t offset; /* and its place there; negative: the broker did not say */
     const char *reason; /* librdkafka's or the broker's words; "" when delivered */
 };
 

@@ -161,28 +161,10 @@ void kafka_producer_close(struct kafka_producer **producer)
 
 /* ---- topics ------------------------------------------------------------------------------------------------ */
 
-static bool is_topic_name(const char *name)
-{
-    size_t length = strlen(name);
-
-    if (length == 0 || length > KAFKA_TOPIC_NAME_MAX || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
-        return false;
-    return strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") == length;
-}
-
-static int check_topic_name(const char *name, struct error *error)
-{
-    if (is_topic_name(name))
-        return 0;
-    return error_set(error, ERROR_REJECT,
-        "kafka: not a topic's name; allowed: 1 to %d of the characters A-Z a-z 0-9 . _ -, not . or ..",
-        KAFKA_TOPIC_NAME_MAX);
-}
-
 int kafka_producer_topic(
     struct kafka_producer *producer, const char *name, struct kafka_topic **ret_topic, struct error *error)
 {
-    if (check_topic_name(name, error) != 0)
+    if (kafka_topic_check(name, error) != 0)
         return -1;
     for (struct kafka_topic *topic = producer->topics; topic; topic = topic->next) {
         if (strcmp(topic->name, name) == 0) {
@@ -215,7 +197,7 @@ int kafka_producer_create_topic(struct kafka_producer *producer, const char *nam
 {
     char reason[256];
 
-    if (check_topic_name(name, error) != 0)
+    if (kafka_topic_check(name, error) != 0)
         return -1;
     assert(partitions >= 1 && partitions <= INT32_MAX && replication <= INT16_MAX);
     /* One request per topic: a request that fails as a whole does not say for which topics. */
@@ -363,6 +345,8 @@ static size_t give_reports(
             .outcome = report_outcome(message->err),
             .tag = (uint64_t)(uintptr_t)message->_private,
             .topic = rd_kafka_topic_name(message->rkt),
+            .partition = message->partition,
+            .offset = message->offset,
             .reason = "",
         };
         partition_reported(rd_kafka_topic_opaque(message->rkt), message->partition, told.tag,

@@ -279,6 +279,7 @@ struct job_summary job_summary(const struct job *job)
 {
     struct job_summary sum = {.tables = job->list->count,
         .elapsed = job->ended - job->began,
+        .topic = job->options->topic ? job->options->topic->name : NULL,
         .increment = job->options->increment.mode ? &job->increment : NULL};
 
     for (size_t i = 0; i < job->list->count; i++) {

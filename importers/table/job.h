@@ -13,6 +13,7 @@
 #include <stdatomic.h>
 
 #include "base/clock.h"
+#include "kafka/kafka.h"
 #include "lake/format/table_file.h"
 #include "table/attempt.h"
 #include "table/database.h"
@@ -45,6 +46,15 @@ struct job_progress {
     size_t splits, splits_begun, splits_done;
 };
 
+/* A topic that gets a record for each row, instead of a file for each split: the row as a JSON object, a key, and the header `penstock-import`: IMPORT/SPLIT/ROW, the import's
+ * id, the split's number and the row's number in it, from 1. A split that is read again is sent again as a whole. */
+struct job_topic {
+    const struct kafka_client *client;
+    const char *name;
+    const char *const *key; /* columns that make the key */
+    size_t key_count; /* 0: the primary key's; without one records have no key */
+};
+
 struct job_options {
     const struct database_kind *kind;
     struct database_login login;
@@ -58,7 +68,8 @@ struct job_options {
     unsigned
         max_lag; /* seconds that a standby may be behind: nobody reads while it is more; 0: not looked at */
     unsigned max_snapshot_age; /* seconds: the import ends when its snapshot gets older; 0: never */
-    const char *target;
+    const struct job_topic *topic; /* of one table; NULL: rows go into files. file: TABLE_JSON_LINES */
+    const char *target; /* a topic's import has its manifest there */
     enum attempt_how how; /* with a directory that is there, once all is read; ATTEMPT_APPEND: of one table */
     enum job_names names;
     enum job_resume resume;
@@ -104,6 +115,7 @@ struct job_summary {
     uint64_t rows_kept, splits_kept; /* of them, what an earlier import had done */
     uint64_t nulled, rounded, bounds; /* values that an option changed */
     int64_t elapsed;
+    const char *topic; /* NULL: there are files */
     const struct increment *increment; /* the job's; NULL: all was read */
 };
 struct job_summary job_summary(const struct job *job);

@@ -2,7 +2,7 @@
 #include <inttypes.h>
 
 #include "base/shown.h"
-#include "table/job_internal.h"
+#include "table/target.h"
 
 #define EXPLAIN_SPLITS 8 /* whose statements are shown; others are alike */
 #define EXPLAIN_STATEMENT_MAX ((size_t)20 << 20)
@@ -80,6 +80,23 @@ static int explain_table(
     return 0;
 }
 
+static int explain_topic(const struct job *job, struct bytes *text, struct error *error)
+{
+    const struct job_topic *topic = job->options->topic;
+    const struct table *table = job->list->tables[0];
+    size_t key[TARGET_KEY_MAX];
+    const size_t count = target_topic_key(topic, table, key);
+
+    if (bytes_print(text, error, "a record of topic %s for each row, %s", topic->name,
+            count ? "key:" : "without a key"))
+        return -1;
+    for (size_t i = 0; i < count; i++) {
+        if (bytes_add_text(text, " ", error) || shown_add(text, table->columns[key[i]].name, error))
+            return -1;
+    }
+    return bytes_add_text(text, "\n", error);
+}
+
 int job_explain(struct job *job, struct bytes *text, struct error *error)
 {
     if (shown_add(text, job->server.where, error) ||
@@ -88,6 +105,8 @@ int job_explain(struct job *job, struct bytes *text, struct error *error)
             job->options->snapshot.not_consistent
                 ? "no snapshot: each statement sees the moment it begins"
                 : "one snapshot for all tables, held with ACCESS SHARE locks while it is read"))
+        return -1;
+    if (job->options->topic && explain_topic(job, text, error))
         return -1;
     for (size_t i = 0; i < job->list->count; i++) {
         if (explain_table(job, &job->tables[i], text, error))

@@ -3,6 +3,7 @@
 #define PENSTOCK_TABLE_JOB_INTERNAL_H
 
 #include <pthread.h>
+#include <stdlib.h>
 
 #include "table/attempt.h"
 #include "table/job.h"
@@ -13,16 +14,27 @@
 
 #define JOB_SNAPSHOTS_MAX 16 /* of an import that has gone on in new ones */
 
+#define JOB_ID_MAX 24
+
+/* Where the records of a split lie in a partition, those of others between them. */
+struct job_range {
+    int32_t partition;
+    int64_t first, last; /* offsets; negative: not known */
+    uint64_t records;
+};
+
 /* A split that is done. */
 struct job_result {
-    bool done; /* its file is durable, and so is its line in the log */
+    bool done; /* its rows are where they belong (target.h), and its line is in the log */
     bool kept; /* by an earlier import */
     unsigned snapshot; /* of job->snapshots */
     uint64_t rows, bytes; /* bytes: as they came */
     uint64_t checksum; /* checksum.h: of the rows as they came */
     bool file; /* false: none, because there are no rows */
-    uint64_t file_bytes;
+    uint64_t file_bytes; /* of a topic's records: keys and values */
     uint32_t file_crc32c;
+    struct job_range *ranges; /* owned; of a topic, sorted by partition */
+    size_t ranges_count;
     bool key_known;
     int64_t key_least, key_greatest;
     struct read_column *columns; /* owned */
@@ -78,6 +90,7 @@ struct job {
     size_t snapshots_count;
     bool resumed; /* the attempt is another import's */
     bool mixed; /* ... which goes on in a new snapshot */
+    char id[JOB_ID_MAX]; /* the import's own, whoever goes on with it */
     struct increment increment; /* of an incremental import: what is read */
     struct job_state *state; /* job_state.c */
     struct job_table *tables;
@@ -99,6 +112,12 @@ struct job {
     struct error error; /* the first one */
     char note[2 * ERROR_TEXT_SIZE];
 };
+
+static inline void job_result_free(struct job_result *result)
+{
+    free(result->columns);
+    free(result->ranges);
+}
 
 /* ---- job_worker.c ------------------------------------------------------------------------------------------------- */
 

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "table/job_state.h"
 #include "table/manifest.h"
@@ -40,7 +41,7 @@ static void job_free_tables(struct job *job)
     for (size_t i = 0; i < job->tables_count; i++) {
         struct job_table *table = &job->tables[i];
         for (size_t k = 0; table->results && k < table->plan->count; k++)
-            free(table->results[k].columns);
+            job_result_free(&table->results[k]);
         free(table->results);
         free(table->plain);
         plan_free(&table->plan);
@@ -143,6 +144,8 @@ static int job_narrow(struct job *job, struct error *error)
     if (job->list->count != 1 && (options->increment.mode || options->how == ATTEMPT_APPEND))
         return error_set(error, ERROR_REJECT, "%s: one table at a time, and %zu are selected",
             options->increment.mode ? "--incremental" : "--append", job->list->count);
+    if (job->target->check(job, error))
+        return -1;
     if (!options->increment.mode)
         return 0;
     if (job->resumed) {
@@ -198,6 +201,17 @@ static int job_find_keeper(struct job *job, struct error *error)
     return keeper_start(&job->keeper, job->options, error);
 }
 
+/* One that goes on with an import has its id from the log. */
+static int job_make_id(struct job *job, struct error *error)
+{
+    uint64_t number;
+
+    if (getrandom(&number, sizeof number, 0) != sizeof number)
+        return error_set_errno(error, ERROR_FATAL, "random number");
+    snprintf(job->id, sizeof job->id, "%016llx", (unsigned long long)number);
+    return 0;
+}
+
 int job_open(struct job **ret_job, const struct job_options *options, bool only_plan, struct error *error)
 {
     __attribute__((cleanup(job_close))) struct job *job = calloc(1, sizeof(*job));
@@ -206,13 +220,13 @@ int job_open(struct job **ret_job, const struct job_options *options, bool only_
         return error_set(error, ERROR_RETRY, "import: out of memory");
     assert(options->plan.workers >= 1 && options->plan.workers <= JOB_WORKERS_MAX);
     job->options = options;
-    job->target = &target_files;
+    job->target = options->topic ? &target_topic : &target_files;
     pthread_mutex_init(&job->lock, NULL);
     pthread_cond_init(&job->changed, NULL);
     job_pace_open(job);
     job->began = clock_monotonic(options->clock);
     job->began_wall = clock_wall(options->clock);
-    if ((!only_plan && job_find_keeper(job, error)) || job_login(job, error) ||
+    if (job_make_id(job, error) || (!only_plan && job_find_keeper(job, error)) || job_login(job, error) ||
         job_prepare(job, only_plan, error))
         return -1;
     if (!only_plan)

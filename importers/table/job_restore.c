@@ -249,6 +249,23 @@ static bool restore_columns(const struct job_table *table, const json_t *said, s
     return good;
 }
 
+/* A log of files has none. */
+static bool restore_ranges(const json_t *said, struct job_result *result)
+{
+    const size_t count = json_array_size(said);
+
+    result->ranges = calloc(count + 1, sizeof(*result->ranges));
+    bool good = result->ranges != NULL;
+    for (size_t i = 0; good && i < count; i++) {
+        json_int_t partition, first, last, records;
+        good = json_unpack(json_array_get(said, i), "[I, I, I, I]", &partition, &first, &last, &records) == 0;
+        if (good)
+            result->ranges[result->ranges_count++] = (struct job_range){
+                .partition = (int32_t)partition, .first = first, .last = last, .records = (uint64_t)records};
+    }
+    return good;
+}
+
 static bool restore_result(const struct job_table *table, json_t *said, struct job_result *result)
 {
     json_int_t rows, bytes, file_bytes, crc, least, greatest, tries, snapshot;
@@ -273,7 +290,7 @@ static bool restore_result(const struct job_table *table, json_t *said, struct j
         .key_least = least,
         .key_greatest = greatest,
         .tries = (unsigned)tries};
-    return restore_columns(table, columns, result);
+    return restore_columns(table, columns, result) && restore_ranges(json_object_get(said, "ranges"), result);
 }
 
 /* A line that is not good, or whose file is not there, is a split that is read again. */
@@ -293,7 +310,7 @@ static void restore_done(struct job *job, json_t *said)
     job_file_name(table, split, name);
     if (!restore_is_sound(job, table, split, begun) || !restore_result(table, said, &result) ||
         (result.file && !attempt_has(job->attempt, table->directory, name, result.file_bytes))) {
-        free(result.columns);
+        job_result_free(&result);
         return;
     }
     table->results[number] = result;
@@ -331,8 +348,11 @@ int job_state_increment(const struct job_state *state, struct increment *ret_inc
 int job_state_restore(struct job *job, struct error *error)
 {
     const json_t *tables = json_object_get(job->state->begun, "tables");
+    const char *id = json_string_value(json_object_get(job->state->begun, "id"));
     const size_t count = json_array_size(tables);
 
+    if (id)
+        snprintf(job->id, sizeof job->id, "%s", id);
     if (count == 0 || job_make_tables(job, count, error))
         return count ? -1 : error_set(error, ERROR_REJECT, "the log of the import is damaged");
     for (size_t i = 0; i < count; i++) {

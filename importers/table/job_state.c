@@ -50,6 +50,11 @@ json_t *job_state_options(const struct job_options *options)
         (int)types->time, "json-type", types->json_type, "bytea-hex", types->bytea_hex, "delimiters",
         state_delimited(file->delimited), "split-by", options->plan.column, "not-consistent",
         options->snapshot.not_consistent, "names", (int)options->names);
+    const struct job_topic *topic = options->topic;
+    if (made && topic)
+        json_object_set_new(made, "topic",
+            json_pack("[s, s, o]", topic->name, kafka_client_servers(topic->client),
+                state_names(topic->key, topic->key_count)));
     const struct increment_options *increment = &options->increment;
     if (made && options->how == ATTEMPT_APPEND)
         json_object_set_new(made, "append", json_true());
@@ -116,10 +121,10 @@ static json_t *state_begun(const struct job *job)
 
     for (size_t i = 0; i < job->list->count; i++)
         json_array_append_new(tables, state_table(&job->tables[i]));
-    json_t *made =
-        json_pack("{s:i, s:s, s:o, s:o, s:o, s:o}", "import", STATE_VERSION, "penstock", PENSTOCK_VERSION,
-            "options", job_state_options(job->options), "where", job_state_text(job->server.where), "system",
-            json_sprintf("%llx", (unsigned long long)job->server.system), "tables", tables);
+    json_t *made = json_pack("{s:i, s:s, s:s, s:o, s:o, s:o, s:o}", "import", STATE_VERSION, "penstock",
+        PENSTOCK_VERSION, "id", job->id, "options", job_state_options(job->options), "where",
+        job_state_text(job->server.where), "system",
+        json_sprintf("%llx", (unsigned long long)job->server.system), "tables", tables);
     if (made && job->options->increment.mode &&
         json_object_set_new(made, "increment", state_increment(&job->increment)) != 0) {
         json_decref(made);
@@ -146,12 +151,19 @@ static json_t *state_result(const struct job *job, const struct job_table *table
             columns, json_pack("[I, I, I, I]", (json_int_t)result->columns[i].nulls,
                          (json_int_t)result->columns[i].nulled, (json_int_t)result->columns[i].rounded,
                          (json_int_t)result->columns[i].bounds));
-    return json_pack("{s:i, s:i, s:I, s:I, s:o, s:b, s:I, s:I, s:b, s:I, s:I, s:i, s:o}", "table",
+    json_t *ranges = json_array();
+    for (size_t i = 0; i < result->ranges_count; i++) {
+        const struct job_range *range = &result->ranges[i];
+        json_array_append_new(ranges, json_pack("[i, I, I, I]", range->partition, (json_int_t)range->first,
+                                          (json_int_t)range->last, (json_int_t)range->records));
+    }
+    return json_pack("{s:i, s:i, s:I, s:I, s:o, s:b, s:I, s:I, s:b, s:I, s:I, s:i, s:o, s:o}", "table",
         (int)(table - job->tables), "split", (int)split->number, "rows", (json_int_t)result->rows, "bytes",
         (json_int_t)result->bytes, "checksum", json_sprintf("%llx", (unsigned long long)result->checksum),
         "file", result->file, "file_bytes", (json_int_t)result->file_bytes, "crc32c",
         (json_int_t)result->file_crc32c, "key", result->key_known, "key_min", (json_int_t)result->key_least,
-        "key_max", (json_int_t)result->key_greatest, "tries", (int)result->tries, "columns", columns);
+        "key_max", (json_int_t)result->key_greatest, "tries", (int)result->tries, "columns", columns,
+        "ranges", ranges);
 }
 
 /* Takes the reference. */

@@ -9,6 +9,7 @@
 #include "table/job_internal.h"
 #include "table/manifest.h"
 #include "table/postgres/type.h"
+#include "table/target.h"
 
 static json_t *manifest_time(int64_t time)
 {
@@ -65,7 +66,25 @@ static json_t *manifest_split(const struct job_table *table, const struct split 
     return made;
 }
 
-static json_t *manifest_file(const struct job_table *table, const struct split *split)
+/* What the broker has not said is left out. */
+static json_t *manifest_ranges(const struct job_result *result)
+{
+    json_t *made = json_array();
+
+    for (size_t i = 0; i < result->ranges_count; i++) {
+        const struct job_range *range = &result->ranges[i];
+        json_t *one =
+            json_pack("{s:i, s:I}", "partition", range->partition, "records", (json_int_t)range->records);
+        if (range->first >= 0) {
+            json_object_set_new(one, "first_offset", json_integer(range->first));
+            json_object_set_new(one, "last_offset", json_integer(range->last));
+        }
+        json_array_append_new(made, one);
+    }
+    return made;
+}
+
+static json_t *manifest_file(const struct job_table *table, const struct split *split, bool topic)
 {
     const struct job_result *result = &table->results[split->number];
     char name[JOB_FILE_NAME_MAX], crc[16];
@@ -80,6 +99,8 @@ static json_t *manifest_file(const struct job_table *table, const struct split *
         (json_int_t)result->file_bytes, "crc32c", crc, "checksum", manifest_checksum(result->checksum),
         "nulls", nulls, "split", manifest_split(table, split), "tries", (int)result->tries);
     json_object_set_new(made, "snapshot", json_integer(result->snapshot));
+    if (topic)
+        json_object_set_new(made, "partitions", manifest_ranges(result));
     if (result->key_known && result->rows) {
         json_object_set_new(made, "key_min", manifest_key(result->key_least));
         json_object_set_new(made, "key_max", manifest_key(result->key_greatest));
@@ -118,7 +139,7 @@ static json_t *manifest_column(const struct job_table *table, size_t at)
     return made;
 }
 
-static json_t *manifest_table(const struct job_table *table)
+static json_t *manifest_table(const struct job_table *table, bool topic)
 {
     static const char *const kinds[] = {[TABLE_PLAIN] = "table",
         [TABLE_PARTITIONED] = "partitioned table",
@@ -132,7 +153,7 @@ static json_t *manifest_table(const struct job_table *table)
     for (size_t i = 0; i < table->table->columns_count; i++)
         json_array_append_new(columns, manifest_column(table, i));
     for (size_t i = 0; i < table->plan->count; i++) {
-        json_array_append_new(files, manifest_file(table, &table->plan->splits[i]));
+        json_array_append_new(files, manifest_file(table, &table->plan->splits[i], topic));
         rows += table->results[i].rows;
         bytes += table->results[i].file_bytes;
         checksum += table->results[i].checksum;
@@ -207,17 +228,34 @@ static json_t *manifest_increment(const struct job *job)
         (int)job->options->increment.lag);
 }
 
+/* Where the rows are, if not in files. */
+static json_t *manifest_topic(const struct job *job)
+{
+    const struct job_topic *topic = job->options->topic;
+    const struct table *table = job->list->tables[0];
+    size_t columns[TARGET_KEY_MAX];
+    const size_t count = target_topic_key(topic, table, columns);
+    json_t *key = json_array();
+
+    for (size_t i = 0; i < count; i++)
+        json_array_append_new(key, json_string(table->columns[columns[i]].name));
+    return json_pack("{s:s, s:s, s:s, s:o}", "name", topic->name, "servers",
+        kafka_client_servers(topic->client), "import", job->id, "key", key);
+}
+
 int job_manifest(const struct job *job, struct bytes *text, struct error *error)
 {
     json_t *tables = json_array();
 
     for (size_t i = 0; i < job->list->count; i++)
-        json_array_append_new(tables, manifest_table(&job->tables[i]));
+        json_array_append_new(tables, manifest_table(&job->tables[i], job->options->topic != NULL));
     json_t *made = json_pack("{s:i, s:s, s:s, s:o, s:f, s:o, s:o, s:o, s:s, s:o}", "manifest",
         MANIFEST_VERSION, "penstock", PENSTOCK_VERSION, "options", job->options->tool, "began",
         manifest_time(job->began_wall), "seconds", (double)(job->ended - job->began) / (double)CLOCK_SECOND,
         "database", manifest_database(job), "snapshot", manifest_snapshot(job), "selection",
         manifest_selection(job), "checksums", CHECKSUM_METHOD, "tables", tables);
+    if (job->options->topic)
+        json_object_set_new(made, "topic", manifest_topic(job));
     if (job->options->increment.mode)
         json_object_set_new(made, "incremental", manifest_increment(job));
     char *dumped = made ? json_dumps(made, JSON_INDENT(1) | JSON_PRESERVE_ORDER) : NULL;

@@ -45,6 +45,7 @@ struct manifest {
     const char **columns; /* that were asked for */
     size_t columns_count; /* 0: all there were */
     bool arrays_as_text;
+    const char *topic; /* that the rows went to; NULL: into files */
     /* Of an incremental import: its own last value, "" for none, and the next one's; else NULL. */
     const char *check_column, *begun_value, *last_value;
     struct manifest_table *tables;

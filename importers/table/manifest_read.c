@@ -235,6 +235,7 @@ static int manifest_read_all(struct manifest *manifest, struct error *error)
     if (strcmp(checksums, CHECKSUM_METHOD) != 0)
         return error_set(error, ERROR_REJECT, "%s: checksums \"%s\", this program knows \"%s\"",
             manifest->path, checksums, CHECKSUM_METHOD);
+    manifest->topic = json_string_value(json_object_get(json_object_get(manifest->json, "topic"), "name"));
     if (manifest_read_selection(manifest, selection, error) || manifest_read_tables(manifest, tables, error))
         return -1;
     return manifest->query && manifest->tables_count != 1

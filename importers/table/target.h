@@ -9,6 +9,9 @@
 #include "table/job_internal.h"
 
 struct target {
+    /* May the job's tables go there? They are described, nothing is taken yet. ERROR_REJECT. @thread main */
+    int (*check)(const struct job *job, struct error *error);
+    /* ERROR_RETRY: no memory. */
     int (*open)(void **ret_state, struct job *job, struct error *error);
     /* After a failure nothing is begun. */
     int (*begin)(void *state, struct job_table *table, const struct split *split, struct error *error);
@@ -23,5 +26,14 @@ struct target {
 
 /* A file of the attempt for each split. One without rows has none, unless it is the first of its table, which says what the columns are, and there are none yet. */
 extern const struct target target_files;
+
+/* Records of the topic that the options name, sent by a producer of the worker's own: what it holds is bounded by queue.buffering.max.kbytes; while that is full, or the
+ * brokers are away, nothing more is read. Finished means confirmed by the brokers. What was sent of a split that was not finished stays in the topic. */
+extern const struct target target_topic;
+
+#define TARGET_KEY_MAX 32 /* of PostgreSQL's: INDEX_MAX_KEYS */
+/* Which columns of the table make the key, and how many. A primary key of which not all columns are read is none. */
+size_t target_topic_key(
+    const struct job_topic *topic, const struct table *table, size_t key[static TARGET_KEY_MAX]);
 
 #endif

@@ -10,6 +10,13 @@ struct files {
     struct attempt_file *file;
 };
 
+static int files_check(const struct job *job, struct error *error)
+{
+    (void)job;
+    (void)error;
+    return 0;
+}
+
 static int files_open(void **ret_state, struct job *job, struct error *error)
 {
     struct files *files = calloc(1, sizeof(*files));
@@ -61,4 +68,5 @@ static void files_end(void *state)
     attempt_file_close(&files->file);
 }
 
-const struct target target_files = {files_open, files_begin, files_add, files_finish, files_end, free};
+const struct target target_files = {
+    files_check, files_open, files_begin, files_add, files_finish, files_end, free};

@@ -1,0 +1,78 @@
+/* import_options: the options of an import into a topic */
+#include <criterion/criterion.h>
+#include <string.h>
+
+#include "command/import_options.h"
+
+#define WORDS_MAX 32
+
+static struct import_options options;
+static struct error error;
+
+static void forget(void)
+{
+    import_options_free(&options);
+    memset(&options, 0, sizeof options);
+}
+
+TestSuite(import_topic, .fini = forget);
+
+static int parse(const char *const *line)
+{
+    static char command[] = "import";
+    char *words[WORDS_MAX + 1] = {command};
+    int count = 1;
+
+    for (; line[count - 1]; count++) {
+        cr_assert_lt(count, WORDS_MAX);
+        words[count] = (char *)(uintptr_t)line[count - 1];
+    }
+    forget();
+    return import_options_parse(&options, count, words, &error);
+}
+
+#define TAKEN(...) cr_assert_eq(parse((const char *const[]){__VA_ARGS__, NULL}), 0, "%s", error.text)
+
+#define REFUSED(why, ...)                                                                     \
+    do {                                                                                      \
+        cr_assert_eq(parse((const char *const[]){__VA_ARGS__, NULL}), -1);                    \
+        cr_assert_eq(error.kind, ERROR_REJECT);                                               \
+        cr_assert_not_null(strstr(error.text, why), "\"%s\" is not in: %s", why, error.text); \
+    } while (0)
+
+#define TO "--to", "kafka:rows", "--target", "x", "t"
+
+Test(import_topic, belongs_together)
+{
+    TAKEN(TO, "--key", "a,b", "--kafka-property", "bootstrap.servers=k:9092", "--kafka-property=linger.ms=5",
+        "--kafka-property-file", "sasl.password=f");
+    cr_assert_str_eq(options.topic, "rows");
+    cr_assert_eq(options.key.count, 2);
+    cr_assert_str_eq(options.key.names[1], "b");
+    cr_assert_eq(options.properties.count, 2);
+    cr_assert_str_eq(options.properties.names[1], "linger.ms=5");
+    cr_assert_eq(options.property_files.count, 1);
+    TAKEN("--target", "x", "t");
+    cr_assert_null(options.topic);
+    REFUSED("is not kafka:TOPIC", "--to", "rows", "--target", "x", "t");
+    REFUSED("has its manifest there", "--to", "kafka:rows", "t");
+    REFUSED("are for --to kafka:TOPIC", "--target", "x", "t", "--key", "a");
+    REFUSED("are for --to kafka:TOPIC", "--target", "x", "t", "--kafka-property", "a=b");
+    REFUSED("are for --to kafka:TOPIC", "--target", "x", "t", "--kafka-property-file", "a=b");
+}
+
+Test(import_topic, records_are_json)
+{
+    TAKEN(TO);
+    cr_assert_eq(options.file.format, TABLE_JSON_LINES);
+    cr_assert_eq(options.types.format, TABLE_JSON_LINES);
+    cr_assert_eq(options.file.codec, TABLE_CODEC_NONE);
+    TAKEN(TO, "--format", "jsonl");
+    REFUSED("records of a topic are JSON", TO, "--format", "parquet");
+    REFUSED("records of a topic are JSON", TO, "--format=csv", "--header");
+    REFUSED("are for --format csv", TO, "--header");
+    REFUSED("compression.type=CODEC", TO, "--compression", "none");
+    REFUSED("compression.type=CODEC", TO, "--level", "3");
+    REFUSED("--append is for files", TO, "--append");
+    TAKEN(TO, "--replace", "--resume");
+}
