@@ -1,0 +1,41 @@
+/* ddl: the statements by which Hive, and Spark with Hive's tables, know files of tables (lake/format/table_file.h): CREATE TABLE and LOAD DATA.
+ *
+ * Every statement ends in a semicolon and a line break, and is what beeline and spark-sql take from a file. Names stand in backticks, texts in
+ * Hive's quotes, delimiters as octal numbers. Text follows Sqoop's mapping of types, but where that loses digits: numeric(p,s) is DECIMAL(p,s). Avro
+ * has its schema beside the columns, since Hive looks for fields by their exact names; it reads times of microseconds as what they are, numbers. Pure.
+ * @thread any
+ */
+#ifndef PENSTOCK_LAKE_DDL_H
+#define PENSTOCK_LAKE_DDL_H
+
+#include "lake/format/table_file.h"
+
+struct ddl_column {
+    struct column_field
+        field; /* of text also COLUMN_NUMBER has precision and scale, where they are declared */
+    const char *type; /* Hive's own words instead of what the field becomes; NULL: none */
+};
+
+struct ddl_table {
+    const char *database; /* NULL: the one that is in use */
+    const char *name;
+    const char *record; /* what the rows are called in the files (table_file_options.name): of Avro */
+    const struct ddl_column *columns;
+    size_t columns_count;
+    enum table_format format; /* not TABLE_JSON_LINES: Hive has no reader of its own for it before 4.0 */
+    const struct delimited_options *delimited; /* TABLE_DELIMITED only */
+    const char *partition_key,
+        *partition_value; /* a column of strings that the files do not have; NULL: none */
+    const char *location; /* the table is an external one, there; NULL: it is Hive's own */
+    bool must_be_new; /* one that is there is an error */
+};
+
+/* ERROR_REJECT: Hive cannot have such a table; the text says why. */
+int ddl_hive_create(const struct ddl_table *table, struct bytes *text, struct error *error);
+
+/* Copies the files of a directory of the machine that runs the statement into the table, or into its partition. overwrite: instead of what is there. ERROR_REJECT: Hive would take
+ * the path for a pattern. */
+int ddl_hive_load(const struct ddl_table *table, const char *directory, bool overwrite, struct bytes *text,
+    struct error *error);
+
+#endif
