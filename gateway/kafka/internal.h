@@ -71,10 +71,12 @@ struct statistics_pointers {
 struct kafka_producer {
     const struct kafka_client *client;
     rd_kafka_t *handle;
-    rd_kafka_queue_t *queue;
+    rd_kafka_queue_t *events; /* log lines, answers about topics */
     struct kafka_topic *topics;
     struct creation *creations;
-    rd_kafka_event_t *reports; /* a batch of reports of which not all were given out yet */
+    kafka_report_fn *report; /* of the poll that is under way */
+    void *report_context;
+    size_t taken; /* by it */
     bool gated; /* its topics are: not a probe's, of whose messages each stands for itself */
     bool is_broken;
     char broken[ERROR_TEXT_SIZE];

@@ -133,10 +133,10 @@ struct kafka_report {
 
 typedef void kafka_report_fn(void *context, const struct kafka_report *report);
 
-/* Takes what has come, waiting at most `timeout` microseconds for the first of it; at most `most` reports. Returns how many
- * things were taken (0: nothing was there). */
+/* Takes what has come, waiting at most `timeout` microseconds for the first of it. Returns how many things were taken (0: nothing
+ * was there). `report` must not close the producer. */
 size_t kafka_producer_poll(
-    struct kafka_producer *producer, int64_t timeout, size_t most, kafka_report_fn *report, void *context);
+    struct kafka_producer *producer, int64_t timeout, kafka_report_fn *report, void *context);
 
 /* Why the producer can do no more; NULL while it works. Valid until it is closed. */
 const char *kafka_producer_broken(const struct kafka_producer *producer);

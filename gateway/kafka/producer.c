@@ -1,7 +1,9 @@
 /* producer: one instance of librdkafka's producer; see kafka.h
  *
- * Everything that librdkafka has to say (reports, errors, logs, statistics, answers about topics) comes as events of one
- * queue, which only poll reads. So all of it happens on the outlet's thread, and nothing needs a lock.
+ * Everything that librdkafka has to say is said in poll: reports, errors and statistics by callbacks, log lines and answers about
+ * topics as events of a queue. So all of it happens on the outlet's thread, and nothing needs a lock. Reports come by callback
+ * because librdkafka then frees each message when it was told of; a batch of ten thousand that is freed as a whole has left the
+ * caches meanwhile, and is fetched from memory once more.
  */
 #include "kafka/internal.h"
 
@@ -13,10 +15,98 @@
 
 #define TROUBLE_LASTS (120 * CLOCK_SECOND) /* librdkafka repeats what lasts within a minute */
 #define CREATE_TIMEOUT_MS 10000
+#define CREATE_LOOK_MS 10 /* while a topic is being made; its answer does not end a wait for reports */
 #define CLOSE_PATIENCE_MS 500
 #define MILLISECOND INT64_C(1000)
 
 _Static_assert(sizeof(void *) >= sizeof(uint64_t), "a tag travels in a message's opaque pointer");
+
+/* ---- what librdkafka says -------------------------------------------------------------------------------------- */
+
+static void note_broken(struct kafka_producer *producer)
+{
+    char reason[384];
+    rd_kafka_resp_err_t code;
+
+    if (producer->is_broken)
+        return;
+    code = rd_kafka_fatal_error(producer->handle, reason, sizeof reason);
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
+        return;
+    producer->is_broken = true;
+    snprintf(producer->broken, sizeof producer->broken, "%s: %s", rd_kafka_err2name(code), reason);
+}
+
+static void note_contact(struct kafka_producer *producer)
+{
+    producer->trouble_rank = TROUBLE_NONE;
+    producer->trouble[0] = '\0';
+}
+
+static void note_trouble(struct kafka_producer *producer, rd_kafka_resp_err_t code, const char *text)
+{
+    enum trouble_rank rank = report_trouble(code, text);
+    int64_t now = clock_monotonic(&clock_system);
+
+    if (rank == TROUBLE_NONE)
+        return;
+    if (rank < producer->trouble_rank && now - producer->trouble_time < TROUBLE_LASTS)
+        return;
+    producer->trouble_rank = rank;
+    producer->trouble_time = now;
+    /* "(after 0ms in state CONNECT, 16 identical error(s) suppressed)" changes each time and says nothing. */
+    const char *tail = strstr(text, " (after ");
+    snprintf(producer->trouble, sizeof producer->trouble, "%.*s",
+        (int)(tail ? (size_t)(tail - text) : strlen(text)), text);
+}
+
+static void on_report(rd_kafka_t *handle, const rd_kafka_message_t *message, void *opaque)
+{
+    struct kafka_producer *producer = opaque;
+    struct kafka_report told = {
+        .outcome = report_outcome(message->err),
+        .tag = (uint64_t)(uintptr_t)message->_private,
+        .topic = rd_kafka_topic_name(message->rkt),
+        .partition = message->partition,
+        .offset = message->offset,
+        .reason = "",
+    };
+
+    (void)handle;
+    partition_reported(
+        rd_kafka_topic_opaque(message->rkt), message->partition, told.tag, told.outcome == KAFKA_DELIVERED);
+    if (told.outcome == KAFKA_DELIVERED) {
+        note_contact(producer);
+    } else {
+        told.reason = report_reason(message->err);
+        /* The reports of a fatal error may come before the error. */
+        note_broken(producer);
+    }
+    producer->taken++;
+    producer->report(producer->report_context, &told);
+}
+
+static void on_error(rd_kafka_t *handle, int code, const char *text, void *opaque)
+{
+    struct kafka_producer *producer = opaque;
+
+    (void)handle;
+    if (code == RD_KAFKA_RESP_ERR__FATAL)
+        note_broken(producer);
+    else
+        note_trouble(producer, code, text);
+    producer->taken++;
+}
+
+static int on_statistics(rd_kafka_t *handle, char *json, size_t length, void *opaque)
+{
+    struct kafka_producer *producer = opaque;
+
+    (void)handle;
+    statistics_take(&producer->statistics, &producer->pointers, (struct slice){json, length});
+    producer->taken++;
+    return 0; /* it stays librdkafka's */
+}
 
 /* ---- open and close ---------------------------------------------------------------------------------------- */
 
@@ -57,8 +147,10 @@ static int start(struct kafka_producer *producer, enum kafka_role role, int64_t 
     char reason[256];
     rd_kafka_conf_t *conf = rd_kafka_conf_dup(producer->client->conf);
 
-    rd_kafka_conf_set_events(
-        conf, RD_KAFKA_EVENT_DR | RD_KAFKA_EVENT_ERROR | RD_KAFKA_EVENT_STATS | RD_KAFKA_EVENT_LOG);
+    rd_kafka_conf_set_opaque(conf, producer);
+    rd_kafka_conf_set_dr_msg_cb(conf, on_report);
+    rd_kafka_conf_set_error_cb(conf, on_error);
+    rd_kafka_conf_set_stats_cb(conf, on_statistics);
     if ((role == KAFKA_ROLE_PROBE && configure_probe(conf, patience, error) != 0) ||
         (role == KAFKA_ROLE_CAREFUL && configure_careful(conf, error) != 0)) {
         rd_kafka_conf_destroy(conf);
@@ -69,8 +161,8 @@ static int start(struct kafka_producer *producer, enum kafka_role role, int64_t 
         rd_kafka_conf_destroy(conf);
         return error_set(error, ERROR_RETRY, "kafka: %s", reason);
     }
-    producer->queue = rd_kafka_queue_get_main(producer->handle);
-    rd_kafka_set_log_queue(producer->handle, NULL);
+    producer->events = rd_kafka_queue_new(producer->handle);
+    rd_kafka_set_log_queue(producer->handle, producer->events);
     return 0;
 }
 
@@ -147,15 +239,13 @@ void kafka_producer_close(struct kafka_producer **producer)
     if (!closed)
         return;
     *producer = NULL;
-    if (closed->reports)
-        rd_kafka_event_destroy(closed->reports);
     if (closed->handle)
         rd_kafka_purge(closed->handle,
             RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT | RD_KAFKA_PURGE_F_NON_BLOCKING);
     for (struct kafka_topic *topic = closed->topics; topic; topic = topic->next)
         rd_kafka_topic_destroy(topic->handle);
-    if (closed->queue)
-        rd_kafka_queue_destroy(closed->queue);
+    if (closed->events)
+        rd_kafka_queue_destroy(closed->events);
     destroy_soon(closed);
 }
 
@@ -218,27 +308,13 @@ int kafka_producer_create_topic(struct kafka_producer *producer, const char *nam
         rd_kafka_AdminOptions_new(producer->handle, RD_KAFKA_ADMIN_OP_CREATETOPICS);
     rd_kafka_AdminOptions_set_request_timeout(options, CREATE_TIMEOUT_MS, reason, sizeof reason);
     rd_kafka_AdminOptions_set_opaque(options, creation);
-    rd_kafka_CreateTopics(producer->handle, &topic, 1, options, producer->queue);
+    rd_kafka_CreateTopics(producer->handle, &topic, 1, options, producer->events);
     rd_kafka_AdminOptions_destroy(options);
     rd_kafka_NewTopic_destroy(topic);
     return 0;
 }
 
 /* ---- send -------------------------------------------------------------------------------------------------- */
-
-static void note_broken(struct kafka_producer *producer)
-{
-    char reason[384];
-    rd_kafka_resp_err_t code;
-
-    if (producer->is_broken)
-        return;
-    code = rd_kafka_fatal_error(producer->handle, reason, sizeof reason);
-    if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
-        return;
-    producer->is_broken = true;
-    snprintf(producer->broken, sizeof producer->broken, "%s: %s", rd_kafka_err2name(code), reason);
-}
 
 static rd_kafka_headers_t *make_headers(const struct kafka_message *message)
 {
@@ -305,73 +381,6 @@ enum kafka_sent kafka_producer_send(struct kafka_producer *producer, struct kafk
 
 /* ---- poll -------------------------------------------------------------------------------------------------- */
 
-static void note_contact(struct kafka_producer *producer)
-{
-    producer->trouble_rank = TROUBLE_NONE;
-    producer->trouble[0] = '\0';
-}
-
-static void note_trouble(struct kafka_producer *producer, rd_kafka_resp_err_t code, const char *text)
-{
-    enum trouble_rank rank = report_trouble(code, text);
-    int64_t now = clock_monotonic(&clock_system);
-
-    if (rank == TROUBLE_NONE)
-        return;
-    if (rank < producer->trouble_rank && now - producer->trouble_time < TROUBLE_LASTS)
-        return;
-    producer->trouble_rank = rank;
-    producer->trouble_time = now;
-    /* "(after 0ms in state CONNECT, 16 identical error(s) suppressed)" changes each time and says nothing. */
-    const char *tail = strstr(text, " (after ");
-    snprintf(producer->trouble, sizeof producer->trouble, "%.*s",
-        (int)(tail ? (size_t)(tail - text) : strlen(text)), text);
-}
-
-/* Gives out reports of the batch at hand; returns how many. */
-static size_t give_reports(
-    struct kafka_producer *producer, size_t most, kafka_report_fn *report, void *context)
-{
-    size_t given = 0;
-
-    while (given < most) {
-        const rd_kafka_message_t *message = rd_kafka_event_message_next(producer->reports);
-        if (!message) {
-            rd_kafka_event_destroy(producer->reports);
-            producer->reports = NULL;
-            break;
-        }
-        struct kafka_report told = {
-            .outcome = report_outcome(message->err),
-            .tag = (uint64_t)(uintptr_t)message->_private,
-            .topic = rd_kafka_topic_name(message->rkt),
-            .partition = message->partition,
-            .offset = message->offset,
-            .reason = "",
-        };
-        partition_reported(rd_kafka_topic_opaque(message->rkt), message->partition, told.tag,
-            told.outcome == KAFKA_DELIVERED);
-        if (told.outcome == KAFKA_DELIVERED) {
-            note_contact(producer);
-        } else {
-            told.reason = report_reason(message->err);
-            /* The reports of a fatal error may come before its event. */
-            note_broken(producer);
-        }
-        given++;
-        report(context, &told);
-    }
-    return given;
-}
-
-static void take_error(struct kafka_producer *producer, rd_kafka_event_t *event)
-{
-    if (rd_kafka_event_error_is_fatal(event))
-        note_broken(producer);
-    else
-        note_trouble(producer, rd_kafka_event_error(event), rd_kafka_event_error_string(event));
-}
-
 static void take_log(struct kafka_producer *producer, rd_kafka_event_t *event)
 {
     const char *facility, *text;
@@ -384,8 +393,7 @@ static void take_log(struct kafka_producer *producer, rd_kafka_event_t *event)
         producer->client->log(producer->client->log_context, level, facility, text);
 }
 
-static void take_topic(
-    struct kafka_producer *producer, rd_kafka_event_t *event, kafka_report_fn *report, void *context)
+static void take_topic(struct kafka_producer *producer, rd_kafka_event_t *event)
 {
     struct creation *creation = rd_kafka_event_opaque(event);
     rd_kafka_resp_err_t code = rd_kafka_event_error(event);
@@ -410,56 +418,39 @@ static void take_topic(
         told.outcome = KAFKA_TOPIC_UNANSWERED;
     if (!told.reason)
         told.reason = rd_kafka_err2str(code);
-    report(context, &told);
+    producer->report(producer->report_context, &told);
     forget_creation(producer, creation);
 }
 
-/* Returns how many things it was; keeps a batch of reports for give_reports(). */
-static size_t take(
-    struct kafka_producer *producer, rd_kafka_event_t *event, kafka_report_fn *report, void *context)
+static void take_events(struct kafka_producer *producer)
 {
-    switch (rd_kafka_event_type(event)) {
-    case RD_KAFKA_EVENT_DR:
-        producer->reports = event;
-        return 0;
-    case RD_KAFKA_EVENT_ERROR:
-        take_error(producer, event);
-        break;
-    case RD_KAFKA_EVENT_LOG:
-        take_log(producer, event);
-        break;
-    case RD_KAFKA_EVENT_STATS: {
-        const char *json = rd_kafka_event_stats(event);
-        statistics_take(&producer->statistics, &producer->pointers, slice_of(json));
-        break;
+    rd_kafka_event_t *event;
+
+    while ((event = rd_kafka_queue_poll(producer->events, 0))) {
+        if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_LOG)
+            take_log(producer, event);
+        else if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_CREATETOPICS_RESULT)
+            take_topic(producer, event);
+        rd_kafka_event_destroy(event);
+        producer->taken++;
     }
-    case RD_KAFKA_EVENT_CREATETOPICS_RESULT:
-        take_topic(producer, event, report, context);
-        break;
-    default:
-        break;
-    }
-    rd_kafka_event_destroy(event);
-    return 1;
 }
 
 size_t kafka_producer_poll(
-    struct kafka_producer *producer, int64_t timeout, size_t most, kafka_report_fn *report, void *context)
+    struct kafka_producer *producer, int64_t timeout, kafka_report_fn *report, void *context)
 {
     int wait = (int)((timeout + MILLISECOND - 1) / MILLISECOND);
-    size_t taken = 0;
 
-    while (taken < most) {
-        if (producer->reports) {
-            taken += give_reports(producer, most - taken, report, context);
-            continue;
-        }
-        rd_kafka_event_t *event = rd_kafka_queue_poll(producer->queue, taken == 0 ? wait : 0);
-        if (!event)
-            break;
-        taken += take(producer, event, report, context);
-    }
-    return taken;
+    producer->report = report;
+    producer->report_context = context;
+    producer->taken = 0;
+    take_events(producer);
+    if (producer->taken > 0)
+        wait = 0;
+    else if (producer->creations && wait > CREATE_LOOK_MS)
+        wait = CREATE_LOOK_MS;
+    rd_kafka_poll(producer->handle, wait);
+    return producer->taken;
 }
 
 /* ---- state ------------------------------------------------------------------------------------------------- */

@@ -8,7 +8,6 @@
 #include "base/log.h"
 #include "outlet/worker.h"
 
-#define PUMP_REPORTS 20000 /* per step */
 #define PUMP_NAMED 3 /* held topics that /readyz names */
 #define PUMP_LAST_WORDS (CLOCK_SECOND / 2) /* for the reports of a producer that is to be replaced */
 
@@ -238,9 +237,9 @@ static size_t pump_poll(struct kafka_pump *pump, int64_t timeout)
     size_t taken = 0;
 
     if (pump->prober)
-        taken += kafka_producer_poll(pump->prober, 0, PUMP_REPORTS, pump_probed, pump);
+        taken += kafka_producer_poll(pump->prober, 0, pump_probed, pump);
     if (pump->producer)
-        taken += kafka_producer_poll(pump->producer, timeout, PUMP_REPORTS, pump_reported, pump);
+        taken += kafka_producer_poll(pump->producer, timeout, pump_reported, pump);
     if (pump->heard || pump_in_flight(pump) == 0)
         pump->confirmed_at = clock_monotonic(pump->options.clock);
     pump->heard = false;

@@ -7,7 +7,6 @@
 #include "table/target.h"
 
 #define TOPIC_TICK (CLOCK_SECOND / 10) /* between two looks whether the import was stopped */
-#define TOPIC_REPORTS 10000 /* taken at once */
 #define TOPIC_SILENCE (5 * CLOCK_SECOND) /* without a confirmation, then people are told */
 #define TOPIC_HEADER "penstock-import"
 
@@ -191,7 +190,7 @@ static int topic_poll(struct topic *topic, int64_t timeout, struct error *error)
 {
     const uint64_t before = topic->confirmed;
 
-    kafka_producer_poll(topic->producer, timeout, TOPIC_REPORTS, topic_reported, topic);
+    kafka_producer_poll(topic->producer, timeout, topic_reported, topic);
     topic_tell(topic, topic->confirmed > before || topic->confirmed == topic->sent);
     const char *broken = kafka_producer_broken(topic->producer);
     if (broken && topic->failure.kind == ERROR_NONE)

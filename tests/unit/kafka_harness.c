@@ -128,7 +128,7 @@ void note_report(void *context, const struct kafka_report *report)
 
 void poll_some(void)
 {
-    kafka_producer_poll(producer, CLOCK_SECOND / 10, 100, note_report, &reports);
+    kafka_producer_poll(producer, CLOCK_SECOND / 10, note_report, &reports);
 }
 
 void poll_until(size_t count)

@@ -25,19 +25,6 @@ Test(kafka_producer, delivers_and_reports_each_message_once_in_order)
     cr_assert_null(kafka_producer_trouble(producer));
 }
 
-Test(kafka_producer, gives_at_most_so_many_reports_at_once)
-{
-    open_main(NULL, 0);
-    send_all("t", 100);
-    while (reports.count < 100) {
-        size_t before = reports.count;
-        size_t taken = kafka_producer_poll(producer, CLOCK_SECOND, 7, note_report, &reports);
-        cr_assert_leq(taken, 7);
-        cr_assert_leq(reports.count - before, taken);
-    }
-    cr_assert_eq(kafka_producer_poll(producer, 0, 7, note_report, &reports), 0);
-}
-
 /* Reads partition 0 of t until `count` messages came; each is given to look. */
 static void consume(size_t count, void (*look)(const rd_kafka_message_t *message, size_t number))
 {
@@ -399,16 +386,7 @@ Test(kafka_producer, closing_gives_up_what_slow_brokers_have)
     for (int32_t broker = 1; broker <= 3; broker++)
         rd_kafka_mock_broker_set_rtt(cluster, broker, 20000);
     send_all("t", 1000);
-    kafka_producer_poll(producer, CLOCK_SECOND / 10, 1, note_report, &reports);
-    close_at_once();
-}
-
-Test(kafka_producer, closing_in_the_midst_of_a_batch_of_reports_loses_no_memory)
-{
-    open_main(NULL, 0);
-    send_all("t", 100);
-    while (reports.count == 0)
-        kafka_producer_poll(producer, CLOCK_SECOND, 1, note_report, &reports);
+    kafka_producer_poll(producer, CLOCK_SECOND / 10, note_report, &reports);
     close_at_once();
 }
 
