@@ -18,7 +18,7 @@ from penstock import wait_until
 
 Message = collections.namedtuple("Message", "topic partition offset key value headers time")
 CALM = {"log_level": 0, "socket.timeout.ms": 10000}
-PATIENCE = 60  # seconds for reading a topic
+PATIENCE = 60  # seconds for the next messages of a topic
 PREFIXES = itertools.count(1)
 
 # The protocol's numbers: org.apache.kafka.common.acl.AclOperation and AclPermissionType, resource.ResourceType and PatternType.
@@ -237,6 +237,7 @@ class Kafka:
             while open_ones:
                 assert time.monotonic() < deadline, f"Kafka gives no more of {topic}, partitions {sorted(open_ones)}, of {ends}"
                 for raw in consumer.consume(10000, timeout=0.1):
+                    deadline = time.monotonic() + PATIENCE
                     if raw.error():
                         if raw.error().code() != KafkaError._PARTITION_EOF:
                             raise KafkaException(raw.error())
