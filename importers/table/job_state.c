@@ -33,14 +33,24 @@ static json_t *state_delimited(const struct delimited_options *options)
         (int)crc32c(0, options->delimiters_replacement.data, options->delimiters_replacement.length));
 }
 
+static json_t *state_topic(const struct job_topic *topic)
+{
+    return topic ? json_pack("[s, s, o]", topic->name, kafka_client_servers(topic->client),
+                       state_names(topic->key, topic->key_count))
+                 : json_null();
+}
+
+/* Each is said in any case: an import without it is another one. */
 json_t *job_state_options(const struct job_options *options)
 {
     const struct table_selection *selection = &options->selection;
     const struct pg_type_options *types = selection->types;
     const struct table_file_options *file = &options->file;
 
-    json_t *made = json_pack(
-        "{s:o, s:o, s:s?, s:o, s:s?, s:b, s:i, s:i, s:i, s:[i,i,i], s:i, s:i, s:i, s:i, s:b, s:b, s:o, s:s?, s:b, s:i}",
+    const struct increment_options *increment = &options->increment;
+
+    return json_pack(
+        "{s:o, s:o, s:s?, s:o, s:s?, s:b, s:i, s:i, s:i, s:[i,i,i], s:i, s:i, s:i, s:i, s:b, s:b, s:o, s:s?, s:b, s:i, s:b, s:[i,s?,s?,i], s:o}",
         "tables", state_names(selection->names, selection->names_count), "exclude",
         state_names(selection->excluded, selection->excluded_count), "query", selection->query, "columns",
         state_names(selection->columns, selection->columns_count), "where", selection->where, "views",
@@ -49,20 +59,9 @@ json_t *job_state_options(const struct job_options *options)
         (int)types->infinity, "arrays", (int)types->arrays, "uuid", (int)types->uuid, "time",
         (int)types->time, "json-type", types->json_type, "bytea-hex", types->bytea_hex, "delimiters",
         state_delimited(file->delimited), "split-by", options->plan.column, "not-consistent",
-        options->snapshot.not_consistent, "names", (int)options->names);
-    const struct job_topic *topic = options->topic;
-    if (made && topic)
-        json_object_set_new(made, "topic",
-            json_pack("[s, s, o]", topic->name, kafka_client_servers(topic->client),
-                state_names(topic->key, topic->key_count)));
-    const struct increment_options *increment = &options->increment;
-    if (made && options->how == ATTEMPT_APPEND)
-        json_object_set_new(made, "append", json_true());
-    if (made && increment->mode)
-        json_object_set_new(made, "incremental",
-            json_pack("[i, s?, s?, i]", (int)increment->mode, increment->column, increment->last,
-                (int)increment->lag));
-    return made;
+        options->snapshot.not_consistent, "names", (int)options->names, "append",
+        options->how == ATTEMPT_APPEND, "incremental", (int)increment->mode, increment->column,
+        increment->last, (int)increment->lag, "topic", state_topic(options->topic));
 }
 
 /* ---- lines ---------------------------------------------------------------------------------------------------------- */

@@ -319,6 +319,9 @@ def test_one_that_was_interrupted_goes_on_with_its_range(database, tmp_path):
     done.kill()
     assert not lake.place.exists()
     database.run("insert into t values (3001, 'later')")
+    for others in (("--append",), APPEND):  # the rest of its rows would be others than it was begun for
+        done = Import(database.address, "--target", lake.place, "--format", "jsonl", "--split-by", "id", *others, *words, "--resume", "t", cwd=tmp_path)
+        assert done.end() == 1 and "was begun with other words" in done.said, done.said
     done = lake.add(*words, "--resume")
     assert done.end() == 0, done.said
     assert "were there before" in done.said
