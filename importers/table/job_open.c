@@ -113,23 +113,36 @@ static int job_hold(struct job *job, uint64_t digest, enum database_trouble *ret
     return 0;
 }
 
+static bool job_is_text(const char *one, const char *other)
+{
+    return one && other ? strcmp(one, other) == 0 : !one && !other;
+}
+
+/* Does it select the rows of this import, but for their range? */
+static bool job_is_same(const struct job *job, const struct manifest *manifest)
+{
+    const struct table_selection *selection = &job->options->selection;
+    const struct table *table = job->list->tables[0];
+
+    return manifest->tables_count == 1 && strcmp(manifest->tables->schema, table->schema) == 0 &&
+           strcmp(manifest->tables->name, table->name) == 0 &&
+           strcmp(manifest->check_column, job->increment.column) == 0 &&
+           job_is_text(manifest->query, selection->query) &&
+           job_is_text(manifest->own_where, selection->where);
+}
+
 /* Whoever was killed between the publication and writing down the next last value begins with the old one again: rows would be there twice. */
 static int job_check_repeated(const struct job *job, struct error *error)
 {
     __attribute__((cleanup(manifest_free))) struct manifest *manifest = NULL;
-    const struct table *table = job->list->tables[0];
-    const struct increment *increment = &job->increment;
+    const char *low = job->increment.low;
     struct error ignored;
 
     if (job->options->how != ATTEMPT_APPEND || !job->options->target ||
-        manifest_read(&manifest, job->options->target, &ignored) || !manifest->last_value ||
-        manifest->tables_count != 1)
+        manifest_read(&manifest, job->options->target, &ignored) || !manifest->last_value)
         return 0;
-    const struct manifest_table *before = manifest->tables;
-    const bool same = strcmp(manifest->check_column, increment->column) == 0 &&
-                      strcmp(before->schema, table->schema) == 0 && strcmp(before->name, table->name) == 0;
-    if (!same || strcmp(manifest->begun_value, increment->low) != 0 ||
-        strcmp(manifest->last_value, increment->low) == 0)
+    if (!job_is_same(job, manifest) || strcmp(manifest->begun_value, low) != 0 ||
+        strcmp(manifest->last_value, low) == 0)
         return 0;
     return error_set(error, ERROR_REJECT,
         "target directory %s: %s has read what begins there already, up to %s: go on with --last-value '%s'",

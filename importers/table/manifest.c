@@ -222,10 +222,10 @@ static json_t *manifest_increment(const struct job *job)
     const char *low = *increment->low ? increment->low : NULL;
     const char *high = *increment->high ? increment->high : NULL;
 
-    return json_pack("{s:s, s:s, s:s?, s:s?, s:s?, s:I, s:i}", "mode", modes[increment->mode], "check_column",
-        increment->column, increment->timed ? "from" : "above", low, increment->timed ? "before" : "up_to",
-        high, "last_value", high, "nulls", (json_int_t)increment->nulls, "lag",
-        (int)job->options->increment.lag);
+    return json_pack("{s:s, s:s, s:s?, s:s?, s:s?, s:s?, s:I, s:i}", "mode", modes[increment->mode],
+        "check_column", increment->column, "where", job->options->selection.where,
+        increment->timed ? "from" : "above", low, increment->timed ? "before" : "up_to", high, "last_value",
+        high, "nulls", (json_int_t)increment->nulls, "lag", (int)job->options->increment.lag);
 }
 
 /* Where the rows are, if not in files. */

@@ -46,8 +46,8 @@ struct manifest {
     size_t columns_count; /* 0: all there were */
     bool arrays_as_text;
     const char *topic; /* that the rows went to; NULL: into files */
-    /* Of an incremental import: its own last value, "" for none, and the next one's; else NULL. */
-    const char *check_column, *begun_value, *last_value;
+    /* Of an incremental import: its own last value, "" for none, and the next one's; else NULL. own_where: without the range. */
+    const char *check_column, *begun_value, *last_value, *own_where;
     struct manifest_table *tables;
     size_t tables_count;
     struct json_t *json;

@@ -206,6 +206,7 @@ static int manifest_read_selection(struct manifest *manifest, json_t *from, stru
     manifest->last_value =
         manifest->check_column ? json_string_value(json_object_get(increment, "last_value")) : NULL;
     manifest->begun_value = begun ? begun : "";
+    manifest->own_where = json_string_value(json_object_get(increment, "where"));
     manifest->columns = manifest_room(json_array_size(columns), sizeof *manifest->columns, error);
     if (!manifest->columns)
         return -1; /* GCOVR_EXCL_LINE out of memory */

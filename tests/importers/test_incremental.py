@@ -42,7 +42,7 @@ def test_each_import_reads_what_the_one_before_has_left(database, tmp_path):
     database.run(TABLE + "; insert into t(v) select g::text from generate_series(1, 10) g")
     rows, manifest, said = run(database, tmp_path, "one", *APPEND)
     assert sorted(row[0] for row in rows) == list(range(1, 11))
-    assert manifest["incremental"] == {"mode": "append", "check_column": "id", "above": None, "up_to": "10", "last_value": "10", "nulls": 0, "lag": 0}
+    assert manifest["incremental"] == {"mode": "append", "check_column": "id", "where": None, "above": None, "up_to": "10", "last_value": "10", "nulls": 0, "lag": 0}
     assert said.endswith(" --incremental append\n  --check-column id\n  --last-value 10\n")
     database.run("insert into t(v) values ('a'), ('b')")
     rows, manifest, _ = run(database, tmp_path, "two", *APPEND, "--last-value", "10")
@@ -306,6 +306,18 @@ def test_what_was_read_already_is_not_added_again(database, tmp_path):
         database.run("insert into t(v) values ('c')")
     done = Import(database.address, "--target", lake.place, "--format", "jsonl", *APPEND, "--append", "other", cwd=tmp_path)
     assert done.end() == 0, done.said
+
+
+def test_what_others_have_read_is_not_taken_for_it(database, tmp_path):
+    """Rows of another query or condition begin with the same value, and are not there yet."""
+    database.run(TABLE + "; insert into t(v) select chr(96 + g) from generate_series(1, 4) g")
+    place, whole = tmp_path / "lake", ("--format", "jsonl", *APPEND, "--append")
+    for words in (("--where", "v = 'a'", "t"), ("--where", "v = 'b'", "t"), ("--query", "select * from t where v = 'c'"), ("--query", "select * from t where v = 'd'")):
+        for time in range(2):
+            done = Import(database.address, "--target", place, *whole, *words, cwd=tmp_path)
+            assert done.end() == time, done.said
+        assert "go on with --last-value" in done.said
+    assert sorted(json.loads(line)["v"] for path in place.glob("part-*") for line in path.read_text().splitlines()) == ["a", "b", "c", "d"]
 
 
 def test_one_that_was_interrupted_goes_on_with_its_range(database, tmp_path):
