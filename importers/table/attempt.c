@@ -393,6 +393,26 @@ bool attempt_has(const struct attempt *attempt, const char *directory, const cha
            (uint64_t)status.st_size == bytes;
 }
 
+/* No other import publishes into the target until the attempt is closed. Where no directory is there, nothing is locked, and `old` is -1. While it waits for the lock, somebody
+ * else may have exchanged the directory. */
+static int attempt_lock_target(struct attempt *attempt, struct error *error)
+{
+    struct stat locked, named;
+
+    for (;;) {
+        fd_close(&attempt->old);
+        attempt->old =
+            openat(attempt->parent, attempt->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (attempt->old < 0)
+            return 0;
+        if (flock(attempt->old, LOCK_EX) != 0 || fstat(attempt->old, &locked) != 0)
+            return error_set_errno(error, ERROR_FATAL, "target directory %s: its lock", attempt->target);
+        if (fstatat(attempt->parent, attempt->name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+            named.st_ino == locked.st_ino && named.st_dev == locked.st_dev)
+            return 0;
+    }
+}
+
 /* What was the target is called as the attempt was. Whoever looks for something to go on with must not find a log beside it. */
 static int attempt_exchange(struct attempt *attempt, struct error *error)
 {
@@ -413,16 +433,13 @@ static int attempt_exchange(struct attempt *attempt, struct error *error)
 /* What is in it is durable before the log leaves it, and the log has left before readers can see it. */
 int attempt_publish(struct attempt *attempt, struct error *error)
 {
-    struct statx there;
-
-    if (attempt->how == ATTEMPT_APPEND &&
-        (attempt_append_lock(attempt, error) || attempt_append_take(attempt, error)))
+    if (attempt_lock_target(attempt, error) ||
+        (attempt->how == ATTEMPT_APPEND && attempt_append_take(attempt, error)))
         return -1;
     if (attempt_sync_inside(attempt, error) || attempt_log_move_out(attempt, error))
         return -1;
-    if (attempt->how != ATTEMPT_NEW &&
-        statx(attempt->parent, attempt->name, AT_SYMLINK_NOFOLLOW, STATX_TYPE, &there) == 0 &&
-        S_ISDIR(there.stx_mode))
+    /* A directory that has come since is somebody else's: the rename does not replace it. */
+    if (attempt->how != ATTEMPT_NEW && attempt->old >= 0)
         return attempt_exchange(attempt, error);
     if (renameat(attempt->parent, attempt->hidden, attempt->parent, attempt->name) != 0) {
         enum error_kind kind =

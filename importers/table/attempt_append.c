@@ -9,7 +9,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -104,25 +103,6 @@ int attempt_append_take(struct attempt *attempt, struct error *error)
         result = append_link(attempt, dirfd(list), entry->d_name, error);
     closedir(list);
     return result;
-}
-
-/* While it waits for the lock, somebody else may have exchanged the directory. */
-int attempt_append_lock(struct attempt *attempt, struct error *error)
-{
-    struct stat locked, named;
-
-    for (;;) {
-        fd_close(&attempt->old);
-        attempt->old =
-            openat(attempt->parent, attempt->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        if (attempt->old < 0)
-            return 0;
-        if (flock(attempt->old, LOCK_EX) != 0 || fstat(attempt->old, &locked) != 0)
-            return error_set_errno(error, ERROR_FATAL, "target directory %s: its lock", attempt->target);
-        if (fstatat(attempt->parent, attempt->name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
-            named.st_ino == locked.st_ino && named.st_dev == locked.st_dev)
-            return 0;
-    }
 }
 
 void attempt_append_sweep(struct attempt *attempt)

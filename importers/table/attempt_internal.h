@@ -15,7 +15,7 @@ struct attempt {
     bool made; /* and not published yet */
     bool keep;
     enum attempt_how how;
-    int old; /* the target that files are added to, locked; -1: none */
+    int old; /* the target that is there when this one is published, locked; -1: none */
     int log;
     size_t log_length;
     char where[2 * ATTEMPT_PATH_MAX];
@@ -31,8 +31,6 @@ void attempt_log_name(const char *hidden, char name[static ATTEMPT_NAME_MAX + 1]
 
 /* The target's files get a name in the attempt, those that have none yet. ERROR_REJECT: one of another file is taken. */
 int attempt_append_take(struct attempt *attempt, struct error *error);
-/* Nobody else publishes into the target until the attempt is closed. */
-int attempt_append_lock(struct attempt *attempt, struct error *error);
 /* What has come into the old directory behind the links moves over. */
 void attempt_append_sweep(struct attempt *attempt);
 

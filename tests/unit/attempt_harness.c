@@ -30,6 +30,12 @@ static bool fails(const char *call)
     else
         fault.at = 0;
     fault.met = true;
+    if (fault.meanwhile) {
+        void (*meanwhile)(void) = fault.meanwhile;
+        fault.meanwhile = NULL;
+        meanwhile();
+        return false;
+    }
     errno = fault.number;
     return true;
 }
@@ -41,6 +47,13 @@ void fail_at(const char *call, unsigned at, int number)
     fault.number = number;
     fault.once = true;
     fault.met = false;
+    fault.meanwhile = NULL;
+}
+
+void do_at(const char *call, unsigned at, void (*meanwhile)(void))
+{
+    fail_at(call, at, 0);
+    fault.meanwhile = meanwhile;
 }
 
 #define WRAPPED(name, failed, parameters, ...)                       \

@@ -16,10 +16,12 @@ extern struct attempt_fault {
     int number; /* errno */
     bool once;
     bool met;
+    void (*meanwhile)(void); /* it does not fail: this is done before it */
 } fault;
 
 /* Once. */
 void fail_at(const char *call, unsigned at, int number);
+void do_at(const char *call, unsigned at, void (*meanwhile)(void));
 
 /* An empty folder is the working directory until the end. */
 void begin(void);

@@ -142,6 +142,37 @@ Test(attempt_append, what_comes_meanwhile)
     }
 }
 
+static bool is_theirs;
+
+static void others_make_it(void)
+{
+    cr_assert_eq(mkdir("theirs", 0777), 0);
+    put("theirs/part-00000.csv", "old");
+    is_theirs = rename("theirs", "made") == 0;
+}
+
+/* There was no directory, and somebody else makes it: whenever that is, their file is kept. */
+Test(attempt_append, a_directory_that_comes_meanwhile)
+{
+    static const char *const steps[] = {"fsync", "renameat", "flock", "openat", "fstat"};
+
+    for (size_t i = 0; i < COUNT(steps); i++) {
+        for (unsigned at = 0;; at++) {
+            is_theirs = false;
+            do_at(steps[i], at, others_make_it);
+            const int result = add("part-00001.csv", "new");
+            const bool met = fault.met;
+            fault.call = NULL;
+            cr_assert_eq(is_there("made/part-00000.csv"), is_theirs, "%s %u", steps[i], at);
+            cr_assert_eq(is_there("made/part-00001.csv"), result == 0, "%s %u", steps[i], at);
+            remove_all("made");
+            remove_all("theirs");
+            if (!met)
+                break;
+        }
+    }
+}
+
 static const char *const calls[] = {"fsync", "fdatasync", "mkdirat", "renameat", "renameat2", "pwrite",
     "getrandom", "fdopendir", "open", "openat", "flock", "fstat"};
 
