@@ -351,7 +351,7 @@ int import_options_again(int argc, char **argv, struct bytes *text, struct error
         const struct import_row *row = option ? import_row_find(argv[i] + 2, length - 2) : NULL;
         const bool secret = row && row->secret, whole = argv[i][length] == '\0';
         only_names |= option && length == 2 && whole;
-        if (row && row->kind == TAKE_RESUME)
+        if (row && strcmp(row->name, "resume") == 0)
             continue;
         if (bytes_add_text(text, " ", error) ||
             (hide                  ? bytes_add_text(text, "...", error)

@@ -3,10 +3,13 @@
 import json
 import os
 import pathlib
+import shlex
+import signal
+import subprocess
 import threading
 
 import pytest
-from importing import Import, Imported, wait_until
+from importing import BINARY, Import, Imported, wait_until
 from postgres import QUIET, Postgres, Session
 
 ROUNDS = int(os.environ.get("ROUNDS", "20"))
@@ -340,6 +343,19 @@ def test_one_that_was_interrupted_goes_on_with_its_range(database, tmp_path):
     assert lake.rows() == list(range(1, 3001)) and lake.last() == "3000"
     assert lake.add().end() == 0
     assert lake.rows() == list(range(1, 3002))
+
+
+def test_one_that_was_stopped_says_how_to_go_on(database, tmp_path):
+    database.run("create table t(id bigint primary key, v text) partition by range (id); create table t1 partition of t for values from (1) to (11);"
+                 "create table t2 partition of t for values from (11) to (10000); insert into t select g, g::text from generate_series(1, 2000) g")
+    lake = Lake(database, tmp_path)
+    done = lake.add("--where", "(id <= 10 or pg_sleep(0.002) is not null)", "--connections", 1)
+    wait_until("a split is finished", lambda: any(path.read_bytes().count(b"\n") > 2 for path in tmp_path.glob(".lake.import-*/.log")))
+    assert done.kill(signal.SIGINT) == 1
+    words = shlex.split(done.said.split("To go on: ")[1].splitlines()[0])
+    words[words.index("--connect") + 1] = database.address
+    subprocess.run([BINARY, *words[1:]], cwd=tmp_path, check=True)
+    assert lake.rows() == list(range(1, 2001)) and lake.last() == "2000"
 
 
 def test_killed_at_any_step_nothing_is_skipped_and_nothing_comes_twice(database, killing, tmp_path):
