@@ -1,6 +1,7 @@
 /* command: see command.h */
 #include "command/command.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -44,10 +45,20 @@ static bool command_is_sqoop(const char *path)
     return strcmp(slash ? slash + 1 : path, "sqoop") == 0;
 }
 
-int command_main(int argc, char **argv)
+/* What was printed is part of what was asked for: a full disk behind it is a failure. */
+static int command_end(int status)
 {
-    if (command_is_sqoop(argv[0]))
-        return command_sqoop(argc, argv);
+    const bool lost = ferror(stdout);
+
+    if (status != COMMAND_OK || (!lost && fflush(stdout) == 0))
+        return status;
+    fprintf(
+        stderr, "penstock: standard output: %s\n", lost ? "not all of it could be written" : strerror(errno));
+    return COMMAND_FAILED;
+}
+
+static int command_call(int argc, char **argv)
+{
     if (argc < 2) {
         fprintf(stderr, "penstock: a command is missing; see penstock --help\n");
         return COMMAND_USAGE;
@@ -62,4 +73,13 @@ int command_main(int argc, char **argv)
         if (!strcmp(argv[1], command_table[i].name))
             return command_table[i].run(argc - 1, argv + 1);
     return command_complain(argv[1]);
+}
+
+int command_main(int argc, char **argv)
+{
+    const bool sqoop = command_is_sqoop(argv[0]);
+    const int status = sqoop ? command_sqoop(argc, argv) : command_call(argc, argv);
+
+    /* Nobody has to read the banner of the gateway. */
+    return !sqoop && argc > 1 && !strcmp(argv[1], "run") ? status : command_end(status);
 }

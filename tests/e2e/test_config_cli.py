@@ -3,12 +3,13 @@
 import json
 import os
 import re
+import subprocess
 
 import jsonschema
 import pytest
 import yaml
 
-from penstock import run_command
+from penstock import BINARY, run_command
 
 PLACE = re.compile(r"^(?P<file>[^:\s]+):(?P<line>\d+):(?P<column>\d+): (?P<text>.+)$")
 
@@ -117,6 +118,13 @@ def test_missing_file(tmp_path):
 def test_wrong_command_line(arguments):
     done = run_command(*arguments)
     assert done.returncode == 2 and done.stderr
+
+
+@pytest.mark.parametrize("arguments", ["check", "--help", "--version", "import --types", "sqoop help import"])
+def test_output_that_is_lost_is_told(tmp_path, arguments):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([BINARY, *arguments.split()], cwd=tmp_path, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert (done.returncode, done.stderr.startswith("penstock: standard output: ")) == (1, True), done.stderr
 
 
 def test_effective_configuration_names_its_sources(check):
