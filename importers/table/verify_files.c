@@ -117,22 +117,13 @@ static int verify_order(const void *one, const void *other)
     return strcmp(*(const char *const *)one, *(const char *const *)other);
 }
 
-/* Another import has added files, whose manifest this is. */
-static bool verify_is_appended(const struct verifying *at, const char *name)
-{
-    const char *slash = strrchr(at->manifest->path, '/');
-
-    return fnmatch("*manifest-[0-9]*.json", name, 0) == 0 &&
-           strcmp(name, slash ? slash + 1 : at->manifest->path) != 0;
-}
-
 /* Where several imports have put files, each of them knows its own only. */
 static void verify_others(struct verifying *at)
 {
     const int again = openat(at->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *list = again >= 0 ? fdopendir(again) : NULL;
-    bool appended = fnmatch("*manifest-[0-9]*.json", at->manifest->path, 0) == 0;
     struct dirent *entry;
+    bool appended = false;
 
     if (!list) {
         verify_tell(at, "", "it cannot be listed: %s", strerror(errno));
@@ -142,7 +133,7 @@ static void verify_others(struct verifying *at)
     }
     qsort(at->names, at->names_count, sizeof *at->names, verify_order);
     while (!appended && (entry = readdir(list)))
-        appended = verify_is_appended(at, entry->d_name);
+        appended = fnmatch("*manifest-[0-9]*.json", entry->d_name, 0) == 0;
     rewinddir(list);
     while (!appended && (entry = readdir(list))) {
         const char *name = entry->d_name;

@@ -111,7 +111,7 @@ Test(verify_files, in_one_directory_with_the_manifest)
     write_file("part-1", "second");
     write_file("_SUCCESS", "");
     cr_assert(rename(in_folder("one"), in_folder("part-2")) == 0);
-    manifest.path = "manifest.json";
+    manifest.path = "manifest-2024/manifest.json"; /* no other import: the directory is called so */
     write_file("kept.json", "{}");
     const struct verify_teller teller = {tell, &found};
     cr_assert_eq(verify_files(&manifest, &teller, &found, &error), 0);
