@@ -128,7 +128,7 @@ class Kafka:
 
     def topics(self):
         """{topic: number of partitions} of this test."""
-        listed = self.admin.list_topics(timeout=20).topics
+        listed = self.admin.list_topics(timeout=60).topics
         return {name: len(one.partitions) for name, one in listed.items() if name.startswith(self.prefix)}
 
     def create(self, topic, partitions=1, copies=-1, **settings):
@@ -139,16 +139,16 @@ class Kafka:
         return topic
 
     def _leads(self, topic, partitions):
-        found = self.admin.list_topics(timeout=20).topics.get(topic)
+        found = self.admin.list_topics(timeout=60).topics.get(topic)
         return found and len(found.partitions) == partitions and all(one.leader >= 0 for one in found.partitions.values())
 
     def leader(self, topic, partition):
         """The broker (of the cluster's list) that leads; None while nobody does."""
-        number = self.admin.list_topics(timeout=20).topics[topic].partitions[partition].leader
+        number = self.admin.list_topics(timeout=60).topics[topic].partitions[partition].leader
         return next((one for one in self.cluster.brokers if one.number == number), None)
 
     def in_step(self, topic, copies):
-        return all(len(one.isrs) == copies for one in self.admin.list_topics(timeout=20).topics[topic].partitions.values())
+        return all(len(one.isrs) == copies for one in self.admin.list_topics(timeout=60).topics[topic].partitions.values())
 
     def delete(self, topic):
         for gone in self.admin.delete_topics([topic], request_timeout=30).values():
@@ -162,7 +162,7 @@ class Kafka:
         wait_until(f"{setting}={value} in force", lambda: self._setting(topic, setting) == str(value))
 
     def _setting(self, topic, setting):
-        (told,) = self.admin.describe_configs([ConfigResource(ConfigResource.Type.TOPIC, topic)], request_timeout=20).values()
+        (told,) = self.admin.describe_configs([ConfigResource(ConfigResource.Type.TOPIC, topic)], request_timeout=60).values()
         return told.result()[setting].value
 
     # ---- rights ----
@@ -197,7 +197,7 @@ class Kafka:
         """Asks the leaders themselves: librdkafka's query has no time limit where a leader has just gone."""
         found = {}
         try:
-            partitions = self.admin.list_topics(timeout=20).topics[topic].partitions
+            partitions = self.admin.list_topics(timeout=60).topics[topic].partitions
             for leader in {one.leader for one in partitions.values()}:
                 mine = [one for one, told in partitions.items() if told.leader == leader]
                 found.update(self._ends_of(leader, topic, mine))

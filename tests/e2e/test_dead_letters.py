@@ -134,7 +134,7 @@ def test_show_into_a_full_disk_fails(gateway):
     write(one, [letter(1)])
     with open("/dev/full", "w") as full:
         done = subprocess.run([BINARY, "dead-letters", "show"], cwd=one.directory, stdout=full, stderr=subprocess.PIPE, text=True,
-                              timeout=20)
+                              timeout=60)
     assert done.returncode == 1 and "standard output" in done.stderr
 
 

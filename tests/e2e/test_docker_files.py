@@ -187,7 +187,7 @@ def is_healthy(gateway):
     usual = "/dev/tcp/" + default("admin.listen").replace(":", "/") + " "
     assert usual in command[-1]
     command[-1] = command[-1].replace(usual, f"/dev/tcp/127.0.0.1/{gateway.ports['admin']} ")
-    return subprocess.run(command, stderr=subprocess.DEVNULL, timeout=20).returncode == 0
+    return subprocess.run(command, stderr=subprocess.DEVNULL, timeout=60).returncode == 0
 
 
 def test_health_check_tells_what_readyz_says(gateway, tmp_path):

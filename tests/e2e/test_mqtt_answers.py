@@ -81,7 +81,7 @@ def slow_rounds(server):
         yield
     finally:
         tracer.terminate()
-        tracer.communicate(timeout=10)
+        tracer.communicate(timeout=60)
 
 
 def watches(server, events):

@@ -49,7 +49,7 @@ class Capture:
         """The packets as tshark reads them, once the mark has been captured."""
         wait_until("the mark in the capture", lambda: MARK in self.file.read_bytes())
         self.process.terminate()
-        self.process.communicate(timeout=20)
+        self.process.communicate(timeout=60)
         return Reading(self.file, self.port)
 
 

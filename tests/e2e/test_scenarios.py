@@ -41,7 +41,7 @@ def wattage(sensor, number):
 
 def sensor_posts(port, sensor, accepted):
     """Ten readings a second over one connection; notes what was accepted."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     start = time.monotonic()
     for number in range(PER_SECOND * SECONDS):
         body = wattage(sensor, number)

@@ -261,7 +261,7 @@ def test_a_client_id_that_somebody_else_takes(gateway, broker, version):
     assert value(one, "connected") == 0 and value(one, "reconnects_total") == 2
     connected(one)
     degraded(one, "client_id")  # who was thrown out is not all right because he is in again
-    fine(one, seconds=25)
+    fine(one)
     assert value(one, "reconnects_total") == 3 and value(one, "sessions_lost_total") == 0
     with Client(broker.port) as client:
         client.connect()

@@ -12,7 +12,7 @@ from penstock import lake_rows, leftovers, read_lake, wait_until
 
 
 def curl(line):
-    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, timeout=20)
+    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
