@@ -175,6 +175,7 @@ def test_a_transaction_that_may_yet_write_its_beginning_holds_the_bound(database
 
 def test_what_cannot_be_is_refused(database, tmp_path):
     database.run("create table t(id serial, name text, f float8, u uuid, at timestamp); create table other(id int); create schema s;"
+                 "create table numbers(n numeric); insert into numbers values (1), ('NaN');"
                  "create sequence q cache 20; create table cached(id int default nextval('q')); alter sequence q owned by cached.id")
     said = {
         ("append", "name", "t"): "column name tells nobody which rows are new",
@@ -185,6 +186,7 @@ def test_what_cannot_be_is_refused(database, tmp_path):
         ("append", "id", "t", "other"): "one table at a time, and 2 are selected",
         ("append", "id", "cached"): "takes 20 values of id from its sequence in advance",
         ("append", "id", "--last-value", "x", "t"): 'invalid input syntax for type integer: "x"',
+        ("append", "n", "numbers"): "column n has NaN in it, behind which no number comes",
         ("append", "id", "--replace", "t"): "--replace deletes what earlier imports have read",
     }
     for words, why in said.items():

@@ -137,10 +137,15 @@ static int bounding_look(struct bounding *at, struct error *error)
     snprintf(at->clock, sizeof at->clock, "%s", PQgetvalue(found, 0, 1));
     snprintf(nulls, sizeof nulls, "%s", PQgetvalue(found, 0, 3));
     at->made->nulls = strtoull(nulls, NULL, 10);
-    return bounding_take(at, pg_value(found, 0, 0), at->made->low, error) ||
-                   bounding_take(at, pg_value(found, 0, 2), at->made->high, error)
-               ? -1
-               : 0;
+    if (bounding_take(at, pg_value(found, 0, 0), at->made->low, error) ||
+        bounding_take(at, pg_value(found, 0, 2), at->made->high, error))
+        return -1;
+    /* Nothing comes behind them: no row would be read any more. */
+    if (strcmp(at->made->high, "NaN") == 0 || strcmp(at->made->high, "Infinity") == 0)
+        return error_set(error, ERROR_REJECT,
+            "table %s: column %s has %s in it, behind which no number comes", at->table->title, at->key.name,
+            at->made->high);
+    return 0;
 }
 
 /* ---- those who write --------------------------------------------------------------------------------------------- */
