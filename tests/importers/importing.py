@@ -10,6 +10,8 @@ import time
 
 BINARY = pathlib.Path(os.environ.get("PENSTOCK") or pathlib.Path(__file__).resolve().parents[2] / "build" / "penstock")
 PATIENCE = 120  # seconds
+HELD = "(SELECT true FROM pg_advisory_xact_lock_shared(1 + id * 0))"  # a condition that lasts as long as somebody has the lock: HOLD
+HOLD = "SELECT pg_advisory_lock(1);"
 CRC32C_MOST = 1 << 24  # bytes: Python takes seconds for that many
 CRC32C = []
 for number in range(256):

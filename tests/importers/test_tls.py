@@ -6,11 +6,10 @@ import shutil
 
 import pytest
 from certificates import Authority
-from importing import Import, Imported, wait_until
-from postgres import QUIET, Postgres
+from importing import HELD, HOLD, Import, Imported, wait_until
+from postgres import QUIET, Postgres, Session
 
 SECRET = "geheim-1234"
-SLOWLY = "(SELECT true FROM pg_sleep(0.002 + id * 0))"
 HBA = """local all all trust
 hostnossl all postgres 127.0.0.1/32 trust
 hostssl all reader 127.0.0.0/8 scram-sha-256
@@ -208,14 +207,15 @@ SHOWN = {
 def test_the_list_of_processes(server, run, tmp_path, what, how):
     """Neither the import nor the process that keeps its snapshot shows the password while it is at work."""
     words = SHOWN[how](server)
-    if what == "import":
-        one = run.begin(*words, "--where", SLOWLY, where=False)
-    else:
-        assert run.begin("--password-file", "secret", "--where", SLOWLY).end() == 0
-        one = Import(None, *words, "--verify", "made", cwd=tmp_path)
+    if what == "verify":
+        assert run.begin("--password-file", "secret", "--where", HELD).end() == 0
+    holder = Session(server)
+    holder.say(HOLD)
+    one = run.begin(*words, "--where", HELD, where=False) if what == "import" else Import(None, *words, "--verify", "made", cwd=tmp_path)
     reading = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'reader' AND query LIKE 'COPY%' AND state = 'active'"
     wait_until("it reads", lambda: server.run(reading).strip() != "0")
     lines = shown(one.process)
+    holder.close()
     assert lines and any("import" in line for line in lines)
     assert not [line for line in lines if SECRET in line], lines
     assert one.end() == 0, one.said
