@@ -14,6 +14,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "parts")]
 from importing import BINARY as PENSTOCK, Import  # noqa: E402
 from postgres import QUIET, Postgres  # noqa: E402
 from probe import BINARY, Probe  # noqa: E402
+from sqooping import Sqoop  # noqa: E402
 
 numbers = itertools.count(1)
 
@@ -104,6 +105,12 @@ def begin_import(tmp_path):
     for one in started:
         if one.process.poll() is None:
             one.kill()
+
+
+@pytest.fixture
+def sqoop(cluster, tmp_path):
+    """Lines of Sqoop's in the test's folder; cluster: the module's own, of sqooping.begin_server()."""
+    return Sqoop(cluster, tmp_path)
 
 
 @pytest.fixture(scope="session")

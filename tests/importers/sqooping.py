@@ -39,8 +39,12 @@ class Sqoop:
         assert process.returncode == status, self.said
         return self.said
 
-    def psql(self, sql):
-        return self.cluster.run(sql, "telemetry")
+    def psql(self, sql, database="telemetry"):
+        return self.cluster.run(sql, database)
+
+    def copied(self, sql, null="", **more):
+        """What the server's own COPY says."""
+        return self.psql(f"COPY ({sql}) TO STDOUT WITH (FORMAT csv, NULL '{null}')", **more)
 
     def names(self, target):
         return sorted(entry.name for entry in (self.folder / target).iterdir())

@@ -11,7 +11,7 @@ import pytest
 
 import readers
 from importing import BINARY, wait_until
-from sqooping import PASSWORD, PATIENCE, Sqoop, begin_server
+from sqooping import PASSWORD, PATIENCE, begin_server
 
 sys.path.insert(0, str(readers.folder()))
 import fastavro  # noqa: E402
@@ -43,16 +43,6 @@ def cluster():
     made.close()
 
 
-@pytest.fixture
-def sqoop(cluster, tmp_path):
-    return Sqoop(cluster, tmp_path)
-
-
-def lines_of(sqoop, sql):
-    """What the server's own COPY says."""
-    return sqoop.psql(f"COPY ({sql}) TO STDOUT WITH (FORMAT csv)")
-
-
 def test_the_line_of_the_course(sqoop, tmp_path):
     line = (f'{BINARY.parent}/sqoop import --connect "jdbc:postgresql://localhost:{sqoop.cluster.port}/telemetry" --username root --password {PASSWORD} '
             "--table telemetry --target-dir ./old-telemetry --direct --m 1")
@@ -64,7 +54,7 @@ def test_the_line_of_the_course(sqoop, tmp_path):
     assert sqoop.names("old-telemetry") == ["_SUCCESS", "_manifest.json", "part-m-00000"]
     text = (tmp_path / "old-telemetry" / "part-m-00000").read_text()
     assert text.startswith("1,Node1,75000\n2,Node2,75001\n")
-    assert text == lines_of(sqoop, "SELECT * FROM telemetry ORDER BY id")
+    assert text == sqoop.copied("SELECT * FROM telemetry ORDER BY id")
     assert "--direct changes nothing" in done.stderr and f"{ROWS} rows" in done.stderr
     again = subprocess.run([BINARY, "import", "--verify", "old-telemetry"], cwd=tmp_path, capture_output=True, text=True)
     assert again.returncode == 0, again.stderr
@@ -107,7 +97,7 @@ def test_spellings(sqoop, words):
     line = [*generic, "-connect", sqoop.url, "--username=root", "-password", PASSWORD, "--table=telemetry", "--target-dir=t", *others]
     sqoop("import", *line, login=False)
     assert sqoop.names("t") == ["_SUCCESS", "_manifest.json", "part-m-00000"]
-    assert sqoop.text("t") == lines_of(sqoop, "SELECT * FROM telemetry ORDER BY id")
+    assert sqoop.text("t") == sqoop.copied("SELECT * FROM telemetry ORDER BY id")
 
 
 def test_an_options_file(sqoop, tmp_path):
@@ -122,14 +112,14 @@ def test_a_query(sqoop):
     sqoop("import", "--query", "SELECT id, wattage * 2 AS w FROM telemetry WHERE id <= 3 AND $CONDITIONS", "--target-dir", "t", "-m", 1)
     assert sqoop.text("t") == "1,150000\n2,150002\n3,150004\n"
     sqoop("import", "-e", "SELECT key, n FROM shuffled WHERE $CONDITIONS", "--split-by", "key", "--target-dir", "cut", "-m", 4)
-    assert sorted(sqoop.text("cut").split()) == sorted(lines_of(sqoop, "SELECT coalesce(key, 'null'), n FROM shuffled").split())
+    assert sorted(sqoop.text("cut").split()) == sorted(sqoop.copied("SELECT coalesce(key, 'null'), n FROM shuffled").split())
     assert "$CONDITIONS" in sqoop("import", "--query", "SELECT 1", "--target-dir", "none", "-m", 1, status=2)
     assert "--target-dir" in sqoop("import", "--query", "SELECT 1 WHERE $CONDITIONS", "-m", 1, status=2)
 
 
 def test_rows_with_a_key_that_is_null_are_there(sqoop):
     sqoop("import", "--table", "shuffled", "--split-by", "key", "--target-dir", "t", "--num-mappers", 3)
-    assert sorted(sqoop.text("t").split()) == sorted(lines_of(sqoop, "SELECT coalesce(key, 'null'), n FROM shuffled").split())
+    assert sorted(sqoop.text("t").split()) == sorted(sqoop.copied("SELECT coalesce(key, 'null'), n FROM shuffled").split())
 
 
 def test_where_files_go(sqoop, tmp_path):
@@ -212,7 +202,7 @@ def test_a_password_file(sqoop, tmp_path):
     (tmp_path / "secret").write_text(PASSWORD + "\n")
     (tmp_path / "secret").chmod(0o400)
     sqoop(*words, "--password-file", f"file://{tmp_path}/secret", login=False)
-    assert sqoop.text("t") == lines_of(sqoop, "SELECT * FROM telemetry ORDER BY id")
+    assert sqoop.text("t") == sqoop.copied("SELECT * FROM telemetry ORDER BY id")
     (tmp_path / "secret").chmod(0o444)
     assert "secret" in sqoop(*words, "--delete-target-dir", "--password-file", "secret", login=False, status=1)
     assert "there is no terminal" in sqoop(*words, "--delete-target-dir", "-P", login=False, status=1, start_new_session=True)

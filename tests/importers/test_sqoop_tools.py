@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from importing import BINARY, wait_until
-from sqooping import PASSWORD, PATIENCE, Sqoop, begin_server
+from sqooping import PASSWORD, PATIENCE, begin_server
 
 
 @pytest.fixture(scope="module")
@@ -23,11 +23,6 @@ break" (id int)""", "telemetry")
     made.run('CREATE DATABASE "Other one"')
     yield made
     made.close()
-
-
-@pytest.fixture
-def sqoop(cluster, tmp_path):
-    return Sqoop(cluster, tmp_path)
 
 
 def tables(sqoop, schema):
@@ -200,7 +195,7 @@ def all_tables(sqoop, shop):
 
 
 def said_by_copy(sqoop, sql):
-    return sqoop.cluster.run(f"COPY ({sql}) TO STDOUT WITH (FORMAT csv, NULL 'null')", "shop")
+    return sqoop.copied(sql, null="null", database="shop")
 
 
 def test_import_all_tables(all_tables, tmp_path):

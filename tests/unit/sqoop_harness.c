@@ -55,22 +55,25 @@ int translate(const char *const *words)
     return sqoop_translate(&order, argc, argv, &reader, &error);
 }
 
-const char *line_of_import(void)
+typedef int print_fn(const struct sqoop_order *order, struct bytes *text, struct error *error);
+
+static const char *printed(print_fn *print)
 {
     bytes_free(&line);
     bytes_init(&line, 1 << 20);
-    cr_assert_eq(sqoop_print_import(&order, &line, &error), 0);
+    cr_assert_eq(print(&order, &line, &error), 0);
     cr_assert_eq(bytes_add(&line, "", 1, &error), 0);
     return line.data;
 }
 
+const char *line_of_import(void)
+{
+    return printed(sqoop_print_import);
+}
+
 const char *plan_of_order(void)
 {
-    bytes_free(&line);
-    bytes_init(&line, 1 << 20);
-    cr_assert_eq(sqoop_print_plan(&order, &line, &error), 0);
-    cr_assert_eq(bytes_add(&line, "", 1, &error), 0);
-    return line.data;
+    return printed(sqoop_print_plan);
 }
 
 bool noticed(const char *text)
