@@ -123,6 +123,7 @@ struct table {
         fingerprint; /* of names, types and order of the columns, and of the parts' ids; not of the storage */
     bool filtered; /* the database shows this user some rows only (row security) */
     const char *where; /* NULL: none */
+    bool narrowed; /* `where` is an increment's, too: it may leave few rows */
     struct table_detail *detail; /* the database's own */
 };
 

@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import re
 import shlex
 import signal
 import subprocess
@@ -88,6 +89,62 @@ def test_what_was_read_is_verified_by_its_range(database, tmp_path):
     assert done.end() == 0, done.said + done.out
     database.run("update t set v = 'other' where id = 5")
     assert Import(database.address, "--verify", tmp_path / "one", cwd=tmp_path).end() == 1
+
+
+def statements(database, tmp_path, *words):
+    """What the import would read, and why it is cut so."""
+    done = Import(database.address, "--explain", *words, "t", cwd=tmp_path)
+    assert done.end() == 0, done.said
+    return [select.replace("\\x0A", "\n") for select in re.findall(r"COPY \((.*?)\) TO STDOUT", done.out)], done.out
+
+
+def pages_read(database, select):
+    """Of all tables and indexes, while the server runs it."""
+    plan = json.loads(database.run(f"explain (analyze, buffers, timing off, format json) {select}"))[0]["Plan"]
+    return plan["Shared Hit Blocks"] + plan["Shared Read Blocks"]
+
+
+def test_a_small_increment_is_read_through_an_index(database, tmp_path):
+    """Without an index all pages of the table are read. No statistics but those that the test makes."""
+    database.run(TABLE + " with (autovacuum_enabled = off); insert into t(v) select repeat('x', 500) from generate_series(1, 60000) g; analyze t")
+    words = (*APPEND, "--last-value", "59990")
+    selects, said = statements(database, tmp_path, *words)
+    assert len(selects) == 1 and "an index leads to its few rows" in said
+    through = pages_read(database, selects[0])
+    rows, _, _ = run(database, tmp_path, "through", *words, "--where", "v <> ''")
+    assert sorted(row[0] for row in rows) == list(range(59991, 60001))
+    database.run("alter table t drop constraint t_pkey")
+    selects, said = statements(database, tmp_path, *words)
+    assert "ranges of pages" in said
+    over = sum(pages_read(database, select) for select in selects)
+    print(f"pages read: {through} through the index, {over} without it")
+    assert through <= 20 and over >= 4000
+    rows, _, _ = run(database, tmp_path, "over", *words)
+    assert sorted(row[0] for row in rows) == list(range(59991, 60001))
+
+
+def test_a_large_increment_is_cut_by_pages(database, tmp_path):
+    database.run(TABLE + " with (autovacuum_enabled = off); insert into t(v) select repeat('x', 500) from generate_series(1, 60000) g; analyze t")
+    for words in ((), ("--last-value", "100"), ("--last-value", "30000")):
+        selects, said = statements(database, tmp_path, *APPEND, *words)
+        assert "ranges of pages" in said and len(selects) > 1, said
+    rows, _, _ = run(database, tmp_path, "one", *APPEND, "--last-value", "30000")
+    assert sorted(row[0] for row in rows) == list(range(30001, 60001))
+
+
+def test_an_increment_of_partitions_goes_by_their_indexes(database, tmp_path):
+    """What the condition says may be the user's own, found by the search path."""
+    database.run("""create table t(id bigint primary key, v text) partition by range (id);
+        create table t1 partition of t for values from (0) to (50001) with (autovacuum_enabled = off);
+        create table t2 partition of t for values from (50001) to (100000) with (autovacuum_enabled = off);
+        create function mine(text) returns bool language sql as 'select true';
+        insert into t select g, repeat('x', 300) from generate_series(1, 60000) g; analyze t1; analyze t2""")
+    words = (*APPEND, "--last-value", "59990", "--where", "mine(v)")
+    selects, said = statements(database, tmp_path, *words)
+    assert len(selects) == 2 and "an index leads to its few rows" in said
+    assert sum(pages_read(database, select) for select in selects) <= 40
+    rows, _, _ = run(database, tmp_path, "one", *words)
+    assert sorted(row[0] for row in rows) == list(range(59991, 60001))
 
 
 @pytest.mark.parametrize("kind", ["timestamptz", "timestamp", "date"])

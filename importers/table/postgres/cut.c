@@ -5,6 +5,9 @@
 
 #include "table/postgres/split.h"
 
+#define CUT_WHAT "looking for a way to the increment"
+#define CUT_TEXT ((size_t)20 << 20)
+
 struct cut {
     struct pg_connection *connection;
     const struct table *table;
@@ -115,9 +118,67 @@ static int cut_indexed(struct cut *cut, uint32_t part, struct error *error)
                       : result;
 }
 
+/* ---- an increment ------------------------------------------------------------------------------------------------ */
+
+/* Does the server go by an index? Of nothing at all it makes a Result. "Index Scan using i on t  (cost=0.29..8.31 rows=1 width=36)" */
+static bool cut_goes_by_index(const char *line)
+{
+    static const char *const ways[] = {"Index Scan", "Index Only Scan", "Bitmap Heap Scan", "Result"};
+    bool found = false;
+
+    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++)
+        found |= strncmp(line, ways[i], strlen(ways[i])) == 0;
+    return found;
+}
+
+/* The server's own estimate; negative: it reads all of the part. The condition is the operator's, too: in the user's search_path. */
+static int cut_ask(struct cut *cut, uint32_t part, double *ret_rows, struct error *error)
+{
+    cleanup_bytes struct bytes sql;
+    cleanup_result PGresult *ignored = NULL, *found = NULL;
+
+    bytes_init(&sql, CUT_TEXT);
+    if (bytes_print(&sql, error, "EXPLAIN SELECT FROM %s WHERE (\n%s\n)", cut->table->detail->parts[part],
+            cut->table->where) ||
+        bytes_add(&sql, "", 1, error) ||
+        pg_query(cut->connection, CUT_WHAT, "SELECT pg_catalog.set_config('search_path', $1, true)", 1,
+            (const char *const[]){cut->connection->search_path}, PG_ROW(1), &ignored, error) ||
+        pg_query(cut->connection, CUT_WHAT, sql.data, 0, NULL, PG_ROWS(1), &found, error))
+        return -1;
+    const char *line = PQntuples(found) > 0 ? PQgetvalue(found, 0, 0) : "";
+    const char *rows = cut_goes_by_index(line) ? strstr(line, " rows=") : NULL;
+    *ret_rows = rows ? strtod(rows + strlen(" rows="), NULL) : -1;
+    return 0;
+}
+
+/* Ranges of pages are all pages of the table. What fits into one split, and has an index that leads there, is read by that. */
+static int cut_increment(struct cut *cut, uint32_t part, bool *ret_cut, struct error *error)
+{
+    const struct table_part *which = &cut->table->parts[part];
+    double rows;
+    struct error later;
+
+    if (!cut->table->narrowed || which->pages == 0 || which->rows <= 0)
+        return 0;
+    if (pg_run(cut->connection, CUT_WHAT, "BEGIN READ ONLY", error))
+        return -1;
+    const int result = cut_ask(cut, part, &rows, error);
+    if (pg_run(cut->connection, CUT_WHAT, "ROLLBACK", result ? &later : error) || result)
+        return -1;
+    const double share = rows / which->rows;
+    if (rows < 0 || share * (double)which->pages > (double)cut_pages(cut))
+        return 0;
+    *ret_cut = true;
+    cut->how = "one split: an index leads to its few rows";
+    return plan_add_whole(cut->plan, part, (uint64_t)(share * (double)which->bytes), rows, error);
+}
+
+/* ---- all of it --------------------------------------------------------------------------------------------------- */
+
 static int cut_part(struct cut *cut, uint32_t part, struct error *error)
 {
     const struct table_part *which = &cut->table->parts[part];
+    bool is_cut = false;
 
     if (cut->options->whole)
         return cut_whole(cut, part, "one split, as asked for", error);
@@ -126,6 +187,8 @@ static int cut_part(struct cut *cut, uint32_t part, struct error *error)
     if (cut->table->kind == TABLE_QUERY || cut->table->kind == TABLE_VIEW ||
         cut->table->kind == TABLE_FOREIGN)
         return cut_whole(cut, part, "one split: it has no pages; name a column to cut it by", error);
+    if (cut_increment(cut, part, &is_cut, error) || is_cut)
+        return is_cut ? 0 : -1;
     if (which->paged) {
         cut->how = "ranges of pages";
         return plan_add_pages(

@@ -370,5 +370,6 @@ int pg_increment_narrow(struct database_connection *connection, struct table_lis
     if (narrow_print(pg_connection_of(connection), table, increment, &text, error))
         return -1;
     table->where = arena_text(&((struct pg_list *)list)->arena, text.data, error);
+    table->narrowed = true;
     return table->where ? 0 : -1;
 }
