@@ -128,7 +128,7 @@ foreach(name import_increment import_options import_shown import_topic)
 endforeach()
 
 # The tests of Sqoop's command line share a harness.
-foreach(name sqoop sqoop_faults sqoop_jdbc sqoop_text sqoop_tools sqoop_frame)
+foreach(name sqoop sqoop_faults sqoop_jdbc sqoop_text sqoop_tools sqoop_types sqoop_frame)
     penstock_test(${name} sqoop)
     target_sources(test_${name} PRIVATE tests/unit/sqoop_harness.c)
 endforeach()

@@ -253,6 +253,7 @@ void import_options_free(struct import_options *options)
     free(options->key.names);
     free(options->properties.names);
     free(options->property_files.names);
+    free(options->casts.names);
 }
 
 int import_options_help(struct bytes *text, struct error *error)

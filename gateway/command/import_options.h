@@ -29,10 +29,10 @@ struct import_options {
     struct database_login login;
     bool ask_password;
     const char *password_given; /* --password: argv's, wiped once it is copied */
-    struct import_list tables, excluded, columns;
+    struct import_list tables, excluded, columns, casts;
     unsigned format, codec; /* numbers of their names among the choices; the codec's are enum table_codec's */
     struct import_list kept; /* texts that had to be made; these are owned, too */
-    const char *query, *where, *target;
+    const char *query, *where, *bounds, *target;
     const char *to; /* kafka:TOPIC; NULL: files in the target */
     const char *topic; /* of `to` */
     struct import_list key; /* columns of records' keys */

@@ -47,6 +47,16 @@ const char *parse_name(const struct sqoop_option *option, char room[static 64]);
 /* The words for where the database is: --connect, --user, --password. */
 int jdbc_translate(struct sqoop_line *line, struct error *error);
 
+/* ---- types.c ----------------------------------------------------------------------------------------------------- */
+
+/* The words for columns that have another type. */
+int types_translate(struct sqoop_line *line, struct error *error);
+
+/* ---- splits.c ---------------------------------------------------------------------------------------------------- */
+
+/* The words for connections, the size of files, and bounds. */
+int splits_translate(struct sqoop_line *line, struct error *error);
+
 /* ---- text.c ------------------------------------------------------------------------------------------------------ */
 
 /* The words for format, delimiters, NULL and compression. */

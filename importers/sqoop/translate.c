@@ -5,8 +5,6 @@
 #include "base/option.h"
 #include "sqoop/sqoop_internal.h"
 
-#define MAPPERS "4"
-#define MAPPERS_MAX 64 /* connections of an import */
 #define TOOLS_MAX 32
 
 /* ---- properties ------------------------------------------------------------------------------------------------------ */
@@ -151,30 +149,6 @@ static int translate_columns(struct sqoop_line *line, struct error *error)
     return kept ? words_add_pair(&line->order->import, "--columns", kept, error) : -1;
 }
 
-static int translate_mappers(struct sqoop_line *line, struct error *error)
-{
-    const char *value = parse_value(line, "num-mappers");
-    char *end, most[16];
-    const unsigned long number = value ? strtoul(value, &end, 10) : 0;
-
-    if (!value)
-        return words_add_pair(&line->order->import, "--connections", MAPPERS, error);
-    if (end == value || *end || *value < '0' || *value > '9' || number < 1)
-        return error_set(error, ERROR_REJECT, "--num-mappers: \"%.40s\" is not a number above 0", value);
-    if (number == 1 && words_add(&line->order->import, "--whole", error))
-        return -1;
-    if (number <= MAPPERS_MAX)
-        return words_add_pair(&line->order->import, "--connections", value, error);
-    snprintf(most, sizeof most, "%d", MAPPERS_MAX);
-    const char *kept = words_keep(line->order, most, strlen(most), error);
-    return !kept ||
-                   words_note(
-                       line->order, error, "--num-mappers: %d connections are the most", MAPPERS_MAX) ||
-                   words_add_pair(&line->order->import, "--connections", kept, error)
-               ? -1
-               : 0;
-}
-
 /* ---- where it goes --------------------------------------------------------------------------------------------------- */
 
 /* A path of this machine, of a URL too. NULL: of another place. */
@@ -290,7 +264,8 @@ static int translate_how(struct sqoop_line *line, struct error *error)
 {
     struct sqoop_words *words = &line->order->import;
 
-    return text_translate(line, error) || property_translate(line, error) || translate_mappers(line, error) ||
+    return text_translate(line, error) || property_translate(line, error) || types_translate(line, error) ||
+                   splits_translate(line, error) ||
                    (parse_value(line, "verbose") && words_add_pair(words, "--progress", "lines", error)) ||
                    (line->order->dry_run && words_add(words, "--explain", error))
                ? -1
@@ -335,6 +310,20 @@ static int translate_all(struct sqoop_line *line, struct error *error)
                                : words_add(words, "--current-schema", error);
 }
 
+/* That no row is missing is the only threshold that Sqoop has. */
+static int translate_validation(struct sqoop_line *line, struct error *error)
+{
+    static const char only[] = "org.apache.sqoop.validation.AbsoluteValidationThreshold";
+    const char *threshold = parse_value(line, "validation-threshold");
+
+    line->order->validate = parse_value(line, "validate") != NULL;
+    if (threshold && strcmp(threshold, only) != 0)
+        return error_set(error, ERROR_REJECT,
+            "--validation-threshold: no Java is loaded, and no row may be missing, as %s has it: leave it out",
+            only);
+    return 0;
+}
+
 static int translate_import(struct sqoop_line *line, struct error *error)
 {
     const char *table = parse_value(line, "table"), *query = parse_value(line, "query");
@@ -350,9 +339,8 @@ static int translate_import(struct sqoop_line *line, struct error *error)
         translate_increment(line, error) || words_add_pair(words, "--names", "sqoop", error) ||
         translate_how(line, error) || translate_columns(line, error) ||
         words_add_pair(words, "--where", parse_value(line, "where"), error) ||
-        words_add_pair(words, "--split-by", parse_value(line, "split-by"), error))
+        translate_validation(line, error))
         return -1;
-    line->order->validate = parse_value(line, "validate") != NULL;
     return query ? translate_query(line, query, error) : translate_name(line, "--", table, error);
 }
 

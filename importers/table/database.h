@@ -72,7 +72,12 @@ struct table_selection {
     const char *query; /* instead of names: one SELECT; NULL: none */
     const char *const *columns; /* exact names, in this order; NULL: all */
     size_t columns_count;
+    const char *const *casts; /* "COLUMN=TYPE": the server casts it, in those tables that have it */
+    size_t casts_count;
     const char *where; /* the operator's own SQL condition; NULL: none */
+    const char *
+        bounds; /* one SELECT of two values: of the only table those rows whose bounds_column is between them; NULL: all */
+    const char *bounds_column; /* exact, or in small letters; NULL: the first one of the primary key */
     bool views; /* wildcards take views, too */
     unsigned
         lock_wait; /* milliseconds that somebody's exclusive lock may be waited for; 0: DATABASE_LOCK_WAIT */

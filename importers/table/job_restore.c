@@ -92,20 +92,30 @@ static uint64_t restore_hex(const json_t *value)
     return text ? strtoull(text, NULL, 16) : 0;
 }
 
-int job_state_check(const struct job_state *state, const struct job_options *options, struct error *error)
+/* What is there on one side only is another word, too. */
+static int restore_compare(
+    const struct job_state *state, json_t *one, const json_t *other, struct error *error)
 {
-    json_t *now = job_state_options(options), *then = json_object_get(state->begun, "options");
     const char *name;
     json_t *value;
-    int result = now ? 0 : error_set(error, ERROR_RETRY, "log of the import: out of memory");
 
-    json_object_foreach(now, name, value)
+    json_object_foreach(one, name, value)
     {
-        if (!result && !json_equal(value, json_object_get(then, name)))
-            result = error_set(error, ERROR_REJECT,
+        if (!json_equal(value, json_object_get(other, name)))
+            return error_set(error, ERROR_REJECT,
                 "%s was begun with other words (%s): --resume goes on with the same ones; without it the import begins anew",
                 attempt_where(state->attempt), name);
     }
+    return 0;
+}
+
+int job_state_check(const struct job_state *state, const struct job_options *options, struct error *error)
+{
+    json_t *now = job_state_options(options), *then = json_object_get(state->begun, "options");
+    int result = now ? 0 : error_set(error, ERROR_RETRY, "log of the import: out of memory");
+
+    if (!result && (restore_compare(state, now, then, error) || restore_compare(state, then, now, error)))
+        result = -1;
     json_decref(now);
     return result;
 }

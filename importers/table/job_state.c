@@ -50,7 +50,7 @@ json_t *job_state_options(const struct job_options *options)
     const struct increment_options *increment = &options->increment;
 
     return json_pack(
-        "{s:o, s:o, s:s?, s:o, s:s?, s:b, s:i, s:i, s:i, s:[i,i,i], s:i, s:i, s:i, s:i, s:b, s:b, s:o, s:s?, s:b, s:i, s:b, s:[i,s?,s?,i], s:o}",
+        "{s:o, s:o, s:s?, s:o, s:s?, s:b, s:i, s:i, s:i, s:[i,i,i], s:i, s:i, s:i, s:i, s:b, s:b, s:o, s:s?, s:b, s:i, s:b, s:[i,s?,s?,i], s:o, s:o, s:s?}",
         "tables", state_names(selection->names, selection->names_count), "exclude",
         state_names(selection->excluded, selection->excluded_count), "query", selection->query, "columns",
         state_names(selection->columns, selection->columns_count), "where", selection->where, "views",
@@ -61,7 +61,8 @@ json_t *job_state_options(const struct job_options *options)
         state_delimited(file->delimited), "split-by", options->plan.column, "not-consistent",
         options->snapshot.not_consistent, "names", (int)options->names, "append",
         options->how == ATTEMPT_APPEND, "incremental", (int)increment->mode, increment->column,
-        increment->last, (int)increment->lag, "topic", state_topic(options->topic));
+        increment->last, (int)increment->lag, "topic", state_topic(options->topic), "column-type",
+        state_names(selection->casts, selection->casts_count), "bounds-query", selection->bounds);
 }
 
 /* ---- lines ---------------------------------------------------------------------------------------------------------- */

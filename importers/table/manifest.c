@@ -204,13 +204,18 @@ static json_t *manifest_selection(const struct job *job)
 {
     const struct table_selection *selection = &job->options->selection;
     json_t *columns = selection->columns_count ? json_array() : json_null();
+    json_t *casts = json_array();
 
+    for (size_t i = 0; i < selection->casts_count; i++)
+        json_array_append_new(casts, json_string(selection->casts[i]));
     for (size_t i = 0; i < selection->columns_count; i++)
         json_array_append_new(columns, json_string(selection->columns[i]));
-    /* An incremental import's condition is what it has read. */
-    const char *where = job->options->increment.mode ? job->list->tables[0]->where : selection->where;
-    return json_pack("{s:o, s:o, s:o, s:b}", "columns", columns, "where", manifest_text(where), "query",
-        manifest_text(selection->query), "arrays_as_text", selection->types->arrays == PG_ARRAYS_TEXT);
+    /* Of an increment, and of one with bounds, it is what was read. */
+    const bool made = job->options->increment.mode || selection->bounds;
+    const char *where = made ? job->list->tables[0]->where : selection->where;
+    return json_pack("{s:o, s:o, s:o, s:o, s:b}", "columns", columns, "casts", casts, "where",
+        manifest_text(where), "query", manifest_text(selection->query), "arrays_as_text",
+        selection->types->arrays == PG_ARRAYS_TEXT);
 }
 
 /* Which range was read, and what the next import is told as its last value. */

@@ -44,6 +44,8 @@ struct manifest {
     const char *query, *where; /* NULL: none */
     const char **columns; /* that were asked for */
     size_t columns_count; /* 0: all there were */
+    const char **casts; /* of columns: "COLUMN=TYPE" */
+    size_t casts_count;
     bool arrays_as_text;
     const char *topic; /* that the rows went to; NULL: into files */
     /* Of an incremental import: its own last value, "" for none, and the next one's; else NULL. own_where: without the range. */

@@ -188,6 +188,23 @@ static int manifest_read_tables(struct manifest *manifest, const json_t *from, s
     return 0;
 }
 
+static int manifest_read_names(const struct manifest *manifest, const char *place, const json_t *from,
+    const char ***ret_names, size_t *ret_count, struct error *error)
+{
+    const char **names = manifest_room(json_array_size(from), sizeof *names, error);
+
+    if (!names)
+        return -1; /* GCOVR_EXCL_LINE out of memory */
+    *ret_names = names;
+    *ret_count = json_array_size(from);
+    for (size_t i = 0; i < *ret_count; i++) {
+        names[i] = json_string_value(json_array_get(from, i));
+        if (!names[i])
+            return manifest_complain(manifest, place, "a name is missing", error);
+    }
+    return 0;
+}
+
 static int manifest_read_selection(struct manifest *manifest, json_t *from, struct error *error)
 {
     json_t *columns, *where, *query;
@@ -207,16 +224,13 @@ static int manifest_read_selection(struct manifest *manifest, json_t *from, stru
         manifest->check_column ? json_string_value(json_object_get(increment, "last_value")) : NULL;
     manifest->begun_value = begun ? begun : "";
     manifest->own_where = json_string_value(json_object_get(increment, "where"));
-    manifest->columns = manifest_room(json_array_size(columns), sizeof *manifest->columns, error);
-    if (!manifest->columns)
-        return -1; /* GCOVR_EXCL_LINE out of memory */
-    for (size_t i = 0; i < json_array_size(columns); i++) {
-        manifest->columns[i] = json_string_value(json_array_get(columns, i));
-        if (!manifest->columns[i])
-            return manifest_complain(manifest, "selection.columns", "a name is missing", error);
-        manifest->columns_count++;
-    }
-    return 0;
+    /* Imports of versions that did not cast have no list of casts. */
+    return manifest_read_names(
+               manifest, "selection.columns", columns, &manifest->columns, &manifest->columns_count, error) ||
+                   manifest_read_names(manifest, "selection.casts", json_object_get(from, "casts"),
+                       &manifest->casts, &manifest->casts_count, error)
+               ? -1
+               : 0;
 }
 
 static int manifest_read_all(struct manifest *manifest, struct error *error)
@@ -344,6 +358,7 @@ void manifest_free(struct manifest **manifest)
     }
     free((*manifest)->tables);
     free((*manifest)->columns);
+    free((*manifest)->casts);
     free((*manifest)->folder);
     free((*manifest)->path);
     json_decref((*manifest)->json);

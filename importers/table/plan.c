@@ -68,14 +68,21 @@ int plan_add(struct plan *plan, const struct split *split, struct error *error)
     return 0;
 }
 
-uint64_t plan_split_pages(uint64_t pages, const struct plan_options *options)
+uint64_t plan_split_pages(uint64_t pages, double rows, const struct plan_options *options)
 {
     const unsigned workers = options->workers ? options->workers : 1;
     const uint64_t share = pages / (workers * PLAN_PER_WORKER) + 1;
+    uint64_t most = share < PLAN_PAGES_LEAST  ? PLAN_PAGES_LEAST
+                    : share > PLAN_PAGES_MOST ? PLAN_PAGES_MOST
+                                              : share;
 
     if (options->split_pages)
         return options->split_pages;
-    return share < PLAN_PAGES_LEAST ? PLAN_PAGES_LEAST : share > PLAN_PAGES_MOST ? PLAN_PAGES_MOST : share;
+    if (options->split_bytes && options->split_bytes / PLAN_PAGE < most)
+        most = options->split_bytes / PLAN_PAGE;
+    if (options->split_rows && rows > 0 && (double)pages * options->split_rows / rows < (double)most)
+        most = (uint64_t)((double)pages * options->split_rows / rows);
+    return most ? most : 1;
 }
 
 int plan_add_whole(struct plan *plan, uint32_t part, uint64_t bytes, double rows, struct error *error)
@@ -115,7 +122,7 @@ int plan_add_pages(struct plan *plan, uint32_t part, uint64_t pages, uint64_t by
 
 size_t plan_ranges(uint64_t pages, const struct plan_options *options)
 {
-    const uint64_t each = plan_split_pages(pages, options);
+    const uint64_t each = plan_split_pages(pages, -1, options);
     const uint64_t ranges = (pages + each - 1) / each;
 
     return ranges > PLAN_BOUNDS_MAX ? PLAN_BOUNDS_MAX : ranges ? (size_t)ranges : 1;

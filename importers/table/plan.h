@@ -24,6 +24,9 @@ struct plan_options {
     unsigned workers; /* connections that read; 0: 1 */
     const char *column; /* cut by this column (all tables that have it); NULL: as the table allows */
     uint64_t split_pages; /* 0: from the size and the workers */
+    size_t
+        split_bytes; /* of the table, that a split has at most, as far as pages and statistics say; 0: the same */
+    unsigned split_rows; /* likewise */
     bool whole; /* one split per table part */
 };
 
@@ -62,8 +65,8 @@ const char *plan_keep(struct plan *plan, const char *text, struct error *error);
 /* Any split, whose texts are the plan's; its number is its place. ERROR_REJECT: there are PLAN_SPLITS_MAX. */
 int plan_add(struct plan *plan, const struct split *split, struct error *error);
 
-/* Pages of a split of a table of so many pages. */
-uint64_t plan_split_pages(uint64_t pages, const struct plan_options *options);
+/* Pages of a split of a table of so many pages and rows (negative: unknown). */
+uint64_t plan_split_pages(uint64_t pages, double rows, const struct plan_options *options);
 
 /* The part as one split. */
 int plan_add_whole(struct plan *plan, uint32_t part, uint64_t bytes, double rows, struct error *error);

@@ -86,6 +86,8 @@ static struct table_selection verify_selection(
         .query = manifest->query,
         .columns = manifest->columns_count ? manifest->columns : NULL,
         .columns_count = manifest->columns_count,
+        .casts = manifest->casts,
+        .casts_count = manifest->casts_count,
         .where = manifest->where,
         .lock_wait = comparison->options->snapshot.lock_wait,
         .types = &comparison->types};

@@ -263,7 +263,8 @@ def test_ddl_waits_for_the_keeper_too(database, begin, run, parts, tmp_path):
 
 
 OTHER = {"tables": ["part1"], "format": ["--format", "csv"], "where": ["--where", "id > 5"], "columns": ["--columns", "id"],
-         "compression": ["--compression", "gzip"], "not-consistent": ["--not-consistent"]}
+         "compression": ["--compression", "gzip"], "not-consistent": ["--not-consistent"], "column-type": ["--column-type", "v=text"],
+         "bounds-query": ["--bounds-query", "SELECT 0, 1"]}
 
 
 def test_other_words_are_refused(begin, run, parts, tmp_path):
@@ -275,6 +276,17 @@ def test_other_words_are_refused(begin, run, parts, tmp_path):
     assert files(hidden(tmp_path)[0]) == before
     run(*WORDS, "--where", SLOWLY, "--resume", "--connections", 3, "parts")
     assert_whole(tmp_path)
+
+
+def test_casts_and_bounds_are_kept(begin, run, parts, tmp_path):
+    """Those who leave them out would write other rows beside what is there."""
+    casts, bounds = ("--column-type", "v=text"), ("--bounds-query", f"SELECT 5, {ROWS} FROM parts LIMIT 1")
+    interrupted(begin, tmp_path, *casts, *bounds)
+    for words, name in ((casts, "bounds-query"), (bounds, "column-type")):
+        assert f"was begun with other words ({name})" in run(*WORDS, "--where", SLOWLY, "--resume", *words, "parts", status=1).said
+    run(*WORDS, "--where", SLOWLY, "--resume", *casts, *bounds, "parts")
+    _, rows = made_rows(tmp_path)
+    assert rows == [(i, "0") for i in range(5, ROWS)]
 
 
 def test_two_at_once(begin, run, parts, tmp_path):

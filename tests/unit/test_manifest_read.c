@@ -15,7 +15,7 @@ static struct error error;
 
 static const char whole[] =
     "{\"manifest\": 1, \"checksums\": \"rows-1\", \"selection\": {\"columns\": [\"id\", \"v\"], \"where\": \"id > 3\", \"query\": null, "
-    "\"arrays_as_text\": true}, \"tables\": [{\"schema\": \"public\", \"name\": \"readings\", \"directory\": \"\", \"rows\": 7, "
+    "\"casts\": [\"id=text\"], \"arrays_as_text\": true}, \"tables\": [{\"schema\": \"public\", \"name\": \"readings\", \"directory\": \"\", \"rows\": 7, "
     "\"checksum\": \"00000000000000ff\", \"columns\": [{\"name\": \"id\", \"type\": \"integer\"}, {\"name\": \"v\", \"type\": \"text\"}], "
     "\"files\": [{\"name\": \"part-00000.jsonl\", \"rows\": 7, \"bytes\": 99, \"crc32c\": \"0000abcd\"}, "
     "{\"name\": null, \"rows\": 0, \"bytes\": 0, \"crc32c\": \"00000000\"}]}]}";
@@ -40,6 +40,8 @@ static void expect_whole(void)
     cr_assert(manifest->arrays_as_text);
     cr_assert_eq(manifest->columns_count, 2);
     cr_assert_str_eq(manifest->columns[1], "v");
+    cr_assert_eq(manifest->casts_count, 1);
+    cr_assert_str_eq(manifest->casts[0], "id=text");
     cr_assert_str_eq(table->schema, "public");
     cr_assert_str_eq(table->name, "readings");
     cr_assert_str_eq(table->directory, "");
@@ -183,6 +185,7 @@ Test(manifest_read, members_that_are_missing_or_of_another_type)
         {"\"id > 3\"", "3", "selection.where: a text is missing"},
         {"\"query\": null", "\"query\": 1", "selection.query: a text is missing"},
         {"[\"id\", \"v\"]", "[\"id\", 3]", "selection.columns: a name is missing"},
+        {"[\"id=text\"]", "[null]", "selection.casts: a name is missing"},
         {"\"tables\": [", "\"tables\": 1, \"more\": [", "tables: this is no list"},
         {"\"tables\": [", "\"tables\": [{}, ", "tables[0]: "},
         {"\"directory\": \"\"", "\"directory\": null", "tables[0]: "},

@@ -86,13 +86,26 @@ Test(plan, sizes_of_splits)
     struct plan_options options = {0};
 
     /* A small table is not worth more than one. */
-    cr_assert_eq(plan_split_pages(0, &options), PLAN_PAGES_LEAST);
-    cr_assert_eq(plan_split_pages(1000, &options), PLAN_PAGES_LEAST);
+    cr_assert_eq(plan_split_pages(0, -1, &options), PLAN_PAGES_LEAST);
+    cr_assert_eq(plan_split_pages(1000, -1, &options), PLAN_PAGES_LEAST);
     options.workers = 2;
-    cr_assert_eq(plan_split_pages(UINT64_C(8) * 5000, &options), 5001);
-    cr_assert_eq(plan_split_pages(UINT64_MAX, &options), PLAN_PAGES_MOST);
+    cr_assert_eq(plan_split_pages(UINT64_C(8) * 5000, -1, &options), 5001);
+    cr_assert_eq(plan_split_pages(UINT64_MAX, -1, &options), PLAN_PAGES_MOST);
+    /* What a file is to have at most makes splits smaller, never larger, and never nothing. */
+    options.split_bytes = (size_t)100 * 8192 + 8191;
+    cr_assert_eq(plan_split_pages(1000, -1, &options), 100);
+    options.split_rows = 500;
+    cr_assert_eq(plan_split_pages(1000, -1, &options), 100);
+    cr_assert_eq(plan_split_pages(1000, 0, &options), 100);
+    cr_assert_eq(plan_split_pages(1000, 10000, &options), 50);
+    cr_assert_eq(plan_split_pages(1000, 1000000, &options), 1);
+    options.split_rows = UINT32_MAX;
+    options.split_bytes = SIZE_MAX;
+    cr_assert_eq(plan_split_pages(1000, 10000, &options), PLAN_PAGES_LEAST);
+    options.split_bytes = 1;
+    cr_assert_eq(plan_split_pages(1000, 10000, &options), 1);
     options.split_pages = 7;
-    cr_assert_eq(plan_split_pages(UINT64_MAX, &options), 7);
+    cr_assert_eq(plan_split_pages(UINT64_MAX, -1, &options), 7);
 
     cr_assert_eq(plan_ranges(0, &options), 1);
     cr_assert_eq(plan_ranges(7, &options), 1);

@@ -30,7 +30,9 @@ static const char *good_value(const char *name)
 {
     static const char *const values[][2] = {{"connect", "jdbc:postgresql:d"}, {"num-mappers", "2"},
         {"compression-codec", "gzip"}, {"connection-param-file", "file"}, {"options-file", "file"},
-        {"query", "SELECT 1 WHERE $CONDITIONS"}, {"incremental", "append"}};
+        {"query", "SELECT 1 WHERE $CONDITIONS"}, {"incremental", "append"}, {"map-column-java", "a=String"},
+        {"split-limit", "1"}, {"direct-split-size", "1"},
+        {"validation-threshold", "org.apache.sqoop.validation.AbsoluteValidationThreshold"}};
 
     for (size_t i = 0; i < COUNT(values); i++)
         if (strcmp(values[i][0], name) == 0)
@@ -89,6 +91,23 @@ Test(sqoop, classes)
             cr_assert_eq(option->class, 'A', "%s", option->name);
         for (size_t k = 0; k < i; k++)
             cr_assert_str_neq(option->name, sqoop_options[k].name);
+    }
+}
+
+/* Two letters in each other's place: the name that was meant is suggested. */
+Test(sqoop, every_misspelt_option_has_a_suggestion)
+{
+    for (size_t i = 0; i < sqoop_options_count; i++) {
+        const char *name = sqoop_options[i].name;
+        const size_t length = strlen(name), at = length / 2;
+        char word[80], why[120];
+        if (!(sqoop_options[i].tools & SQOOP_FOR(SQOOP_IMPORT)) || length < 4 || name[at] == name[at - 1])
+            continue;
+        snprintf(word, sizeof word, "--%s", name);
+        word[2 + at] = name[at - 1];
+        word[1 + at] = name[at];
+        snprintf(why, sizeof why, "unknown option \"%s\"; did you mean \"--%s\"?", word, name);
+        expect_refused(why, (const char *const[]){word, "x", NULL});
     }
 }
 
@@ -232,7 +251,7 @@ Test(sqoop, increments)
     EXPECT_REFUSED("what --incremental is to add to", T, "--incremental", "append", "--check-column", "id",
         "--delete-target-dir");
     EXPECT_REFUSED("what --append is to add to", T, "--append", "--delete-target-dir");
-    EXPECT_REFUSED("rows are not merged yet", T, "--merge-key", "id");
+    EXPECT_REFUSED("rows are not merged here", T, "--merge-key", "id");
 }
 
 Test(sqoop, mappers)
@@ -243,10 +262,35 @@ Test(sqoop, mappers)
     cr_assert_eq(order.notices.count, 0);
     EXPECT_HAS("--connections 64", T, "-m", "1000");
     cr_assert(noticed("64 connections are the most"));
-    for (size_t i = 0; i < 5; i++)
-        expect_refused(
-            "is not a number above 0", (const char *const[]){"--table", "t", "-m",
-                                           (const char *const[]){"0", "-1", "", "4x", "+2"}[i], NULL});
+    EXPECT_HAS("--split-rows 1000 --connections 4 ", T, "--split-limit", "1000");
+    EXPECT_HAS("--split-rows 4294967295 ", T, "--split-limit", "99999999999");
+    EXPECT_HAS("--whole --connections 1 -- ", T, "--split-limit", "1000", "-m1");
+    EXPECT_HAS("--split-size 1000000 --connections 1 -- ", T, "--direct-split-size", "1000000", "-m1");
+    EXPECT_HAS("--split-size 1073741824 ", T, "--direct-split-size", "5000000000");
+    static const char *const names[] = {"-m", "--split-limit", "--direct-split-size"};
+    static const char *const numbers[] = {"0", "-1", "", "4x", "+2"};
+    for (size_t i = 0; i < COUNT(names) * COUNT(numbers); i++)
+        expect_refused("is not a number above 0",
+            (const char *const[]){"--table", "t", names[i % COUNT(names)], numbers[i / COUNT(names)], NULL});
+}
+
+Test(sqoop, bounds)
+{
+    EXPECT_HAS("--split-by k --bounds-query 'SELECT 1, 2' ", T, "--split-by", "k", "--boundary-query",
+        "SELECT 1, 2");
+    EXPECT_HAS("--connections 4 --bounds-query 'SELECT 1, 2' ", T, "--boundary-query", "SELECT 1, 2");
+    EXPECT_HAS("--split-by k --bounds-query x", "--query", "SELECT 1 WHERE $CONDITIONS", "--target-dir", "d",
+        "--boundary-query", "x", "--split-by", "k");
+    EXPECT_REFUSED("say so with --split-by", "--query", "SELECT 1 WHERE $CONDITIONS", "--target-dir", "d",
+        "--boundary-query", "x");
+}
+
+Test(sqoop, thresholds)
+{
+    EXPECT_HAS("--names", T, "--validate", "--validation-threshold",
+        "org.apache.sqoop.validation.AbsoluteValidationThreshold");
+    EXPECT_REFUSED("--validation-threshold: no Java is loaded, and no row may be missing", T,
+        "--validation-threshold", "a.B");
 }
 
 Test(sqoop, where_it_goes)

@@ -66,7 +66,8 @@ Test(sqoop_faults, every_allocation)
         "--as-avrodatafile", "--null-string", "x", "-m", "3");
     TRY("import", CONNECT, "--table", "t", "--as-parquetfile",
         "-Dsqoop.parquet.logical_types.decimal.enable=true",
-        "-Dsqoop.avro.logical_types.decimal.default.precision=9");
+        "-Dsqoop.avro.logical_types.decimal.default.precision=9", "--map-column-java", "a=String,%2Cb= Long",
+        "--boundary-query", "SELECT 1, 2", "--split-limit", "3", "--direct-split-size", "4");
     TRY("import-all-tables", CONNECT, "--warehouse-dir", "w", "--exclude-tables", "a, b", "--verbose",
         "--dry-run", "-m1", "--", "--schema", "s");
     TRY("import-all-tables", CONNECT, "--warehouse-dir", "w");

@@ -79,7 +79,7 @@ static int key_find_in_query(struct pg_connection *connection, const struct tabl
         if (strcmp(table->columns[i].name, name) != 0)
             continue;
         *ret_found = true;
-        ret_key->type = pg_key_type(pg_type_base(table->detail->mappings[i].type)->oid);
+        ret_key->type = pg_key_type(pg_type_base(table->detail->mappings[i].own)->oid);
         ret_key->nulls = true;
         return key_set(connection, name, "", ret_key, error);
     }

@@ -14,13 +14,21 @@ struct cut {
     const struct plan_options *options;
     struct plan *plan;
     uint64_t pages; /* of all parts */
+    double rows; /* negative: unknown */
     const char *how; /* the part that was cut last */
 };
+
+/* Of a part that was never analyzed nobody knows the rows, and so of the whole. */
+static void cut_count(struct cut *cut, const struct table_part *part)
+{
+    cut->pages += part->pages;
+    cut->rows = cut->rows < 0 || (part->pages && part->rows <= 0) ? -1 : cut->rows + part->rows;
+}
 
 /* Splits of one size whatever the partitions' sizes are. */
 static uint64_t cut_pages(const struct cut *cut)
 {
-    return plan_split_pages(cut->pages, cut->options);
+    return plan_split_pages(cut->pages, cut->rows, cut->options);
 }
 
 /* Of what has no pages nobody knows the size. */
@@ -226,7 +234,7 @@ int pg_plan(struct database_connection *connection, const struct table *table,
         .plan = plan,
         .how = "it has no parts"};
     for (size_t i = 0; i < table->parts_count; i++)
-        cut.pages += table->parts[i].pages;
+        cut_count(&cut, &table->parts[i]);
     if (cut_set_path(&cut, cut.connection->search_path, error))
         return -1;
     for (size_t i = 0; i < table->parts_count; i++)

@@ -55,13 +55,25 @@ uint64_t pg_fingerprint(const struct table *table)
 
 /* ---- all of it -------------------------------------------------------------------------------------------------- */
 
+/* What the user wants stands in the place of what it is. */
+static void describe_column(struct pg_mapping *mapping, const struct pg_type_options *types)
+{
+    const struct pg_mapping said = *mapping;
+
+    pg_type_map(said.wanted ? said.wanted : said.type, types, mapping);
+    mapping->own = said.type;
+    mapping->wanted = said.wanted;
+    if (said.wanted)
+        mapping->after = said.after;
+}
+
 /* Types are complete: what the columns become. */
 static void describe_finish(struct table *table)
 {
     for (size_t i = 0; i < table->columns_count; i++) {
         struct pg_mapping *mapping = &table->detail->mappings[i];
         table->columns[i].type = mapping->type->text;
-        pg_type_map(mapping->type, table->detail->types, mapping);
+        describe_column(mapping, table->detail->types);
         mapping->field.name = table->columns[i].name;
         table->fields[i] = mapping->field;
     }
@@ -76,11 +88,12 @@ static int describe_all(struct pg_connection *connection, struct pg_list *list, 
     } else if (pg_find_relations(connection, list, error) || pg_find_parts(connection, list, error) ||
                pg_find_columns(connection, list, error))
         return -1;
-    if (pg_check_where(connection, list, error) || pg_find_types(connection, list, error))
+    if (pg_check_where(connection, list, error) || pg_find_casts(connection, list, error) ||
+        pg_find_types(connection, list, error))
         return -1;
     for (size_t i = 0; i < list->list.count; i++)
         describe_finish(list->list.tables[i]);
-    return 0;
+    return pg_find_range(connection, list, error);
 }
 
 /* Sizes are to be had under a lock only: somebody's exclusive one is waited for, but not without an end. */

@@ -53,6 +53,15 @@ int pg_find_parts(struct pg_connection *connection, struct pg_list *list, struct
 int pg_find_columns(struct pg_connection *connection, struct pg_list *list, struct error *error);
 /* A SELECT as the only table. */
 int pg_find_query(struct pg_connection *connection, struct pg_list *list, struct error *error);
+/* The operator's query without what may stand at its end, and would not within parentheses. */
+const char *pg_query_text(struct pg_list *list, const char *query, struct error *error);
+/* What the server says of a statement of the operator's, in the user's own search_path. ERROR_REJECT: it is none. */
+int pg_prepare(struct pg_connection *connection, const char *what, const char *sql, PGresult **ret_result,
+    struct error *error);
+/* Which columns are cast, and to what; before types are looked up. ERROR_REJECT: no such column, type or cast. */
+int pg_find_casts(struct pg_connection *connection, struct pg_list *list, struct error *error);
+/* The bounds that a query says become part of the condition; when all else is known. ERROR_REJECT: it is no such query, or there is no column for it. */
+int pg_find_range(struct pg_connection *connection, struct pg_list *list, struct error *error);
 /* Is the operator's condition one, for each of the tables? */
 int pg_check_where(struct pg_connection *connection, struct pg_list *list, struct error *error);
 

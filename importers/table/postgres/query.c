@@ -11,8 +11,7 @@
 
 #define QUERY_TEXT ((size_t)16 << 20)
 
-/* Without what may stand at its end, and would not within parentheses. */
-static const char *query_text(struct pg_list *list, const char *query, struct error *error)
+const char *pg_query_text(struct pg_list *list, const char *query, struct error *error)
 {
     size_t length = strlen(query);
 
@@ -40,9 +39,8 @@ static int query_parse(struct pg_connection *connection, const char *what, const
     return pg_await_all(connection, what, ret_result, error);
 }
 
-/* What the server says of a statement, in the user's own search_path. ERROR_REJECT: it is none. */
-static int query_prepare(struct pg_connection *connection, const char *what, const char *sql,
-    PGresult **ret_result, struct error *error)
+int pg_prepare(struct pg_connection *connection, const char *what, const char *sql, PGresult **ret_result,
+    struct error *error)
 {
     struct error later;
 
@@ -105,7 +103,7 @@ int pg_find_query(struct pg_connection *connection, struct pg_list *list, struct
 {
     cleanup_bytes struct bytes wrapped;
     cleanup_result PGresult *alone = NULL, *facts = NULL;
-    const char *query = query_text(list, list->selection->query, error);
+    const char *query = pg_query_text(list, list->selection->query, error);
     struct table *table = query ? query_table(list, query, error) : NULL;
 
     if (!table)
@@ -116,8 +114,8 @@ int pg_find_query(struct pg_connection *connection, struct pg_list *list, struct
     if (bytes_print(&wrapped, error, "SELECT * FROM (\n%s\n) AS penstock", query) ||
         bytes_add(&wrapped, "", 1, error))
         return error_wrap(error, "the query");
-    if (query_prepare(connection, "the query", query, &alone, error) ||
-        query_prepare(connection, "the query", wrapped.data, &facts, error))
+    if (pg_prepare(connection, "the query", query, &alone, error) ||
+        pg_prepare(connection, "the query", wrapped.data, &facts, error))
         return -1;
     const size_t size = wrapped.length + 2;
     char *from = arena_take(&list->arena, size, 1, error);
@@ -138,7 +136,7 @@ static int where_check(struct pg_connection *connection, const struct table *tab
                 wrapped ? "(" : "", table->where, wrapped ? ")" : "") ||
             bytes_add(&sql, "", 1, error))
             return error_wrap(error, "the condition");
-        if (query_prepare(connection, "the condition", sql.data, &ignored, error))
+        if (pg_prepare(connection, "the condition", sql.data, &ignored, error))
             return -1;
     }
     return 0;

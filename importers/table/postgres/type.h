@@ -142,6 +142,8 @@ enum pg_cast {
 /* What a column becomes. */
 struct pg_mapping {
     const struct pg_type *type; /* behind domains */
+    const struct pg_type *own,
+        *wanted; /* the column's in its table, and what the user wants; NULL: nothing else */
     struct column_field field; /* its name is left to the caller */
     enum pg_form form; /* of what arrives, that is, behind the cast */
     enum pg_grade grade;
