@@ -99,10 +99,11 @@ penstock_test(inflate decode)
 penstock_test(checksum table)
 penstock_test(pace table)
 penstock_test(job_pace table)
-foreach(name manifest_read verify_files)
+foreach(name manifest_read published verify_files)
     penstock_test(${name} table)
     target_sources(test_${name} PRIVATE tests/unit/folder.c)
 endforeach()
+target_link_options(test_published PRIVATE -Wl,--wrap=fsync,--wrap=scandirat)
 target_link_options(test_verify_files PRIVATE -Wl,--wrap=fdopendir,--wrap=pread)
 
 # The reader of PostgreSQL's COPY; its tests share a harness.
@@ -128,7 +129,7 @@ foreach(name import_increment import_options import_shown import_topic)
 endforeach()
 
 # The tests of Sqoop's command line share a harness.
-foreach(name sqoop sqoop_faults sqoop_jdbc sqoop_text sqoop_tools sqoop_types sqoop_frame)
+foreach(name sqoop sqoop_faults sqoop_jdbc sqoop_text sqoop_tools sqoop_types sqoop_frame sqoop_job)
     penstock_test(${name} sqoop)
     target_sources(test_${name} PRIVATE tests/unit/sqoop_harness.c)
 endforeach()

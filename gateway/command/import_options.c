@@ -133,10 +133,10 @@ static int import_check_increment(const struct import_options *options, struct e
     const struct increment_options *increment = &options->increment;
 
     if (!increment->mode)
-        return !increment->column && !increment->last && !increment->lag
+        return !increment->column && !increment->last && !increment->lag && !increment->job
                    ? 0
                    : error_set(error, ERROR_REJECT,
-                         "--check-column, --last-value and --incremental-lag are for --incremental append or lastmodified");
+                         "--check-column, --last-value, --incremental-lag and --job are for --incremental append or lastmodified");
     if (!increment->column)
         return error_set(
             error, ERROR_REJECT, "--incremental: --check-column, which says what is new, is missing");

@@ -12,6 +12,7 @@
 #include "command/import.h"
 #include "command/import_progress.h"
 #include "command/sqoop_ask.h"
+#include "command/sqoop_job.h"
 #include "sqoop/sqoop.h"
 #include "table/database.h"
 
@@ -82,15 +83,23 @@ static int sqoop_dry_run(const struct sqoop_order *order, sqoop_print_fn *print)
     return COMMAND_OK;
 }
 
-static int sqoop_import(struct sqoop_order *order, int argc, char **argv)
+/* execution: of the job that this is; NULL: none. What it has read is told to it before anything else can fail. */
+static int sqoop_import(struct sqoop_order *order, struct sqoop_execution *execution, int argc, char **argv)
 {
     const struct import_face face = {"penstock sqoop", argv[0], import_title_size(argc, argv)};
+    struct error error;
 
     if (order->dry_run && sqoop_dry_run(order, sqoop_print_import) != COMMAND_OK)
         return COMMAND_FAILED;
     int status = import_begin((int)order->import.count, order->import.words, &face);
-    if (status != COMMAND_OK || !order->validate || order->dry_run)
+    if (status != COMMAND_OK || order->dry_run)
         return status;
+    if (execution && sqoop_job_note(execution, &error)) {
+        sqoop_say(error.text);
+        return COMMAND_FAILED;
+    }
+    if (!order->validate)
+        return COMMAND_OK;
     char verify[] = "--verify", name[] = "import";
     char *words[] = {name, verify, (char *)(uintptr_t)order->target, NULL};
     return import_begin(3, words, &face);
@@ -108,6 +117,46 @@ static int sqoop_question(const struct sqoop_order *order)
     return COMMAND_FAILED;
 }
 
+static int sqoop_do(struct sqoop_order *order, struct sqoop_execution *execution, int argc, char **argv)
+{
+    for (size_t i = 0; i < order->notices.count; i++)
+        sqoop_say(order->notices.words[i]);
+    switch (order->tool) {
+    case SQOOP_IMPORT:
+    case SQOOP_IMPORT_ALL:
+        return sqoop_import(order, execution, argc, argv);
+    case SQOOP_LIST_TABLES:
+    case SQOOP_LIST_DATABASES:
+    case SQOOP_EVAL:
+        return sqoop_question(order);
+    case SQOOP_VERSION:
+        printf("penstock %s, with the command line of Sqoop 1.4.7\n", PENSTOCK_VERSION);
+        return COMMAND_OK;
+    case SQOOP_JOB:
+    case SQOOP_HELP:
+    case SQOOP_OTHER:
+        break;
+    }
+    return sqoop_help(order->topic);
+}
+
+static int sqoop_saved(struct sqoop_order *order, const struct sqoop_reader *reader, int argc, char **argv)
+{
+    __attribute__((cleanup(sqoop_job_close))) struct sqoop_execution *execution = NULL;
+    struct error error;
+
+    for (size_t i = 0; i < order->notices.count; i++)
+        sqoop_say(order->notices.words[i]);
+    if (order->job.verb != SQOOP_JOB_EXEC) {
+        if (sqoop_job_keep(order, reader, &error) == 0)
+            return COMMAND_OK;
+    } else if (sqoop_job_open(&execution, order, reader, &error) == 0) {
+        return sqoop_do(sqoop_job_order(execution), execution, argc, argv);
+    }
+    sqoop_say(error.text);
+    return COMMAND_FAILED;
+}
+
 int command_sqoop(int argc, char **argv)
 {
     __attribute__((cleanup(sqoop_order_free))) struct sqoop_order order;
@@ -119,22 +168,6 @@ int command_sqoop(int argc, char **argv)
         return COMMAND_USAGE;
     }
     sqoop_hide(argc, argv);
-    for (size_t i = 0; i < order.notices.count; i++)
-        sqoop_say(order.notices.words[i]);
-    switch (order.tool) {
-    case SQOOP_IMPORT:
-    case SQOOP_IMPORT_ALL:
-        return sqoop_import(&order, argc, argv);
-    case SQOOP_LIST_TABLES:
-    case SQOOP_LIST_DATABASES:
-    case SQOOP_EVAL:
-        return sqoop_question(&order);
-    case SQOOP_VERSION:
-        printf("penstock %s, with the command line of Sqoop 1.4.7\n", PENSTOCK_VERSION);
-        return COMMAND_OK;
-    case SQOOP_HELP:
-    case SQOOP_OTHER:
-        break;
-    }
-    return sqoop_help(order.topic);
+    return order.tool == SQOOP_JOB ? sqoop_saved(&order, &reader, argc, argv)
+                                   : sqoop_do(&order, NULL, argc, argv);
 }

@@ -11,6 +11,7 @@
 #define ONE SQOOP_FOR(SQOOP_IMPORT)
 #define ALL SQOOP_FOR(SQOOP_IMPORT_ALL)
 #define IMPORTING (ONE | ALL)
+#define SAVED SQOOP_FOR(SQOOP_JOB)
 
 #define TAKES(NAME, LETTER, ARGUMENT, CLASS, HELP, WHAT)              \
     {                                                                 \
@@ -55,9 +56,13 @@ const struct sqoop_option sqoop_options[] = {
     IGNORES("hadoop-mapred-home", 0, "dir", "Override $HADOOP_MAPRED_HOME_ARG", NO_HADOOP),
     IGNORES("hadoop-home", 0, "hdir", "Override $HADOOP_MAPRED_HOME_ARG", NO_HADOOP),
     IGNORES("skip-dist-cache", 0, NULL, "Skip copying jars to distributed cache", NO_HADOOP),
+#undef TOOLS
+#define TOOLS (IMPORTING | ASKING | SAVED)
     TAKES("verbose", 0, NULL, MUST, "Print more information while working",
         "a line of progress every ten seconds while rows are read"),
     TAKES("help", 0, NULL, MUST, "Print usage instructions", "this list"),
+#undef TOOLS
+#define TOOLS (IMPORTING | ASKING)
     IGNORES("temporary-rootdir", 0, "rootdir", "Defines the temporary root directory for the import",
         "unfinished files lie in a hidden directory beside the target, so that they can take its name in one step"),
     IGNORES("metadata-transaction-isolation-level", 0, "isolationlevel",
@@ -69,6 +74,8 @@ const struct sqoop_option sqoop_options[] = {
     REFUSES("oracle-escaping-disabled", 0, "boolean", NEVER,
         "Disable the escaping mechanism of the Oracle/OraOop connection managers",
         "it is Oracle's, and only PostgreSQL is read: leave it out"),
+#undef TOOLS
+#define TOOLS (IMPORTING | ASKING | SAVED)
     TAKES("options-file", 0, "file", MUST, "Read words of the command line from a file",
         "one word a line, # and empty lines are left out; taken wherever it stands"),
     TAKES("dry-run", 0, NULL, MUST, "(not Sqoop's) print what would be done, and touch nothing",
@@ -265,6 +272,20 @@ const struct sqoop_option sqoop_options[] = {
         "it is SQL Server's, and only PostgreSQL is read: leave it out"),
     REFUSES("identity-insert", 0, NULL, NEVER, "Allow identity inserts",
         "it is SQL Server's, and only PostgreSQL is read: leave it out"),
+
+#undef TOOLS
+#define TOOLS SAVED
+    /* saved jobs */
+    TAKES("create", 0, "job-id", MUST, "Create a new saved job",
+        "of the tool and the options behind --, which are checked, but for those that change nothing; a password is never kept, --exec asks for it"),
+    TAKES("delete", 0, "job-id", MUST, "Delete a saved job", "what it has imported stays"),
+    TAKES("exec", 0, "job-id", MUST, "Run a saved job",
+        "options behind -- count more than the job's; an incremental import goes on behind what is published"),
+    TAKES("list", 0, NULL, MUST, "List saved jobs", "their names, in the order of their bytes"),
+    TAKES("show", 0, "job-id", MUST, "Show the parameters for a saved job",
+        "its options, and the last value with which it would go on"),
+    TAKES("meta-connect", 0, "directory", SHOULD, "Specify JDBC connect string for the metastore",
+        "the directory that jobs are kept in, file: URLs too; default: ~/.penstock/jobs; jdbc: is refused, there is no metastore"),
 };
 
 const size_t sqoop_options_count = sizeof sqoop_options / sizeof *sqoop_options;
@@ -275,9 +296,9 @@ const struct sqoop_tool_row sqoop_tools[] = {
     {"list-tables", SQOOP_LIST_TABLES, "List the tables of a schema"},
     {"list-databases", SQOOP_LIST_DATABASES, "List the databases of a server"},
     {"eval", SQOOP_EVAL, "Evaluate a SQL statement and display the results"},
+    {"job", SQOOP_JOB, "Work with saved jobs"},
     {"help", SQOOP_HELP, "List available tools, or what a tool takes"},
     {"version", SQOOP_VERSION, "Display version information"},
-    {"job", SQOOP_OTHER, "keep the line of the job in a script or an --options-file"},
     {"create-hive-table", SQOOP_OTHER, "write CREATE TABLE for Hive by hand"},
     {"export", SQOOP_OTHER, "tables are only read here; psql's \\copy brings files into a table"},
     {"codegen", SQOOP_OTHER, "no code is generated, leave it out"},

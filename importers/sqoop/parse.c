@@ -44,12 +44,17 @@ const char *parse_name(const struct sqoop_option *option, char room[static 64])
     return room;
 }
 
-const char *parse_value(const struct sqoop_line *line, const char *name)
+const struct sqoop_option *parse_row(const char *name)
 {
     const struct sqoop_option *option = parse_find(name, strlen(name));
 
     assert(option);
-    return line->values[option - sqoop_options];
+    return option;
+}
+
+const char *parse_value(const struct sqoop_line *line, const char *name)
+{
+    return line->values[parse_row(name) - sqoop_options];
 }
 
 static bool parse_is_of(const struct sqoop_option *option, const struct sqoop_tool_row *tool)

@@ -80,7 +80,11 @@ static int print_tool(const struct sqoop_tool_row *tool, struct bytes *text, str
     if (bytes_print(text, error,
             "Usage: penstock sqoop %s [-D NAME=VALUE]... [OPTION]...%s\n\n"
             "%s.\n\nOne dash or two, --NAME VALUE, --NAME=VALUE, -m 1, -m1 and --m 1 are all taken.\n\n",
-            tool->name, schema ? " [-- --schema NAME]" : "", tool->what))
+            tool->name,
+            schema                    ? " [-- --schema NAME]"
+            : tool->tool == SQOOP_JOB ? " [-- [TOOL] OPTION...]"
+                                      : "",
+            tool->what))
         return -1;
     for (size_t i = 0; i < sqoop_options_count; i++)
         if (sqoop_options[i].tools & tools && print_option(&sqoop_options[i], text, error))

@@ -48,6 +48,7 @@ enum sqoop_tool {
     SQOOP_LIST_TABLES,
     SQOOP_LIST_DATABASES,
     SQOOP_EVAL,
+    SQOOP_JOB,
     SQOOP_HELP,
     SQOOP_VERSION,
     SQOOP_OTHER
@@ -72,6 +73,8 @@ struct sqoop_words {
     size_t count;
 };
 
+enum sqoop_job_verb { SQOOP_JOB_LIST, SQOOP_JOB_CREATE, SQOOP_JOB_SHOW, SQOOP_JOB_EXEC, SQOOP_JOB_DELETE };
+
 struct sqoop_order {
     enum sqoop_tool tool;
     const char *topic; /* of SQOOP_HELP: a tool's name; NULL: all of them */
@@ -83,6 +86,15 @@ struct sqoop_order {
     const char *statement; /* of SQOOP_EVAL */
     struct sqoop_words notices; /* sentences for people */
     const char *target; /* the directory that appears */
+    const char *table; /* that is imported; NULL: a query, or all */
+    const char *check_column; /* of an incremental import; else NULL */
+    struct { /* of SQOOP_JOB; `import` is what one that is created would be */
+        enum sqoop_job_verb verb;
+        const char *name; /* NULL of SQOOP_JOB_LIST */
+        const char *place; /* the directory that jobs are kept in; NULL: the user's own */
+        struct sqoop_words words; /* behind the --; of SQOOP_JOB_CREATE what is kept: no password */
+        const char *password; /* of SQOOP_JOB_CREATE, for the caller to write over; NULL: none */
+    } job;
     struct sqoop_words kept; /* texts that had to be made */
 };
 
@@ -105,6 +117,36 @@ int sqoop_print_plan(const struct sqoop_order *order, struct bytes *text, struct
 
 /* What the tool takes (NULL: which tools there are). ERROR_REJECT: there is no such tool. */
 int sqoop_print_help(const char *topic, struct bytes *text, struct error *error);
+
+/* ---- saved jobs -------------------------------------------------------------------------------------------------- */
+
+#define SQOOP_JOB_NAME_MAX 128
+#define SQOOP_JOB_MAX ((size_t)4 << 20) /* bytes of one */
+
+/* A job as it is kept. Of an incremental one where its last value is: what has come into the directory `target` since `mark` is newer than `last`. */
+struct sqoop_job {
+    struct sqoop_words
+        words; /* the tool, and its options, each one with its value; the texts are the job's own */
+    char *target; /* NULL: it was never executed */
+    char *mark; /* of the increment that was the newest there (table/published.h); NULL: there was none */
+    char *last; /* NULL: none is known but the one among the words */
+};
+
+/* The form of its file: a line of the version, then one of a key and a value each. Backslashes and line breaks in values are \\ and \n. */
+int sqoop_job_write(const struct sqoop_job *job, struct bytes *text, struct error *error);
+/* ERROR_REJECT: this is no saved job, or not the whole of one. */
+int sqoop_job_read(struct sqoop_job *ret_job, struct slice text, struct error *error);
+void sqoop_job_free(struct sqoop_job *job);
+
+/* Sets one of its texts; text NULL or "": none. */
+int sqoop_job_set(char **at, const char *text, struct error *error);
+
+/* The order that it stands for. What `more` says counts more than what the job says; the last value is that of `more`, of the job's `last`, or of its words. As sqoop_translate(). */
+int sqoop_translate_job(struct sqoop_order *ret_order, const char *name, const struct sqoop_job *job,
+    const struct sqoop_words *more, const struct sqoop_reader *reader, struct error *error);
+
+/* What it is, for people; `last` as in the job. */
+int sqoop_print_job(const char *name, const struct sqoop_job *job, struct bytes *text, struct error *error);
 
 /* ---- what eval prints -------------------------------------------------------------------------------------------- */
 

@@ -13,6 +13,7 @@ struct sqoop_line {
     const struct sqoop_reader *reader;
     const char *values[SQOOP_OPTIONS_MAX]; /* NULL: not said; "" of a flag */
     struct sqoop_words properties; /* NAME=VALUE, of -D */
+    const char *job; /* the saved job that it is; NULL: none */
 };
 
 /* ---- words.c ----------------------------------------------------------------------------------------------------- */
@@ -33,10 +34,28 @@ int words_note(struct sqoop_order *order, struct error *error, const char *forma
 int options_file_expand(struct sqoop_order *order, int argc, char **argv, const struct sqoop_reader *reader,
     struct sqoop_words *words, struct error *error);
 
+/* ---- translate.c ------------------------------------------------------------------------------------------------- */
+
+/* NULL, with ERROR_REJECT: there is no such tool. */
+const struct sqoop_tool_row *translate_find_tool(const char *name, struct error *error);
+/* A line whose words are taken apart, of any tool but job. */
+int translate_line(struct sqoop_line *line, struct error *error);
+/* A path of this machine, of a URL too. NULL: of another place. */
+const char *translate_local_path(const char *path);
+/* Whether a property changes anything. */
+bool translate_is_known(const char *property);
+
+/* ---- saved.c ----------------------------------------------------------------------------------------------------- */
+
+/* The words behind `job`. */
+int saved_translate(struct sqoop_line *line, const struct sqoop_words *words, struct error *error);
+
 /* ---- parse.c ----------------------------------------------------------------------------------------------------- */
 
 /* The words behind the tool's name. ERROR_REJECT: one that is unknown or refused, or has no value. */
 int parse_words(struct sqoop_line *line, const struct sqoop_words *words, struct error *error);
+/* The row that the table has under this name: it is there. */
+const struct sqoop_option *parse_row(const char *name);
 /* The value of the option that the table has under this name; NULL: it was not said. */
 const char *parse_value(const struct sqoop_line *line, const char *name);
 /* "--table", "-P" */

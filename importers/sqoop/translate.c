@@ -27,22 +27,29 @@ static const char *property_value(const struct sqoop_line *line, const char *nam
 #define DECIMAL_SCALE "sqoop.avro.logical_types.decimal.default.scale"
 #define DECIMAL_PLAIN "sqoop.bigdecimal.format.string"
 
-static int property_check(const struct sqoop_line *line, struct error *error)
+bool translate_is_known(const char *property)
 {
     static const char *const known[] = {AVRO_DECIMAL, PARQUET_DECIMAL, DECIMAL_PRECISION, DECIMAL_SCALE,
         DECIMAL_PLAIN, "org.apache.sqoop.splitter.allow_text_splitter"};
+    const struct slice name = {property, strcspn(property, "=")};
+    bool found = false;
 
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        found |= slice_is(name, known[i]);
+    return found;
+}
+
+static int property_check(const struct sqoop_line *line, struct error *error)
+{
     for (size_t i = 0; i < line->properties.count; i++) {
         const char *property = line->properties.words[i];
         const size_t length = strcspn(property, "=");
-        bool found = false;
         if (!length || !property[length])
             return error_set(error, ERROR_REJECT, "-D %.*s: allowed: NAME=VALUE",
                 (int)(length < 100 ? length : 100), property);
-        for (size_t k = 0; k < sizeof known / sizeof *known; k++)
-            found |= slice_is((struct slice){property, length}, known[k]);
-        if (!found && words_note(line->order, error, "-D %.*s changes nothing: nothing of Hadoop is used",
-                          (int)(length < 200 ? length : 200), property))
+        if (!translate_is_known(property) &&
+            words_note(line->order, error, "-D %.*s changes nothing: nothing of Hadoop is used",
+                (int)(length < 200 ? length : 200), property))
             return -1;
     }
     return 0;
@@ -152,7 +159,7 @@ static int translate_columns(struct sqoop_line *line, struct error *error)
 /* ---- where it goes --------------------------------------------------------------------------------------------------- */
 
 /* A path of this machine, of a URL too. NULL: of another place. */
-static const char *local_path(const char *path)
+const char *translate_local_path(const char *path)
 {
     const size_t scheme = strspn(path, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+-.");
 
@@ -181,7 +188,7 @@ static int translate_target(struct sqoop_line *line, const char *table, struct e
         return error_set(error, ERROR_REJECT, "--target-dir and --warehouse-dir exclude each other");
     if (!target && !table)
         return error_set(error, ERROR_REJECT, "--target-dir: a query needs one");
-    const char *place = target ? local_path(target) : local_path(folder ? folder : ".");
+    const char *place = target ? translate_local_path(target) : translate_local_path(folder ? folder : ".");
     if (!place)
         return refuse_place(target ? "target-dir" : "warehouse-dir", target ? target : folder, error);
     order->target = place;
@@ -213,9 +220,11 @@ static int translate_increment(struct sqoop_line *line, struct error *error)
         return error_set(error, ERROR_REJECT,
             "--delete-target-dir deletes what --%s is to add to: leave one of them out",
             mode ? "incremental" : "append");
+    line->order->check_column = mode ? parse_value(line, "check-column") : NULL;
     return words_add_pair(words, "--incremental", mode, error) ||
                    words_add_pair(words, "--check-column", parse_value(line, "check-column"), error) ||
                    words_add_pair(words, "--last-value", parse_value(line, "last-value"), error) ||
+                   words_add_pair(words, "--job", mode ? line->job : NULL, error) ||
                    (append && words_add(words, "--append", error))
                ? -1
                : 0;
@@ -229,11 +238,12 @@ static int translate_password(struct sqoop_line *line, struct error *error)
     if (places > 1)
         return error_set(
             error, ERROR_REJECT, "the password comes from one place: --password-file, -P or --password");
-    if (file && !local_path(file))
+    if (file && !translate_local_path(file))
         return refuse_place("password-file", file, error);
     if (parse_value(line, "P") && words_add(&line->order->import, "--ask-password", error))
         return -1;
-    return file ? words_add_pair(&line->order->import, "--password-file", local_path(file), error) : 0;
+    return file ? words_add_pair(&line->order->import, "--password-file", translate_local_path(file), error)
+                : 0;
 }
 
 /* ---- the tools ------------------------------------------------------------------------------------------------------- */
@@ -293,7 +303,8 @@ static int translate_excluded(struct sqoop_line *line, struct error *error)
 
 static int translate_all(struct sqoop_line *line, struct error *error)
 {
-    const char *folder = parse_value(line, "warehouse-dir"), *place = folder ? local_path(folder) : NULL;
+    const char *folder = parse_value(line, "warehouse-dir"),
+               *place = folder ? translate_local_path(folder) : NULL;
     struct sqoop_words *words = &line->order->import;
 
     if (!folder)
@@ -341,10 +352,11 @@ static int translate_import(struct sqoop_line *line, struct error *error)
         words_add_pair(words, "--where", parse_value(line, "where"), error) ||
         translate_validation(line, error))
         return -1;
+    line->order->table = table;
     return query ? translate_query(line, query, error) : translate_name(line, "--", table, error);
 }
 
-static const struct sqoop_tool_row *tool_find(const char *name, struct error *error)
+const struct sqoop_tool_row *translate_find_tool(const char *name, struct error *error)
 {
     struct slice names[TOOLS_MAX];
 
@@ -360,6 +372,25 @@ static const struct sqoop_tool_row *tool_find(const char *name, struct error *er
     return NULL;
 }
 
+int translate_line(struct sqoop_line *line, struct error *error)
+{
+    if (parse_value(line, "help")) {
+        line->order->tool = SQOOP_HELP;
+        line->order->topic = line->tool->name;
+        return 0;
+    }
+    switch (line->tool->tool) {
+    case SQOOP_IMPORT:
+        return translate_import(line, error);
+    case SQOOP_IMPORT_ALL:
+        return translate_all(line, error);
+    case SQOOP_EVAL:
+        return translate_eval(line, error);
+    default:
+        return translate_login(line, error);
+    }
+}
+
 static int translate_tool(struct sqoop_line *line, struct sqoop_words *words, struct error *error)
 {
     struct sqoop_order *order = line->order;
@@ -369,7 +400,7 @@ static int translate_tool(struct sqoop_line *line, struct sqoop_words *words, st
     const char *name = words->words[0];
     name +=
         strncmp(name, "--", 2) == 0 && (!strcmp(name + 2, "help") || !strcmp(name + 2, "version")) ? 2 : 0;
-    const struct sqoop_tool_row *tool = tool_find(name, error);
+    const struct sqoop_tool_row *tool = translate_find_tool(name, error);
     if (!tool)
         return -1;
     line->tool = tool;
@@ -381,23 +412,9 @@ static int translate_tool(struct sqoop_line *line, struct sqoop_words *words, st
     if (tool->tool == SQOOP_HELP || tool->tool == SQOOP_VERSION)
         return 0;
     const struct sqoop_words rest = {words->words + 1, words->count - 1};
-    if (parse_words(line, &rest, error))
-        return -1;
-    if (parse_value(line, "help")) {
-        order->tool = SQOOP_HELP;
-        order->topic = tool->name;
-        return 0;
-    }
-    switch (tool->tool) {
-    case SQOOP_IMPORT:
-        return translate_import(line, error);
-    case SQOOP_IMPORT_ALL:
-        return translate_all(line, error);
-    case SQOOP_EVAL:
-        return translate_eval(line, error);
-    default:
-        return translate_login(line, error);
-    }
+    if (tool->tool == SQOOP_JOB)
+        return saved_translate(line, &rest, error);
+    return parse_words(line, &rest, error) || translate_line(line, error) ? -1 : 0;
 }
 
 int sqoop_translate(struct sqoop_order *ret_order, int argc, char **argv, const struct sqoop_reader *reader,

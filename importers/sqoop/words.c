@@ -63,4 +63,5 @@ void sqoop_order_free(struct sqoop_order *order)
     words_free(&order->kept);
     words_free(&order->import);
     words_free(&order->notices);
+    words_free(&order->job.words);
 }

@@ -26,6 +26,7 @@ struct increment_options {
     enum increment_mode mode;
     const char *column; /* exact, or in small letters */
     const char *last; /* as the user writes it; NULL: from the beginning */
+    const char *job; /* whose increment this is: the manifest says so (published.h); NULL: nobody's */
     unsigned
         lag; /* seconds for dates and timestamps, else a number: what is newer than this is left to the next import */
 };

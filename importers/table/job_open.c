@@ -123,8 +123,10 @@ static bool job_is_same(const struct job *job, const struct manifest *manifest)
 {
     const struct table_selection *selection = &job->options->selection;
     const struct table *table = job->list->tables[0];
+    const char *own = job->options->increment.job;
+    const bool others = own && manifest->job && strcmp(own, manifest->job) != 0;
 
-    return manifest->tables_count == 1 && strcmp(manifest->tables->schema, table->schema) == 0 &&
+    return !others && manifest->tables_count == 1 && strcmp(manifest->tables->schema, table->schema) == 0 &&
            strcmp(manifest->tables->name, table->name) == 0 &&
            strcmp(manifest->check_column, job->increment.column) == 0 &&
            job_is_text(manifest->query, selection->query) &&

@@ -227,10 +227,13 @@ static json_t *manifest_increment(const struct job *job)
     const char *low = *increment->low ? increment->low : NULL;
     const char *high = *increment->high ? increment->high : NULL;
 
-    return json_pack("{s:s, s:s, s:s?, s:s?, s:s?, s:s?, s:I, s:i}", "mode", modes[increment->mode],
+    json_t *made = json_pack("{s:s, s:s, s:s?, s:s?, s:s?, s:s?, s:I, s:i}", "mode", modes[increment->mode],
         "check_column", increment->column, "where", job->options->selection.where,
         increment->timed ? "from" : "above", low, increment->timed ? "before" : "up_to", high, "last_value",
         high, "nulls", (json_int_t)increment->nulls, "lag", (int)job->options->increment.lag);
+    if (job->options->increment.job)
+        json_object_set_new(made, "job", json_string(job->options->increment.job));
+    return made;
 }
 
 /* Where the rows are, if not in files. */

@@ -50,6 +50,9 @@ struct manifest {
     const char *topic; /* that the rows went to; NULL: into files */
     /* Of an incremental import: its own last value, "" for none, and the next one's; else NULL. own_where: without the range. */
     const char *check_column, *begun_value, *last_value, *own_where;
+    const char *job; /* whose increment it is; NULL: nobody's */
+    const char *
+        began; /* when the import did: no two imports of a job have the same; "" of a manifest that does not say so */
     struct manifest_table *tables;
     size_t tables_count;
     struct json_t *json;

@@ -223,6 +223,9 @@ static int manifest_read_selection(struct manifest *manifest, json_t *from, stru
     manifest->last_value =
         manifest->check_column ? json_string_value(json_object_get(increment, "last_value")) : NULL;
     manifest->begun_value = begun ? begun : "";
+    manifest->job = json_string_value(json_object_get(increment, "job"));
+    const char *began = json_string_value(json_object_get(manifest->json, "began"));
+    manifest->began = began ? began : "";
     manifest->own_where = json_string_value(json_object_get(increment, "where"));
     /* Imports of versions that did not cast have no list of casts. */
     return manifest_read_names(

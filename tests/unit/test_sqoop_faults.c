@@ -73,6 +73,52 @@ Test(sqoop_faults, every_allocation)
     TRY("import-all-tables", CONNECT, "--warehouse-dir", "w");
     TRY("eval", CONNECT, "--query", "SELECT 1", "--password", "p");
     TRY("list-tables", CONNECT, "-P", "--", "--schema", "s");
+    TRY("job", "-Dx=y", "--create", "j", "--verbose", "--dry-run", "--", "import", CONNECT, "--table", "t",
+        "--password", "p", "-m1", "-Dsqoop.bigdecimal.format.string=true");
+    TRY("job", "-Dx=y", "--exec", "j", "--verbose", "--dry-run", "--", "--where", "a");
+}
+
+static int read_nothing(void *context, const char *path, struct bytes *text, struct error *why)
+{
+    (void)context;
+    (void)path;
+    (void)text;
+    return error_set(why, ERROR_REJECT, "No such file");
+}
+
+/* From its file to the order. */
+static int try_job(void)
+{
+    static const char text[] =
+        "penstock job 1\nword import\nword -Da=b\nword --connect=jdbc:postgresql://h/d\nword --table=t\n"
+        "word --incremental=append\ntarget /t\nmark m\nlast 7\nend\n";
+    static char where[] = "--where=a", property[] = "-Dc=d";
+    static char *words[] = {where, property, NULL};
+    const struct sqoop_reader reader = {read_nothing, NULL};
+    const struct sqoop_words more = {words, 2};
+    struct sqoop_job job;
+
+    if (sqoop_job_read(&job, slice_of(text), &error))
+        return -1;
+    const int result = sqoop_job_set(&job.last, "8", &error) ||
+                       sqoop_translate_job(&order, "j", &job, &more, &reader, &error);
+    forget();
+    sqoop_job_free(&job);
+    return result ? -1 : 0;
+}
+
+Test(sqoop_faults, every_allocation_of_a_job)
+{
+    bool met = true;
+
+    for (size_t at = 0; met; at++) {
+        left = at;
+        const int result = try_job();
+        met = left == SIZE_MAX;
+        left = SIZE_MAX;
+        cr_assert_eq(result, met ? -1 : 0, "%zu: %s", at, error.text);
+        cr_assert(!met || error.kind == ERROR_RETRY, "%zu: %s", at, error.text);
+    }
 }
 
 Test(sqoop_faults, long_texts)
