@@ -105,6 +105,9 @@ foreach(name manifest_read published verify_files)
 endforeach()
 target_link_options(test_published PRIVATE -Wl,--wrap=fsync,--wrap=scandirat)
 target_link_options(test_verify_files PRIVATE -Wl,--wrap=fdopendir,--wrap=pread)
+penstock_test(verify_tables table)
+target_sources(test_verify_tables PRIVATE tests/unit/verify_harness.c)
+target_link_options(test_verify_tables PRIVATE -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=pthread_create)
 
 # The reader of PostgreSQL's COPY; its tests share a harness.
 foreach(name pg_copy pg_decode pg_faults pg_golden pg_nested pg_type)

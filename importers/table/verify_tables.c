@@ -128,23 +128,29 @@ static int verify_describe(
     return result;
 }
 
-/* One of them is refused: which. */
+/* They are refused, as the error says: leaves out those that are refused alone, too. -1: none is, or the database fails. */
 static int verify_sort_out(struct comparison *comparison, struct error *error)
 {
+    bool found = false;
+
     for (size_t i = 0; i < comparison->manifest->tables_count; i++) {
         struct table_list *list = NULL;
+        struct error alone;
         if (!comparison->names[i])
             continue;
-        if (verify_describe(comparison, i, &list, error) == 0) {
+        if (verify_describe(comparison, i, &list, &alone) == 0) {
             comparison->options->kind->list_free(&list);
             continue;
         }
-        if (error->kind != ERROR_REJECT)
+        if (alone.kind != ERROR_REJECT) {
+            *error = alone;
             return -1;
-        verify_leave_out(&comparison->results[i], "%s", error->text);
+        }
+        verify_leave_out(&comparison->results[i], "%s", alone.text);
         verify_forget_name(comparison, i);
+        found = true;
     }
-    return 0;
+    return found ? 0 : -1;
 }
 
 /* The same columns, types and order? Else the first difference is in the result. */
