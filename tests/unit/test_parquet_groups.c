@@ -13,8 +13,8 @@ static struct error error;
 
 static const struct column_field flat[] = {{"id", COLUMN_INT32, 0, 0, 0}, {"name", COLUMN_STRING, 0, 0, 0}};
 
-/* Rows of one column of numbers that a function makes; NULL where it says so. */
-static size_t numbers(size_t rows, bool (*make)(size_t row, int64_t *value), int64_t *list)
+/* Rows of one column of numbers that a function makes; NULL where it says so. Returns the footer. */
+static struct slice numbers_file(size_t rows, bool (*make)(size_t row, int64_t *value))
 {
     const struct column_field field = {"n", COLUMN_INT64, 0, 0, 0};
 
@@ -30,7 +30,12 @@ static size_t numbers(size_t rows, bool (*make)(size_t row, int64_t *value), int
     }
     const struct slice footer = file_finish();
     cr_assert_eq(thrift_integer(footer, PATH(4)), 1);
-    return file_encodings(footer, 0, 0, list);
+    return footer;
+}
+
+static size_t numbers(size_t rows, bool (*make)(size_t row, int64_t *value), int64_t *list)
+{
+    return file_encodings(numbers_file(rows, make), 0, 0, list);
 }
 
 static bool distinct(size_t row, int64_t *value)
@@ -42,6 +47,12 @@ static bool distinct(size_t row, int64_t *value)
 static bool late(size_t row, int64_t *value)
 {
     *value = (int64_t)row % 50000 * 77777;
+    return true;
+}
+
+static bool halves(size_t row, int64_t *value)
+{
+    *value = row % 2 ? (int64_t)row * 77777 : 1;
     return true;
 }
 
@@ -97,6 +108,24 @@ Test(parquet_groups, dictionary_or_not, .timeout = 900)
     count = numbers(100000, distinct_with_nulls, list);
     cr_assert(count == 5 && list[0] == PLAIN && list[4] == PLAIN);
     file_end();
+}
+
+/* Every other value is new, and so on to the end: indexes are smaller than the values, but not than what zstd makes of them. */
+Test(parquet_groups, a_codec_does_without_a_dictionary_that_goes_on_growing, .timeout = 900)
+{
+    const struct {
+        enum table_codec codec;
+        bool (*make)(size_t row, int64_t *value);
+        bool dictionary;
+    } cases[] = {{TABLE_CODEC_NONE, halves, true}, {TABLE_CODEC_ZSTD, halves, false},
+        {TABLE_CODEC_ZSTD, late, true}, {TABLE_CODEC_ZSTD, few, true}};
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        file_options.codec = cases[i].codec;
+        const struct slice footer = numbers_file(120000, cases[i].make);
+        cr_assert_eq(thrift_find(footer, PATH(4, 0, 1, 0, 3, 11)).there, cases[i].dictionary, "case %zu", i);
+        file_end();
+    }
 }
 
 /* A few thousand values are enough in a file of a table whose files before it had no use of a dictionary; otherwise it waits for many more. */

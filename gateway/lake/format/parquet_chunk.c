@@ -20,7 +20,8 @@ int parquet_chunk_begin_page(struct parquet_column *column, struct error *error)
         column->pending = pending;
         column->pending_room = room;
     }
-    column->pending[column->pending_count++] = (struct parquet_pending){0};
+    column->pending[column->pending_count++] =
+        (struct parquet_pending){.dictionary = column->dictionary.data.length};
     column->open = true;
     bytes_clear(&column->plain);
     bytes_clear(&column->definitions);
@@ -203,6 +204,17 @@ static int chunk_make_direct(struct parquet_column *column, struct error *error)
 
 /* ---- the decision ------------------------------------------------------------------------------------------------------------- */
 
+/* New values that came with the last page will come with those behind it, too; what a dictionary still saves beside them is less than what a codec finds in
+ * values as they are. */
+static bool chunk_is_growing(const struct parquet_column *column)
+{
+    const struct parquet_pending *last = &column->pending[column->pending_count - 1];
+    const size_t grown = column->dictionary.data.length - last->dictionary;
+
+    return column->encoder->kind != TABLE_CODEC_NONE &&
+           grown + (size_t)last->counts.values * chunk_index_width(column) / 8 > last->plain / 2;
+}
+
 static void chunk_decide(struct parquet_column *column, bool now)
 {
     const struct parquet_encoder *encoder = column->encoder;
@@ -219,7 +231,7 @@ static void chunk_decide(struct parquet_column *column, bool now)
         column->mode = PARQUET_INDEXED;
     else if (now || column->hopeless || values >= encoder->undecided_values ||
              column->pending_count >= CHUNK_PENDING_MAX)
-        column->mode = indexed < plain ? PARQUET_INDEXED : PARQUET_DIRECT;
+        column->mode = indexed < plain && !chunk_is_growing(column) ? PARQUET_INDEXED : PARQUET_DIRECT;
 }
 
 int parquet_chunk_end_page(struct parquet_column *column, struct error *error)

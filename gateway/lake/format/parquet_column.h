@@ -3,8 +3,8 @@
  * Values are collected for a page, either as they are (PLAIN), or as indexes of a dictionary. Which of both is better is not known
  * from the first values: a column that repeats 50,000 names in turn looks like one of distinct names at first. So indexes are kept
  * undecided over several pages, until the dictionary and the indexes are half of the values as they are or some
- * ten thousand values are there; then the smaller form is taken for all of them. Nothing is lost by waiting, since the dictionary
- * can give the values back. When a dictionary is full, the chunk goes on as PLAIN. A column whose last chunk had no use of a dictionary
+ * ten thousand values are there; then the smaller form is taken for all of them; where a codec follows, a dictionary only if the last
+ * page has brought it few new values. Nothing is lost by waiting, since the dictionary can give the values back. When a dictionary is full, the chunk goes on as PLAIN. A column whose last chunk had no use of a dictionary
  * decides with its first page. @thread the writer's
  */
 #ifndef PENSTOCK_LAKE_FORMAT_PARQUET_COLUMN_H
@@ -19,6 +19,7 @@ struct parquet_pending {
     struct parquet_page_counts counts;
     size_t plain; /* bytes that its values take as PLAIN */
     size_t levels; /* bytes of parquet_column.levels */
+    size_t dictionary; /* bytes of it before the page's first value */
     struct parquet_statistics statistics;
 };
 
