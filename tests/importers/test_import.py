@@ -16,7 +16,8 @@ import time
 import pytest
 
 import readers
-from importing import Imported, ending, rows_of, wait_until
+from importing import HELD, HOLD, Imported, ending, rows_of, wait_until
+from postgres import Session
 
 sys.path.insert(0, str(readers.folder()))
 
@@ -144,13 +145,15 @@ def parts(database):
     return 4000
 
 
-def test_a_split_whose_connection_is_lost_is_read_again(database, run, parts, tmp_path):
-    one = run.begin("--target", "made", "--format", "jsonl", "--connections", 2, "--where", SLOWLY, "parts")
-    for _ in range(2):
-        wait_until("two workers that read", lambda: len(database.run(backends(database)).split()) == 2)
-        victim = database.run(backends(database)).split()[0]
-        database.run(f"SELECT pg_terminate_backend({victim})")
-        wait_until("it is gone", lambda: victim not in database.run(backends(database)).split())
+def test_a_split_whose_connection_is_lost_is_read_again(server, database, run, parts, tmp_path):
+    with contextlib.closing(Session(server, database.name)) as holder:
+        holder.say(HOLD)
+        one = run.begin("--target", "made", "--format", "jsonl", "--connections", 2, "--where", HELD, "parts")
+        for _ in range(2):
+            wait_until("two workers that read", lambda: len(database.run(backends(database)).split()) == 2)
+            victim = database.run(backends(database)).split()[0]
+            database.run(f"SELECT pg_terminate_backend({victim})")
+            wait_until("it is gone", lambda: victim not in database.run(backends(database)).split())
     assert one.end() == 0, one.said
     assert one.said.count("it is read again") == 2
     made = Imported(tmp_path / "made")
