@@ -145,12 +145,14 @@ Test(kafka_producer, the_first_message_of_a_partition_goes_alone)
 
     open_main(NULL, 0);
     cr_assert_eq(rd_kafka_mock_topic_create(cluster, "f", 4, 3), 0);
-    /* The topic's partitions are not known. */
+    /* The topic's partitions are not known: nobody can be asked. */
+    set_brokers(false);
     cr_assert_eq(send_spread(0, &error), KAFKA_SENT);
     for (uint64_t n = 0; n < 4; n++)
         cr_assert_eq(send_spread(n, &error), KAFKA_FULL);
     cr_assert_eq(error.kind, ERROR_RETRY);
     cr_assert_str_eq(error.text, "kafka: topic f: the first message is not confirmed yet");
+    set_brokers(true);
     poll_until(1);
     /* Now they are: 0 takes more, the others one each. */
     for (int32_t broker = 1; broker <= 3; broker++)
