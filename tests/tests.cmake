@@ -130,6 +130,9 @@ foreach(name import_increment import_options import_shown import_topic)
     penstock_test(${name} table)
     target_sources(test_${name} PRIVATE gateway/command/import_options.c gateway/command/import_table.c gateway/command/import_value.c)
 endforeach()
+foreach(name import_increment import_options import_topic)
+    target_sources(test_${name} PRIVATE tests/unit/import_options_harness.c)
+endforeach()
 
 # The tests of Sqoop's command line share a harness.
 foreach(name sqoop sqoop_faults sqoop_jdbc sqoop_text sqoop_tools sqoop_types sqoop_frame sqoop_job)

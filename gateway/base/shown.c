@@ -31,3 +31,17 @@ int shown_add(struct bytes *out, const char *text, struct error *error)
     }
     return 0;
 }
+
+int shown_add_word(struct bytes *out, const char *word, struct error *error)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_=./:,+@%";
+
+    if (*word && word[strspn(word, plain)] == '\0')
+        return bytes_add_text(out, word, error);
+    if (bytes_add_text(out, "'", error))
+        return -1;
+    for (; *word; word++)
+        if (*word == '\'' ? bytes_add_text(out, "'\\''", error) : bytes_add(out, word, 1, error))
+            return -1;
+    return bytes_add_text(out, "'", error);
+}

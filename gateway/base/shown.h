@@ -13,4 +13,7 @@ size_t shown_take(const char *text, size_t length, char shown[static SHOWN_MAX])
 
 int shown_add(struct bytes *out, const char *text, struct error *error);
 
+/* One word of a line that people copy into a shell: its bytes as they are, in single quotes where a shell would take them for something else (POSIX.1-2017, XCU 2.2.2). */
+int shown_add_word(struct bytes *out, const char *word, struct error *error);
+
 #endif

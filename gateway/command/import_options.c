@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/option.h"
+#include "base/shown.h"
 #include "base/utf8.h"
 #include "table/job.h"
 
@@ -275,7 +276,7 @@ int import_options_help(struct bytes *text, struct error *error)
 }
 
 /* Bytes that are not UTF-8, which a path may have and JSON may not, as "\\xE9". */
-static int shown_add(const char *from, size_t length, struct bytes *text, struct error *error)
+static int import_show(const char *from, size_t length, struct bytes *text, struct error *error)
 {
     for (size_t step; length > 0; from += step, length -= step) {
         const size_t sequence = utf8_sequence(from, length);
@@ -288,21 +289,21 @@ static int shown_add(const char *from, size_t length, struct bytes *text, struct
 }
 
 /* An option with its value, as import_take_option() takes them: moves *at past both. */
-static int shown_add_option(
+static int import_show_option(
     const struct import_row *row, int argc, char **argv, int *at, struct bytes *text, struct error *error)
 {
     const char *word = argv[(*at)++];
     const size_t length = strcspn(word, "=");
     const bool joined = word[length] == '=';
 
-    if (shown_add(word, row->secret && joined ? length + 1 : strlen(word), text, error) ||
+    if (import_show(word, row->secret && joined ? length + 1 : strlen(word), text, error) ||
         (row->secret && joined && bytes_add_text(text, "...", error)))
         return -1;
     if (!row->value || row->attached || joined || *at == argc)
         return 0;
     const char *value = row->secret ? "..." : argv[*at];
     ++*at;
-    return bytes_add_text(text, " ", error) || shown_add(value, strlen(value), text, error) ? -1 : 0;
+    return bytes_add_text(text, " ", error) || import_show(value, strlen(value), text, error) ? -1 : 0;
 }
 
 int import_options_shown(int argc, char **argv, struct bytes *text, struct error *error)
@@ -317,27 +318,12 @@ int import_options_shown(int argc, char **argv, struct bytes *text, struct error
         only_names |= at > 0 && strcmp(word, "--") == 0;
         if (at > 0 && bytes_add_text(text, " ", error))
             return -1;
-        if (row ? shown_add_option(row, argc, argv, &at, text, error)
-                : shown_add(word, strlen(word), text, error))
+        if (row ? import_show_option(row, argc, argv, &at, text, error)
+                : import_show(word, strlen(word), text, error))
             return -1;
         at += !row;
     }
     return 0;
-}
-
-/* As a shell takes it for one word. */
-static int import_quote(const char *word, struct bytes *text, struct error *error)
-{
-    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_=./:,+@%";
-
-    if (*word && word[strspn(word, plain)] == '\0')
-        return bytes_add_text(text, word, error);
-    if (bytes_add_text(text, "'", error))
-        return -1;
-    for (; *word; word++)
-        if (*word == '\'' ? bytes_add_text(text, "'\\''", error) : bytes_add(text, word, 1, error))
-            return -1;
-    return bytes_add_text(text, "'", error);
 }
 
 int import_options_again(int argc, char **argv, struct bytes *text, struct error *error)
@@ -357,12 +343,12 @@ int import_options_again(int argc, char **argv, struct bytes *text, struct error
         if (bytes_add_text(text, " ", error) ||
             (hide                  ? bytes_add_text(text, "...", error)
                 : secret && !whole ? bytes_print(text, error, "%.*s=...", (int)length, argv[i])
-                                   : import_quote(argv[i], text, error)))
+                                   : shown_add_word(text, argv[i], error)))
             return -1;
         hide = secret && whole;
         /* What is this one's value is no option. */
         if (row && row->value && !row->attached && whole && !secret && i + 1 < argc &&
-            (bytes_add_text(text, " ", error) || import_quote(argv[++i], text, error)))
+            (bytes_add_text(text, " ", error) || shown_add_word(text, argv[++i], error)))
             return -1;
     }
     return 0;

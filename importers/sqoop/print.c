@@ -1,22 +1,8 @@
 /* print: help, and what a line becomes; see sqoop.h. */
 #include <string.h>
 
+#include "base/shown.h"
 #include "sqoop/sqoop_internal.h"
-
-/* As a shell takes it for one word. */
-static int print_word(const char *word, struct bytes *text, struct error *error)
-{
-    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_=./:,+@%";
-
-    if (*word && word[strspn(word, plain)] == '\0')
-        return bytes_add_text(text, word, error);
-    if (bytes_add(text, "'", 1, error))
-        return -1;
-    for (; *word; word++)
-        if (*word == '\'' ? bytes_add_text(text, "'\\''", error) : bytes_add(text, word, 1, error))
-            return -1;
-    return bytes_add(text, "'", 1, error);
-}
 
 int sqoop_print_import(const struct sqoop_order *order, struct bytes *text, struct error *error)
 {
@@ -29,7 +15,7 @@ int sqoop_print_import(const struct sqoop_order *order, struct bytes *text, stru
         const bool secret = i > 0 && !names && strcmp(words->words[i - 1], "--password") == 0;
         names |= strcmp(words->words[i], "--") == 0;
         if (bytes_add(text, " ", 1, error) ||
-            (secret ? bytes_add_text(text, "...", error) : print_word(words->words[i], text, error)))
+            (secret ? bytes_add_text(text, "...", error) : shown_add_word(text, words->words[i], error)))
             return -1;
     }
     return bytes_add(text, "\n", 1, error);

@@ -2,43 +2,9 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
-#include "command/import_options.h"
-
-#define WORDS_MAX 32
-
-static struct import_options options;
-static struct error error;
-
-static void forget(void)
-{
-    import_options_free(&options);
-    memset(&options, 0, sizeof options);
-}
+#include "import_options_harness.h"
 
 TestSuite(import_increment, .fini = forget);
-
-static int parse(const char *const *line)
-{
-    static char command[] = "import";
-    char *words[WORDS_MAX + 1] = {command};
-    int count = 1;
-
-    for (; line[count - 1]; count++) {
-        cr_assert_lt(count, WORDS_MAX);
-        words[count] = (char *)(uintptr_t)line[count - 1];
-    }
-    forget();
-    return import_options_parse(&options, count, words, &error);
-}
-
-#define TAKEN(...) cr_assert_eq(parse((const char *const[]){__VA_ARGS__, NULL}), 0, "%s", error.text)
-
-#define REFUSED(why, ...)                                                                     \
-    do {                                                                                      \
-        cr_assert_eq(parse((const char *const[]){__VA_ARGS__, NULL}), -1);                    \
-        cr_assert_eq(error.kind, ERROR_REJECT);                                               \
-        cr_assert_not_null(strstr(error.text, why), "\"%s\" is not in: %s", why, error.text); \
-    } while (0)
 
 Test(import_increment, belongs_together)
 {

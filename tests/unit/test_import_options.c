@@ -1,62 +1,13 @@
 /* import_options: the command line of penstock import */
-#include "command/import_options.h"
-
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "import_options_harness.h"
 #include "table/job.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
-#define WORDS_MAX 32
-
-static struct import_options options;
-static struct error error;
-static char *words[WORDS_MAX + 1];
-static int words_count;
-
-static void forget(void)
-{
-    import_options_free(&options);
-    memset(&options, 0, sizeof options);
-    for (int i = 0; i < words_count; i++)
-        free(words[i]);
-    words_count = 0;
-}
-
-/* The words of a command line, in memory of their own, as a process has them. */
-static void say(const char *const *line, size_t count)
-{
-    words[words_count++] = strdup("import");
-    for (size_t i = 0; i < count && line[i]; i++)
-        words[words_count++] = strdup(line[i]);
-    words[words_count] = NULL;
-}
-
-#define PARSE(...) parse((const char *const[]){__VA_ARGS__, NULL})
-
-static int parse(const char *const *line)
-{
-    size_t count = 0;
-
-    while (line[count])
-        count++;
-    cr_assert_lt(count, WORDS_MAX);
-    forget();
-    error = (struct error){0};
-    say(line, count);
-    return import_options_parse(&options, words_count, words, &error);
-}
-
-#define REFUSED(why, ...)                                                                     \
-    do {                                                                                      \
-        cr_assert_eq(PARSE(__VA_ARGS__), -1);                                                 \
-        cr_assert_eq(error.kind, ERROR_REJECT);                                               \
-        cr_assert_not_null(strstr(error.text, why), "\"%s\" is not in: %s", why, error.text); \
-    } while (0)
-
-#define TAKEN(...) cr_assert_eq(PARSE(__VA_ARGS__), 0, "%s", error.text)
 
 TestSuite(import_options, .fini = forget);
 
@@ -494,7 +445,7 @@ Test(import_options, what_is_gone_on_with)
 
 Test(import_options, a_login_alone)
 {
-    say((const char *const[]){"--connect", "host=h", "--ask-password"}, 3);
+    say((const char *const[]){"--connect", "host=h", "--ask-password", NULL});
     cr_assert_eq(import_options_parse_login(&options, words_count, words, &error), 0, "%s", error.text);
     cr_assert(strcmp(options.login.address, "host=h") == 0 && options.ask_password);
 }

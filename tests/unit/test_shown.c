@@ -46,3 +46,34 @@ Test(shown, full)
     cr_assert_eq(shown_add(&out, "ab\n", &error), -1);
     cr_assert_eq(error.kind, ERROR_REJECT);
 }
+
+static void expect_word(const char *word, const char *quoted)
+{
+    cleanup_bytes struct bytes out;
+    struct error error;
+
+    bytes_init(&out, 1000);
+    cr_assert_eq(shown_add_word(&out, word, &error), 0);
+    cr_assert_eq(bytes_add(&out, "", 1, &error), 0);
+    cr_assert_str_eq(out.data, quoted);
+}
+
+Test(shown, a_word_for_a_shell)
+{
+    cleanup_bytes struct bytes out;
+    struct error error;
+
+    expect_word("--target=/srv/lake/a_b-1,2:3@4+5%6.csv", "--target=/srv/lake/a_b-1,2:3@4+5%6.csv");
+    expect_word("", "''");
+    expect_word("a b", "'a b'");
+    expect_word("$HOME;`x`\n", "'$HOME;`x`\n'");
+    expect_word("it's", "'it'\\''s'");
+    expect_word("caf\xe9\n", "'caf\xe9\n'");
+    for (size_t room = 0; room < strlen("'it'\\''s'"); room++) {
+        bytes_init(&out, room);
+        cr_assert_eq(shown_add_word(&out, "it's", &error), -1, "%zu", room);
+        bytes_free(&out);
+    }
+    bytes_init(&out, 2);
+    cr_assert_eq(shown_add_word(&out, "abc", &error), -1);
+}
