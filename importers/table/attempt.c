@@ -42,8 +42,7 @@ static void attempt_delete_inside(int directory, int depth)
     closedir(list);
 }
 
-/* What is left over is left to the next import. */
-static void attempt_delete(int parent, const char *name)
+void attempt_delete(int parent, const char *name)
 {
     int directory = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
@@ -71,7 +70,7 @@ static int attempt_take_target(struct attempt *attempt, const char *target, stru
     if (!*name || !strcmp(name, ".") || !strcmp(name, ".."))
         return error_set(error, ERROR_REJECT,
             "target directory %s: the last part of the path has to be a name", attempt->target);
-    if (strlen(name) + sizeof ATTEMPT_MARK + 10 + strlen(ATTEMPT_LOG) > ATTEMPT_NAME_MAX)
+    if (strlen(name) + sizeof ATTEMPT_MARK + 10 + ATTEMPT_INODE_MAX + strlen(ATTEMPT_LOG) > ATTEMPT_NAME_MAX)
         return error_set(error, ERROR_REJECT, "target directory %s: its name is too long", attempt->target);
     attempt->name = name;
     snprintf(attempt->folder, sizeof attempt->folder, "%.*s",
@@ -149,6 +148,7 @@ static int attempt_make_hidden(struct attempt *attempt, struct error *error)
         if (attempt->directory >= 0 && flock(attempt->directory, LOCK_EX | LOCK_NB) == 0 &&
             fstat(attempt->directory, &status) == 0 && status.st_nlink > 0) {
             attempt->made = true;
+            attempt->inode = status.st_ino;
             attempt_say_where(attempt);
             return 0;
         }
@@ -228,6 +228,7 @@ static bool attempt_take(struct attempt *attempt, const char *hidden, bool *ret_
         fstatat(attempt->parent, hidden, &named, AT_SYMLINK_NOFOLLOW) == 0 && locked.st_ino == named.st_ino &&
         locked.st_dev == named.st_dev) {
         attempt->made = attempt->keep = true;
+        attempt->inode = locked.st_ino;
         attempt_say_where(attempt);
         return true;
     }
@@ -235,19 +236,23 @@ static bool attempt_take(struct attempt *attempt, const char *hidden, bool *ret_
     return false;
 }
 
-/* A log whose directory was published: whoever did so was killed before it was deleted. */
-static void attempt_delete_log(const struct attempt *attempt, const char *name)
+/* "XXXXXXXX-INODE.log": its directory was published, when none of that inode is called so any more, and whoever did it was killed before the log was deleted. First the names
+ * have to be durable: else the log is all that a power failure leaves of what was read. */
+static void attempt_look_at_log(const struct attempt *attempt, const char *entry, const char *rest)
 {
-    const size_t length = strlen(name) - strlen(ATTEMPT_LOG);
-    char hidden[ATTEMPT_NAME_MAX + 1];
-    struct stat ignored;
+    char hidden[ATTEMPT_NAME_MAX + 1], *end;
+    const uint64_t inode = strtoull(rest + 1, &end, 16);
+    struct stat named;
 
-    snprintf(hidden, sizeof hidden, "%.*s", (int)length, name);
-    if (fstatat(attempt->parent, hidden, &ignored, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT)
-        unlinkat(attempt->parent, name, 0);
+    snprintf(hidden, sizeof hidden, "%.*s", (int)(rest - entry), entry);
+    if (strcmp(end, ATTEMPT_LOG) != 0)
+        return;
+    const bool there = fstatat(attempt->parent, hidden, &named, AT_SYMLINK_NOFOLLOW) == 0;
+    if ((there ? named.st_ino != inode : errno == ENOENT) && fsync(attempt->parent) == 0)
+        unlinkat(attempt->parent, entry, 0);
 }
 
-/* ".NAME.import-XXXXXXXX" is a directory, ".NAME.import-XXXXXXXX.log" its log. */
+/* ".NAME.import-XXXXXXXX" is a directory, ".NAME.import-XXXXXXXX-INODE.log" its log. */
 static bool attempt_look_at(struct attempt *attempt, const char *entry, bool *ret_busy)
 {
     char start[ATTEMPT_NAME_MAX + 1];
@@ -257,8 +262,8 @@ static bool attempt_look_at(struct attempt *attempt, const char *entry, bool *re
         return false;
     const char *rest = entry + length;
     const size_t digits = strspn(rest, "0123456789abcdef");
-    if (digits == 8 && strcmp(rest + digits, ATTEMPT_LOG) == 0)
-        attempt_delete_log(attempt, entry);
+    if (digits == 8 && rest[digits] == '-')
+        attempt_look_at_log(attempt, entry, rest + digits);
     return digits == 8 && !rest[digits] && attempt_take(attempt, entry, ret_busy);
 }
 
@@ -292,6 +297,11 @@ int attempt_find(struct attempt **ret_attempt, const char *target, bool *ret_bus
 void attempt_keep(struct attempt *attempt, bool keep)
 {
     attempt->keep = keep;
+}
+
+bool attempt_is_hidden(const struct attempt *attempt)
+{
+    return attempt->made;
 }
 
 const char *attempt_where(const struct attempt *attempt)
@@ -344,7 +354,7 @@ int attempt_write(struct attempt *attempt, const char *directory, const char *na
     return 0;
 }
 
-static int attempt_sync_directory(
+int attempt_sync_directory(
     const struct attempt *attempt, int directory, const char *name, struct error *error)
 {
     cleanup_fd int fd = openat(directory, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -354,8 +364,7 @@ static int attempt_sync_directory(
     return 0;
 }
 
-/* Directories in it, that is, their names of files. */
-static int attempt_sync_inside(const struct attempt *attempt, struct error *error)
+int attempt_sync_inside(const struct attempt *attempt, struct error *error)
 {
     int again = openat(attempt->directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *list = again >= 0 ? fdopendir(again) : NULL;
@@ -391,68 +400,6 @@ bool attempt_has(const struct attempt *attempt, const char *directory, const cha
     attempt_path(path, directory, name);
     return fstatat(attempt->directory, path, &status, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(status.st_mode) &&
            (uint64_t)status.st_size == bytes;
-}
-
-/* No other import publishes into the target until the attempt is closed. Where no directory is there, nothing is locked, and `old` is -1. While it waits for the lock, somebody
- * else may have exchanged the directory. */
-static int attempt_lock_target(struct attempt *attempt, struct error *error)
-{
-    struct stat locked, named;
-
-    for (;;) {
-        fd_close(&attempt->old);
-        attempt->old =
-            openat(attempt->parent, attempt->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        if (attempt->old < 0)
-            return 0;
-        if (flock(attempt->old, LOCK_EX) != 0 || fstat(attempt->old, &locked) != 0)
-            return error_set_errno(error, ERROR_FATAL, "target directory %s: its lock", attempt->target);
-        if (fstatat(attempt->parent, attempt->name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
-            named.st_ino == locked.st_ino && named.st_dev == locked.st_dev)
-            return 0;
-    }
-}
-
-/* What was the target is called as the attempt was. Whoever looks for something to go on with must not find a log beside it. */
-static int attempt_exchange(struct attempt *attempt, struct error *error)
-{
-    attempt_log_delete(attempt);
-    if (attempt_sync_directory(attempt, attempt->parent, ".", error))
-        return -1;
-    if (renameat2(attempt->parent, attempt->hidden, attempt->parent, attempt->name, RENAME_EXCHANGE) != 0)
-        return error_set_errno(
-            error, ERROR_FATAL, "target directory %s: it cannot be replaced", attempt->target);
-    attempt->made = false;
-    if (attempt->how == ATTEMPT_APPEND)
-        attempt_append_sweep(attempt);
-    const int result = attempt_sync_directory(attempt, attempt->parent, ".", error);
-    attempt_delete(attempt->parent, attempt->hidden);
-    return result;
-}
-
-/* What is in it is durable before the log leaves it, and the log has left before readers can see it. */
-int attempt_publish(struct attempt *attempt, struct error *error)
-{
-    if (attempt_lock_target(attempt, error) ||
-        (attempt->how == ATTEMPT_APPEND && attempt_append_take(attempt, error)))
-        return -1;
-    if (attempt_sync_inside(attempt, error) || attempt_log_move_out(attempt, error))
-        return -1;
-    /* A directory that has come since is somebody else's: the rename does not replace it. */
-    if (attempt->how != ATTEMPT_NEW && attempt->old >= 0)
-        return attempt_exchange(attempt, error);
-    if (renameat(attempt->parent, attempt->hidden, attempt->parent, attempt->name) != 0) {
-        enum error_kind kind =
-            errno == ENOTEMPTY || errno == EEXIST || errno == ENOTDIR ? ERROR_REJECT : ERROR_FATAL;
-        error_set_errno(error, kind, "target directory %s: somebody else made it meanwhile", attempt->target);
-        attempt_log_move_in(attempt);
-        return -1;
-    }
-    attempt->made = false;
-    if (attempt_sync_directory(attempt, attempt->parent, ".", error))
-        return -1;
-    attempt_log_delete(attempt);
-    return 0;
 }
 
 /* ---- names ------------------------------------------------------------------------------------------------------------ */

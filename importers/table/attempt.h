@@ -4,7 +4,7 @@
  * rename() gives that directory the target's name: readers see everything or nothing. What a killed import left is found by the next one with the same target; a
  * lock on the directory (flock()) says that somebody is still at it.
  *
- * `.log` in it says what is done; it is never published. For the moment of the rename it lies beside the directory, as `.NAME.import-XXXXXXXX.log`: whoever is
+ * `.log` in it says what is done; it is never published. For the moment of the rename it lies beside the directory, as `.NAME.import-XXXXXXXX-INODE.log`: whoever is
  * killed then has lost nothing. @thread one, but files each one of their own
  */
 #ifndef PENSTOCK_TABLE_ATTEMPT_H
@@ -56,6 +56,8 @@ int attempt_sync(const struct attempt *attempt, const char *directory, struct er
 bool attempt_has(const struct attempt *attempt, const char *directory, const char *name, uint64_t bytes);
 /* Everything is there: gives it the target's name, durably. ERROR_REJECT: somebody else has taken the name meanwhile. */
 int attempt_publish(struct attempt *attempt, struct error *error);
+/* False: it has the target's name, even where attempt_publish() could not make that durable. */
+bool attempt_is_hidden(const struct attempt *attempt);
 
 /* A name that a directory can have and Hive and Spark do not overlook: bytes other than letters, digits, `-`, `.` and `_` are
  * percent-encoded, a leading `.` or `_` too. Returns false when it is longer than a name may be. */

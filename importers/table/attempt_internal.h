@@ -1,6 +1,8 @@
-/* attempt_internal: what attempt.c and attempt_file.c share. */
+/* attempt_internal: what the files of an attempt share. */
 #ifndef PENSTOCK_TABLE_ATTEMPT_INTERNAL_H
 #define PENSTOCK_TABLE_ATTEMPT_INTERNAL_H
+
+#include <sys/types.h>
 
 #include "table/attempt.h"
 
@@ -12,6 +14,7 @@ struct attempt {
     char folder[ATTEMPT_PATH_MAX]; /* where it lies */
     char hidden[ATTEMPT_NAME_MAX + 1]; /* what it is called until then */
     int parent, directory;
+    ino_t inode; /* of the directory */
     bool made; /* and not published yet */
     bool keep;
     enum attempt_how how;
@@ -22,17 +25,26 @@ struct attempt {
 };
 
 #define ATTEMPT_LOG ".log"
+#define ATTEMPT_INODE_MAX 17 /* "-INODE" */
 
-/* The log leaves the directory before it is published, comes back when that has failed, and is deleted at last. */
+/* The log leaves the directory before that is published, comes back when that has failed, and is deleted when the new names are durable. Outside its name has the directory's inode:
+ * when two directories exchange their names, what was the target is called as the attempt was, and is not taken for it. */
 int attempt_log_move_out(struct attempt *attempt, struct error *error);
 void attempt_log_move_in(struct attempt *attempt);
 void attempt_log_delete(struct attempt *attempt);
-void attempt_log_name(const char *hidden, char name[static ATTEMPT_NAME_MAX + 1]);
 
 /* The target's files get a name in the attempt, those that have none yet. ERROR_REJECT: one of another file is taken. */
 int attempt_append_take(struct attempt *attempt, struct error *error);
 /* What has come into the old directory behind the links moves over. */
 void attempt_append_sweep(struct attempt *attempt);
+
+/* Makes the names in a directory durable. */
+int attempt_sync_directory(
+    const struct attempt *attempt, int directory, const char *name, struct error *error);
+/* The same of the directories in the attempt, and of its own. */
+int attempt_sync_inside(const struct attempt *attempt, struct error *error);
+/* A directory with all that is in it. What is left over is left to the next import. */
+void attempt_delete(int parent, const char *name);
 
 /* "DIRECTORY/NAME" or "NAME", below the attempt. */
 int attempt_path(char path[static ATTEMPT_FILE_PATH_MAX], const char *directory, const char *name);

@@ -65,17 +65,18 @@ int attempt_log_add(struct attempt *attempt, struct slice lines, struct error *e
 
 /* ---- while it is published ------------------------------------------------------------------------------------------ */
 
-void attempt_log_name(const char *hidden, char name[static ATTEMPT_NAME_MAX + 1])
+static void log_name(const struct attempt *attempt, char name[static ATTEMPT_NAME_MAX + 1])
 {
-    snprintf(
-        name, ATTEMPT_NAME_MAX + 1, "%.*s" ATTEMPT_LOG, ATTEMPT_NAME_MAX - (int)strlen(ATTEMPT_LOG), hidden);
+    snprintf(name, ATTEMPT_NAME_MAX + 1, "%.*s-%llx" ATTEMPT_LOG,
+        ATTEMPT_NAME_MAX - ATTEMPT_INODE_MAX - (int)strlen(ATTEMPT_LOG), attempt->hidden,
+        (unsigned long long)attempt->inode);
 }
 
 int attempt_log_move_out(struct attempt *attempt, struct error *error)
 {
     char outside[ATTEMPT_NAME_MAX + 1];
 
-    attempt_log_name(attempt->hidden, outside);
+    log_name(attempt, outside);
     if (attempt->log < 0)
         return 0;
     if (renameat(attempt->directory, ATTEMPT_LOG, attempt->parent, outside) != 0)
@@ -90,7 +91,7 @@ void attempt_log_move_in(struct attempt *attempt)
 {
     char outside[ATTEMPT_NAME_MAX + 1];
 
-    attempt_log_name(attempt->hidden, outside);
+    log_name(attempt, outside);
     renameat(attempt->parent, outside, attempt->directory, ATTEMPT_LOG);
 }
 
@@ -98,7 +99,7 @@ void attempt_log_delete(struct attempt *attempt)
 {
     char outside[ATTEMPT_NAME_MAX + 1];
 
-    attempt_log_name(attempt->hidden, outside);
+    log_name(attempt, outside);
     unlinkat(attempt->parent, outside, 0);
     fd_close(&attempt->log);
 }

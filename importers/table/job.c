@@ -263,7 +263,6 @@ static int job_publish(struct job *job, struct error *error)
         job_keep_snapshot(job, UINT_MAX);
         return -1;
     }
-    job->published = true;
     return 0;
 }
 

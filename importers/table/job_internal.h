@@ -97,7 +97,6 @@ struct job {
     size_t tables_count; /* the list's, once there are any */
     struct job_progress *progress;
     struct attempt *attempt;
-    bool published;
     struct job_pace pace;
     int64_t began, ended, began_wall;
 

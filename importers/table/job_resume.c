@@ -150,7 +150,7 @@ bool job_is_kept(const struct job *job)
 
     for (size_t i = 0; i < job->tables_count; i++)
         done += atomic_load(&job->tables[i].done);
-    return job->attempt && !job->published && (done > 0 || (job->resumed && !job->workers));
+    return job->attempt && attempt_is_hidden(job->attempt) && (done > 0 || (job->resumed && !job->workers));
 }
 
 struct job_left job_left(struct job *job)

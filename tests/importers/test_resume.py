@@ -462,19 +462,36 @@ def test_a_torn_line_and_a_file_that_is_short(begin, run, parts, tmp_path):
     assert_whole(tmp_path)
 
 
-@pytest.mark.parametrize("call", range(1, 7))
-def test_killed_while_it_is_published(database, begin, run, parts, killing, tmp_path, call):
+@pytest.mark.parametrize("replace", [False, True])
+@pytest.mark.parametrize("call", range(1, 8))
+def test_killed_while_it_is_published(database, begin, run, parts, killing, tmp_path, call, replace):
     """All is read: the keeper ends soon, wherever the import is killed, and nobody needs it to go on."""
-    one = begin(*WORDS, "parts", environment={"LD_PRELOAD": str(killing), "KILLING": str(call)})
-    assert one.end() == -signal.SIGKILL, one.said
+    words = (*WORDS, *(("--replace",) if replace else ()), "parts")
+    if replace:
+        (tmp_path / "made").mkdir()
+        (tmp_path / "made" / "old").touch()
+    one = begin(*words, environment={"LD_PRELOAD": str(killing), "KILLING": str(call)})
+    assert one.end() == (0 if call == 7 and not replace else -signal.SIGKILL), one.said
     wait_until("the keeper's end", lambda: not database.run(
         f"SELECT pid FROM pg_stat_activity WHERE datname = '{database.name}' AND pid <> pg_backend_pid() AND backend_type = 'client backend'").strip())
-    published = (tmp_path / "made").exists()
-    assert published == (call > 4) and len(hidden(tmp_path)) == (not published)
-    if published:
-        assert_whole(tmp_path)
-        assert "it is not empty" in run(*WORDS, "--resume", "parts", status=1).said
-    else:
-        assert f"{PARTS} splits with {ROWS} rows" in run(*WORDS, "--resume", "parts").said
-        assert_whole(tmp_path)
+    published = (tmp_path / "made" / "_SUCCESS").exists()
+    assert published == (call > 4) and (replace and not published) == (tmp_path / "made" / "old").exists()
+    said = run(*words, "--resume", status=int(published and not replace)).said  # what is left of the old one is nothing to go on with
+    assert ("there is no unfinished import into made" if published and replace else "it is not empty" if published else f"{PARTS} splits with {ROWS} rows") in said
+    assert_whole(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["made"]
+
+
+@pytest.mark.parametrize("how, call, when", [("--resume", "renameat", 2), ("--replace", "renameat2", 2), ("--append", "renameat2", 2)])
+def test_a_name_that_cannot_be_taken_loses_nothing(database, run, parts, tmp_path, how, call, when):
+    """The disk fails in the step that shows it to readers: what was said goes on, and reads no row again."""
+    words = ("--connect", database.address, *WORDS, "--keep-snapshot", 0, how, "parts")
+    if how != "--resume":
+        (tmp_path / "made").mkdir()
+        (tmp_path / "made" / "part-00000.jsonl").touch()
+    one = subprocess.run(["strace", "-f", "-qq", "-o", os.devnull, "-e", f"inject={call}:error=EIO:when={when}", BINARY, "import", *map(str, words)],
+                         cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert one.returncode == 1 and "Input/output error" in one.stderr and f"{PARTS} of {PARTS} splits are finished and kept" in one.stderr
+    assert f"{PARTS} splits with {ROWS} rows" in run(*WORDS, *(() if how == "--resume" else (how,)), "--resume", "parts").said
+    assert sorted(json.loads(line)["id"] for path in (tmp_path / "made").glob("part-*") for line in path.read_text().splitlines()) == list(range(ROWS))
     assert [path.name for path in tmp_path.iterdir()] == ["made"]

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define PUBLISHED_FSYNC 12 /* of an import(): the one behind the new names, counted from 0 */
 #define LARGE ((size_t)1 << 20) /* more than is written at once */
 
 static struct error error;
@@ -222,14 +223,61 @@ Test(attempt, every_call_may_fail_while_it_replaces)
                 cr_assert(
                     attempt_log_open(found, &log, &error) == 0 && log.length == 0, "%s %u", others[i], at);
             bytes_free(&log);
-            if (found)
+            while (found) {
                 attempt_keep(found, false);
-            attempt_close(&found);
+                attempt_close(&found);
+                cr_assert_eq(attempt_find(&found, "made", &busy, &error), 0);
+            }
             cr_assert_eq(entries(".", ".made"), 0, "%s %u", others[i], at);
             remove_all("made");
             if (!met)
                 break;
         }
+    }
+}
+
+/* Where the names cannot be changed, or not durably, all that was read is there all the same, under one name or the other. */
+Test(attempt, names_that_do_not_change_leave_what_was_read)
+{
+    static const struct {
+        bool replace;
+        const char *call;
+        unsigned at; /* behind those before the names change */
+        bool there;
+        const char *said;
+    } cases[] = {{false, "renameat", 1, false, "made: it cannot be given its name: Input/output error"},
+        {true, "renameat2", 1, false, "made: it cannot be replaced: Input/output error"},
+        {false, "fsync", PUBLISHED_FSYNC, true, "the import is there, but may not outlive a power failure"},
+        {true, "fsync", PUBLISHED_FSYNC, true, "the import is there, but may not outlive a power failure"}};
+
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct attempt *found = NULL;
+        struct bytes log;
+        bool busy;
+        replace = cases[i].replace;
+        if (replace)
+            put_old();
+        fail_at(cases[i].call, cases[i].at, EIO);
+        cr_assert_eq(import(true), -1);
+        cr_assert(fault.met);
+        cr_assert_not_null(strstr(error.text, cases[i].said), "%s", error.text);
+        bytes_init(&log, 1 << 20);
+        if (cases[i].there) {
+            expect_whole();
+            cr_assert_eq(entries(".", ".made"), 1 + replace, "its log, and what was replaced");
+        } else {
+            cr_assert_eq(attempt_find(&found, "made", &busy, &error), 0);
+            cr_assert_not_null(found, "%zu", i);
+            cr_assert_eq(attempt_log_open(found, &log, &error), 0);
+            cr_assert(slice_is(bytes_slice(&log), "done\n"), "%zu", i);
+            cr_assert_eq(attempt_check(found, replace, &error), 0);
+            cr_assert_eq(attempt_publish(found, &error), 0, "%s", error.text);
+            attempt_close(&found);
+            expect_whole();
+        }
+        bytes_free(&log);
+        remove_all("made");
+        remove_all(".made");
     }
 }
 

@@ -94,7 +94,8 @@ Test(attempt_others, a_target_that_is_taken_meanwhile)
         put(i == 1 ? "made/mine" : "made", "mine");
         cr_assert_eq(attempt_publish(attempt, &error), -1);
         cr_assert_eq(error.kind, ERROR_REJECT);
-        cr_assert_not_null(strstr(error.text, "somebody else made it meanwhile"), "%s", error.text);
+        cr_assert_not_null(
+            strstr(error.text, "somebody else made it meanwhile; move it away"), "%s", error.text);
         /* The log is where it was, should it be gone on with under another name. */
         cr_assert_eq(entries(attempt_where(attempt), ".log"), 1);
         attempt_close(&attempt);
@@ -112,7 +113,8 @@ Test(attempt_others, leftovers_are_found_one_by_one)
         ".made.import-0000000a/t/deep", ".made.import-0000000b", ".made.import-000000",
         ".made.import-0000000g", ".made.import-000000000", ".madeup.import-0000000a"};
     static const char *const found_files[] = {".made.import-0000000a/t/part", ".made.import-0000000c",
-        ".made.import-0000000d.log", ".made.import-0000000b.log"};
+        ".made.import-0000000d-1f.log", ".made.import-0000000b-1.log", ".made.import-0000000b-.logs",
+        ".made.import-0000000b-1f"};
     struct attempt *mine = NULL, *found = NULL;
     bool busy;
 
@@ -134,11 +136,13 @@ Test(attempt_others, leftovers_are_found_one_by_one)
     cr_assert(busy, "one is at work: this one");
     cr_assert_not(is_there(".made.import-0000000a"));
     cr_assert_not(is_there(".made.import-0000000b"));
-    cr_assert_not(is_there(".made.import-0000000d.log"), "the log of one that was published");
+    cr_assert_not(is_there(".made.import-0000000d-1f.log"), "the log of one that was published");
+    cr_assert_not(is_there(".made.import-0000000b-1.log"), "the log of one whose name is another's now");
     /* What only looks like one stays. */
     cr_assert(is_there(".made.import-000000") && is_there(".made.import-0000000g") &&
               is_there(".made.import-000000000") && is_there(".madeup.import-0000000a") &&
-              is_there(".made.import-0000000c") && is_there(".made.import-0000000e"));
+              is_there(".made.import-0000000c") && is_there(".made.import-0000000e") &&
+              is_there(".made.import-0000000b-.logs") && is_there(".made.import-0000000b-1f"));
     attempt_close(&mine);
 }
 
@@ -159,15 +163,35 @@ Test(attempt_others, directories_of_others_are_not_adopted)
     attempt_close(&attempt);
 }
 
+/* Until the names of what was published are durable, its log is what can be gone on with after a power failure. */
+Test(attempt_others, a_log_stays_while_the_names_cannot_be_made_durable)
+{
+    struct attempt *found = NULL;
+    bool busy;
+
+    put(".made.import-0000000d-1f.log", "one\n");
+    for (int i = 0; i < 2; i++) {
+        if (i == 0)
+            fail_at("fsync", 0, EIO);
+        cr_assert_eq(attempt_find(&found, "made", &busy, &error), 0);
+        cr_assert_null(found);
+        cr_assert_eq(is_there(".made.import-0000000d-1f.log"), i == 0);
+    }
+}
+
 /* What is found and kept stays, and its log with it, wherever it was. */
 Test(attempt_others, a_log_that_was_outside_comes_back)
 {
     struct attempt *attempt = NULL;
     struct bytes log;
+    struct stat status;
+    char outside[64];
     bool busy;
 
     cr_assert_eq(mkdir(".made.import-0000000a", 0777), 0);
-    put(".made.import-0000000a.log", "one\ntwo\n");
+    cr_assert_eq(stat(".made.import-0000000a", &status), 0);
+    snprintf(outside, sizeof outside, ".made.import-0000000a-%llx.log", (unsigned long long)status.st_ino);
+    put(outside, "one\ntwo\n");
     for (int i = 0; i < 2; i++) {
         bytes_init(&log, 100);
         cr_assert_eq(attempt_find(&attempt, "made", &busy, &error), 0);
