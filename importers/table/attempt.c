@@ -117,11 +117,11 @@ int attempt_check(struct attempt *attempt, enum attempt_how how, struct error *e
     for (struct dirent *entry; (entry = readdir(list));)
         entries += strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
     closedir(list);
-    return entries == 0 || how != ATTEMPT_NEW
-               ? 0
-               : error_set(error, ERROR_REJECT,
-                     "target directory %s: it is not empty; remove it, name another one, or add to it with --append",
-                     attempt->target);
+    if (entries > 0 && how == ATTEMPT_NEW)
+        return error_set(error, ERROR_REJECT,
+            "target directory %s: it is not empty; remove it, name another one, or add to it with --append",
+            attempt->target);
+    return attempt->made && how == ATTEMPT_APPEND ? attempt_append_take(attempt, error) : 0;
 }
 
 static void attempt_say_where(struct attempt *attempt)
@@ -299,9 +299,9 @@ void attempt_keep(struct attempt *attempt, bool keep)
     attempt->keep = keep;
 }
 
-bool attempt_is_hidden(const struct attempt *attempt)
+bool attempt_can_go_on(const struct attempt *attempt)
 {
-    return attempt->made;
+    return attempt->made && !attempt->late;
 }
 
 const char *attempt_where(const struct attempt *attempt)

@@ -35,7 +35,7 @@ int attempt_open(struct attempt **ret_attempt, const char *target, enum attempt_
 /* One that nobody is at any more, whose target is or was the same; *ret_attempt NULL: there is none. ret_busy: somebody is at one. It is kept, whatever becomes of it,
  * until attempt_keep() says something else. */
 int attempt_find(struct attempt **ret_attempt, const char *target, bool *ret_busy, struct error *error);
-/* One that was found. ERROR_REJECT: the target is there and not empty. */
+/* One that was found. ERROR_REJECT: the target is there and not empty, or has a file that this one would add. */
 int attempt_check(struct attempt *attempt, enum attempt_how how, struct error *error);
 /* The number of the next file behind those that the target has, as part-00012 and part-m-00012. */
 unsigned attempt_first(const struct attempt *attempt);
@@ -54,10 +54,12 @@ int attempt_write(struct attempt *attempt, const char *directory, const char *na
 int attempt_sync(const struct attempt *attempt, const char *directory, struct error *error);
 /* Is a file of this size there? */
 bool attempt_has(const struct attempt *attempt, const char *directory, const char *name, uint64_t bytes);
+/* Before it is published: no other import publishes into the target until the attempt is closed. ret_busy: one does so now; it may be tried again. */
+int attempt_lock(struct attempt *attempt, bool *ret_busy, struct error *error);
 /* Everything is there: gives it the target's name, durably. ERROR_REJECT: somebody else has taken the name meanwhile. */
 int attempt_publish(struct attempt *attempt, struct error *error);
-/* False: it has the target's name, even where attempt_publish() could not make that durable. */
-bool attempt_is_hidden(const struct attempt *attempt);
+/* Whether another import could go on with it and publish it. False, too: it has the target's name, even where attempt_publish() could not make that durable. */
+bool attempt_can_go_on(const struct attempt *attempt);
 
 /* A name that a directory can have and Hive and Spark do not overlook: bytes other than letters, digits, `-`, `.` and `_` are
  * percent-encoded, a leading `.` or `_` too. Returns false when it is longer than a name may be. */

@@ -68,7 +68,7 @@ static bool append_is_there(const struct attempt *attempt, int target, const cha
     return (theirs.st_ino == ours.st_ino && theirs.st_dev == ours.st_dev) || append_number(name) < 0;
 }
 
-static int append_link(const struct attempt *attempt, int target, const char *name, struct error *error)
+static int append_link(struct attempt *attempt, int target, const char *name, struct error *error)
 {
     struct stat status;
 
@@ -77,8 +77,10 @@ static int append_link(const struct attempt *attempt, int target, const char *na
     const int why = errno;
     if (why == ENOENT || (why == EEXIST && append_is_there(attempt, target, name)))
         return 0;
-    if (why == EEXIST)
-        return error_set(error, ERROR_REJECT, "target directory %s: %s has come meanwhile; begin again",
+    attempt->late = why == EEXIST;
+    if (attempt->late)
+        return error_set(error, ERROR_REJECT,
+            "target directory %s: %s has come meanwhile, and what was read has files of such names, too: nothing of it is kept; begin again",
             attempt->target, name);
     if (fstatat(target, name, &status, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(status.st_mode))
         return error_set(error, ERROR_REJECT,

@@ -13,19 +13,23 @@
 #include "base/file.h"
 #include "table/attempt_internal.h"
 
-/* No other import publishes into the target until the attempt is closed. Where no directory is there, nothing is locked, and `old` is -1. While it waits for the lock, somebody
- * else may have exchanged the directory. */
-static int publish_lock(struct attempt *attempt, struct error *error)
+/* Where no directory is there, nothing is locked, and `old` is -1. Before it is locked somebody else may have exchanged the directory. */
+int attempt_lock(struct attempt *attempt, bool *ret_busy, struct error *error)
 {
     struct stat locked, named;
 
+    *ret_busy = false;
     for (;;) {
         fd_close(&attempt->old);
         attempt->old =
             openat(attempt->parent, attempt->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (attempt->old < 0)
             return 0;
-        if (flock(attempt->old, LOCK_EX) != 0 || fstat(attempt->old, &locked) != 0)
+        const bool mine = flock(attempt->old, LOCK_EX | LOCK_NB) == 0;
+        *ret_busy = !mine && errno == EWOULDBLOCK;
+        if (*ret_busy)
+            return 0;
+        if (!mine || fstat(attempt->old, &locked) != 0)
             return error_set_errno(error, ERROR_FATAL, "target directory %s: its lock", attempt->target);
         if (fstatat(attempt->parent, attempt->name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
             named.st_ino == locked.st_ino && named.st_dev == locked.st_dev)
@@ -33,17 +37,18 @@ static int publish_lock(struct attempt *attempt, struct error *error)
     }
 }
 
-/* A directory that has come since is somebody else's: the rename does not replace it. */
-static int publish_rename(const struct attempt *attempt, struct error *error)
+/* A directory that has come since is somebody else's: the rename does not replace it. But the next try may add to it, or exchange it. */
+static int publish_rename(struct attempt *attempt, struct error *error)
 {
     if (renameat(attempt->parent, attempt->hidden, attempt->parent, attempt->name) == 0)
         return 0;
-    return errno == ENOTEMPTY || errno == EEXIST || errno == ENOTDIR
-               ? error_set(error, ERROR_REJECT,
-                     "target directory %s: somebody else made it meanwhile; move it away before you go on",
-                     attempt->target)
-               : error_set_errno(
-                     error, ERROR_FATAL, "target directory %s: it cannot be given its name", attempt->target);
+    if (errno != ENOTEMPTY && errno != EEXIST && errno != ENOTDIR)
+        return error_set_errno(
+            error, ERROR_FATAL, "target directory %s: it cannot be given its name", attempt->target);
+    if (attempt->how == ATTEMPT_APPEND && attempt_append_take(attempt, error))
+        return -1;
+    return error_set(error, ERROR_REJECT, "target directory %s: somebody else made it meanwhile%s",
+        attempt->target, attempt->how == ATTEMPT_NEW ? "; move it away before you go on" : "");
 }
 
 /* What was the target is called as the attempt was. */
@@ -56,8 +61,7 @@ static int publish_exchange(const struct attempt *attempt, struct error *error)
 
 int attempt_publish(struct attempt *attempt, struct error *error)
 {
-    if (publish_lock(attempt, error) ||
-        (attempt->how == ATTEMPT_APPEND && attempt_append_take(attempt, error)) ||
+    if ((attempt->how == ATTEMPT_APPEND && attempt_append_take(attempt, error)) ||
         attempt_sync_inside(attempt, error))
         return -1;
     const bool exchanged = attempt->how != ATTEMPT_NEW && attempt->old >= 0;

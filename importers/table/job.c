@@ -164,6 +164,11 @@ static size_t job_workers_wanted(const struct job *job)
     return splits < job->options->plan.workers ? splits : job->options->plan.workers;
 }
 
+static int job_fail_stopped(const struct job *job, struct error *error)
+{
+    return error_set(error, ERROR_RETRY, "stopped%s", job_is_kept(job) ? "" : "; nothing was left behind");
+}
+
 static int job_read(struct job *job, struct error *error)
 {
     const size_t wanted = job_workers_wanted(job);
@@ -192,8 +197,7 @@ static int job_read(struct job *job, struct error *error)
             pthread_join(job->workers[i].thread, NULL);
     }
     if (job_stopped(job))
-        return error_set(
-            error, ERROR_RETRY, "stopped%s", job_is_kept(job) ? "" : "; nothing was left behind");
+        return job_fail_stopped(job, error);
     if (job->failed)
         *error = job->error;
     return job->failed ? -1 : 0;
@@ -241,6 +245,27 @@ static void job_manifest_name(const struct job *job, char name[static JOB_FILE_N
     snprintf(name, JOB_FILE_NAME_MAX, MANIFEST_NAME_APPENDED, sqoop ? "_" : "", number);
 }
 
+/* Others publish one after the other: each in a moment, but for what it has replaced and deletes. */
+static int job_lock_target(struct job *job, struct error *error)
+{
+    bool busy;
+
+    for (bool told = false;; told = true) {
+        if (attempt_lock(job->attempt, &busy, error))
+            return -1;
+        if (!busy)
+            return 0;
+        if (!told)
+            job_note(job, "another import is being published into %s: this one waits for it",
+                job->options->target);
+        if (job_stopped(job))
+            return job_fail_stopped(job, error);
+        pthread_mutex_lock(&job->lock);
+        job_wait_change(job);
+        pthread_mutex_unlock(&job->lock);
+    }
+}
+
 static int job_publish(struct job *job, struct error *error)
 {
     char name[JOB_FILE_NAME_MAX];
@@ -255,7 +280,7 @@ static int job_publish(struct job *job, struct error *error)
             return -1;
     }
     job_manifest_name(job, name);
-    if (attempt_write(job->attempt, "", name, bytes_slice(&manifest), error))
+    if (attempt_write(job->attempt, "", name, bytes_slice(&manifest), error) || job_lock_target(job, error))
         return -1;
     /* All is read. Should this process be killed behind the rename, nobody looks for the keeper any more. */
     job_keep_snapshot(job, JOB_KEEP_PUBLISHING);

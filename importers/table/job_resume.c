@@ -95,8 +95,8 @@ int job_resume(struct job *job, struct error *error)
         job_note(job, "there is no unfinished import into %s: it begins", job->options->target);
         return 0;
     }
-    if (attempt_check(job->attempt, job->options->how, error) ||
-        job_state_check(job->state, job->options, error))
+    if (job_state_check(job->state, job->options, error) ||
+        attempt_check(job->attempt, job->options->how, error))
         return -1;
     job->snapshots_count = job->state->snapshots_count;
     memcpy(job->snapshots, job->state->snapshots, sizeof job->snapshots);
@@ -150,7 +150,7 @@ bool job_is_kept(const struct job *job)
 
     for (size_t i = 0; i < job->tables_count; i++)
         done += atomic_load(&job->tables[i].done);
-    return job->attempt && attempt_is_hidden(job->attempt) && (done > 0 || (job->resumed && !job->workers));
+    return job->attempt && attempt_can_go_on(job->attempt) && (done > 0 || (job->resumed && !job->workers));
 }
 
 struct job_left job_left(struct job *job)

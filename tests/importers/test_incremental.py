@@ -417,6 +417,35 @@ def test_one_that_was_stopped_says_how_to_go_on(database, tmp_path):
     assert lake.rows() == list(range(1, 2001)) and lake.last() == "2000"
 
 
+@pytest.mark.parametrize("how", ["while it reads", "before it goes on"])
+def test_what_can_never_be_added_is_not_kept(database, tmp_path, how):
+    """Somebody else has added a file of its name."""
+    database.run("create table t(id bigint primary key, v text) partition by range (id); create table t1 partition of t for values from (1) to (1001);"
+                 "create table t2 partition of t for values from (1001) to (10000); insert into t select g, g::text from generate_series(1, 2000) g")
+    lake = Lake(database, tmp_path)
+    lake.place.mkdir()
+    (lake.place / "notes").touch()
+    words = ("--where", "(id <= 1000 or pg_advisory_xact_lock_shared(1) is not null)", "--connections", 1)
+    holder = Session(database.server, database.name)
+    holder.say("select pg_advisory_lock(1);")
+    done = lake.add(*words)
+    wait_until("a split is finished", lambda: any(path.read_bytes().count(b"\n") > 2 for path in tmp_path.glob(".lake.import-*/.log")))
+    if how == "before it goes on":
+        done.kill()
+    (lake.place / "part-00001.jsonl").write_text("")
+    if how == "before it goes on":
+        done = lake.add(*words, "--resume")  # which does not have to read the rest to know
+    else:
+        holder.say("select pg_advisory_unlock(1);")
+    assert done.end() == 1
+    assert "part-00001.jsonl has come meanwhile" in done.said and "begin again" in done.said
+    assert "--resume" not in done.said and [path.name for path in tmp_path.iterdir()] == ["lake"]
+    holder.close()
+    done = lake.add(*words)
+    assert done.end() == 0, done.said
+    assert lake.rows() == list(range(1, 2001))
+
+
 @pytest.mark.parametrize("resume", [True, False])
 def test_killed_at_any_step_nothing_is_skipped_and_nothing_comes_twice(database, killing, tmp_path, resume):
     """The files and the value with which the next one begins appear in the same moment; until then what was read can be gone on with."""

@@ -6,91 +6,20 @@ import os
 import pathlib
 import random
 import shlex
-import shutil
 import signal
 import subprocess
 import threading
 
 import pytest
-from importing import BINARY, Import, Imported, ending, wait_until
+from importing import BINARY, Imported, wait_until
+from resuming import PARTS, ROWS, SLOWLY, WORDS, assert_whole, begin, done, hidden, keepers, lives, log, made_rows, parts, run  # noqa: F401
 
 ROUNDS = int(os.environ.get("ROUNDS", 3))
-PARTS = 8
-ROWS = 800
-SLOWLY = "(SELECT true FROM pg_sleep(0.002 + id * 0))"  # for every row
-WORDS = ("--target", "made", "--format", "jsonl")
-
-
-@pytest.fixture
-def begin(database, tmp_path):
-    """begin(words...): an import of this test's database."""
-    started = []
-
-    def begin_one(*words, **more):
-        started.append(Import(database.address, *words, cwd=tmp_path, **more))
-        return started[-1]
-
-    yield begin_one
-    for one in started:
-        if one.process.poll() is None:
-            one.kill()
-    for pid in keepers(tmp_path):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGTERM)
-
-
-@pytest.fixture
-def run(begin):
-    return ending(begin)
-
-
-@pytest.fixture
-def parts(database):
-    """A table of eight partitions, each of which is a split."""
-    database.run(f"CREATE TABLE parts (id int PRIMARY KEY, v int) PARTITION BY HASH (id);"
-                 + "".join(f"CREATE TABLE part{n} PARTITION OF parts FOR VALUES WITH (MODULUS {PARTS}, REMAINDER {n});" for n in range(PARTS))
-                 + f"INSERT INTO parts SELECT i, 0 FROM generate_series(0, {ROWS - 1}) i; ANALYZE parts")
-
-
-def hidden(folder):
-    """The directories that unfinished imports have left."""
-    return sorted(path for path in folder.iterdir() if path.name.startswith(".made.import-") and path.is_dir())
-
-
-def log(folder):
-    """The whole lines of the only unfinished import's log; none: it has none yet."""
-    with contextlib.suppress(FileNotFoundError, ValueError):
-        place, = hidden(folder)
-        return [json.loads(line) for line in (place / ".log").read_bytes().split(b"\n")[:-1]]
-    return []
-
-
-def done(folder):
-    """Of the splits that are done, the numbers."""
-    return [line["split"] for line in log(folder) if "split" in line]
-
-
-def keepers(folder):
-    return [line["process"] for line in log(folder) if line.get("process")]
-
-
-def lives(pid):
-    """Is it there, and is it a keeper?"""
-    try:
-        status = pathlib.Path(f"/proc/{pid}/status").read_text()
-    except FileNotFoundError:
-        return False
-    return "penstock-keeper" in status and "State:\tZ" not in status
 
 
 def files(folder):
     """Which files are there, told from others of the same name."""
     return {path.name: (path.stat().st_ino, path.stat().st_mtime_ns) for path in folder.glob("part-*")}
-
-
-def made_rows(folder):
-    made = Imported(folder / "made")
-    return made, sorted(tuple(json.loads(line).values()) for path in made.files() for line in pathlib.Path(path).read_text().splitlines())
 
 
 def interrupted(begin, folder, *words, splits=2, how=signal.SIGKILL, **more):
@@ -99,12 +28,6 @@ def interrupted(begin, folder, *words, splits=2, how=signal.SIGKILL, **more):
     wait_until("some splits are done", lambda: len(done(folder)) >= splits)
     one.kill(how)
     return one
-
-
-def assert_whole(folder):
-    made, rows = made_rows(folder)
-    assert rows == [(i, 0) for i in range(ROWS)]
-    return made
 
 
 @contextlib.contextmanager
@@ -460,38 +383,3 @@ def test_a_torn_line_and_a_file_that_is_short(begin, run, parts, tmp_path):
     (place / f"part-{before[1]:05}.jsonl").unlink()
     assert f"{len(before) - 2} splits with" in run(*WORDS, "--where", SLOWLY, "--resume", "parts").said
     assert_whole(tmp_path)
-
-
-@pytest.mark.parametrize("replace", [False, True])
-@pytest.mark.parametrize("call", range(1, 8))
-def test_killed_while_it_is_published(database, begin, run, parts, killing, tmp_path, call, replace):
-    """All is read: the keeper ends soon, wherever the import is killed, and nobody needs it to go on."""
-    words = (*WORDS, *(("--replace",) if replace else ()), "parts")
-    if replace:
-        (tmp_path / "made").mkdir()
-        (tmp_path / "made" / "old").touch()
-    one = begin(*words, environment={"LD_PRELOAD": str(killing), "KILLING": str(call)})
-    assert one.end() == (0 if call == 7 and not replace else -signal.SIGKILL), one.said
-    wait_until("the keeper's end", lambda: not database.run(
-        f"SELECT pid FROM pg_stat_activity WHERE datname = '{database.name}' AND pid <> pg_backend_pid() AND backend_type = 'client backend'").strip())
-    published = (tmp_path / "made" / "_SUCCESS").exists()
-    assert published == (call > 4) and (replace and not published) == (tmp_path / "made" / "old").exists()
-    said = run(*words, "--resume", status=int(published and not replace)).said  # what is left of the old one is nothing to go on with
-    assert ("there is no unfinished import into made" if published and replace else "it is not empty" if published else f"{PARTS} splits with {ROWS} rows") in said
-    assert_whole(tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == ["made"]
-
-
-@pytest.mark.parametrize("how, call, when", [("--resume", "renameat", 2), ("--replace", "renameat2", 2), ("--append", "renameat2", 2)])
-def test_a_name_that_cannot_be_taken_loses_nothing(database, run, parts, tmp_path, how, call, when):
-    """The disk fails in the step that shows it to readers: what was said goes on, and reads no row again."""
-    words = ("--connect", database.address, *WORDS, "--keep-snapshot", 0, how, "parts")
-    if how != "--resume":
-        (tmp_path / "made").mkdir()
-        (tmp_path / "made" / "part-00000.jsonl").touch()
-    one = subprocess.run(["strace", "-f", "-qq", "-o", os.devnull, "-e", f"inject={call}:error=EIO:when={when}", BINARY, "import", *map(str, words)],
-                         cwd=tmp_path, capture_output=True, text=True, timeout=120)
-    assert one.returncode == 1 and "Input/output error" in one.stderr and f"{PARTS} of {PARTS} splits are finished and kept" in one.stderr
-    assert f"{PARTS} splits with {ROWS} rows" in run(*WORDS, *(() if how == "--resume" else (how,)), "--resume", "parts").said
-    assert sorted(json.loads(line)["id"] for path in (tmp_path / "made").glob("part-*") for line in path.read_text().splitlines()) == list(range(ROWS))
-    assert [path.name for path in tmp_path.iterdir()] == ["made"]

@@ -162,6 +162,13 @@ void end(void)
     cr_assert_eq(rmdir(folder), 0);
 }
 
+int publish(struct attempt *attempt, struct error *error)
+{
+    bool busy;
+
+    return attempt_lock(attempt, &busy, error) || busy || attempt_publish(attempt, error) ? -1 : 0;
+}
+
 bool is_there(const char *path)
 {
     struct stat status;

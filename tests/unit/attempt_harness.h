@@ -23,6 +23,9 @@ extern struct attempt_fault {
 void fail_at(const char *call, unsigned at, int number);
 void do_at(const char *call, unsigned at, void (*meanwhile)(void));
 
+/* attempt_lock(), which nobody else has, and attempt_publish(). */
+int publish(struct attempt *attempt, struct error *error);
+
 /* An empty folder is the working directory until the end. */
 void begin(void);
 void end(void);

@@ -65,8 +65,7 @@ static int import(bool keep)
              attempt_sync(attempt, "t", &error) || attempt_log_add(attempt, slice_of("done\n"), &error) ||
              write_rows(attempt, "", "small", 5) || attempt_sync(attempt, "", &error) ||
              attempt_write(attempt, "t", "_SUCCESS", (struct slice){NULL, 0}, &error) ||
-             attempt_write(attempt, "", "manifest.json", slice_of("{}"), &error) ||
-             attempt_publish(attempt, &error);
+             attempt_write(attempt, "", "manifest.json", slice_of("{}"), &error) || publish(attempt, &error);
     bytes_free(&log);
     attempt_close(&attempt);
     attempt_close(&attempt);
@@ -271,7 +270,7 @@ Test(attempt, names_that_do_not_change_leave_what_was_read)
             cr_assert_eq(attempt_log_open(found, &log, &error), 0);
             cr_assert(slice_is(bytes_slice(&log), "done\n"), "%zu", i);
             cr_assert_eq(attempt_check(found, replace, &error), 0);
-            cr_assert_eq(attempt_publish(found, &error), 0, "%s", error.text);
+            cr_assert_eq(publish(found, &error), 0, "%s", error.text);
             attempt_close(&found);
             expect_whole();
         }

@@ -19,12 +19,11 @@ static int add(const char *file, const char *text)
     struct bytes log;
 
     bytes_init(&log, 1 << 20);
-    const int result = attempt_open(&attempt, "made", ATTEMPT_APPEND, &error) ||
-                       attempt_log_open(attempt, &log, &error) ||
-                       attempt_write(attempt, "", file, slice_of(text), &error) ||
-                       attempt_write(attempt, "", "_SUCCESS", slice_of(""), &error) ||
-                       attempt_write(attempt, "", "manifest-00001.json", slice_of(text), &error) ||
-                       attempt_publish(attempt, &error);
+    const int result =
+        attempt_open(&attempt, "made", ATTEMPT_APPEND, &error) || attempt_log_open(attempt, &log, &error) ||
+        attempt_write(attempt, "", file, slice_of(text), &error) ||
+        attempt_write(attempt, "", "_SUCCESS", slice_of(""), &error) ||
+        attempt_write(attempt, "", "manifest-00001.json", slice_of(text), &error) || publish(attempt, &error);
     bytes_free(&log);
     attempt_close(&attempt);
     return result ? -1 : 0;
@@ -127,7 +126,9 @@ Test(attempt_append, what_comes_meanwhile)
         cr_assert_eq(attempt_open(&attempt, "made", ATTEMPT_APPEND, &error), 0);
         cr_assert_eq(attempt_write(attempt, "", "part-00001.csv", text, &error), 0);
         put(same ? "made/part-00001.csv" : "made/part-00002.csv", "other");
-        cr_assert_eq(attempt_publish(attempt, &error), same ? -1 : 0, "%s", error.text);
+        cr_assert(attempt_can_go_on(attempt));
+        cr_assert_eq(publish(attempt, &error), same ? -1 : 0, "%s", error.text);
+        cr_assert_not(attempt_can_go_on(attempt), "it is there, or never will be");
         attempt_close(&attempt);
         expect(same ? "made/part-00001.csv" : "made/part-00002.csv", "other");
         expect("made/part-00000.csv", "old");
@@ -140,6 +141,30 @@ Test(attempt_append, what_comes_meanwhile)
         cr_assert_eq(entries(".", ""), 1);
         remove_all("made");
     }
+}
+
+/* What was left by one that was killed cannot be added any more either, and says so before it goes on. */
+Test(attempt_append, what_came_before_it_went_on)
+{
+    struct attempt *attempt = NULL;
+    bool busy;
+
+    put_old();
+    cr_assert_eq(attempt_open(&attempt, "made", ATTEMPT_APPEND, &error), 0);
+    cr_assert_eq(attempt_write(attempt, "", "part-00001.csv", slice_of("new"), &error), 0);
+    for (int i = 0; i < 2; i++) {
+        attempt_keep(attempt, true);
+        attempt_close(&attempt);
+        put(i == 0 ? "made/part-00002.csv" : "made/part-00001.csv", "other");
+        cr_assert_eq(attempt_find(&attempt, "made", &busy, &error), 0);
+        cr_assert_eq(attempt_check(attempt, ATTEMPT_APPEND, &error), -i);
+        cr_assert_eq(attempt_can_go_on(attempt), i == 0);
+    }
+    cr_assert_not_null(strstr(error.text, "part-00001.csv has come meanwhile"), "%s", error.text);
+    attempt_keep(attempt, false);
+    attempt_close(&attempt);
+    expect("made/part-00001.csv", "other");
+    cr_assert_eq(entries(".", ""), 1);
 }
 
 static bool is_theirs;

@@ -3,9 +3,11 @@
 
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -92,7 +94,7 @@ Test(attempt_others, a_target_that_is_taken_meanwhile)
         if (i == 1)
             cr_assert_eq(mkdir("made", 0777), 0);
         put(i == 1 ? "made/mine" : "made", "mine");
-        cr_assert_eq(attempt_publish(attempt, &error), -1);
+        cr_assert_eq(publish(attempt, &error), -1);
         cr_assert_eq(error.kind, ERROR_REJECT);
         cr_assert_not_null(
             strstr(error.text, "somebody else made it meanwhile; move it away"), "%s", error.text);
@@ -103,6 +105,32 @@ Test(attempt_others, a_target_that_is_taken_meanwhile)
         cr_assert_eq(entries(".", ".made"), 0);
         remove_all("made");
     }
+}
+
+/* One publishes after the other. */
+Test(attempt_others, a_target_that_somebody_else_publishes_into)
+{
+    struct attempt *attempt = NULL;
+    bool busy;
+
+    cr_assert_eq(mkdir("made", 0777), 0);
+    cr_assert_eq(attempt_open(&attempt, "made", ATTEMPT_REPLACE, &error), 0);
+    const int theirs = open("made", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    cr_assert_eq(flock(theirs, LOCK_EX), 0);
+    for (int i = 0; i < 2; i++) {
+        cr_assert_eq(attempt_lock(attempt, &busy, &error), 0);
+        cr_assert(busy);
+    }
+    close(theirs);
+    fail_at("flock", 0, ENOLCK);
+    cr_assert_eq(attempt_lock(attempt, &busy, &error), -1);
+    cr_assert_not(busy);
+    cr_assert_eq(attempt_lock(attempt, &busy, &error), 0);
+    cr_assert_not(busy);
+    cr_assert(attempt_can_go_on(attempt));
+    cr_assert_eq(attempt_publish(attempt, &error), 0);
+    cr_assert_not(attempt_can_go_on(attempt));
+    attempt_close(&attempt);
 }
 
 /* ---- those of others --------------------------------------------------------------------------------------------- */
