@@ -185,7 +185,7 @@ target_sources(test_kafka_client PRIVATE tests/unit/config_harness.c)
 penstock_test(kafka_statistics kafka)
 
 # These Kafka tests share a harness.
-foreach(name kafka_producer kafka_errors)
+foreach(name kafka_producer kafka_errors kafka_transactions)
     penstock_test(${name} kafka)
     target_sources(test_${name} PRIVATE tests/unit/kafka_harness.c)
 endforeach()

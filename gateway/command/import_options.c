@@ -147,16 +147,29 @@ static int import_check_increment(const struct import_options *options, struct e
     return 0;
 }
 
+/* What is committed cannot be taken back, and is each row once only beside what was read in the same snapshot. */
+static int import_check_transactions(const struct import_options *options, struct error *error)
+{
+    if (options->resume > RESUME_SAME)
+        return error_set(error, ERROR_REJECT,
+            "--transactional: what is committed stays in the topic, and is each row once only together with the rest of its snapshot: --resume=restart and =mixed do not go with it");
+    if (options->snapshot.not_consistent)
+        return error_set(error, ERROR_REJECT,
+            "--transactional sends each row once, which it is only in one snapshot: --not-consistent does not go with it");
+    return 0;
+}
+
 /* Records of a topic are rows of JSON. */
 static int import_check_topic(struct import_options *options, struct error *error)
 {
     const char *const prefix = "kafka:";
 
     if (!options->to)
-        return !options->key.count && !options->properties.count && !options->property_files.count
+        return !options->key.count && !options->properties.count && !options->property_files.count &&
+                       !options->transactional
                    ? 0
                    : error_set(error, ERROR_REJECT,
-                         "--key, --kafka-property and --kafka-property-file are for --to kafka:TOPIC");
+                         "--key, --transactional, --kafka-property and --kafka-property-file are for --to kafka:TOPIC");
     if (strncmp(options->to, prefix, strlen(prefix)) != 0)
         return error_set(error, ERROR_REJECT, "--to: \"%s\" is not kafka:TOPIC", options->to);
     options->topic = options->to + strlen(prefix);
@@ -169,7 +182,7 @@ static int import_check_topic(struct import_options *options, struct error *erro
         return error_set(error, ERROR_REJECT,
             "--append is for files: each import into a topic has a directory of its own for its manifest");
     options->file.format = options->types.format = TABLE_JSON_LINES;
-    return 0;
+    return options->transactional ? import_check_transactions(options, error) : 0;
 }
 
 static int import_check(struct import_options *options, struct error *error)

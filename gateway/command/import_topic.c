@@ -99,7 +99,8 @@ int import_topic_open(
     ret_topic->job = (struct job_topic){.client = ret_topic->client,
         .name = options->topic,
         .key = options->key.names,
-        .key_count = options->key.count};
+        .key_count = options->key.count,
+        .transactional = options->transactional};
     return 0;
 }
 

@@ -28,6 +28,8 @@ static const struct config_pair house_defaults[] = {
     {"enable.gapless.guarantee", "true"},
     {"acks", "all"},
     {"message.timeout.ms", "0"},
+    {"transaction.timeout.ms",
+        "900000"}, /* of an import: the most that brokers allow unless they are told otherwise */
     {"partitioner", PARTITION_HOUSE}, /* as far as there is a key: partition.c */
     {"sticky.partitioning.linger.ms", "0"}, /* it would choose for messages without a key instead */
     {"compression.type", "lz4"},
@@ -60,7 +62,7 @@ static bool is_set_to(const rd_kafka_conf_t *conf, const char *name, const char 
     return rd_kafka_conf_get(conf, name, value, &size) == RD_KAFKA_CONF_OK && strcmp(value, wanted) == 0;
 }
 
-static uint64_t get_number(const rd_kafka_conf_t *conf, const char *name)
+uint64_t client_number(const rd_kafka_conf_t *conf, const char *name)
 {
     char value[32] = "0";
     size_t size = sizeof value;
@@ -294,7 +296,7 @@ int kafka_client_new(struct kafka_client **ret_client, struct config *config, st
         free(client);
         return error_set(error, ERROR_RETRY, "kafka: out of memory");
     }
-    client->max_message = get_number(build.conf, "message.max.bytes") - MESSAGE_OVERHEAD - BATCH_OVERHEAD -
+    client->max_message = client_number(build.conf, "message.max.bytes") - MESSAGE_OVERHEAD - BATCH_OVERHEAD -
                           HEADER_OVERHEAD * KAFKA_HEADERS_MAX;
     client->warning = find_warning(build.conf);
     client->partitioner = partitioner;
@@ -335,6 +337,11 @@ const char *kafka_client_servers(const struct kafka_client *client)
 uint64_t kafka_client_max_message(const struct kafka_client *client)
 {
     return client->max_message;
+}
+
+int64_t kafka_client_transaction_timeout(const struct kafka_client *client)
+{
+    return (int64_t)client_number(client->conf, "transaction.timeout.ms") * (CLOCK_SECOND / 1000);
 }
 
 const char *kafka_client_warning(const struct kafka_client *client)

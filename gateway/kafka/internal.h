@@ -85,7 +85,25 @@ struct kafka_producer {
     char trouble[ERROR_TEXT_SIZE];
     struct kafka_statistics statistics;
     struct statistics_pointers pointers;
+    char *transactions; /* the id under which it has them; owned; NULL: none */
 };
+
+/* ---- producer.c -------------------------------------------------------------------------------------------- */
+
+/* kafka_producer_open(), or with an id kafka_transactions_open() before anybody was asked. */
+int producer_open(struct kafka_producer **ret_producer, const struct kafka_client *client,
+    enum kafka_role role, int64_t patience, const char *transactions, struct error *error);
+
+/* ---- role.c ------------------------------------------------------------------------------------------------ */
+
+/* patience: a probe's; id: that of transactions. */
+int role_configure(
+    rd_kafka_conf_t *conf, enum kafka_role role, int64_t patience, const char *id, struct error *error);
+
+/* ---- client.c ---------------------------------------------------------------------------------------------- */
+
+/* A property that is a number. */
+uint64_t client_number(const rd_kafka_conf_t *conf, const char *name);
 
 /* ---- property.c -------------------------------------------------------------------------------------------- */
 

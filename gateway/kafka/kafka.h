@@ -27,7 +27,7 @@ bool kafka_is_configured(const struct config *config);
  * value of a secret is ever in a message. Needs bootstrap.servers. Contacts nobody. House defaults: enable.idempotence,
  * enable.gapless.guarantee (true unless idempotence was turned off, which is refused), acks=all, compression.type=lz4,
  * linger.ms=20, message.timeout.ms=0, partitioner=murmur2_random, queue.buffering.max.messages=50000,
- * queue.buffering.max.kbytes=16384, statistics.interval.ms=5000, topic.metadata.propagation.max.ms=5000, client.id=penstock.
+ * queue.buffering.max.kbytes=16384, statistics.interval.ms=5000, topic.metadata.propagation.max.ms=5000, transaction.timeout.ms=900000, client.id=penstock.
  * Refused with the reason: properties that would break the promise (acks, enable.idempotence=false, message.timeout.ms other than
  * 0, ...), callbacks, and the consumer's.
  * @thread main */
@@ -54,6 +54,7 @@ enum kafka_role {
                          * in one go */
     KAFKA_ROLE_PROBE, /* tries single messages to topics that did not work: no gapless guarantee, small queue, gives up after
                        * `patience` */
+    KAFKA_ROLE_TRANSACTIONS, /* kafka_transactions_open()'s */
 };
 
 struct kafka_producer;
@@ -65,6 +66,8 @@ int kafka_producer_open(struct kafka_producer **ret_producer, const struct kafka
 /* What is queued or under way is given up (it may be delivered all the same); its reports never come. Takes milliseconds; after
  * half a second (a name server that does not answer) a thread of its own ends the rest. */
 void kafka_producer_close(struct kafka_producer **producer);
+/* The same, and waits until none of its threads is left. */
+void kafka_producer_end(struct kafka_producer **producer);
 
 /* ERROR_REJECT: no topic's name. */
 int kafka_topic_check(const char *name, struct error *error);
@@ -160,5 +163,39 @@ struct kafka_statistics {
 
 /* As of the last statistics event. Bootstrap entries are left out once a broker with an id is known. */
 const struct kafka_statistics *kafka_producer_statistics(const struct kafka_producer *producer);
+
+/* ---- transactions -------------------------------------------------------------------------------------------
+ *
+ * What a producer with an id sends between begin and commit is seen by readers of committed records all at once, or never. Whoever opens
+ * a producer under an id ends what an earlier one has left open under it, and that one can do no more. With its records a transaction
+ * commits a number, which the brokers keep under the id (as the offset of a consumer group of that name, for the topic's partition 0): it
+ * tells whoever comes later which transaction was the last one, whatever became of the answer.
+ */
+
+/* Called about every second while brokers do not do what they were asked for, with the reason; false: no longer. */
+struct kafka_patience {
+    bool (*wait)(void *context, const char *why);
+    void *context;
+};
+
+/* Behind it nothing is open under the id, and what there was is committed or aborted for good. ERROR_REJECT: it is forbidden, or brokers do
+ * not allow transactions that last so long. Its first messages need not go alone: what is refused ends the transaction. */
+int kafka_transactions_open(struct kafka_producer **ret_producer, const struct kafka_client *client,
+    const char *id, const struct kafka_patience *patience, struct error *error);
+
+int kafka_transaction_begin(struct kafka_producer *producer, struct error *error);
+/* All messages were reported as delivered. After a failure it may have been committed all the same: kafka_transactions_last() of a producer
+ * that was opened later tells. ERROR_REJECT as above. */
+int kafka_transaction_commit(struct kafka_producer *producer, const char *topic, uint64_t number,
+    const struct kafka_patience *patience, struct error *error);
+/* As far as the brokers answer in time (microseconds); the producer is good for kafka_producer_close() only. */
+void kafka_transaction_abort(struct kafka_producer *producer, int64_t timeout);
+
+/* The number of the last transaction that was committed under the producer's id; *ret_known false: brokers know of none, or none any more. */
+int kafka_transactions_last(struct kafka_producer *producer, const char *topic, uint64_t *ret_number,
+    bool *ret_known, const struct kafka_patience *patience, struct error *error);
+
+/* transaction.timeout.ms, in microseconds: brokers abort a transaction that lasts longer. */
+int64_t kafka_client_transaction_timeout(const struct kafka_client *client);
 
 #endif

@@ -110,38 +110,6 @@ static int on_statistics(rd_kafka_t *handle, char *json, size_t length, void *op
 
 /* ---- open and close ---------------------------------------------------------------------------------------- */
 
-static int set(rd_kafka_conf_t *conf, const char *name, const char *value, struct error *error)
-{
-    char reason[256];
-
-    if (rd_kafka_conf_set(conf, name, value, reason, sizeof reason) == RD_KAFKA_CONF_OK)
-        return 0;
-    return error_set(error, ERROR_FATAL, "kafka: %s=%s: %s", name, value, reason);
-}
-
-/* A probe has one message under way and says soon what became of it. */
-static int configure_probe(rd_kafka_conf_t *conf, int64_t patience, struct error *error)
-{
-    char timeout[32];
-
-    snprintf(timeout, sizeof timeout, "%lld", (long long)(patience / MILLISECOND));
-    return set(conf, "enable.gapless.guarantee", "false", error) == 0 &&
-                   set(conf, "message.timeout.ms", timeout, error) == 0 &&
-                   set(conf, "linger.ms", "0", error) == 0 &&
-                   set(conf, "batch.num.messages", "1", error) == 0 &&
-                   set(conf, "max.in.flight", "1", error) == 0 &&
-                   set(conf, "topic.metadata.propagation.max.ms", "1000", error) == 0 &&
-                   set(conf, "queue.buffering.max.messages", "1000", error) == 0 &&
-                   set(conf, "statistics.interval.ms", "0", error) == 0
-               ? 0
-               : -1;
-}
-
-static int configure_careful(rd_kafka_conf_t *conf, struct error *error)
-{
-    return set(conf, "linger.ms", "20", error) == 0 ? set(conf, "max.in.flight", "1", error) : -1;
-}
-
 static int start(struct kafka_producer *producer, enum kafka_role role, int64_t patience, struct error *error)
 {
     char reason[256];
@@ -151,8 +119,7 @@ static int start(struct kafka_producer *producer, enum kafka_role role, int64_t 
     rd_kafka_conf_set_dr_msg_cb(conf, on_report);
     rd_kafka_conf_set_error_cb(conf, on_error);
     rd_kafka_conf_set_stats_cb(conf, on_statistics);
-    if ((role == KAFKA_ROLE_PROBE && configure_probe(conf, patience, error) != 0) ||
-        (role == KAFKA_ROLE_CAREFUL && configure_careful(conf, error) != 0)) {
+    if (role_configure(conf, role, patience, producer->transactions, error) != 0) {
         rd_kafka_conf_destroy(conf);
         return -1;
     }
@@ -166,21 +133,30 @@ static int start(struct kafka_producer *producer, enum kafka_role role, int64_t 
     return 0;
 }
 
-int kafka_producer_open(struct kafka_producer **ret_producer, const struct kafka_client *client,
-    enum kafka_role role, int64_t patience, struct error *error)
+int producer_open(struct kafka_producer **ret_producer, const struct kafka_client *client,
+    enum kafka_role role, int64_t patience, const char *transactions, struct error *error)
 {
     struct kafka_producer *producer = calloc(1, sizeof *producer);
 
-    if (!producer)
+    if (!producer || (transactions && !(producer->transactions = strdup(transactions)))) {
+        free(producer);
         return error_set(error, ERROR_RETRY, "kafka: out of memory");
+    }
     producer->client = client;
-    producer->gated = role != KAFKA_ROLE_PROBE;
+    producer->gated = role == KAFKA_ROLE_MAIN || role == KAFKA_ROLE_CAREFUL;
     if (statistics_compile(&producer->pointers, error) != 0 || start(producer, role, patience, error) != 0) {
         kafka_producer_close(&producer);
         return -1;
     }
     *ret_producer = producer;
     return 0;
+}
+
+int kafka_producer_open(struct kafka_producer **ret_producer, const struct kafka_client *client,
+    enum kafka_role role, int64_t patience, struct error *error)
+{
+    assert(role != KAFKA_ROLE_TRANSACTIONS);
+    return producer_open(ret_producer, client, role, patience, NULL, error);
 }
 
 static void forget_creation(struct kafka_producer *producer, struct creation *creation)
@@ -209,6 +185,7 @@ static void *destroy(void *argument)
     while (producer->creations)
         forget_creation(producer, producer->creations);
     statistics_free(&producer->pointers);
+    free(producer->transactions);
     free(producer);
     return NULL;
 }
@@ -232,12 +209,13 @@ static void destroy_soon(struct kafka_producer *producer)
         pthread_detach(thread);
 }
 
-void kafka_producer_close(struct kafka_producer **producer)
+/* Nothing of it is asked for any more. */
+static struct kafka_producer *let_go(struct kafka_producer **producer)
 {
     struct kafka_producer *closed = *producer;
 
     if (!closed)
-        return;
+        return NULL;
     *producer = NULL;
     if (closed->handle)
         rd_kafka_purge(closed->handle,
@@ -246,7 +224,23 @@ void kafka_producer_close(struct kafka_producer **producer)
         rd_kafka_topic_destroy(topic->handle);
     if (closed->events)
         rd_kafka_queue_destroy(closed->events);
-    destroy_soon(closed);
+    return closed;
+}
+
+void kafka_producer_close(struct kafka_producer **producer)
+{
+    struct kafka_producer *closed = let_go(producer);
+
+    if (closed)
+        destroy_soon(closed);
+}
+
+void kafka_producer_end(struct kafka_producer **producer)
+{
+    struct kafka_producer *closed = let_go(producer);
+
+    if (closed)
+        destroy(closed);
 }
 
 /* ---- topics ------------------------------------------------------------------------------------------------ */

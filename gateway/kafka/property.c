@@ -44,7 +44,8 @@ static const struct fixed fixed_properties[] = {
     {"log.queue", 0, "true", OWN},
     {"enabled_events", 0, NULL, OWN},
     {"plugin.library.paths", 0, NULL, "the gateway loads no foreign code"},
-    {"transactional.id", 0, NULL, "exactly-once delivery is not built"},
+    {"transactional.id", 0, NULL,
+        "only penstock import --transactional has transactions, under ids of its own"},
 };
 
 /* ---- librdkafka's list of properties ------------------------------------------------------------------------ */

@@ -53,6 +53,7 @@ struct job_topic {
     const char *name;
     const char *const *key; /* columns that make the key */
     size_t key_count; /* 0: the primary key's; without one records have no key */
+    bool transactional; /* each split is a transaction */
 };
 
 struct job_options {

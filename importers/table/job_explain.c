@@ -87,8 +87,8 @@ static int explain_topic(const struct job *job, struct bytes *text, struct error
     size_t key[TARGET_KEY_MAX];
     const size_t count = target_topic_key(topic, table, key);
 
-    if (bytes_print(text, error, "a record of topic %s for each row, %s", topic->name,
-            count ? "key:" : "without a key"))
+    if (bytes_print(text, error, "a record of topic %s for each row, %s%s", topic->name,
+            topic->transactional ? "a transaction for each split, " : "", count ? "key:" : "without a key"))
         return -1;
     for (size_t i = 0; i < count; i++) {
         if (bytes_add_text(text, " ", error) || shown_add(text, table->columns[key[i]].name, error))

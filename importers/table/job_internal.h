@@ -27,6 +27,7 @@ struct job_range {
 struct job_result {
     bool done; /* its rows are where they belong (target.h), and its line is in the log */
     bool kept; /* by an earlier import */
+    bool prepared; /* its line is in the log, and its transaction may be committed (transaction.h) */
     unsigned snapshot; /* of job->snapshots */
     uint64_t rows, bytes; /* bytes: as they came */
     uint64_t checksum; /* checksum.h: of the rows as they came */

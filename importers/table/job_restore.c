@@ -24,6 +24,47 @@ static bool restore_snapshot(struct job_state *state, const json_t *line)
     return true;
 }
 
+static const char *restore_prepared_key(unsigned split, char key[static 16])
+{
+    snprintf(key, 16, "%u", split);
+    return key;
+}
+
+/* A later line of the same split is another try's. */
+static bool restore_prepared(struct job_state *state, json_t *line)
+{
+    const json_int_t split = json_integer_value(json_object_get(line, "split"));
+    char key[16];
+
+    return split >= 0 && split <= PLAN_SPLITS_MAX &&
+           json_object_set(state->prepared, restore_prepared_key((unsigned)split, key), line) == 0;
+}
+
+bool job_state_is_prepared(const struct job_state *state, unsigned split, unsigned connection)
+{
+    char key[16];
+    const json_t *line = json_object_get(state->prepared, restore_prepared_key(split, key));
+
+    return line && json_integer_value(json_object_get(line, "connection")) == connection;
+}
+
+bool job_state_commit(struct job_state *state, unsigned split)
+{
+    char key[16];
+    json_t *line = json_object_get(state->prepared, restore_prepared_key(split, key));
+
+    return line && json_array_append(state->splits, line) == 0 && json_object_del(state->prepared, key) == 0;
+}
+
+/* A split's, whole or prepared. */
+static bool restore_said(struct job_state *state, json_t *line)
+{
+    if (json_object_set_new(line, "of_snapshot", json_integer((json_int_t)state->snapshots_count - 1)) != 0)
+        return false;
+    return json_object_get(line, "connection") ? restore_prepared(state, line)
+                                               : json_array_append(state->splits, line) == 0;
+}
+
 /* False: the log ends here. */
 static bool restore_line(struct job_state *state, const char *data, size_t length)
 {
@@ -39,9 +80,9 @@ static bool restore_line(struct job_state *state, const char *data, size_t lengt
     } else if (json_object_get(line, "snapshot")) {
         good = restore_snapshot(state, line);
     } else if (state->snapshots_count && json_object_get(line, "split")) {
-        good = json_object_set_new(
-                   line, "of_snapshot", json_integer((json_int_t)state->snapshots_count - 1)) == 0 &&
-               json_array_append(state->splits, line) == 0;
+        good = restore_said(state, line);
+    } else if (json_object_get(line, "committed")) {
+        good = job_state_commit(state, (unsigned)json_integer_value(json_object_get(line, "committed")));
     }
     json_decref(line);
     return good;
@@ -58,6 +99,7 @@ int job_state_open(struct job_state **ret_state, struct attempt *attempt, struct
     pthread_mutex_init(&state->lock, NULL);
     state->attempt = attempt;
     state->splits = json_array();
+    state->prepared = json_object();
     if (attempt_log_open(attempt, &text, error))
         return -1;
     for (;;) {
@@ -78,6 +120,7 @@ void job_state_close(struct job_state **state)
         return;
     json_decref((*state)->begun);
     json_decref((*state)->splits);
+    json_decref((*state)->prepared);
     pthread_mutex_destroy(&(*state)->lock);
     free(*state);
     *state = NULL;

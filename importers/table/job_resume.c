@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "table/job_state.h"
+#include "table/target.h"
 
 #define RESUME_LEFTOVERS_MAX 64 /* that are looked at */
 
@@ -66,6 +67,11 @@ static int resume_without_snapshot(struct job *job, const struct error *why, str
         resume_forget(job);
         return 0;
     }
+    if (job->options->topic && job->options->topic->transactional)
+        return error_set(error, ERROR_REJECT,
+            "the snapshot is gone: %.200s; %zu splits are committed in topic %s and stay there, so what is left of them all cannot be read any more: "
+            "begin anew without --resume, into an empty topic",
+            why->text, done, job->options->topic->name);
     if (job->options->resume == RESUME_SAME)
         return error_set(error, ERROR_REJECT,
             "the snapshot is gone: %.200s; %zu splits are finished: --resume=mixed keeps them and reads the rest as it is now, "
@@ -97,6 +103,8 @@ int job_resume(struct job *job, struct error *error)
     }
     if (job_state_check(job->state, job->options, error) ||
         attempt_check(job->attempt, job->options->how, error))
+        return -1;
+    if (job->target->settle && job->target->settle(job, error))
         return -1;
     job->snapshots_count = job->state->snapshots_count;
     memcpy(job->snapshots, job->state->snapshots, sizeof job->snapshots);
@@ -148,8 +156,12 @@ bool job_is_kept(const struct job *job)
 {
     size_t done = 0;
 
-    for (size_t i = 0; i < job->tables_count; i++)
-        done += atomic_load(&job->tables[i].done);
+    for (size_t i = 0; i < job->tables_count; i++) {
+        const struct job_table *table = &job->tables[i];
+        done += atomic_load(&table->done);
+        for (size_t k = 0; table->results && k < table->plan->count; k++)
+            done += table->results[k].prepared && !table->results[k].done;
+    }
     return job->attempt && attempt_can_go_on(job->attempt) && (done > 0 || (job->resumed && !job->workers));
 }
 

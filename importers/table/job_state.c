@@ -40,6 +40,12 @@ static json_t *state_topic(const struct job_topic *topic)
                  : json_null();
 }
 
+/* Each connection has transactions of its own, which whoever goes on has to find. */
+static int state_connections(const struct job_options *options)
+{
+    return options->topic && options->topic->transactional ? (int)options->plan.workers : 0;
+}
+
 /* Each is said in any case: an import without it is another one. */
 json_t *job_state_options(const struct job_options *options)
 {
@@ -50,7 +56,7 @@ json_t *job_state_options(const struct job_options *options)
     const struct increment_options *increment = &options->increment;
 
     return json_pack(
-        "{s:o, s:o, s:s?, s:o, s:s?, s:b, s:i, s:i, s:i, s:[i,i,i], s:i, s:i, s:i, s:i, s:b, s:b, s:o, s:s?, s:b, s:i, s:b, s:[i,s?,s?,i], s:o, s:o, s:s?}",
+        "{s:o, s:o, s:s?, s:o, s:s?, s:b, s:i, s:i, s:i, s:[i,i,i], s:i, s:i, s:i, s:i, s:b, s:b, s:o, s:s?, s:b, s:i, s:b, s:[i,s?,s?,i], s:o, s:o, s:s?, s:b, s:i}",
         "tables", state_names(selection->names, selection->names_count), "exclude",
         state_names(selection->excluded, selection->excluded_count), "query", selection->query, "columns",
         state_names(selection->columns, selection->columns_count), "where", selection->where, "views",
@@ -62,7 +68,8 @@ json_t *job_state_options(const struct job_options *options)
         options->snapshot.not_consistent, "names", (int)options->names, "append",
         options->how == ATTEMPT_APPEND, "incremental", (int)increment->mode, increment->column,
         increment->last, (int)increment->lag, "topic", state_topic(options->topic), "column-type",
-        state_names(selection->casts, selection->casts_count), "bounds-query", selection->bounds);
+        state_names(selection->casts, selection->casts_count), "bounds-query", selection->bounds,
+        "transactional", state_connections(options) > 0, "connections", state_connections(options));
 }
 
 /* ---- lines ---------------------------------------------------------------------------------------------------------- */
@@ -206,16 +213,53 @@ int job_state_go_on(struct job *job, struct error *error)
     return attempt_log_add(job->attempt, bytes_slice(&text), error);
 }
 
-int job_state_add(
-    struct job *job, const struct job_table *table, const struct split *split, struct error *error)
+/* Takes the reference. */
+static int state_add(struct job *job, json_t *line, struct error *error)
 {
     cleanup_bytes struct bytes text;
 
     bytes_init(&text, STATE_LINE_MAX);
-    if (state_print(state_result(job, table, split), &text, error))
+    if (state_print(line, &text, error))
         return -1;
     pthread_mutex_lock(&job->state->lock);
     const int result = attempt_log_add(job->attempt, bytes_slice(&text), error);
     pthread_mutex_unlock(&job->state->lock);
     return result;
+}
+
+static json_t *state_committed(unsigned split)
+{
+    return json_pack("{s:i}", "committed", (int)split);
+}
+
+int job_state_add(
+    struct job *job, const struct job_table *table, const struct split *split, struct error *error)
+{
+    const bool prepared = table->results[split->number].prepared;
+
+    return state_add(job, prepared ? state_committed(split->number) : state_result(job, table, split), error);
+}
+
+int job_state_prepare(struct job *job, const struct job_table *table, const struct split *split,
+    unsigned connection, struct error *error)
+{
+    json_t *line = state_result(job, table, split);
+
+    json_object_set_new(line, "connection", json_integer(connection));
+    json_object_set_new(line, "prepared", json_integer(clock_wall(job->options->clock)));
+    return state_add(job, line, error);
+}
+
+int job_state_settle(struct job_state *state, unsigned split, struct error *error)
+{
+    cleanup_bytes struct bytes text;
+
+    bytes_init(&text, STATE_LINE_MAX);
+    if (state_print(state_committed(split), &text, error) ||
+        attempt_log_cut(state->attempt, state->length, error) ||
+        attempt_log_add(state->attempt, bytes_slice(&text), error))
+        return -1;
+    state->length += text.length;
+    return job_state_commit(state, split) ? 0
+                                          : error_set(error, ERROR_RETRY, "log of the import: out of memory");
 }

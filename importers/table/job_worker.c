@@ -221,7 +221,7 @@ static void worker_run(struct job_worker *worker)
     const struct split *split;
     struct error error;
 
-    if (job->target->open(&worker->target, job, &error)) {
+    if (job->target->open(&worker->target, job, (unsigned)(worker - job->workers), &error)) {
         job_fail(job, &error);
         return;
     }

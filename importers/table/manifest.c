@@ -247,8 +247,9 @@ static json_t *manifest_topic(const struct job *job)
 
     for (size_t i = 0; i < count; i++)
         json_array_append_new(key, json_string(table->columns[columns[i]].name));
-    return json_pack("{s:s, s:s, s:s, s:o}", "name", topic->name, "servers",
-        kafka_client_servers(topic->client), "import", job->id, "key", key);
+    return json_pack("{s:s, s:s, s:s, s:o, s:b}", "name", topic->name, "servers",
+        kafka_client_servers(topic->client), "import", job->id, "key", key, "transactional",
+        topic->transactional);
 }
 
 int job_manifest(const struct job *job, struct bytes *text, struct error *error)

@@ -11,8 +11,11 @@
 struct target {
     /* May the job's tables go there? They are described, nothing is taken yet. ERROR_REJECT. @thread main */
     int (*check)(const struct job *job, struct error *error);
-    /* ERROR_RETRY: no memory. */
-    int (*open)(void **ret_state, struct job *job, struct error *error);
+    /* What an interrupted import has left undecided (its log is read, its options are checked) is decided, and the log says so. NULL: nothing ever is.
+     * No thread is left behind. @thread main */
+    int (*settle)(struct job *job, struct error *error);
+    /* number: the worker's. ERROR_RETRY: no memory. */
+    int (*open)(void **ret_state, struct job *job, unsigned number, struct error *error);
     /* After a failure nothing is begun. */
     int (*begin)(void *state, struct job_table *table, const struct split *split, struct error *error);
     /* ERROR_RETRY, as in finish(): the split may be read and added again. */
@@ -28,7 +31,8 @@ struct target {
 extern const struct target target_files;
 
 /* Records of the topic that the options name, sent by a producer of the worker's own: what it holds is bounded by queue.buffering.max.kbytes; while that is full, or the
- * brokers are away, nothing more is read. Finished means confirmed by the brokers. What was sent of a split that was not finished stays in the topic. */
+ * brokers are away, nothing more is read. Finished means confirmed by the brokers. What was sent of a split that was not finished stays in the topic, but with
+ * `transactional` nobody who reads committed records sees it: transaction.h. */
 extern const struct target target_topic;
 
 #define TARGET_KEY_MAX 32 /* of PostgreSQL's: INDEX_MAX_KEYS */

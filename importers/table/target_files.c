@@ -17,10 +17,11 @@ static int files_check(const struct job *job, struct error *error)
     return 0;
 }
 
-static int files_open(void **ret_state, struct job *job, struct error *error)
+static int files_open(void **ret_state, struct job *job, unsigned number, struct error *error)
 {
     struct files *files = calloc(1, sizeof(*files));
 
+    (void)number;
     if (!files)
         return error_set(error, ERROR_RETRY, "file: out of memory");
     files->job = job;
@@ -69,4 +70,4 @@ static void files_end(void *state)
 }
 
 const struct target target_files = {
-    files_check, files_open, files_begin, files_add, files_finish, files_end, free};
+    files_check, NULL, files_open, files_begin, files_add, files_finish, files_end, free};

@@ -5,25 +5,33 @@
 
 #include "lake/format/row_text.h"
 #include "table/target.h"
+#include "table/transaction.h"
 
 #define TOPIC_TICK (CLOCK_SECOND / 10) /* between two looks whether the import was stopped */
 #define TOPIC_SILENCE (5 * CLOCK_SECOND) /* without a confirmation, then people are told */
 #define TOPIC_HEADER "penstock-import"
+#define TOPIC_ABORT \
+    (3 * CLOCK_SECOND) /* that an abort may take; what is not aborted then the brokers abort later */
 
 struct topic {
     struct job *job;
     const struct job_topic *options;
+    unsigned number; /* the worker's */
     struct kafka_producer *producer; /* NULL: the next split opens one */
     struct kafka_topic *handle; /* the producer's */
     struct row_text *text; /* of the split's table */
     size_t key[TARGET_KEY_MAX];
+    const struct job_table *table;
     const struct split *split;
+    bool open; /* a transaction */
+    int64_t begun; /* monotonic: the split */
     uint64_t sent, confirmed, bytes; /* of the split */
     struct job_range *ranges; /* of the split, sorted by partition */
     size_t ranges_count;
     struct error failure; /* what a report has said; ERROR_NONE: nothing */
     int64_t heard; /* monotonic: the last confirmation, or the beginning of what waits for one */
     bool told; /* that nothing is confirmed */
+    bool waited; /* ... for this split */
 };
 
 /* ---- which columns are the key ----------------------------------------------------------------------------------- */
@@ -90,6 +98,11 @@ static int topic_check(const struct job *job, struct error *error)
                 table->title);
     }
     return 0;
+}
+
+static int topic_settle(struct job *job, struct error *error)
+{
+    return job->options->topic->transactional ? transaction_settle(job, error) : 0;
 }
 
 /* ---- reports --------------------------------------------------------------------------------------------------------- */
@@ -181,8 +194,22 @@ static void topic_tell(struct topic *topic, bool confirmed)
     } else if (!topic->told && now - topic->heard > TOPIC_SILENCE) {
         job_note(topic->job, "topic %s: no record is confirmed, so the import waits: %s",
             topic->options->name, trouble ? trouble : "the brokers do not say why");
-        topic->told = true;
+        topic->told = topic->waited = true;
     }
+}
+
+/* Brokers end a transaction that lasts too long, and the next thing that is asked of it fails in one way or other. It would again, unless it was the brokers who were away. */
+static int topic_late(const struct topic *topic, struct error *error)
+{
+    const int64_t most = kafka_client_transaction_timeout(topic->options->client);
+
+    if (!topic->open || clock_monotonic(topic->job->options->clock) - topic->begun < most)
+        return -1;
+    return error_set(error, topic->waited ? ERROR_RETRY : ERROR_REJECT,
+        "topic %s: split %u takes longer than a transaction may last, %" PRId64
+        " s: make splits smaller (--split-size, --split-rows, --split-by), or give it more time: --kafka-property transaction.timeout.ms=MS, up to the brokers' "
+        "transaction.max.timeout.ms",
+        topic->options->name, topic->split->number, most / CLOCK_SECOND);
 }
 
 /* Takes what the brokers have said, waiting for the first of it. */
@@ -197,7 +224,7 @@ static int topic_poll(struct topic *topic, int64_t timeout, struct error *error)
         error_set(&topic->failure, ERROR_RETRY, "topic %s: %s", topic->options->name, broken);
     if (topic->failure.kind != ERROR_NONE) {
         *error = topic->failure;
-        return -1;
+        return topic_late(topic, error);
     }
     return job_is_over(topic->job) ? error_set(error, ERROR_RETRY, "stopped") : 0;
 }
@@ -228,7 +255,7 @@ static int topic_give_up(struct topic *topic, enum error_kind kind, struct error
     if (topic->failure.kind == ERROR_NONE)
         error_set(&topic->failure, kind, "%s", error->text);
     *error = topic->failure;
-    return -1;
+    return topic_late(topic, error);
 }
 
 /* Waits while there is no room. */
@@ -276,7 +303,7 @@ static int topic_add(void *state, const struct column_batch *batch, struct error
 
 /* ---- splits ------------------------------------------------------------------------------------------------------------ */
 
-static int topic_open(void **ret_state, struct job *job, struct error *error)
+static int topic_open(void **ret_state, struct job *job, unsigned number, struct error *error)
 {
     struct topic *topic = calloc(1, sizeof(*topic));
 
@@ -284,17 +311,20 @@ static int topic_open(void **ret_state, struct job *job, struct error *error)
         return error_set(error, ERROR_RETRY, "topic: out of memory");
     topic->job = job;
     topic->options = job->options->topic;
+    topic->number = number;
     *ret_state = topic;
     return 0;
 }
 
 static int topic_connect(struct topic *topic, struct error *error)
 {
-    if (topic->producer)
-        return 0;
-    if (kafka_producer_open(&topic->producer, topic->options->client, KAFKA_ROLE_MAIN, 0, error))
+    if (!topic->producer &&
+        (topic->options->transactional
+                ? transaction_open(topic->job, topic->number, &topic->producer, error)
+                : kafka_producer_open(&topic->producer, topic->options->client, KAFKA_ROLE_MAIN, 0, error)))
         return -1;
-    if (kafka_producer_topic(topic->producer, topic->options->name, &topic->handle, error)) {
+    if (kafka_producer_topic(topic->producer, topic->options->name, &topic->handle, error) ||
+        (topic->options->transactional && kafka_transaction_begin(topic->producer, error))) {
         kafka_producer_close(&topic->producer);
         return -1;
     }
@@ -313,10 +343,13 @@ static int topic_begin(void *state, struct job_table *table, const struct split 
         row_text_close(&topic->text);
         return -1;
     }
+    topic->open = topic->options->transactional;
+    topic->waited = false;
+    topic->table = table;
     topic->split = split;
     topic->sent = topic->confirmed = topic->bytes = 0;
     topic->failure.kind = ERROR_NONE;
-    topic->heard = clock_monotonic(topic->job->options->clock);
+    topic->begun = topic->heard = clock_monotonic(topic->job->options->clock);
     return 0;
 }
 
@@ -334,6 +367,10 @@ static int topic_finish(void *state, struct job_result *result, struct error *er
     result->file_bytes = topic->bytes;
     topic->ranges = NULL;
     topic->ranges_count = 0;
+    if (topic->open &&
+        transaction_commit(topic->job, topic->table, topic->split, topic->number, &topic->producer, error))
+        return result->prepared ? -1 : topic_late(topic, error);
+    topic->open = false;
     return 0;
 }
 
@@ -342,8 +379,11 @@ static void topic_end(void *state)
 {
     struct topic *topic = state;
 
-    if (topic->confirmed < topic->sent || topic->failure.kind != ERROR_NONE)
+    if (topic->open && topic->producer)
+        kafka_transaction_abort(topic->producer, TOPIC_ABORT);
+    if (topic->open || topic->confirmed < topic->sent || topic->failure.kind != ERROR_NONE)
         kafka_producer_close(&topic->producer);
+    topic->open = false;
     row_text_close(&topic->text);
     free(topic->ranges);
     topic->ranges = NULL;
@@ -359,4 +399,4 @@ static void topic_close(void *state)
 }
 
 const struct target target_topic = {
-    topic_check, topic_open, topic_begin, topic_add, topic_finish, topic_end, topic_close};
+    topic_check, topic_settle, topic_open, topic_begin, topic_add, topic_finish, topic_end, topic_close};

@@ -22,8 +22,9 @@ PATIENCE = 60  # seconds for the next messages of a topic
 PREFIXES = itertools.count(1)
 
 # The protocol's numbers: org.apache.kafka.common.acl.AclOperation and AclPermissionType, resource.ResourceType and PatternType.
-TOPIC, LITERAL, ALLOW = 2, 3, 3
-WRITE, DESCRIBE = 4, 8
+TOPIC, GROUP, TRANSACTIONAL_ID = 2, 3, 5
+LITERAL, PREFIXED, ALLOW = 3, 4, 3
+READ, WRITE, DESCRIBE = 3, 4, 8
 LIST_OFFSETS, DESCRIBE_ACLS, CREATE_ACLS, DELETE_ACLS, INCREMENTAL_ALTER_CONFIGS = 2, 29, 30, 31, 44
 
 
@@ -167,8 +168,8 @@ class Kafka:
 
     # ---- rights ----
 
-    def _rule(self, user, topic, operation):
-        return struct.pack(">b", TOPIC) + text(topic) + struct.pack(">b", LITERAL) + text(f"User:{user}") + text("*") \
+    def _rule(self, user, name, operation, kind=TOPIC, pattern=LITERAL):
+        return struct.pack(">b", kind) + text(name) + struct.pack(">b", pattern) + text(f"User:{user}") + text("*") \
             + struct.pack(">bb", operation, ALLOW)
 
     def _is_allowed(self, rule):
@@ -177,9 +178,15 @@ class Kafka:
 
     def allow(self, user, topic, *operations):
         for operation in operations or (WRITE, DESCRIBE):
-            rule = self._rule(user, topic, operation)
-            check_one(ask(self.address, CREATE_ACLS, 1, struct.pack(">i", 1) + rule))
-            wait_until(f"{user}'s right to {topic}", lambda: self._is_allowed(rule))
+            self._allow(user, topic, self._rule(user, topic, operation))
+
+    def allow_all(self, user, kind, prefix, operation):
+        """Of one kind, whatever their names begin with the prefix."""
+        self._allow(user, prefix, self._rule(user, prefix, operation, kind, PREFIXED))
+
+    def _allow(self, user, name, rule):
+        check_one(ask(self.address, CREATE_ACLS, 1, struct.pack(">i", 1) + rule))
+        wait_until(f"{user}'s right to {name}", lambda: self._is_allowed(rule))
 
     def forbid(self, user, topic, operation=WRITE):
         """Takes back what allow() gave."""
@@ -225,11 +232,11 @@ class Kafka:
     def count(self, topic):
         return sum(self.ends(topic).values())
 
-    def consume(self, topic):
-        """All messages of the topic in the order (partition, offset)."""
+    def consume(self, topic, **settings):
+        """All messages of the topic in the order (partition, offset), as far as they are committed (librdkafka's default)."""
         ends = self.ends(topic)
         open_ones = {one for one, end in ends.items() if end > 0}
-        consumer = self._consumer()
+        consumer = self._consumer(**settings)
         found = []
         try:
             consumer.assign([TopicPartition(topic, one, OFFSET_BEGINNING) for one in sorted(open_ones)])
@@ -253,9 +260,10 @@ class Kafka:
     def values(self, topic):
         return [message.value for message in self.consume(topic)]
 
-    def _consumer(self):
+    def _consumer(self, **settings):
         return Consumer({"bootstrap.servers": self.cluster.servers(), "group.id": "tests", "enable.auto.commit": False,
-                         "enable.partition.eof": True, "check.crcs": True, "fetch.wait.max.ms": 20, **CALM})
+                         "enable.partition.eof": True, "check.crcs": True, "fetch.wait.max.ms": 20, **CALM,
+                         **{name.replace("_", "."): value for name, value in settings.items()}})
 
     # ---- the gateway's side ----
 

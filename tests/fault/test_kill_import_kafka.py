@@ -1,11 +1,12 @@
 """kill -9 of `penstock import --to kafka:TOPIC`, again and again until one of them ends: no row is lost, each has its value, and what is there twice is of splits that
-were not finished when one was killed."""
+were not finished when one was killed; with --transactional nothing is there twice for those who read committed records."""
 
 import collections
 import hashlib
 import json
 import pathlib
 import random
+import signal
 import sys
 import time
 
@@ -36,23 +37,26 @@ def database():
 class Siege:
     """One topic, and the import into it."""
 
-    def __init__(self, database, kafka, folder, number):
-        self.database, self.kafka, self.folder = database, kafka, folder
+    def __init__(self, database, kafka, folder, number, *words):
+        self.database, self.kafka, self.folder, self.words = database, kafka, folder, words
+        folder.mkdir()
         self.topic = kafka.create(kafka.name(f"rows{number}"), 3)
 
-    def begin(self):
+    def begin(self, **environment):
         return Import(self.database.conninfo(), "--to", f"kafka:{self.topic}", "--kafka-property", f"bootstrap.servers={self.kafka.cluster.servers()}", "--target", "made",
-                      "--resume=mixed", "--progress", "none", "--where", SLOWLY, "t", cwd=self.folder)
+                      "--progress", "none", "--where", SLOWLY, *self.words, "t", cwd=self.folder, environment=environment)
 
     def finished(self):
         lines = [line for log in self.folder.glob(".made.import-*/.log") for line in log.read_bytes().split(b"\n")[:-1]]
-        return {said["split"] for said in map(json.loads, lines) if "split" in said}
+        said = [json.loads(line) for line in lines]
+        return {one["split"] for one in said if "split" in one and "connection" not in one} | {one["committed"] for one in said if "committed" in one}
 
     def judge(self, killed):
         """killed: per kill what was finished then."""
         manifest = json.loads((self.folder / "made" / "manifest.json").read_text())
         (table,) = manifest["tables"]
         assert table["rows"] == ROWS and manifest["snapshot"]["consistent"]
+        assert manifest["topic"]["transactional"] == ("--transactional" in self.words)
         times, splits = collections.Counter(), {}
         for message in self.kafka.consume(self.topic):
             row = json.loads(message.value)
@@ -63,21 +67,29 @@ class Siege:
         lost = [number for number in range(ROWS) if number not in times]
         assert not lost and len(times) == ROWS
         for number, split in splits.items():
-            allowed = 1 + sum(split not in finished for finished in killed)
+            allowed = 1 + sum(split not in finished for finished in killed) * (not manifest["topic"]["transactional"])
             assert times[number] <= allowed, f"split {split} was finished, and row {number} of it is there {times[number]} times"
         return Verdict(ROWS, lost, sum(times.values()) - ROWS)
 
 
 def test_kill_9(kafka, database, tmp_path):
+    """Without transactions: rows come twice, or the next test proves nothing."""
+    verdict = many_imports("import into Kafka: kill -9", kafka, database, tmp_path, "--resume=mixed")
+    assert verdict.doubled > 0
+
+
+def test_kill_9_of_transactions(kafka, database, tmp_path):
+    verdict = many_imports("transactional import into Kafka: kill -9", kafka, database, tmp_path, "--resume", "--transactional")
+    assert verdict.doubled == 0
+
+
+def many_imports(name, kafka, database, folder, *words):
     generator, seed = new_random()
     count = rounds(6)
-    verdicts = []
-    for number in range(count):
-        folder = tmp_path / str(number)
-        folder.mkdir()
-        siege = Siege(database, kafka, folder, number)
-        verdicts.append(one_import(siege, generator))
-    note("import into Kafka: kill -9", count, Verdict(sum(one.accepted for one in verdicts), [], sum(one.doubled for one in verdicts)), seed)
+    verdicts = [one_import(Siege(database, kafka, folder / str(number), number, *words), generator) for number in range(count)]
+    verdict = Verdict(sum(one.accepted for one in verdicts), [], sum(one.doubled for one in verdicts))
+    note(name, count, verdict, seed)
+    return verdict
 
 
 def one_import(siege, generator: random.Random):
@@ -95,3 +107,35 @@ def one_import(siege, generator: random.Random):
         one = siege.begin()
         assert one.end() == 0, one.said
     return siege.judge(killed)
+
+
+@pytest.mark.parametrize("side", ["before", "after"])
+def test_killed_beside_commits(kafka, database, tmp_path, tools, side):
+    """Each run is killed beside its second commit, when the log says that the split may be committed, and not whether it is; the first one brings it on."""
+    siege = Siege(database, kafka, tmp_path / side, side, "--resume", "--transactional", "--connections", 1, "--split-size", "8MiB")
+    killed = said = 0
+    while not (siege.folder / "made").exists():
+        one = siege.begin(LD_PRELOAD=tools / "commit.so", COMMIT=f"{side}:2")
+        status = one.end()
+        assert status in (0, -signal.SIGKILL), one.said
+        killed += status != 0
+        said += "was committed when the import was interrupted" in one.said
+        assert killed < 30, "each run gets on"
+    verdict = siege.judge([])
+    assert verdict.doubled == 0 and killed > 3 and (said > 3 if side == "after" else said == 0)
+    note(f"transactional import: kill -9 {side} a commit", killed, verdict, "-")
+
+
+def test_what_brokers_may_have_forgotten_is_not_sent_again(kafka, database, tmp_path, tools):
+    """Killed before its first commit of all, and gone on with when they need not know of one any more."""
+    siege = Siege(database, kafka, tmp_path / "late", "late", "--resume", "--transactional", "--connections", 1)
+    assert siege.begin(LD_PRELOAD=tools / "commit.so", COMMIT="before:1").end() == -signal.SIGKILL
+    (log,) = siege.folder.glob(".made.import-*/.log")
+    then = json.loads(log.read_text().splitlines()[-1])["prepared"]
+    log.write_text(log.read_text().replace(str(then), str(then - 2 * 86400 * 1000000)))
+    one = siege.begin()
+    assert one.end() == 1 and "whether split 0 is committed the brokers may have forgotten" in one.said, one.said
+    assert not kafka.consume(siege.topic)
+    log.write_text(log.read_text().replace(str(then - 2 * 86400 * 1000000), str(then)))
+    assert siege.begin().end() == 0
+    assert siege.judge([]).doubled == 0

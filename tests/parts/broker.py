@@ -92,6 +92,7 @@ class Broker:
             "transaction.state.log.min.isr": 2 if copies > 1 else 1,
             "offsets.topic.num.partitions": 4,
             "transaction.state.log.num.partitions": 4,
+            "transaction.abort.timed.out.transaction.cleanup.interval.ms": 500,
             "group.initial.rebalance.delay.ms": 0,
             "log.cleaner.dedupe.buffer.size": 4 << 20,  # the default alone is larger than this heap
             "broker.session.timeout.ms": 3000,  # after kill -9 the new process is let in when the old session has ended

@@ -25,6 +25,19 @@ Test(import_topic, belongs_together)
     REFUSED("are for --to kafka:TOPIC", "--target", "x", "t", "--key", "a");
     REFUSED("are for --to kafka:TOPIC", "--target", "x", "t", "--kafka-property", "a=b");
     REFUSED("are for --to kafka:TOPIC", "--target", "x", "t", "--kafka-property-file", "a=b");
+    REFUSED("are for --to kafka:TOPIC", "--target", "x", "t", "--transactional");
+}
+
+Test(import_topic, transactions_are_of_one_snapshot)
+{
+    TAKEN(TO);
+    cr_assert_not(options.transactional);
+    TAKEN(TO, "--transactional", "--resume");
+    cr_assert(options.transactional);
+    REFUSED("--resume=restart and =mixed do not go with it", TO, "--transactional", "--resume=mixed");
+    REFUSED("--resume=restart and =mixed do not go with it", TO, "--resume=restart", "--transactional");
+    REFUSED("--not-consistent does not go with it", TO, "--transactional", "--not-consistent");
+    TAKEN(TO, "--resume=mixed", "--not-consistent");
 }
 
 Test(import_topic, records_are_json)

@@ -126,6 +126,71 @@ Test(job_state, not_more_snapshots_than_there_is_room_for)
     cr_assert_eq(state->snapshots_count, JOB_SNAPSHOTS_MAX);
 }
 
+/* ---- transactions ------------------------------------------------------------------------------------------------ */
+
+#define PREPARED(split, connection) \
+    "{\"table\":0,\"split\":" #split ",\"rows\":1,\"connection\":" #connection ",\"prepared\":5}\n"
+#define COMMITTED(split) "{\"committed\":" #split "}\n"
+
+static void read_after_the_beginning(const char *more)
+{
+    char text[2048];
+
+    read_log(text, (size_t)snprintf(text, sizeof text, "%s%s%s", lines[0], lines[1], more));
+}
+
+Test(job_state, what_is_prepared_counts_when_it_is_committed)
+{
+    read_after_the_beginning(PREPARED(4, 0) PREPARED(5, 1) COMMITTED(5) PREPARED(0, 1));
+    cr_assert_eq(json_array_size(state->splits), 1);
+    cr_assert_eq(json_integer_value(json_object_get(json_array_get(state->splits, 0), "split")), 5);
+    cr_assert(json_object_get(json_array_get(state->splits, 0), "of_snapshot"));
+    cr_assert(job_state_is_prepared(state, 4, 0) && job_state_is_prepared(state, 0, 1));
+    cr_assert_not(job_state_is_prepared(state, 4, 1), "of another connection");
+    cr_assert_not(job_state_is_prepared(state, 5, 1), "it is decided");
+    cr_assert_not(job_state_is_prepared(state, 6, 0), "there is none");
+}
+
+Test(job_state, what_is_prepared_again_is_the_other_connections)
+{
+    read_after_the_beginning(PREPARED(4, 0) PREPARED(4, 1));
+    cr_assert(job_state_is_prepared(state, 4, 1));
+    cr_assert_not(job_state_is_prepared(state, 4, 0));
+}
+
+Test(job_state, what_was_not_prepared_is_not_committed)
+{
+    static const char *const bad[] = {COMMITTED(5), COMMITTED(-1), "{\"committed\":\"4\"}\n",
+        "{\"split\":-1,\"connection\":0}\n", "{\"split\":100001,\"connection\":0}\n"};
+    char more[512];
+
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        snprintf(more, sizeof more, "%s%s%s", PREPARED(4, 0), bad[i], COMMITTED(4));
+        read_after_the_beginning(more);
+        cr_assert_eq(json_array_size(state->splits), 0, "%s", bad[i]);
+        cr_assert_eq(state->length, strlen(lines[0]) + strlen(lines[1]) + strlen(PREPARED(4, 0)));
+    }
+}
+
+/* It is in the log at once, behind what was torn, and is found there again. */
+Test(job_state, what_is_settled_stays)
+{
+    cleanup_bytes struct bytes ignored;
+
+    bytes_init(&ignored, ATTEMPT_LOG_MAX);
+    read_after_the_beginning(PREPARED(4, 0) PREPARED(3, 1) "{\"table\":0,\"spl");
+    cr_assert_eq(job_state_settle(state, 3, &error), 0, "%s", error.text);
+    cr_assert_eq(job_state_settle(state, 4, &error), 0, "%s", error.text);
+    const size_t length = state->length;
+    for (int again = 0; again < 2; again++) {
+        cr_assert_eq(json_array_size(state->splits), 2);
+        cr_assert_eq(json_object_size(state->prepared), 0);
+        cr_assert_eq(state->length, length);
+        job_state_close(&state);
+        cr_assert_eq(job_state_open(&state, attempt, &error), 0, "%s", error.text);
+    }
+}
+
 /* ---- whose it is ------------------------------------------------------------------------------------------------- */
 
 Test(job_state, a_log_beside_its_directory_comes_back)

@@ -157,7 +157,7 @@ Test(kafka_client, all_that_breaks_the_promise_is_refused_with_the_reason)
         "p.yaml:11:44: kafka.properties.max.in.flight.requests.per.connection: can be 5 at most: or records of a key could change places\n"
         "p.yaml:12:33: kafka.properties.delivery.report.only.error: can only be false: or nothing would ever count as delivered\n"
         "p.yaml:13:23: kafka.properties.queuing.strategy: can only be fifo: or records of a key could change places\n"
-        "p.yaml:14:23: kafka.properties.transactional.id: cannot be set: exactly-once delivery is not built\n"
+        "p.yaml:14:23: kafka.properties.transactional.id: cannot be set: only penstock import --transactional has transactions, under ids of its own\n"
         "p.yaml:15:16: kafka.properties.log.queue: can only be true: it is the gateway's own\n"
         "p.yaml:16:21: kafka.properties.enabled_events: cannot be set: it is the gateway's own\n"
         "p.yaml:17:36: kafka.properties.sticky.partitioning.linger.ms: can only be 0: or records of a key could change places\n");
