@@ -84,7 +84,8 @@ const struct sqoop_option sqoop_options[] = {
 /* import: control */
 #undef TOOLS
 #define TOOLS IMPORTING
-    IGNORES("direct", 0, NULL, "Use direct import fast path", "every import uses COPY"),
+    IGNORES("direct", 0, NULL, "Use direct import fast path",
+        "every import uses COPY; the text is that of an import without it"),
 #undef TOOLS
 #define TOOLS ONE
     TAKES("table", 0, "table-name", MUST, "Table to read", "its exact name; views, too"),
