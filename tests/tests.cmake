@@ -56,6 +56,7 @@ foreach(name avro column)
     target_link_options(test_${name} PRIVATE -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc)
 endforeach()
 penstock_test(value_text lake)
+penstock_test(avro_row lake)
 
 # The tests of files of text share a harness.
 foreach(name json_lines row_text delimited delimited_java stream_codec)

@@ -159,29 +159,33 @@ static int import_check_transactions(const struct import_options *options, struc
     return 0;
 }
 
-/* Records of a topic are rows of JSON. */
+/* Records of a topic are rows of JSON or Avro. */
 static int import_check_topic(struct import_options *options, struct error *error)
 {
     const char *const prefix = "kafka:";
 
     if (!options->to)
         return !options->key.count && !options->properties.count && !options->property_files.count &&
-                       !options->transactional
+                       !options->transactional && !options->value
                    ? 0
                    : error_set(error, ERROR_REJECT,
-                         "--key, --transactional, --kafka-property and --kafka-property-file are for --to kafka:TOPIC");
+                         "--key, --value, --transactional, --kafka-property and --kafka-property-file are for --to kafka:TOPIC");
     if (strncmp(options->to, prefix, strlen(prefix)) != 0)
         return error_set(error, ERROR_REJECT, "--to: \"%s\" is not kafka:TOPIC", options->to);
     options->topic = options->to + strlen(prefix);
-    if (options->format != IMPORT_UNSET && options->format != FORMAT_JSONL)
-        return error_set(error, ERROR_REJECT, "--format: records of a topic are JSON, which jsonl is, too");
+    if (options->format != IMPORT_UNSET && options->format != FORMAT_JSONL && options->format != FORMAT_AVRO)
+        return error_set(
+            error, ERROR_REJECT, "--format: records of a topic are JSON, which jsonl is, too, or avro");
+    const bool avro = options->format == FORMAT_AVRO;
+    if (avro && options->value)
+        return error_set(error, ERROR_REJECT, "--value envelope is JSON around JSON: not around avro");
     if (options->codec != IMPORT_UNSET || options->file.level)
         return error_set(error, ERROR_REJECT,
             "--compression is for files; that of records is --kafka-property compression.type=CODEC");
     if (options->append)
         return error_set(error, ERROR_REJECT,
             "--append is for files: each import into a topic has a directory of its own for its manifest");
-    options->file.format = options->types.format = TABLE_JSON_LINES;
+    options->file.format = options->types.format = avro ? TABLE_AVRO : TABLE_JSON_LINES;
     return options->transactional ? import_check_transactions(options, error) : 0;
 }
 

@@ -37,6 +37,7 @@ struct import_options {
     const char *topic; /* of `to` */
     struct import_list key; /* columns of records' keys */
     bool transactional; /* each split is a transaction */
+    unsigned value; /* of records: payload, envelope */
     struct import_list properties, property_files; /* NAME=VALUE and NAME=FILE, of librdkafka */
     struct increment_options increment;
     bool replace, append; /* not both */

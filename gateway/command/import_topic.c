@@ -100,6 +100,9 @@ int import_topic_open(
         .name = options->topic,
         .key = options->key.names,
         .key_count = options->key.count,
+        .value = options->file.format == TABLE_AVRO ? JOB_VALUE_AVRO
+                 : options->value                   ? JOB_VALUE_ENVELOPE
+                                                    : JOB_VALUE_JSON,
         .transactional = options->transactional};
     return 0;
 }

@@ -46,13 +46,21 @@ struct job_progress {
     size_t splits, splits_begun, splits_done;
 };
 
-/* A topic that gets a record for each row, instead of a file for each split: the row as a JSON object, a key, and the header `penstock-import`: IMPORT/SPLIT/ROW, the import's
+/* What the value of a topic's record is. */
+enum job_value {
+    JOB_VALUE_JSON, /* the row as a JSON object */
+    JOB_VALUE_ENVELOPE, /* that in the envelope (record/record.h); created_at: when it was sent */
+    JOB_VALUE_AVRO, /* the row as a datum of Avro, with nothing around it: the manifest has the schema */
+};
+
+/* A topic that gets a record for each row, instead of a file for each split: a value, a key, and the header `penstock-import`: IMPORT/SPLIT/ROW, the import's
  * id, the split's number and the row's number in it, from 1. A split that is read again is sent again as a whole. */
 struct job_topic {
     const struct kafka_client *client;
     const char *name;
     const char *const *key; /* columns that make the key */
     size_t key_count; /* 0: the primary key's; without one records have no key */
+    enum job_value value;
     bool transactional; /* each split is a transaction */
 };
 
@@ -69,7 +77,8 @@ struct job_options {
     unsigned
         max_lag; /* seconds that a standby may be behind: nobody reads while it is more; 0: not looked at */
     unsigned max_snapshot_age; /* seconds: the import ends when its snapshot gets older; 0: never */
-    const struct job_topic *topic; /* of one table; NULL: rows go into files. file: TABLE_JSON_LINES */
+    const struct job_topic *
+        topic; /* of one table; NULL: rows go into files. file: TABLE_JSON_LINES, or with JOB_VALUE_AVRO TABLE_AVRO */
     const char *target; /* a topic's import has its manifest there */
     enum attempt_how how; /* with a directory that is there, once all is read; ATTEMPT_APPEND: of one table */
     enum job_names names;

@@ -3,6 +3,7 @@
 
 #include "base/shown.h"
 #include "table/target.h"
+#include "table/topic_value.h"
 
 #define EXPLAIN_SPLITS 8 /* whose statements are shown; others are alike */
 #define EXPLAIN_STATEMENT_MAX ((size_t)20 << 20)
@@ -94,7 +95,14 @@ static int explain_topic(const struct job *job, struct bytes *text, struct error
         if (bytes_add_text(text, " ", error) || shown_add(text, table->columns[key[i]].name, error))
             return -1;
     }
-    return bytes_add_text(text, "\n", error);
+    if (bytes_add_text(text, "\n", error))
+        return -1;
+    if (topic->value != JOB_VALUE_AVRO)
+        return 0;
+    return bytes_add_text(text, "schema of the values: ", error) || topic_value_schema(job, text, error) ||
+                   bytes_add_text(text, "\n", error)
+               ? -1
+               : 0;
 }
 
 int job_explain(struct job *job, struct bytes *text, struct error *error)

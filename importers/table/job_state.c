@@ -35,8 +35,8 @@ static json_t *state_delimited(const struct delimited_options *options)
 
 static json_t *state_topic(const struct job_topic *topic)
 {
-    return topic ? json_pack("[s, s, o]", topic->name, kafka_client_servers(topic->client),
-                       state_names(topic->key, topic->key_count))
+    return topic ? json_pack("[s, s, o, i]", topic->name, kafka_client_servers(topic->client),
+                       state_names(topic->key, topic->key_count), (int)topic->value)
                  : json_null();
 }
 

@@ -10,6 +10,7 @@
 #include "table/manifest.h"
 #include "table/postgres/type.h"
 #include "table/target.h"
+#include "table/topic_value.h"
 
 static json_t *manifest_time(int64_t time)
 {
@@ -236,9 +237,23 @@ static json_t *manifest_increment(const struct job *job)
     return made;
 }
 
+/* Without which nobody can read values of Avro; NULL: they are not. */
+static json_t *manifest_schema(const struct job *job)
+{
+    cleanup_bytes struct bytes text;
+    struct error ignored; /* as in manifest_time() */
+
+    bytes_init(&text, MANIFEST_SIZE_MAX);
+    return job->options->topic->value != JOB_VALUE_AVRO || topic_value_schema(job, &text, &ignored)
+               ? NULL
+               : json_loadb(text.data, text.length, 0, NULL);
+}
+
 /* Where the rows are, if not in files. */
 static json_t *manifest_topic(const struct job *job)
 {
+    static const char *const values[] = {
+        [JOB_VALUE_JSON] = "json", [JOB_VALUE_ENVELOPE] = "envelope", [JOB_VALUE_AVRO] = "avro"};
     const struct job_topic *topic = job->options->topic;
     const struct table *table = job->list->tables[0];
     size_t columns[TARGET_KEY_MAX];
@@ -247,9 +262,9 @@ static json_t *manifest_topic(const struct job *job)
 
     for (size_t i = 0; i < count; i++)
         json_array_append_new(key, json_string(table->columns[columns[i]].name));
-    return json_pack("{s:s, s:s, s:s, s:o, s:b}", "name", topic->name, "servers",
+    return json_pack("{s:s, s:s, s:s, s:o, s:b, s:s, s:o*}", "name", topic->name, "servers",
         kafka_client_servers(topic->client), "import", job->id, "key", key, "transactional",
-        topic->transactional);
+        topic->transactional, "value", values[topic->value], "schema", manifest_schema(job));
 }
 
 int job_manifest(const struct job *job, struct bytes *text, struct error *error)

@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "lake/format/row_text.h"
 #include "table/target.h"
+#include "table/topic_value.h"
 #include "table/transaction.h"
 
 #define TOPIC_TICK (CLOCK_SECOND / 10) /* between two looks whether the import was stopped */
@@ -19,7 +19,7 @@ struct topic {
     unsigned number; /* the worker's */
     struct kafka_producer *producer; /* NULL: the next split opens one */
     struct kafka_topic *handle; /* the producer's */
-    struct row_text *text; /* of the split's table */
+    struct topic_value *value; /* of the split */
     size_t key[TARGET_KEY_MAX];
     const struct job_table *table;
     const struct split *split;
@@ -289,8 +289,10 @@ static int topic_add(void *state, const struct column_batch *batch, struct error
     struct kafka_message message = {
         .time = clock_wall(topic->job->options->clock), .headers = &header, .headers_count = 1};
 
+    if (topic_value_begin(topic->value, batch, error))
+        return -1;
     for (size_t row = 0; row < batch->rows; row++) {
-        if (row_text_take(topic->text, batch, row, &message.key, &message.value, error))
+        if (topic_value_take(topic->value, batch, row, topic->sent + 1, &message, error))
             return error->kind == ERROR_REJECT ? topic_too_large(topic, error) : -1;
         header.value.length = (size_t)snprintf(
             id, sizeof id, "%s/%u/%" PRIu64, topic->job->id, topic->split->number, topic->sent + 1);
@@ -336,11 +338,10 @@ static int topic_begin(void *state, struct job_table *table, const struct split 
     struct topic *topic = state;
     const size_t keys = target_topic_key(topic->options, table->table, topic->key);
 
-    if (row_text_open(&topic->text, table->table->fields, table->table->columns_count, topic->key, keys,
-            kafka_client_max_message(topic->options->client), error))
+    if (topic_value_open(&topic->value, topic->job, table->table, split, topic->key, keys, error))
         return -1;
     if (topic_connect(topic, error)) {
-        row_text_close(&topic->text);
+        topic_value_close(&topic->value);
         return -1;
     }
     topic->open = topic->options->transactional;
@@ -384,7 +385,7 @@ static void topic_end(void *state)
     if (topic->open || topic->confirmed < topic->sent || topic->failure.kind != ERROR_NONE)
         kafka_producer_close(&topic->producer);
     topic->open = false;
-    row_text_close(&topic->text);
+    topic_value_close(&topic->value);
     free(topic->ranges);
     topic->ranges = NULL;
     topic->ranges_count = 0;

@@ -1,16 +1,23 @@
 """Tables into a real Kafka: a foreign consumer reads the topic, value by value, and the manifest is held against it."""
 
 import collections
+import io
+import json
 import pathlib
 import signal
 import subprocess
 import sys
 import time
+import uuid
 
 import pytest
 
-sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "importers"))
+import readers
 
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "importers"))
+sys.path.insert(0, str(readers.folder()))
+
+import fastavro  # noqa: E402
 from broker import PASSWORDS  # noqa: E402
 from import_topic import SLOW, Importing, check_manifest, exact, sent  # noqa: E402
 from importing import BINARY, Import, wait_until  # noqa: E402
@@ -68,6 +75,49 @@ def test_records_are_the_lines_of_a_file(importing):
     assert Import(importing.server.conninfo(importing.name), "--target", "files", "--format", "jsonl", "everything", cwd=importing.folder).end() == 0
     lines = [line for file in (importing.folder / "files").glob("part-*") for line in file.read_bytes().splitlines()]
     assert sorted(importing.kafka.values(topic)) == sorted(lines)
+
+
+def test_values_of_avro(importing):
+    """A foreign reader needs nothing but the schema, which the manifest and --explain have; the values are those of a file."""
+    topic = importing.create(2)
+    importing.run(EVERYTHING)
+    importing.import_("--format", "avro", "everything")
+    manifest, messages = importing.manifest(), importing.kafka.consume(topic)
+    check_manifest(manifest, messages, topic)
+    assert manifest["topic"]["value"] == "avro"
+    said = importing.import_("--explain", "--format", "avro", "everything").out
+    (schema,) = [json.loads(line.split(": ", 1)[1]) for line in said.splitlines() if line.startswith("schema of the values: ")]
+    assert schema == manifest["topic"]["schema"]
+    parsed = fastavro.parse_schema(schema)
+    rows = [fastavro.schemaless_reader(io.BytesIO(message.value), parsed) for message in messages]
+    assert [b"%d" % row["id"] for row in rows] == [message.key for message in messages]
+    assert Import(importing.server.conninfo(importing.name), "--target", "files", "--format", "avro", "everything", cwd=importing.folder).end() == 0
+    wanted = [row for file in (importing.folder / "files").glob("part-*") for row in fastavro.reader(open(file, "rb"))]
+    assert sorted(rows, key=lambda row: row["id"]) == sorted(wanted, key=lambda row: row["id"])
+
+
+def test_what_avro_has_not(importing):
+    importing.create()
+    importing.run("CREATE TABLE t AS SELECT i, CASE WHEN i = 3 THEN date 'infinity' END AS day FROM generate_series(1, 5) i")
+    said = importing.import_("--format", "avro", "--whole", "t", status=1).said
+    assert "row 3: column day: an infinite value" in said and "--infinity=null" in said
+
+
+def test_values_in_an_envelope(importing):
+    """As penstock run makes them: the row as text, an id of its own, and when it was sent."""
+    topic = importing.create(2)
+    importing.run("CREATE TABLE t (a int PRIMARY KEY, b text); INSERT INTO t SELECT i, 'ä\"' || i FROM generate_series(1, 1000) i")
+    before = time.time()
+    importing.import_("--value", "envelope", "t")
+    messages = importing.kafka.consume(topic)
+    check_manifest(importing.manifest(), messages, topic)
+    assert importing.manifest()["topic"]["value"] == "envelope" and "schema" not in importing.manifest()["topic"]
+    values = [json.loads(message.value) for message in messages]
+    assert {tuple(value) for value in values} == {("payload", "correlation_id", "created_at", "schema_version")}
+    rows = sorted((json.loads(value["payload"]) for value in values), key=lambda row: row["a"])
+    assert rows == [{"a": number, "b": f'ä"{number}'} for number in range(1, 1001)]
+    assert {value["schema_version"] for value in values} == {1} and all(before - 1 < value["created_at"] < time.time() + 1 for value in values)
+    assert len({uuid.UUID(value["correlation_id"]) for value in values}) == 1000
 
 
 def test_keys(importing):

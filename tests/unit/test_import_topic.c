@@ -26,6 +26,7 @@ Test(import_topic, belongs_together)
     REFUSED("are for --to kafka:TOPIC", "--target", "x", "t", "--kafka-property", "a=b");
     REFUSED("are for --to kafka:TOPIC", "--target", "x", "t", "--kafka-property-file", "a=b");
     REFUSED("are for --to kafka:TOPIC", "--target", "x", "t", "--transactional");
+    REFUSED("are for --to kafka:TOPIC", "--target", "x", "t", "--value", "envelope");
 }
 
 Test(import_topic, transactions_are_of_one_snapshot)
@@ -54,4 +55,17 @@ Test(import_topic, records_are_json)
     REFUSED("compression.type=CODEC", TO, "--level", "3");
     REFUSED("--append is for files", TO, "--append");
     TAKEN(TO, "--replace", "--resume");
+}
+
+Test(import_topic, records_are_avro_or_in_an_envelope)
+{
+    TAKEN(TO, "--format", "avro");
+    cr_assert_eq(options.file.format, TABLE_AVRO);
+    cr_assert_eq(options.types.format, TABLE_AVRO);
+    TAKEN(TO, "--value", "envelope");
+    cr_assert_eq(options.value, 1);
+    TAKEN(TO, "--value", "payload", "--format", "avro");
+    cr_assert_eq(options.value, 0);
+    REFUSED("not around avro", TO, "--value", "envelope", "--format", "avro");
+    REFUSED("none of payload|envelope", TO, "--value", "json");
 }

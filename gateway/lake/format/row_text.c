@@ -99,10 +99,12 @@ int row_text_take(struct row_text *text, const struct column_batch *batch, size_
     text->into = &text->key_text;
     if (text_key(text, batch, row, error) || text_out_flush(&text->out, error))
         return -1;
+    *ret_key = bytes_slice(&text->key_text);
+    if (!ret_object)
+        return 0;
     text->into = &text->object_text;
     if (json_object_add(&text->object, &text->out, batch, row, error) || text_out_flush(&text->out, error))
         return -1;
-    *ret_key = bytes_slice(&text->key_text);
     *ret_object = bytes_slice(&text->object_text);
     return 0;
 }

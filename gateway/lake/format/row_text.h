@@ -15,7 +15,7 @@ struct row_text;
 int row_text_open(struct row_text **ret_text, const struct column_field *fields, size_t fields_count,
     const size_t *key, size_t key_count, size_t length_max, struct error *error);
 void row_text_close(struct row_text **text);
-/* Both are valid until the next call; *ret_key of length 0: none. ERROR_REJECT: longer than length_max. */
+/* Both are valid until the next call; *ret_key of length 0: none; ret_object NULL: it is not wanted. ERROR_REJECT: longer than length_max. */
 int row_text_take(struct row_text *text, const struct column_batch *batch, size_t row, struct slice *ret_key,
     struct slice *ret_object, struct error *error);
 
