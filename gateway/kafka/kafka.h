@@ -125,6 +125,10 @@ enum kafka_outcome {
     KAFKA_TOPIC_UNANSWERED, /* nobody could be asked: ask again */
 };
 
+/* A topic's reason, whoever sends to it; what else may be done depends on who that is. */
+#define KAFKA_TOPIC_MISSING \
+    "the topic does not exist: make it, or let the brokers' auto.create.topics.enable do so"
+
 struct kafka_report {
     enum kafka_outcome outcome;
     uint64_t tag; /* of the message */

@@ -65,8 +65,7 @@ bool report_is_silence(rd_kafka_resp_err_t code)
 const char *report_reason(rd_kafka_resp_err_t code)
 {
     if (code == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC || code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)
-        return "the topic does not exist: make it, or let kafka.create_topics or the broker's auto.create.topics.enable "
-               "do so";
+        return KAFKA_TOPIC_MISSING;
     return rd_kafka_err2str(code);
 }
 

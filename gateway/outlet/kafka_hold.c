@@ -58,7 +58,8 @@ static void hold_try_later(struct kafka_pump *pump, struct topic *topic, const c
     topic->retry_at = clock_monotonic(pump->options.clock) + pump->options.hold_retry;
     topic->made = false;
     if (*reason)
-        snprintf(topic->reason, sizeof topic->reason, "%s", reason);
+        snprintf(
+            topic->reason, sizeof topic->reason, "%.*s%s", TOPIC_REASON_MAX - 64, reason, pump_hint(reason));
 }
 
 /* The topic is still missing or forbidden. */

@@ -129,8 +129,8 @@ void pump_refuse_topic(struct kafka_pump *pump, struct topic *topic, uint64_t do
     const char *creation = open ? topic->reason : "";
     char text[TOPIC_REASON_MAX];
 
-    snprintf(text, sizeof text, "%s%.*s", *creation ? "it could not be created: " : "", TOPIC_REASON_MAX - 32,
-        *creation ? creation : reason);
+    snprintf(text, sizeof text, "%s%.*s%s", *creation ? "it could not be created: " : "",
+        TOPIC_REASON_MAX - 64, *creation ? creation : reason, *creation ? "" : pump_hint(reason));
     if (topic_is_waiting(topic)) {
         pump_settle_drain(
             pump); /* its mark moves up to the drain's watermark: the totals have to come along */

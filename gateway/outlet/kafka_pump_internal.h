@@ -8,6 +8,8 @@
 #ifndef PENSTOCK_OUTLET_KAFKA_PUMP_INTERNAL_H
 #define PENSTOCK_OUTLET_KAFKA_PUMP_INTERNAL_H
 
+#include <string.h>
+
 #include "outlet/kafka_lane.h"
 #include "outlet/kafka_pump.h"
 #include "outlet/kafka_render.h"
@@ -104,6 +106,12 @@ void pump_drop_producer(struct kafka_pump *pump);
 /* Whether a topic was made. */
 void pump_topic_answered(
     const struct kafka_pump *pump, struct topic *topic, const struct kafka_report *report);
+
+/* What else may be done about a reason here: to stand behind it. */
+static inline const char *pump_hint(const char *reason)
+{
+    return strstr(reason, KAFKA_TOPIC_MISSING) ? ", or kafka.create_topics" : "";
+}
 
 /* This topic takes nothing at the moment; `done`: all of it up to there is done. */
 void pump_refuse_topic(struct kafka_pump *pump, struct topic *topic, uint64_t done, const char *reason);

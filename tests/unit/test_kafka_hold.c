@@ -107,7 +107,10 @@ Test(kafka_hold, a_probe_that_cannot_be_sent_passes_no_record)
     kafka_put_some(5, 10);
     kafka_open_pump();
     kafka_run_until(something_held);
+    cr_assert(strstr(kafka_status().held,
+        "does not exist: make it, or let the brokers' auto.create.topics.enable do so, or kafka.create_topics"));
     kafka_run_until(often_unknown);
+    cr_assert(strstr(kafka_status().held, "do so, or kafka.create_topics"), "%s", kafka_status().held);
     rd_kafka_mock_topic_set_error(kafka.cluster, "x", RD_KAFKA_RESP_ERR_NO_ERROR);
     assert_held_rows_arrive(10);
 }
