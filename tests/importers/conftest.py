@@ -113,12 +113,23 @@ def sqoop(cluster, tmp_path):
     return Sqoop(cluster, tmp_path)
 
 
-@pytest.fixture(scope="session")
-def killing(tmp_path_factory):
-    """A library that kills an import while it is published: killing.c."""
+def preload(name, tmp_path_factory):
+    """A library that is loaded before all others, of NAME.c."""
     if "libasan" in subprocess.run(["ldd", PENSTOCK], capture_output=True, text=True, check=True).stdout:
         pytest.skip("the sanitizer has to be the first library")
-    made = tmp_path_factory.mktemp("killing") / "killing.so"
+    made = tmp_path_factory.mktemp(name) / f"{name}.so"
     compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
-    subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-D_GNU_SOURCE", "-o", made, pathlib.Path(__file__).with_name("killing.c")], check=True)
+    subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-D_GNU_SOURCE", "-o", made, pathlib.Path(__file__).with_name(f"{name}.c")], check=True)
     return made
+
+
+@pytest.fixture(scope="session")
+def killing(tmp_path_factory):
+    """It kills an import while it is published."""
+    return preload("killing", tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def silent(tmp_path_factory):
+    """A resolver that does not answer."""
+    return preload("silent", tmp_path_factory)

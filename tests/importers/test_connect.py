@@ -206,3 +206,52 @@ def test_dead_peers_are_noticed_by_default(database, table, tmp_path):
                         f"{database.address} {' '.join(words)}", "--explain", "t"], check=True, stdin=subprocess.DEVNULL, capture_output=True, timeout=120)
         found = dict(re.findall(r"TCP_(\w+), \[(\d+)\]", log.read_text()))
         assert {name: int(found[name]) for name in wanted} == wanted
+
+
+# ---- names that nobody knows, or says ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("who, after", [("penstock", 0), ("penstock-keeper", 0), ("penstock", 1)])
+@pytest.mark.parametrize("hosts", ("localhost", "127.0.0.1,localhost"))
+@pytest.mark.parametrize("how", (signal.SIGINT, signal.SIGTERM))
+def test_stopped_while_a_name_is_looked_up(database, table, run, silent, tmp_path, who, after, hosts, how):
+    """By the import itself, by its keeper, and by a worker."""
+    seen = tmp_path / "seen"
+    one = run.begin(address_of(database, f"host={hosts}", database.server.port, "sslmode=disable"), "t",
+                    environment={"LD_PRELOAD": str(silent), "SILENT_WHO": who, "SILENT_AFTER": str(after), "SILENT_SEEN": str(seen)})
+    wait_until("the resolver is asked", seen.exists)
+    one.process.send_signal(how)
+    assert one.end(20) == 1 and "stopped" in one.said, one.said
+    assert not (tmp_path / "made").exists()
+
+
+def test_a_name_that_nobody_knows(database, table, run, tmp_path):
+    said = run(address_of(database, "host=nowhere.invalid", database.server.port), "t", status=1).said
+    assert 'could not translate host name "nowhere.invalid" to address: ' in said and "none of" not in said
+    run(address_of(database, "host=nowhere.invalid,127.0.0.1", database.server.port, "sslmode=disable"), "t")
+    assert rows(tmp_path) == ROWS
+
+
+def test_what_stands_elsewhere_is_taken_from_there(database, table, run, tmp_path):
+    """Hosts of a service file and of the environment; a socket of this machine; numbers of ports and hosts that do not match."""
+    port = database.server.port
+    (tmp_path / "services").write_text(f"[here]\nhost=localhost\nport={port}\nuser=postgres\ndbname={database.name}\n")
+    for address, environment in (("service=here", {"PGSERVICEFILE": str(tmp_path / "services")}),
+                                 (f"dbname={database.name}", {"PGHOST": "localhost", "PGPORT": str(port), "PGUSER": "postgres"}),
+                                 (f"host='' hostaddr=127.0.0.1 port={port} user=postgres dbname={database.name}", {})):
+        run(address, "--replace", "t", environment=environment)
+        assert rows(tmp_path) == ROWS
+    assert "could not match" in run(address_of(database, "host=127.0.0.1", "1,2"), "t", status=1).said
+    assert 'definition of service "nowhere" not found' in run("service=nowhere", "t", status=1).said
+
+
+def test_timeouts_that_no_int_holds_in_milliseconds(database, run):
+    """4294968 s come to 704 ms in 32 bits."""
+    with mute() as port:
+        one = run.begin(address_of(database, "host=127.0.0.1", port, "sslmode=disable", "connect_timeout=4294968"), "t", environment={})
+        with pytest.raises(subprocess.TimeoutExpired):
+            one.process.wait(2)
+        assert one.kill(signal.SIGINT) == 1 and "stopped" in one.said
+        for said in ("99999999999999999999", "5000000000", "soon"):
+            one = run(address_of(database, "host=127.0.0.1", port, f"connect_timeout={said}"), "t", status=1)
+            assert f'connect_timeout: "{said}" is not a number of seconds' in one.said

@@ -1,8 +1,11 @@
 /* connect: a connection to one of the addresses that a server may have; see connection.h
  *
- * libpq gives each address its time only when it waits itself, and then nobody can stop it. So every address is tried in a connection of its own, one
- * after the other, as libpq would, with the names still beside them: certificates and password files go by those.
+ * libpq gives each address its time only when it waits itself, and then nobody can stop it; nor can anybody while it looks up a name. So names are looked up here
+ * (lookup.h), and every address is tried in a connection of its own, one after the other, as libpq would, with the names still beside them: certificates and password
+ * files go by those.
  */
+#include <errno.h>
+#include <limits.h>
 #include <netdb.h>
 #include <poll.h>
 #include <stdio.h>
@@ -11,15 +14,18 @@
 #include <time.h>
 
 #include "table/postgres/connection.h"
+#include "table/postgres/lookup.h"
 
 #define CONNECT_PLACES_MAX 64
-#define CONNECT_OVERRIDES 4 /* host, hostaddr, port, target_session_attrs */
+#define CONNECT_OVERRIDES 4 /* of what the address says */
 #define CONNECT_PORT "5432" /* libpq's own, where a list of ports has nothing */
 #define CONNECT_TIMEOUT_LEAST 2 /* seconds; libpq's own */
+#define CONNECT_TIMEOUT_MOST (INT_MAX / 1000) /* seconds: poll() counts milliseconds in an int */
 
 /* One address. All owned; NULL: as the connection string has it. */
 struct connect_place {
     char *host, *hostaddr, *port;
+    const char *why; /* not owned; NULL, or why the host has no address */
 };
 
 struct connecting {
@@ -128,23 +134,21 @@ static int connect_poll(const struct connecting *at, struct error *error)
     return 0;
 }
 
-/* place: NULL: whatever the address says. */
-static int connect_begin(
-    const struct connecting *at, const struct connect_place *place, const char *session, struct error *error)
+typedef const char *connect_override[2]; /* keyword, value; NULL: as the address says */
+
+/* A connection that is begun, or none, which its status says. */
+static int connect_start(
+    const struct connecting *at, const connect_override overrides[CONNECT_OVERRIDES], struct error *error)
 {
     struct pg_connection *connection = at->connection;
-    const struct connect_place none = {.host = NULL};
     const char *keywords[PG_ADDRESS_MAX + CONNECT_OVERRIDES + 1] = {NULL};
     const char *values[PG_ADDRESS_MAX + CONNECT_OVERRIDES + 1] = {NULL};
     size_t count = 0;
 
-    place = place ? place : &none;
     for (; count < at->address->count; count++) {
         keywords[count] = at->address->keywords[count];
         values[count] = at->address->values[count];
     }
-    const char *const overrides[CONNECT_OVERRIDES][2] = {{"host", place->host}, {"hostaddr", place->hostaddr},
-        {"port", place->port}, {"target_session_attrs", session}};
     for (size_t i = 0; i < CONNECT_OVERRIDES; i++) {
         if (!overrides[i][1])
             continue;
@@ -155,10 +159,31 @@ static int connect_begin(
     connection->libpq = PQconnectStartParams(keywords, values, 1);
     if (!connection->libpq)
         return error_set(error, ERROR_RETRY, "database %s: out of memory", connection->database.where);
-    PQsetNoticeReceiver(connection->libpq, connect_ignore, NULL);
-    PQsetErrorVerbosity(connection->libpq, PQERRORS_VERBOSE);
     connect_say_where(connection);
     return 0;
+}
+
+/* place: NULL: whatever the address says. */
+static int connect_to(
+    const struct connecting *at, const struct connect_place *place, const char *session, struct error *error)
+{
+    struct pg_connection *connection = at->connection;
+    const struct connect_place none = {.host = NULL};
+
+    place = place ? place : &none;
+    const connect_override overrides[CONNECT_OVERRIDES] = {{"host", place->host},
+        {"hostaddr", place->hostaddr}, {"port", place->port}, {"target_session_attrs", session}};
+    if (place->why) {
+        connection->database.trouble = DATABASE_LOST;
+        return error_set(error, ERROR_RETRY,
+            "database %s: could not translate host name \"%.64s\" to address: %s", connection->database.where,
+            place->host, place->why);
+    }
+    if (connect_start(at, overrides, error))
+        return -1;
+    PQsetNoticeReceiver(connection->libpq, connect_ignore, NULL);
+    PQsetErrorVerbosity(connection->libpq, PQERRORS_VERBOSE);
+    return connect_poll(at, error);
 }
 
 /* ---- all addresses --------------------------------------------------------------------------------------------- */
@@ -191,62 +216,98 @@ static char *list_item(const char *list, size_t number)
     return length ? strndup(list, length) : NULL;
 }
 
-static void connect_add(struct connecting *at, const char *host, const char *hostaddr, const char *port)
+static void connect_add(
+    struct connecting *at, const char *host, const char *hostaddr, const char *port, const char *why)
 {
     if (at->count == CONNECT_PLACES_MAX)
         return;
     at->places[at->count++] = (struct connect_place){.host = host ? strdup(host) : NULL,
         .hostaddr = hostaddr ? strdup(hostaddr) : NULL,
-        .port = strdup(port ? port : CONNECT_PORT)};
+        .port = strdup(port ? port : CONNECT_PORT),
+        .why = why};
 }
 
-/* All addresses of a name. One that has none is left to libpq, which says so. */
-static void connect_resolve(struct connecting *at, const char *host, const char *port)
+static bool connect_is_name(const char *host)
 {
-    const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
-    struct addrinfo *found = NULL;
+    return host && *host != '/' && *host != '@';
+}
+
+/* All addresses of a name. */
+static int connect_resolve(struct connecting *at, const char *host, const char *port, struct error *error)
+{
+    __attribute__((cleanup(lookup_leave))) struct lookup *lookup = NULL;
     const size_t before = at->count;
     char text[NI_MAXHOST];
+    const char *why;
 
-    if (!host || *host == '/' || *host == '@' || getaddrinfo(host, NULL, &hints, &found) != 0)
-        found = NULL;
-    for (const struct addrinfo *one = found; one; one = one->ai_next)
+    if (lookup_start(&lookup, host, error))
+        return -1;
+    if (pg_wait(at->connection, lookup_descriptor(lookup), POLLIN, -1) < 0)
+        return pg_fail_stopped(at->connection, "looking up its host", error);
+    for (const struct addrinfo *one = lookup_found(lookup, &why); one; one = one->ai_next)
         if (getnameinfo(one->ai_addr, one->ai_addrlen, text, sizeof text, NULL, 0, NI_NUMERICHOST) == 0)
-            connect_add(at, host, text, port);
+            connect_add(at, host, text, port, NULL);
     if (at->count == before)
-        connect_add(at, host, NULL, port);
-    if (found)
-        freeaddrinfo(found);
+        connect_add(at, host, NULL, port, why);
+    return 0;
 }
 
-static void connect_list(struct connecting *at, const char *hosts, const char *hostaddrs, const char *ports)
+static int connect_list(
+    struct connecting *at, const char *hosts, const char *hostaddrs, const char *ports, struct error *error)
 {
     const size_t names = list_count(hosts), addresses = list_count(hostaddrs);
     const size_t count = addresses ? addresses : names, all_ports = list_count(ports);
+    int result = 0;
 
     /* What does not match libpq refuses in its own words. */
     if ((addresses && names && addresses != names) || (all_ports > 1 && all_ports != count))
-        return;
-    for (size_t i = 0; i < count; i++) {
+        return 0;
+    for (size_t i = 0; i < count && !result; i++) {
         char *host = names ? list_item(hosts, i) : NULL,
              *hostaddr = addresses ? list_item(hostaddrs, i) : NULL;
         char *port = all_ports ? list_item(ports, all_ports > 1 ? i : 0) : NULL;
-        if (hostaddr)
-            connect_add(at, host, hostaddr, port);
+        if (!hostaddr && connect_is_name(host))
+            result = connect_resolve(at, host, port, error);
         else
-            connect_resolve(at, host, port);
+            connect_add(at, host, hostaddr, port, NULL);
         free(host);
         free(hostaddr);
         free(port);
     }
+    return result;
+}
+
+/* As libpq takes it, when it waits itself. */
+static int connect_take_timeout(struct connecting *at, const char *said, struct error *error)
+{
+    char *end;
+
+    errno = 0;
+    const long seconds = strtol(said, &end, 10);
+    if (errno || *end || seconds > INT_MAX || seconds < INT_MIN) {
+        at->connection->database.trouble = DATABASE_REFUSED;
+        return error_set(error, ERROR_REJECT,
+            "database %s: connect_timeout: \"%.32s\" is not a number of seconds",
+            at->connection->database.where, said);
+    }
+    at->patience = (seconds < CONNECT_TIMEOUT_MOST ? seconds : CONNECT_TIMEOUT_MOST) * INT64_C(1000);
+    if (at->patience > 0 && at->patience < CONNECT_TIMEOUT_LEAST * 1000)
+        at->patience = CONNECT_TIMEOUT_LEAST * INT64_C(1000);
+    return 0;
 }
 
 /* What the address, a service file, the environment and libpq's own defaults come to. */
 static int connect_ask(struct connecting *at, struct error *error)
 {
-    PQconninfoOption *options = PQconninfo(at->connection->libpq);
+    /* libpq refuses this before it looks up anything, and without looking for a password; what it was told can be asked for all the same. */
+    static const connect_override only_asked[CONNECT_OVERRIDES] = {
+        {"sslmode", "only-asked"}, {"password", "none"}};
     const char *hosts = NULL, *hostaddrs = NULL, *ports = NULL;
+    int result = 0;
 
+    if (connect_start(at, only_asked, error))
+        return -1;
+    PQconninfoOption *options = PQconninfo(at->connection->libpq);
     if (!options)
         return error_set(error, ERROR_RETRY, "database %s: out of memory", at->connection->database.where);
     for (const PQconninfoOption *one = options; one->keyword; one++) {
@@ -259,26 +320,23 @@ static int connect_ask(struct connecting *at, struct error *error)
         else if (strcmp(one->keyword, "target_session_attrs") == 0)
             at->prefers_standby = one->val && strcmp(one->val, "prefer-standby") == 0;
         else if (strcmp(one->keyword, "connect_timeout") == 0 && one->val)
-            at->patience = strtol(one->val, NULL, 10) * INT64_C(1000);
+            result = connect_take_timeout(at, one->val, error);
     }
-    if (at->patience > 0 && at->patience < CONNECT_TIMEOUT_LEAST * 1000)
-        at->patience = CONNECT_TIMEOUT_LEAST * INT64_C(1000);
     at->connection->patience = at->patience;
-    connect_list(at, hosts, hostaddrs, ports);
+    if (!result)
+        result = connect_list(at, hosts, hostaddrs, ports, error);
     for (const PQconninfoOption *one = options; one->keyword; one++)
         if (one->val && *one->dispchar == '*')
             explicit_bzero(one->val, strlen(one->val));
     PQconninfoFree(options);
-    return 0;
+    return result;
 }
 
 /* The first one that takes the connection. One that refuses it, rather than not to answer, is the last one. */
 static int connect_each(const struct connecting *at, const char *session, struct error *error)
 {
     for (size_t i = 0; i < at->count; i++) {
-        if (connect_begin(at, &at->places[i], session, error))
-            return -1;
-        if (connect_poll(at, error) == 0)
+        if (connect_to(at, &at->places[i], session, error) == 0)
             return 0;
         if (error->kind != ERROR_RETRY || at->connection->database.trouble == DATABASE_STOPPED)
             return -1;
@@ -291,10 +349,10 @@ int pg_connect(struct pg_connection *connection, const struct pg_address *addres
     __attribute__((cleanup(connect_forget))) struct connecting at = {
         .connection = connection, .address = address};
 
-    if (connect_begin(&at, NULL, NULL, error) || connect_ask(&at, error))
+    if (connect_ask(&at, error))
         return -1;
     if (at.count < 2)
-        return connect_poll(&at, error);
+        return connect_to(&at, at.count ? &at.places[0] : NULL, NULL, error);
     /* With one address libpq would take whatever it is. */
     if (!at.prefers_standby)
         return connect_each(&at, NULL, error);

@@ -92,10 +92,9 @@ int pg_fail(struct pg_connection *connection, const char *what, const PGresult *
 
 /* ---- waiting --------------------------------------------------------------------------------------------------- */
 
-int pg_wait_socket(struct pg_connection *connection, short events, int timeout)
+int pg_wait(struct pg_connection *connection, int fd, short events, int timeout)
 {
-    struct pollfd ends[2] = {
-        {.fd = PQsocket(connection->libpq), .events = events}, {.fd = connection->wake, .events = POLLIN}};
+    struct pollfd ends[2] = {{.fd = fd, .events = events}, {.fd = connection->wake, .events = POLLIN}};
 
     for (;;) {
         if (is_stopped(connection))
@@ -111,6 +110,11 @@ int pg_wait_socket(struct pg_connection *connection, short events, int timeout)
         if (ready < 0 && errno != EINTR)
             return 1; /* the call that follows says what is wrong */
     }
+}
+
+int pg_wait_socket(struct pg_connection *connection, short events, int timeout)
+{
+    return pg_wait(connection, PQsocket(connection->libpq), events, timeout);
 }
 
 int pg_wait_readable(struct pg_connection *connection, const char *what, struct error *error)

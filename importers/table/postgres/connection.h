@@ -98,7 +98,9 @@ int pg_fail_stopped(struct pg_connection *connection, const char *what, struct e
 /* Messages of libpq come with a line break at their end, and some in several lines. */
 void pg_trim(char *text);
 
-/* Until the socket is ready for events, or until the deadline (milliseconds from now; -1: none). 1: ready, 0: too late, -1: stopped. */
+/* Until a descriptor is ready for events, or until the deadline (milliseconds from now; -1: none). 1: ready, 0: too late, -1: stopped. */
+int pg_wait(struct pg_connection *connection, int fd, short events, int timeout);
+/* The same, of the connection's socket. */
 int pg_wait_socket(struct pg_connection *connection, short events, int timeout);
 
 /* Is it still the process that the session was set up with? Asked in a transaction, which stays with one. */
