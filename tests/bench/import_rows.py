@@ -1,10 +1,13 @@
 """import_rows: the rows of `penstock import`. Like rows.py."""
 
+import json
 import statistics
 from functools import partial
 
 from harness import Row, count, median, say
 from import_server import penstock_import, pg_dump, psql_halves, tables
+from kafka_broker import Kafka
+from kafka_rows import BACKLOG_PER_SECOND, produce
 
 CEILING, CEILING_PER_WORKER = 64, 32  # MiB
 
@@ -134,6 +137,57 @@ def dump(bench):
     ]
 
 
+LINES = 20000  # of the telemetry table, which the reference sends over and over
+SENT_ID = "0123456789abcdef/"  # with ten digits behind it as long as the header of a record of ours
+
+
+def records_file(bench):
+    """What our records are, for the reference: the key, a tab, the value."""
+    penstock_import(bench, "telemetry", "--format", "jsonl", "--whole", "--where", f"id <= {LINES}")
+    (file,) = (bench.work / "imported" / "target").glob("part-*")
+    lines = file.read_bytes().splitlines()
+    return bench.file("records.tsv", b"".join(b"%d\t%s\n" % (json.loads(line)["id"], line) for line in lines))
+
+
+def send_once(bench, kafka, *options):
+    topic, rows = kafka.topic(), tables(bench).rows_of("telemetry")
+    result = penstock_import(
+        bench, "telemetry", "--to", f"kafka:{topic}", "--kafka-property", f"bootstrap.servers={kafka.servers}", *options
+    )
+    result["whole"] = result["rate"]
+    result["rate"] = kafka.rate(topic, 1, rows)
+    say(
+        f"import into kafka {' '.join(options)}: {count(result['rate'])} records/s by the broker's clock, {count(result['whole'])} "
+        f"from exec to exit, {result['cpu_ns']:.0f} ns of CPU, {result['memory']:.0f} MiB"
+    )
+    return result
+
+
+def topic(bench):
+    """To a topic, in transactions and without, beside the producer that only sends."""
+    rows, table_rows = [], tables(bench).rows_of("telemetry")
+    file = records_file(bench)
+    with Kafka(bench) as kafka:
+        kafka.warm_up(lambda: produce(bench, kafka, BACKLOG_PER_SECOND, SENT_ID, file)["rate"])
+        for options in ((), ("--transactional",)):
+            ours, theirs = bench.pairs(
+                partial(send_once, bench, kafka, *options), partial(produce, bench, kafka, table_rows, SENT_ID, file)
+            )
+            rows.append(
+                Row(
+                    "import-kafka",
+                    " ".join((f"records/s, telemetry, {table_rows:,} rows, 2 connections", *options)),
+                    count(median(ours, "rate")),
+                    f"{count(median(theirs, 'rate'))} kafka_produce",
+                    ratios(ours, theirs),
+                    ">= 0.8",
+                    f"from exec to exit {count(median(ours, 'whole'))}; CPU ns per row {count(median(ours, 'cpu_ns'))}, "
+                    f"kafka_produce {count(median(theirs, 'cpu_ns'))}; RSS at most {max(o['memory'] for o in ours):.0f} MiB",
+                )
+            )
+    return rows
+
+
 ROWS = {
     "import-parquet": parquet,
     "import-avro": avro,
@@ -143,4 +197,5 @@ ROWS = {
     "import-order": order,
     "import-memory": memory,
     "import-dump": dump,
+    "import-kafka": topic,
 }

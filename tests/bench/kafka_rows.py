@@ -35,11 +35,11 @@ def messages_file(bench):
     return bench.file("messages.tsv", b"".join(lines))
 
 
-def produce(bench, kafka, messages, header=ID):
-    """The reference's figures; rate is the broker's, as it is for us."""
+def produce(bench, kafka, messages, header=ID, file=None):
+    """The reference's figures; rate is the broker's, as it is for us. file: other messages than readings."""
     topic = kafka.topic()
     result = bench.json(
-        bench.program("kafka_produce"), kafka.servers, topic, messages_file(bench), messages, 0, header
+        bench.program("kafka_produce"), kafka.servers, topic, file or messages_file(bench), messages, 0, header
     )
     own = result["rate"]
     result["rate"] = kafka.rate(topic, 1, messages)
