@@ -16,6 +16,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent / "importers"), str(HERE.parent / "parts")]
 
 from importing import Import, wait_until  # noqa: E402
+from kafka import in_hands_of  # noqa: E402
 from postgres import QUIET, Postgres  # noqa: E402
 from siege import new_random, note, rounds  # noqa: E402
 
@@ -124,6 +125,34 @@ def test_killed_beside_commits(kafka, database, tmp_path, tools, side):
     verdict = siege.judge([])
     assert verdict.doubled == 0 and killed > 3 and (said > 3 if side == "after" else said == 0)
     note(f"transactional import: kill -9 {side} a commit", killed, verdict, "-")
+
+
+@pytest.mark.parametrize("how", ["lost", "never"])
+def test_commits_whose_answer_says_nothing(kafka, database, tmp_path, tools, how):
+    """The import looks by itself: what is committed is not sent again, what is not is read again."""
+    siege = Siege(database, kafka, tmp_path / how, how, "--transactional", "--connections", 1, "--split-size", "8MiB")
+    one = siege.begin(LD_PRELOAD=tools / "commit.so", COMMIT=f"{how}:3")
+    assert one.end() == 0, one.said
+    assert one.said.count("it is read again") == (how == "never"), one.said
+    assert siege.judge([]).doubled == 0
+
+
+def test_a_broker_that_is_killed_under_transactions(brokers, request, database, tmp_path):
+    """Whenever it goes: it comes back with what it had, and the import goes on by itself."""
+    (kafka,) = in_hands_of(request, brokers().start())
+    (broker,) = kafka.cluster.brokers
+    siege = Siege(database, kafka, tmp_path / "broker", "broker", "--transactional")
+    one = siege.begin()
+    generator, seed = new_random()
+    for kills in range(1, 4):
+        wait_until("more splits", lambda: len(siege.finished()) >= kills or one.process.poll() is not None)
+        time.sleep(generator.uniform(0, 0.3))  # when the fault comes: not a wait for anything
+        broker.kill()
+        broker.start()
+    assert one.end() == 0, one.said
+    verdict = siege.judge([])
+    assert verdict.doubled == 0
+    note("transactional import: kill -9 of the broker", kills, verdict, seed)
 
 
 def test_what_brokers_may_have_forgotten_is_not_sent_again(kafka, database, tmp_path, tools):
