@@ -1,4 +1,4 @@
-"""--ask-password: what is typed is not shown, and however the question ends, the terminal is left as it was."""
+"""--ask-password, and -P of sqoop: what is typed is not shown, and however the question ends, the terminal is left as it was."""
 
 import contextlib
 import fcntl
@@ -10,18 +10,18 @@ import termios
 
 import pytest
 from importing import BINARY, PATIENCE, wait_until
+from sqooping import PASSWORD, begin_server
 
 
 class Terminal:
-    """An import at a terminal of its own."""
+    """A command at a terminal of its own."""
 
-    def __init__(self, address, folder):
+    def __init__(self, folder, *words):
         self.master, self.slave = pty.openpty()
         os.set_blocking(self.master, False)
         self.shown = b""
-        self.process = subprocess.Popen([BINARY, "import", "--connect", address, "--ask-password", "--target", "made", "--format", "jsonl", "t"], cwd=folder,
-                                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
-                                        preexec_fn=lambda: fcntl.ioctl(self.slave, termios.TIOCSCTTY, 0))
+        self.process = subprocess.Popen([BINARY, *words], cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                        start_new_session=True, preexec_fn=lambda: fcntl.ioctl(self.slave, termios.TIOCSCTTY, 0))
         wait_until("it asks", lambda: b"Password: " in self.read())
 
     def read(self):
@@ -36,7 +36,7 @@ class Terminal:
         os.write(self.master, text)
 
     def end(self):
-        _, self.said = self.process.communicate(timeout=PATIENCE)
+        self.out, self.said = self.process.communicate(timeout=PATIENCE)
         return self.process.returncode
 
     def close(self):
@@ -50,7 +50,7 @@ class Terminal:
 @pytest.fixture
 def terminal(database, tmp_path):
     database.run("CREATE TABLE t AS SELECT 1 AS i")
-    made = Terminal(database.address, tmp_path)
+    made = Terminal(tmp_path, "import", "--connect", database.address, "--ask-password", "--target", "made", "--format", "jsonl", "t")
     yield made
     made.close()
 
@@ -79,3 +79,26 @@ def test_what_is_no_password(terminal, tmp_path, line, said):
     terminal.type(line)
     assert terminal.end() == 1 and said in terminal.said
     assert terminal.echoes() and b"x" not in terminal.read()
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    made = begin_server()
+    made.run("CREATE TABLE t AS SELECT 1 AS i", "telemetry")
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize("tool, rest, answer", (("import", ("--table", "t", "--target-dir", "made", "-m", "1"), ""), ("list-tables", (), "t\n"),
+                                                ("eval", ("--query", "SELECT i FROM t"), "| 1 ")))
+@pytest.mark.parametrize("typed", (PASSWORD, "geheim"))
+def test_sqoop_asks(sqoop, tool, rest, answer, typed):
+    with contextlib.closing(Terminal(sqoop.folder, "sqoop", tool, "--connect", sqoop.url, "--username", "root", "-P", *rest)) as terminal:
+        assert not terminal.echoes()
+        terminal.type(f"{typed}\n".encode())
+        if typed == PASSWORD:
+            assert terminal.end() == 0 and answer in terminal.out
+            assert tool != "import" or sqoop.text("made") == "1\n"
+        else:
+            assert terminal.end() == 1 and "password authentication failed" in terminal.said
+        assert terminal.echoes() and typed.encode() not in terminal.read()
