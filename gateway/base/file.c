@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -97,6 +99,22 @@ static int file_make_one(const char *path, struct error *error)
     if (fd < 0 || fsync(fd))
         return error_set_errno(error, ERROR_RETRY, "directory %s: fsync", parent);
     return 0;
+}
+
+char *file_absolute(const char *path, struct error *error)
+{
+    char *here = *path == '/' ? NULL : getcwd(NULL, 0), *made = NULL;
+
+    if (*path != '/' && !here) {
+        error_set_errno(error, ERROR_FATAL, "the directory that this is run in");
+        return NULL;
+    }
+    if (asprintf(&made, "%s%s%s", here ? here : "", here ? "/" : "", path) < 0) {
+        error_set(error, ERROR_RETRY, "out of memory");
+        made = NULL;
+    }
+    free(here);
+    return made;
 }
 
 int file_make_directories(const char *path, struct error *error)

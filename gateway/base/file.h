@@ -39,6 +39,9 @@ ssize_t file_read_at(int fd, void *data, size_t length, uint64_t offset);
  * secret that everybody may read. Whoever asks for a secret clears the buffer with explicit_bzero(). */
 int file_read_value(const char *name, bool secret, struct bytes *text, struct error *error);
 
+/* The path from the root on, owned by the caller; links are not followed. NULL: the directory that this is run in is not to be had, or no memory. */
+char *file_absolute(const char *path, struct error *error);
+
 /* Makes path and its missing parents (mode 0700) and fsyncs each directory that got a new entry. */
 int file_make_directories(const char *path, struct error *error);
 

@@ -2,10 +2,13 @@
  * command line, the password, the signals, and what people see. Exit status: 0 all is there, 1 it is not, 2 a wrong command line.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "command/command.h"
 #include "command/import.h"
+#include "command/import_hive.h"
 #include "command/import_login.h"
 #include "command/import_options.h"
 #include "command/import_progress.h"
@@ -46,9 +49,11 @@ static void import_fill(struct job_options *job, const struct import_options *op
         .max_snapshot_age = options->max_snapshot_age,
         .file = options->file,
         .target = options->target,
-        .how = options->append    ? ATTEMPT_APPEND
-               : options->replace ? ATTEMPT_REPLACE
-                                  : ATTEMPT_NEW,
+        .hive = options->tells_hive || options->prints_hive ? &options->hive : NULL,
+        .how = options->append       ? ATTEMPT_APPEND
+               : options->replace    ? ATTEMPT_REPLACE
+               : options->tells_hive ? ATTEMPT_RENEW
+                                     : ATTEMPT_NEW,
         .names = options->names,
         .resume = (enum job_resume)options->resume,
         .keep_snapshot = options->keep_snapshot,
@@ -60,15 +65,22 @@ static void import_fill(struct job_options *job, const struct import_options *op
     };
 }
 
-static int import_explain(struct job *job, struct error *error)
+typedef int import_plan_fn(struct job *job, struct bytes *text, struct error *error);
+
+static int import_plan(struct job *job, import_plan_fn *print, struct error *error)
 {
     cleanup_bytes struct bytes text;
 
     bytes_init(&text, IMPORT_TEXT_MAX);
-    if (job_explain(job, &text, error))
+    if (print(job, &text, error))
         return -1;
     fwrite(text.data, 1, text.length, stdout);
     return 0;
+}
+
+static bool import_only_plans(const struct import_options *options)
+{
+    return options->explain || options->prints_hive;
 }
 
 /* What the import leaves, and how to go on with it. */
@@ -111,10 +123,10 @@ static int import_work(const struct import_options *options, int argc, char **ar
             import_progress_note(&teller, kafka_client_warning(topic.client));
         job_options.topic = &topic.job;
     }
-    if (job_open(&job, &job_options, options->explain, error))
+    if (job_open(&job, &job_options, import_only_plans(options), error))
         return -1;
-    if (options->explain)
-        return import_explain(job, error);
+    if (import_only_plans(options))
+        return import_plan(job, options->explain ? job_explain : job_hive_print, error);
     if (job_run(job, error)) {
         import_say_left(job, &teller, argc, argv);
         return -1;
@@ -122,6 +134,49 @@ static int import_work(const struct import_options *options, int argc, char **ar
     const struct job_summary summary = job_summary(job);
     import_progress_done(&teller, &summary, options->target);
     return 0;
+}
+
+/* ---- Hive -------------------------------------------------------------------------------------------------------------- */
+
+/* Where Hive finds the files. */
+static int import_find_place(struct import_options *options, struct error *error)
+{
+    if (!options->tells_hive || !options->target)
+        return 0;
+    char *directory = file_absolute(options->target, error);
+    if (!directory || import_list_add(&options->kept, directory, error)) {
+        free(directory);
+        return -1;
+    }
+    options->hive.directory = directory;
+    return 0;
+}
+
+/* Hive gets what the last import into the target has left for it: an increment whose last value would be lost with it, or what --resume goes on with. ret_done: that was all. */
+static int import_hive_before(const struct import_options *options, bool *ret_done, struct error *error)
+{
+    const enum import_hive_state state = import_hive_look(options->target);
+
+    *ret_done = false;
+    if (options->replace || state == IMPORT_HIVE_NOTHING || state == IMPORT_HIVE_LOADED)
+        return 0;
+    if (!options->increment.mode && !options->resume)
+        return import_hive_refuse(options->target, options->hive_client, error);
+    *ret_done = options->resume;
+    return import_hive_settle(options->target, options->hive_client, error);
+}
+
+static int import_with_hive(struct import_options *options, int argc, char **argv,
+    const struct import_face *face, const char *shown, struct error *error)
+{
+    bool done, loaded;
+
+    if (import_hive_before(options, &done, error))
+        return -1;
+    return done || (import_work(options, argc, argv, face, shown, error) == 0 &&
+                       import_hive_load(options->target, options->hive_client, &loaded, error) == 0)
+               ? 0
+               : -1;
 }
 
 /* ---- the command ------------------------------------------------------------------------------------------------------- */
@@ -145,12 +200,14 @@ static int import_run(struct import_options *options, int argc, char **argv, con
 
     bytes_init(&shown, IMPORT_TEXT_MAX);
     if (import_options_shown(argc, argv, &shown, error) || bytes_add(&shown, "", 1, error) ||
-        import_login_take(options, password, error))
+        import_find_place(options, error) || import_login_take(options, password, error))
         return -1;
     if (!options->verify)
         import_login_catch_signals();
     int result = options->verify ? import_verify(options, error)
-                                 : import_work(options, argc, argv, face, shown.data, error);
+                 : options->tells_hive && !import_only_plans(options)
+                     ? import_with_hive(options, argc, argv, face, shown.data, error)
+                     : import_work(options, argc, argv, face, shown.data, error);
     explicit_bzero(password, sizeof password);
     return result;
 }

@@ -189,6 +189,59 @@ static int import_check_topic(struct import_options *options, struct error *erro
     return options->transactional ? import_check_transactions(options, error) : 0;
 }
 
+/* "KEY=VALUE" */
+static int import_take_partition(struct import_options *options, struct error *error)
+{
+    const char *value = options->hive_partition ? strchr(options->hive_partition, '=') : NULL;
+
+    if (!options->hive_partition)
+        return 0;
+    if (!value || value == options->hive_partition || (!value[1] && !options->prints_hive))
+        return error_set(
+            error, ERROR_REJECT, "--hive-partition: \"%.200s\" is not KEY=VALUE", options->hive_partition);
+    char *key = strndup(options->hive_partition, (size_t)(value - options->hive_partition));
+    if (!key || import_list_add(&options->kept, key, error)) {
+        free(key); /* GCOVR_EXCL_LINE out of memory */
+        return error_set(error, ERROR_RETRY, "out of memory"); /* GCOVR_EXCL_LINE out of memory */
+    }
+    options->hive.partition_key = key;
+    options->hive.partition_value = value + 1;
+    return 0;
+}
+
+static int import_check_hive_files(const struct import_options *options, struct error *error)
+{
+    if (options->to)
+        return error_set(error, ERROR_REJECT, "--hive is about files: it does not go with --to");
+    if (options->delimited.header)
+        return error_set(error, ERROR_REJECT, "--header: Hive would take the names for a row: leave it out");
+    if (options->append)
+        return error_set(error, ERROR_REJECT,
+            "--append keeps files that Hive has already: leave it out; Hive adds to the table in any case");
+    if (options->increment.mode == INCREMENT_LASTMODIFIED)
+        return error_set(error, ERROR_REJECT,
+            "--incremental lastmodified reads rows again that have changed, and Hive would have them twice: use append, or read the whole table with --hive-overwrite");
+    if (options->increment.mode && options->hive.overwrite && !options->hive_partition)
+        return error_set(error, ERROR_REJECT,
+            "--hive-overwrite deletes what earlier increments have brought: it goes with --incremental only for a --hive-partition");
+    return 0;
+}
+
+static int import_check_hive(struct import_options *options, struct error *error)
+{
+    const struct job_hive *hive = &options->hive;
+
+    options->hive.types = options->hive_types.names;
+    options->hive.types_count = options->hive_types.count;
+    if (options->tells_hive || options->prints_hive)
+        return import_check_hive_files(options, error) || import_take_partition(options, error) ? -1 : 0;
+    return hive->table || hive->database || hive->location || hive->overwrite || hive->must_be_new ||
+                   hive->types_count || options->hive_partition || options->hive_client
+               ? error_set(error, ERROR_REJECT,
+                     "--hive-table, --hive-database and the others are for --hive and --hive-ddl")
+               : 0;
+}
+
 static int import_check(struct import_options *options, struct error *error)
 {
     const bool delimited = options->file.format == TABLE_DELIMITED;
@@ -205,11 +258,11 @@ static int import_check(struct import_options *options, struct error *error)
             "what is to be imported? Name tables, or say --schema, --all-tables or --query");
     if (import_check_increment(options, error))
         return -1;
-    if (import_check_topic(options, error))
+    if (import_check_topic(options, error) || import_check_hive(options, error))
         return -1;
     if (options->replace && options->append)
         return error_set(error, ERROR_REJECT, "--replace and --append exclude each other");
-    if (!options->target && !options->explain)
+    if (!options->target && !options->explain && !options->prints_hive)
         return error_set(error, ERROR_REJECT, "--target: the directory that is to be made is missing%s",
             options->to ? "; an import into a topic has its manifest there" : "");
     if (options->delimiters_given && !delimited)
@@ -272,6 +325,7 @@ void import_options_free(struct import_options *options)
     free(options->properties.names);
     free(options->property_files.names);
     free(options->casts.names);
+    free(options->hive_types.names);
 }
 
 int import_options_help(struct bytes *text, struct error *error)

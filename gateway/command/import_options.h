@@ -41,6 +41,10 @@ struct import_options {
     struct import_list properties, property_files; /* NAME=VALUE and NAME=FILE, of librdkafka */
     struct increment_options increment;
     bool replace, append; /* not both */
+    struct job_hive hive; /* its directory is the import's to say */
+    bool tells_hive, prints_hive; /* --hive, --hive-ddl */
+    const char *hive_client, *hive_partition;
+    struct import_list hive_types;
     enum job_names names;
     const char *verify; /* instead of an import: the manifest of one that is there */
     bool views;

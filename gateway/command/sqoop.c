@@ -56,11 +56,21 @@ static int sqoop_help(const char *topic)
     return COMMAND_OK;
 }
 
+/* NULL: the word is not --connect's. The client of Hive has URLs, too, and needs them as they are. */
+static char *sqoop_url(char *word)
+{
+    static const char option[] = "connect=";
+    char *name = word + strspn(word, "-");
+
+    name += name > word && strncmp(name, option, strlen(option)) == 0 ? strlen(option) : 0;
+    return strncmp(name, "jdbc:", 5) == 0 ? name : NULL;
+}
+
 /* A JDBC URL may hold a password, which was copied. */
 static void sqoop_hide(int argc, char **argv)
 {
     for (int i = 1; i < argc; i++)
-        if (strstr(argv[i], "jdbc:") && database_postgres.hide(strstr(argv[i], "jdbc:")))
+        if (sqoop_url(argv[i]) && database_postgres.hide(sqoop_url(argv[i])))
             sqoop_say(
                 "--connect: others on this machine may have read its password in the list of processes; "
                 "better use --password-file");
@@ -124,6 +134,7 @@ static int sqoop_do(struct sqoop_order *order, struct sqoop_execution *execution
     switch (order->tool) {
     case SQOOP_IMPORT:
     case SQOOP_IMPORT_ALL:
+    case SQOOP_CREATE_HIVE:
         return sqoop_import(order, execution, argc, argv);
     case SQOOP_LIST_TABLES:
     case SQOOP_LIST_DATABASES:

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "command/import_hive.h"
 #include "command/import_options.h"
 #include "command/import_progress.h"
 #include "command/sqoop_store.h"
@@ -48,24 +49,6 @@ static int execution_load(struct sqoop_execution *execution, bool locked, struct
 
 /* ---- its last value -------------------------------------------------------------------------------------------------- */
 
-/* Wherever the next one is executed. NULL: no memory, or no directory. */
-static char *execution_target(const struct sqoop_execution *execution, struct error *error)
-{
-    const char *target = execution->order.target;
-    char *here = *target == '/' ? NULL : getcwd(NULL, 0), *path = NULL;
-
-    if (*target != '/' && !here) {
-        error_set_errno(error, ERROR_FATAL, "the directory that this is run in");
-        return NULL;
-    }
-    if (asprintf(&path, "%s%s%s", here ? here : "", here ? "/" : "", target) < 0) {
-        error_set(error, ERROR_RETRY, "out of memory");
-        path = NULL;
-    }
-    free(here);
-    return path;
-}
-
 static bool execution_is(const char *text, const char *other)
 {
     return strcmp(text ? text : "", other ? other : "") == 0;
@@ -91,6 +74,19 @@ static int execution_look_at(
                : 0;
 }
 
+/* What was published counts only when Hive has it, too. */
+static int execution_settle(const struct sqoop_execution *execution, const char *target, struct error *error)
+{
+    const struct sqoop_order *order = &execution->order;
+    const char *before = execution->job.target ? execution->job.target : target;
+
+    if (!order->hive || order->dry_run || execution->lock < 0)
+        return 0;
+    return import_hive_settle(before, order->hive_client, error)
+               ? error_wrap(error, "job %s", execution->name)
+               : 0;
+}
+
 /* The order, with the last value in it. */
 static int execution_translate(struct sqoop_execution *execution, const struct sqoop_words *more,
     const struct sqoop_reader *reader, bool *ret_changed, struct error *error)
@@ -100,8 +96,9 @@ static int execution_translate(struct sqoop_execution *execution, const struct s
         return error_wrap(error, "job %s", execution->name);
     if (!execution->order.check_column)
         return 0;
-    char *target = execution_target(execution, error);
-    const int result = !target || execution_look_at(execution, target, ret_changed, error);
+    char *target = file_absolute(execution->order.target, error); /* wherever the next one is executed */
+    const int result = !target || execution_settle(execution, target, error) ||
+                       execution_look_at(execution, target, ret_changed, error);
     free(target);
     if (result || !*ret_changed)
         return result ? -1 : 0;
@@ -144,7 +141,8 @@ int sqoop_job_note(struct sqoop_execution *execution, struct error *error)
 {
     bool changed = false;
 
-    if (!execution->order.check_column)
+    if (!execution->order.check_column ||
+        (execution->order.hive && import_hive_look(execution->job.target) != IMPORT_HIVE_LOADED))
         return 0;
     char *target = strdup(execution->job.target);
     int result = target ? execution_look_at(execution, target, &changed, error)

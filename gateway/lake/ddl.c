@@ -147,14 +147,32 @@ static int ddl_type(
 
 /* ---- columns ----------------------------------------------------------------------------------------------------------- */
 
+/* Clients take a file apart before Hive sees it, and know texts and comments, but no backticks. A metastore has lists of names with commas. */
+static int ddl_check_column_name(const char *what, const char *name, struct error *error)
+{
+    bool apart = strstr(name, "--") || strstr(name, "/*");
+
+    for (const char *at = name; *at; at++)
+        apart |= (unsigned char)*at < ' ' || strchr(",;'\"", *at);
+    return apart
+               ? error_set(error, ERROR_REJECT,
+                     "the %s %.200s: Hive or its clients do not take a name with , ; ' \" -- /* or a line break: give it another name in a query",
+                     what, name)
+               : 0;
+}
+
 static int ddl_check_columns(const struct ddl_table *table, struct error *error)
 {
     const char *key = table->partition_key;
 
     if (table->columns_count == 0)
         return error_set(error, ERROR_REJECT, "the table %s: Hive has none without columns", table->name);
+    if (key && ddl_check_column_name("partition key", key, error))
+        return -1;
     for (size_t i = 0; i < table->columns_count; i++) {
         const char *name = table->columns[i].field.name;
+        if (ddl_check_column_name("column", name, error))
+            return -1;
         if (key && strcasecmp(key, name) == 0)
             return error_set(error, ERROR_REJECT,
                 "the partition key %.200s: a column is called so, and Hive has each name once", key);
@@ -304,6 +322,17 @@ int ddl_hive_create(const struct ddl_table *table, struct bytes *text, struct er
     return bytes_add_text(text, ";\n", error);
 }
 
+static int ddl_partition(const struct ddl_table *table, struct bytes *text, struct error *error)
+{
+    if (!table->partition_key)
+        return 0;
+    return bytes_add_text(text, " PARTITION (", error) || ddl_name(table->partition_key, text, error) ||
+                   bytes_add(text, "=", 1, error) ||
+                   ddl_text(slice_of(table->partition_value), text, error) || bytes_add(text, ")", 1, error)
+               ? -1
+               : 0;
+}
+
 int ddl_hive_load(const struct ddl_table *table, const char *directory, bool overwrite, struct bytes *text,
     struct error *error)
 {
@@ -316,10 +345,19 @@ int ddl_hive_load(const struct ddl_table *table, const char *directory, bool ove
         bytes_add_text(text, overwrite ? "\nOVERWRITE INTO TABLE " : "\nINTO TABLE ", error) ||
         ddl_table_name(table, text, error))
         return -1;
+    return ddl_partition(table, text, error) || bytes_add_text(text, ";\n", error) ? -1 : 0;
+}
+
+/* A partition is emptied only if it is there. */
+int ddl_hive_empty(const struct ddl_table *table, struct bytes *text, struct error *error)
+{
     if (table->partition_key &&
-        (bytes_add_text(text, " PARTITION (", error) || ddl_name(table->partition_key, text, error) ||
-            bytes_add(text, "=", 1, error) || ddl_text(slice_of(table->partition_value), text, error) ||
-            bytes_add(text, ")", 1, error)))
+        (bytes_add_text(text, "ALTER TABLE ", error) || ddl_table_name(table, text, error) ||
+            bytes_add_text(text, " ADD IF NOT EXISTS", error) || ddl_partition(table, text, error) ||
+            bytes_add_text(text, ";\n", error)))
         return -1;
-    return bytes_add_text(text, ";\n", error);
+    return bytes_add_text(text, "TRUNCATE TABLE ", error) || ddl_table_name(table, text, error) ||
+                   ddl_partition(table, text, error) || bytes_add_text(text, ";\n", error)
+               ? -1
+               : 0;
 }

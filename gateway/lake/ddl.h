@@ -38,4 +38,7 @@ int ddl_hive_create(const struct ddl_table *table, struct bytes *text, struct er
 int ddl_hive_load(const struct ddl_table *table, const char *directory, bool overwrite, struct bytes *text,
     struct error *error);
 
+/* The same where there is no file: instead of what is there nothing. */
+int ddl_hive_empty(const struct ddl_table *table, struct bytes *text, struct error *error);
+
 #endif

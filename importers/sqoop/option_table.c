@@ -7,7 +7,9 @@
 #define NEVER 'N'
 
 /* TOOLS: those that take the rows below it. */
-#define ASKING (SQOOP_FOR(SQOOP_LIST_TABLES) | SQOOP_FOR(SQOOP_LIST_DATABASES) | SQOOP_FOR(SQOOP_EVAL))
+#define CREATING SQOOP_FOR(SQOOP_CREATE_HIVE)
+#define ASKING \
+    (SQOOP_FOR(SQOOP_LIST_TABLES) | SQOOP_FOR(SQOOP_LIST_DATABASES) | SQOOP_FOR(SQOOP_EVAL) | CREATING)
 #define ONE SQOOP_FOR(SQOOP_IMPORT)
 #define ALL SQOOP_FOR(SQOOP_IMPORT_ALL)
 #define IMPORTING (ONE | ALL)
@@ -29,8 +31,6 @@
 #define NO_CODE "no code is generated"
 #define NO_HADOOP "nothing of Hadoop is used"
 #define EXPORT "it is about export; an import does nothing with it"
-#define HIVE \
-    "Hive is not told about tables yet: leave the Hive options out, and create a table over the directory that the import makes"
 #define HCATALOG \
     "there is no HCatalog here: use --target-dir and --as-parquetfile, and create the table over that directory"
 #define HBASE "there is no HBase here: use --target-dir, and load the files with HBase's ImportTsv"
@@ -87,8 +87,10 @@ const struct sqoop_option sqoop_options[] = {
     IGNORES("direct", 0, NULL, "Use direct import fast path",
         "every import uses COPY; the text is that of an import without it"),
 #undef TOOLS
-#define TOOLS ONE
+#define TOOLS (ONE | CREATING)
     TAKES("table", 0, "table-name", MUST, "Table to read", "its exact name; views, too"),
+#undef TOOLS
+#define TOOLS ONE
     TAKES(
         "columns", 0, "col,col,col...", MUST, "Columns to import from table", "these columns, in this order"),
     TAKES("split-by", 0, "column-name", MUST, "Column of the table used to split work units",
@@ -125,11 +127,15 @@ const struct sqoop_option sqoop_options[] = {
 #define TOOLS IMPORTING
     REFUSES("as-sequencefile", 0, NULL, NEVER, "Imports data to SequenceFiles",
         "SequenceFiles need Java classes to be read: use --as-avrodatafile or --as-parquetfile"),
+#undef TOOLS
+#define TOOLS (IMPORTING | CREATING)
     TAKES("as-textfile", 0, NULL, MUST, "Imports data as plain text (default)",
         "the text that Sqoop writes, byte for byte"),
     TAKES("as-avrodatafile", 0, NULL, MUST, "Imports data to Avro data files",
         "dates and times are Avro's, with their microseconds; numeric is a string, as in Sqoop"),
     TAKES("as-parquetfile", 0, NULL, MUST, "Imports data to Parquet files", "the same"),
+#undef TOOLS
+#define TOOLS IMPORTING
     TAKES("num-mappers", 'm', "n", MUST, "Use 'n' map tasks to import in parallel",
         "so many connections, 4 unless it is said, at most 64; -m 1 makes one file, more make as many as the table's size is worth"),
     IGNORES("mapreduce-job-name", 0, "name", "Set name for generated mapreduce job", NO_HADOOP),
@@ -170,10 +176,10 @@ const struct sqoop_option sqoop_options[] = {
         "no Java is loaded: use --validate alone, and look at the exit status"),
 
 #undef TOOLS
-#define TOOLS IMPORTING
+#define TOOLS (IMPORTING | CREATING)
     /* output formatting, nulls */
     TAKES("fields-terminated-by", 0, "char", MUST, "Sets the field separator character",
-        "of text; default: a comma"),
+        "of text; default: a comma, for Hive \\001"),
     TAKES("lines-terminated-by", 0, "char", MUST, "Sets the end-of-line character", "of text; default: \\n"),
     TAKES("optionally-enclosed-by", 0, "char", MUST, "Sets a field enclosing character", "of text"),
     TAKES("enclosed-by", 0, "char", MUST, "Sets a required field enclosing character", "of text"),
@@ -182,9 +188,11 @@ const struct sqoop_option sqoop_options[] = {
         "Uses MySQL's default delimiter set: fields: ,  lines: \\n  escaped-by: \\  optionally-enclosed-by: '",
         "of text"),
     TAKES("null-string", 0, "null-str", MUST, "Text written for NULL in string columns (default: null)",
-        "with the escapes of Java: '\\\\N' is \\N"),
+        "with the escapes of Java: '\\\\N' is \\N; for Hive that is the default"),
     TAKES("null-non-string", 0, "null-str", MUST, "Text written for NULL in other columns (default: null)",
         "the same"),
+#undef TOOLS
+#define TOOLS IMPORTING
     TAKES("hive-drop-import-delims", 0, NULL, MUST, "Drop \\n, \\r and \\01 from string fields",
         "--drop-delimiters"),
     TAKES("hive-delims-replacement", 0, "text", MUST,
@@ -210,20 +218,41 @@ const struct sqoop_option sqoop_options[] = {
         "names of columns are exact in any case"),
 
     /* Hive, HCatalog, HBase, Accumulo */
-    REFUSES("hive-import", 0, NULL, SHOULD, "Import tables into Hive", HIVE),
-    IGNORES("hive-home", 0, "dir", "Override $HIVE_HOME", NO_HADOOP),
-    REFUSES("hive-overwrite", 0, NULL, SHOULD, "Overwrite existing data in the Hive table", HIVE),
-    REFUSES("create-hive-table", 0, NULL, SHOULD, "Fail if the target hive table exists", HIVE),
-    REFUSES("hive-table", 0, "table-name", SHOULD, "Sets the table name to use when importing to hive", HIVE),
-    REFUSES("hive-database", 0, "database-name", SHOULD,
-        "Sets the database name to use when importing to hive", HIVE),
-    REFUSES("hive-partition-key", 0, "partition-key", SHOULD,
-        "Sets the partition key to use when importing to hive", HIVE),
-    REFUSES("hive-partition-value", 0, "partition-value", SHOULD,
-        "Sets the partition value to use when importing to hive", HIVE),
-    REFUSES("external-table-dir", 0, "hdfs path", SHOULD, "Sets where the external table is in HDFS", HIVE),
-    REFUSES("map-column-hive", 0, "column=type,...", SHOULD,
-        "Override mapping for specific column to hive types", HIVE),
+    TAKES("hive-import", 0, NULL, SHOULD, "Import tables into Hive",
+        "--hive: _hive.sql lies beside the files, and beeline or spark-sql runs it; without one of them the command is printed"),
+    TAKES("hive-client", 0, "command", SHOULD, "(not Sqoop's) the client of Hive",
+        "'beeline -u jdbc:hive2://...', with what it needs but -f; none: the command is printed only"),
+#undef TOOLS
+#define TOOLS (IMPORTING | CREATING)
+    IGNORES("hive-home", 0, "dir", "Override $HIVE_HOME",
+        "the client is found on the PATH, or --hive-client names it"),
+    TAKES("hive-overwrite", 0, NULL, SHOULD, "Overwrite existing data in the Hive table",
+        "of the partition, where there is one"),
+    TAKES("create-hive-table", 0, NULL, SHOULD, "Fail if the target hive table exists", "--hive-new"),
+#undef TOOLS
+#define TOOLS (ONE | CREATING)
+    TAKES("hive-table", 0, "table-name", SHOULD, "Sets the table name to use when importing to hive",
+        "default: the table's own; database.table is taken, too"),
+#undef TOOLS
+#define TOOLS (IMPORTING | CREATING)
+    TAKES("hive-database", 0, "database-name", SHOULD, "Sets the database name to use when importing to hive",
+        "it has to be there"),
+    TAKES("hive-partition-key", 0, "partition-key", SHOULD,
+        "Sets the partition key to use when importing to hive",
+        "a column of strings that is not in the files"),
+    TAKES("hive-partition-value", 0, "partition-value", SHOULD,
+        "Sets the partition value to use when importing to hive", "the files become this partition"),
+#undef TOOLS
+#define TOOLS (ONE | CREATING)
+    TAKES("external-table-dir", 0, "hdfs path", SHOULD, "Sets where the external table is in HDFS",
+        "--hive-location: as Hive knows it, hdfs: too"),
+#undef TOOLS
+#define TOOLS (IMPORTING | CREATING)
+    TAKES("map-column-hive", 0, "column=type,...", SHOULD,
+        "Override mapping for specific column to hive types.",
+        "Hive's own words; DECIMAL(10%2C2) has a comma in it"),
+#undef TOOLS
+#define TOOLS IMPORTING
     REFUSES("hcatalog-table", 0, "table", NEVER, "HCatalog table name", HCATALOG),
     REFUSES("hcatalog-database", 0, "database", NEVER, "HCatalog database name", HCATALOG),
     REFUSES("hcatalog-home", 0, "hdir", NEVER, "Override $HCAT_HOME", HCATALOG),
@@ -260,7 +289,7 @@ const struct sqoop_option sqoop_options[] = {
 
 /* behind a bare -- */
 #undef TOOLS
-#define TOOLS (IMPORTING | SQOOP_FOR(SQOOP_LIST_TABLES))
+#define TOOLS (IMPORTING | CREATING | SQOOP_FOR(SQOOP_LIST_TABLES))
     TAKES("schema", 0, "name", MUST, "Optional schema name, behind a bare --",
         "the schema of the table, or of the tables"),
 #undef TOOLS
@@ -297,10 +326,10 @@ const struct sqoop_tool_row sqoop_tools[] = {
     {"list-tables", SQOOP_LIST_TABLES, "List the tables of a schema"},
     {"list-databases", SQOOP_LIST_DATABASES, "List the databases of a server"},
     {"eval", SQOOP_EVAL, "Evaluate a SQL statement and display the results"},
+    {"create-hive-table", SQOOP_CREATE_HIVE, "Print the statement by which Hive creates a table"},
     {"job", SQOOP_JOB, "Work with saved jobs"},
     {"help", SQOOP_HELP, "List available tools, or what a tool takes"},
     {"version", SQOOP_VERSION, "Display version information"},
-    {"create-hive-table", SQOOP_OTHER, "write CREATE TABLE for Hive by hand"},
     {"export", SQOOP_OTHER, "tables are only read here; psql's \\copy brings files into a table"},
     {"codegen", SQOOP_OTHER, "no code is generated, leave it out"},
     {"merge", SQOOP_OTHER, "merge the directories with Spark or Hive"},

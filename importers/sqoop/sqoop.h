@@ -48,6 +48,7 @@ enum sqoop_tool {
     SQOOP_LIST_TABLES,
     SQOOP_LIST_DATABASES,
     SQOOP_EVAL,
+    SQOOP_CREATE_HIVE,
     SQOOP_JOB,
     SQOOP_HELP,
     SQOOP_VERSION,
@@ -88,6 +89,8 @@ struct sqoop_order {
     const char *target; /* the directory that appears */
     const char *table; /* that is imported; NULL: a query, or all */
     const char *check_column; /* of an incremental import; else NULL */
+    bool hive; /* Hive gets the files */
+    const char *hive_client; /* by this one; NULL: whatever is there */
     struct { /* of SQOOP_JOB; `import` is what one that is created would be */
         enum sqoop_job_verb verb;
         const char *name; /* NULL of SQOOP_JOB_LIST */

@@ -70,6 +70,15 @@ int jdbc_translate(struct sqoop_line *line, struct error *error);
 
 /* The words for columns that have another type. */
 int types_translate(struct sqoop_line *line, struct error *error);
+/* The words for columns that have another type in Hive. */
+int types_translate_hive(struct sqoop_line *line, struct error *error);
+
+/* ---- hive.c ------------------------------------------------------------------------------------------------------ */
+
+/* Whether Hive is told about the table: --hive-import, or the tool that is about nothing else. */
+bool hive_is_told(const struct sqoop_line *line);
+/* The words for Hive. */
+int hive_translate(struct sqoop_line *line, struct error *error);
 
 /* ---- splits.c ---------------------------------------------------------------------------------------------------- */
 

@@ -54,11 +54,23 @@ static int text_say(struct sqoop_order *order, const char *name, const char *val
     return kept ? words_add_pair(&order->import, kept, value, error) : -1;
 }
 
+/* Sqoop's way: with one of them, the others are what they are without Hive. */
+static bool text_has_hives_delimiters(const struct sqoop_line *line)
+{
+    bool said = parse_value(line, "mysql-delimiters") != NULL;
+
+    for (size_t i = 0; i < sizeof text_characters / sizeof *text_characters; i++)
+        said |= parse_value(line, text_characters[i]) != NULL;
+    return hive_is_told(line) && !said;
+}
+
 static int text_delimiters(struct sqoop_line *line, struct error *error)
 {
     static const char *const mysql[] = {",", "\\n", "'", NULL, "\\\\"};
     const bool as_mysql = parse_value(line, "mysql-delimiters") != NULL;
 
+    if (text_has_hives_delimiters(line))
+        return text_say(line->order, "fields-terminated-by", "\\0001", error);
     for (size_t i = 0; i < sizeof text_characters / sizeof *text_characters; i++) {
         const char *name = text_characters[i], *value = parse_value(line, name);
         if (!value && as_mysql)
@@ -110,9 +122,15 @@ static const char *text_unescape(struct sqoop_order *order, const char *value, s
 static int text_nulls(struct sqoop_line *line, struct error *error)
 {
     static const char *const names[] = {"null-string", "null-non-string"};
+    const bool hive = hive_is_told(line);
 
     for (size_t i = 0; i < 2; i++) {
         const char *value = parse_value(line, names[i]);
+        /* Hive knows one of them, and of old tables this one. */
+        if (!value && hive)
+            value = parse_value(line, names[1 - i]);
+        if (!value && hive)
+            value = "\\\\N";
         if (!value)
             continue;
         value = text_unescape(line->order, value, error);

@@ -225,7 +225,7 @@ static int translate_increment(struct sqoop_line *line, struct error *error)
                    words_add_pair(words, "--check-column", parse_value(line, "check-column"), error) ||
                    words_add_pair(words, "--last-value", parse_value(line, "last-value"), error) ||
                    words_add_pair(words, "--job", mode ? line->job : NULL, error) ||
-                   (append && words_add(words, "--append", error))
+                   (append && !hive_is_told(line) && words_add(words, "--append", error))
                ? -1
                : 0;
 }
@@ -275,7 +275,7 @@ static int translate_how(struct sqoop_line *line, struct error *error)
     struct sqoop_words *words = &line->order->import;
 
     return text_translate(line, error) || property_translate(line, error) || types_translate(line, error) ||
-                   splits_translate(line, error) ||
+                   hive_translate(line, error) || splits_translate(line, error) ||
                    (parse_value(line, "verbose") && words_add_pair(words, "--progress", "lines", error)) ||
                    (line->order->dry_run && words_add(words, "--explain", error))
                ? -1
@@ -356,6 +356,20 @@ static int translate_import(struct sqoop_line *line, struct error *error)
     return query ? translate_query(line, query, error) : translate_name(line, "--", table, error);
 }
 
+static int translate_create_hive(struct sqoop_line *line, struct error *error)
+{
+    const char *table = parse_value(line, "table");
+
+    if (!table)
+        return error_set(error, ERROR_REJECT, "--table: whose definition Hive is to have is missing");
+    return translate_login(line, error) || text_translate(line, error) || property_translate(line, error) ||
+                   hive_translate(line, error) ||
+                   (line->order->dry_run && words_add(&line->order->import, "--explain", error)) ||
+                   translate_name(line, "--", table, error)
+               ? -1
+               : 0;
+}
+
 const struct sqoop_tool_row *translate_find_tool(const char *name, struct error *error)
 {
     struct slice names[TOOLS_MAX];
@@ -386,6 +400,8 @@ int translate_line(struct sqoop_line *line, struct error *error)
         return translate_all(line, error);
     case SQOOP_EVAL:
         return translate_eval(line, error);
+    case SQOOP_CREATE_HIVE:
+        return translate_create_hive(line, error);
     default:
         return translate_login(line, error);
     }

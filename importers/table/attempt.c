@@ -98,7 +98,6 @@ static int attempt_check_kind(const struct attempt *attempt, struct error *error
     return 0;
 }
 
-/* rename() replaces a directory only when it is empty, and so is a target that may stay. */
 int attempt_check(struct attempt *attempt, enum attempt_how how, struct error *error)
 {
     attempt->how = how;
@@ -106,7 +105,6 @@ int attempt_check(struct attempt *attempt, enum attempt_how how, struct error *e
         return -1;
     int found = openat(attempt->parent, attempt->name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *list = found >= 0 ? fdopendir(found) : NULL;
-    size_t entries = 0;
 
     if (!list) {
         if (found >= 0)
@@ -114,14 +112,9 @@ int attempt_check(struct attempt *attempt, enum attempt_how how, struct error *e
         return errno == ENOENT ? 0
                                : error_set_errno(error, ERROR_REJECT, "target directory %s", attempt->target);
     }
-    for (struct dirent *entry; (entry = readdir(list));)
-        entries += strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
+    const int result = attempt_check_inside(attempt, list, error);
     closedir(list);
-    if (entries > 0 && how == ATTEMPT_NEW)
-        return error_set(error, ERROR_REJECT,
-            "target directory %s: it is not empty; remove it, name another one, or add to it with --append",
-            attempt->target);
-    return attempt->made && how == ATTEMPT_APPEND ? attempt_append_take(attempt, error) : 0;
+    return result || !attempt->made || how != ATTEMPT_APPEND ? result : attempt_append_take(attempt, error);
 }
 
 static void attempt_say_where(struct attempt *attempt)

@@ -25,7 +25,8 @@
 enum attempt_how {
     ATTEMPT_NEW, /* it has to be empty */
     ATTEMPT_REPLACE, /* whatever is in it: in the end the names are exchanged, so that readers see the old one or the new one, and then the old one is deleted */
-    ATTEMPT_APPEND, /* it keeps its files and gets those of the attempt beside them, all of them at once: by an exchange, too, with links to its files. It has no directories in it */
+    ATTEMPT_RENEW, /* it has to be empty, or Hive has its files (table/hive.h): then it is replaced */
+    ATTEMPT_APPEND, /* it keeps its files and gets those of the attempt beside them, all of them at once: by an exchange, too, with links to its files. It has no directories in it; what Hive was told of its files is not kept */
 };
 
 struct attempt;

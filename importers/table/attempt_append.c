@@ -14,6 +14,7 @@
 
 #include "base/file.h"
 #include "table/attempt_internal.h"
+#include "table/hive.h"
 
 #define APPEND_PART "part-"
 
@@ -68,11 +69,17 @@ static bool append_is_there(const struct attempt *attempt, int target, const cha
     return (theirs.st_ino == ours.st_ino && theirs.st_dev == ours.st_dev) || append_number(name) < 0;
 }
 
+/* What Hive was told is about the files of the import before, and of no others. */
+static bool append_leaves(const char *name)
+{
+    return !strcmp(name, ".") || !strcmp(name, "..") || strncmp(name, HIVE_MARK, strlen(HIVE_MARK)) == 0;
+}
+
 static int append_link(struct attempt *attempt, int target, const char *name, struct error *error)
 {
     struct stat status;
 
-    if (!strcmp(name, ".") || !strcmp(name, "..") || linkat(target, name, attempt->directory, name, 0) == 0)
+    if (append_leaves(name) || linkat(target, name, attempt->directory, name, 0) == 0)
         return 0;
     const int why = errno;
     if (why == ENOENT || (why == EEXIST && append_is_there(attempt, target, name)))
@@ -117,7 +124,7 @@ void attempt_append_sweep(struct attempt *attempt)
         return;
     }
     for (struct dirent *entry; (entry = readdir(list));)
-        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+        if (!append_leaves(entry->d_name))
             renameat2(attempt->old, entry->d_name, attempt->directory, entry->d_name, RENAME_NOREPLACE);
     closedir(list);
 }

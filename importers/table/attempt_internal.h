@@ -2,6 +2,7 @@
 #ifndef PENSTOCK_TABLE_ATTEMPT_INTERNAL_H
 #define PENSTOCK_TABLE_ATTEMPT_INTERNAL_H
 
+#include <dirent.h>
 #include <sys/types.h>
 
 #include "table/attempt.h"
@@ -33,6 +34,9 @@ struct attempt {
 int attempt_log_move_out(struct attempt *attempt, struct error *error);
 void attempt_log_move_in(struct attempt *attempt);
 void attempt_log_delete(struct attempt *attempt);
+
+/* Whether what is in the target may go, or may stay. ERROR_REJECT */
+int attempt_check_inside(const struct attempt *attempt, DIR *target, struct error *error);
 
 /* The target's files get a name in the attempt, those that have none yet. ERROR_REJECT: one of another file is taken. */
 int attempt_append_take(struct attempt *attempt, struct error *error);

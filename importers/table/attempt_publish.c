@@ -61,7 +61,8 @@ static int publish_exchange(const struct attempt *attempt, struct error *error)
 
 int attempt_publish(struct attempt *attempt, struct error *error)
 {
-    if ((attempt->how == ATTEMPT_APPEND && attempt_append_take(attempt, error)) ||
+    if ((attempt->how == ATTEMPT_RENEW && attempt_check(attempt, attempt->how, error)) ||
+        (attempt->how == ATTEMPT_APPEND && attempt_append_take(attempt, error)) ||
         attempt_sync_inside(attempt, error))
         return -1;
     const bool exchanged = attempt->how != ATTEMPT_NEW && attempt->old >= 0;

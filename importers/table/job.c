@@ -280,7 +280,8 @@ static int job_publish(struct job *job, struct error *error)
             return -1;
     }
     job_manifest_name(job, name);
-    if (attempt_write(job->attempt, "", name, bytes_slice(&manifest), error) || job_lock_target(job, error))
+    if (job_hive_write(job, error) || attempt_write(job->attempt, "", name, bytes_slice(&manifest), error) ||
+        job_lock_target(job, error))
         return -1;
     /* All is read. Should this process be killed behind the rename, nobody looks for the keeper any more. */
     job_keep_snapshot(job, JOB_KEEP_PUBLISHING);

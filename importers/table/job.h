@@ -64,6 +64,18 @@ struct job_topic {
     bool transactional; /* each split is a transaction */
 };
 
+/* What Hive is told about the tables: the statements that create them and take their files over lie beside the files (table/hive.h, lake/ddl.h). */
+struct job_hive {
+    const char *database; /* NULL: the one that is in use */
+    const char *table; /* NULL: each is called as it is */
+    const char *partition_key, *partition_value; /* NULL: none */
+    const char *location; /* of an external table; NULL: Hive's own */
+    const char *const *types; /* Hive's words for columns: "COLUMN=TYPE" */
+    size_t types_count;
+    bool overwrite, must_be_new;
+    const char *directory; /* the target, from the root on: as Hive finds it; NULL: nothing is loaded */
+};
+
 struct job_options {
     const struct database_kind *kind;
     struct database_login login;
@@ -79,6 +91,7 @@ struct job_options {
     unsigned max_snapshot_age; /* seconds: the import ends when its snapshot gets older; 0: never */
     const struct job_topic *
         topic; /* of one table; NULL: rows go into files. file: TABLE_JSON_LINES, or with JOB_VALUE_AVRO TABLE_AVRO */
+    const struct job_hive *hive; /* NULL: Hive is not told */
     const char *target; /* a topic's import has its manifest there */
     enum attempt_how how; /* with a directory that is there, once all is read; ATTEMPT_APPEND: of one table */
     enum job_names names;
@@ -106,6 +119,9 @@ void job_close(struct job **job);
 
 /* What would be done, for people: tables, columns and what they become, splits, statements. */
 int job_explain(struct job *job, struct bytes *text, struct error *error);
+
+/* The CREATE TABLE of each table; of a job with `hive`. */
+int job_hive_print(struct job *job, struct bytes *text, struct error *error);
 
 /* Reads, writes, publishes. ERROR_RETRY: stopped, or the database is not there; it may be tried again. */
 int job_run(struct job *job, struct error *error);

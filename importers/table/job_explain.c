@@ -76,9 +76,10 @@ static int explain_table(
         if (explain_split(job, table->table, &table->plan->splits[i], text, error))
             return -1;
     }
-    if (table->plan->count > EXPLAIN_SPLITS)
-        return bytes_print(text, error, "    ... and %zu more\n", table->plan->count - EXPLAIN_SPLITS);
-    return 0;
+    if (table->plan->count > EXPLAIN_SPLITS &&
+        bytes_print(text, error, "    ... and %zu more\n", table->plan->count - EXPLAIN_SPLITS))
+        return -1;
+    return job->options->hive ? job_hive_explain(job, table, text, error) : 0;
 }
 
 static int explain_topic(const struct job *job, struct bytes *text, struct error *error)

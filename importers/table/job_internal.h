@@ -165,6 +165,15 @@ bool job_is_kept(const struct job *job);
 /* Deletes what others have left that are not there any more. */
 void job_drop_others(struct job *job);
 
+/* ---- job_hive.c ------------------------------------------------------------------------------------------------------ */
+
+/* ERROR_REJECT: Hive cannot have these tables, or not so. Without `hive` all is well. */
+int job_hive_check(const struct job *job, struct error *error);
+int job_hive_explain(
+    const struct job *job, const struct job_table *table, struct bytes *text, struct error *error);
+/* The scripts, into the attempt; of a job whose splits are all done. */
+int job_hive_write(struct job *job, struct error *error);
+
 /* ---- manifest.c ------------------------------------------------------------------------------------------------------- */
 
 /* manifest.json; of a job whose splits are all done. */

@@ -140,7 +140,7 @@ static int job_check_repeated(const struct job *job, struct error *error)
     const char *low = job->increment.low;
     struct error ignored;
 
-    if (job->options->how != ATTEMPT_APPEND || !job->options->target ||
+    if (job->options->how == ATTEMPT_NEW || job->options->how == ATTEMPT_REPLACE || !job->options->target ||
         manifest_read(&manifest, job->options->target, &ignored) || !manifest->last_value)
         return 0;
     if (!job_is_same(job, manifest) || strcmp(manifest->begun_value, low) != 0 ||
@@ -192,7 +192,8 @@ static int job_prepare(struct job *job, bool only_plan, struct error *error)
         const uint64_t digest = keeper_digest(job->list);
         if (job_narrow(job, error))
             return -1;
-        if (job->resumed ? job_state_restore(job, error) : job_plan(job, error))
+        if ((job->resumed ? job_state_restore(job, error) : job_plan(job, error)) ||
+            job_hive_check(job, error))
             return -1;
         if (only_plan || job_hold(job, digest, &trouble, error) == 0)
             return 0;

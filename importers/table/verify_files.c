@@ -13,6 +13,7 @@
 #include "base/crc32c.h"
 #include "base/file.h"
 #include "base/shown.h"
+#include "table/hive.h"
 #include "table/verify.h"
 
 #define VERIFY_BUFFER ((size_t)1 << 20)
@@ -178,6 +179,9 @@ static void verify_table(struct verifying *at, const struct manifest_table *tabl
     }
     verify_mark(at);
     at->names[at->names_count++] = VERIFY_SUCCESS;
+    at->names[at->names_count++] = HIVE_SCRIPT;
+    at->names[at->names_count++] = HIVE_BEGUN;
+    at->names[at->names_count++] = HIVE_LOADED;
     if (!*table->directory)
         verify_allow_manifest(at);
     verify_others(at);
@@ -194,6 +198,7 @@ static void verify_top(struct verifying *at)
         return;
     for (size_t i = 0; i < at->manifest->tables_count; i++)
         at->names[at->names_count++] = at->manifest->tables[i].directory;
+    at->names[at->names_count++] = HIVE_LOADED;
     verify_allow_manifest(at);
     verify_others(at);
     fd_close(&at->fd);
@@ -207,7 +212,7 @@ static size_t verify_names_most(const struct manifest *manifest)
     for (size_t i = 0; i < manifest->tables_count; i++)
         if (manifest->tables[i].files_count > most)
             most = manifest->tables[i].files_count;
-    return most + 3; /* the manifest by two names, and _SUCCESS */
+    return most + 6; /* the manifest by two names, _SUCCESS, and what Hive was told */
 }
 
 int verify_files(const struct manifest *manifest, const struct verify_teller *teller,

@@ -225,7 +225,7 @@ def test_readme_has_what_sqoop_import_takes():
         return re.findall(r"^  (-.*)\n        .*\n        (.*)$", run_command("sqoop", "help", tool).stdout, re.MULTILINE)
     rows = rows_of("import")
     assert len(rows) > 100
-    for tool in ("import-all-tables", "list-tables", "list-databases", "eval", "job"):
+    for tool in ("import-all-tables", "list-tables", "list-databases", "eval", "create-hive-table", "job"):
         rows += [row for row in rows_of(tool) if row not in rows]
     assert readme_table("what sqoop import takes")[2:] == [f"| `{option}` | {text} |" for option, text in rows]
 

@@ -224,7 +224,7 @@ def test_parameters_of_the_connection(sqoop, tmp_path):
     (["import", "--connect", "jdbc:oracle:thin:@//h:1521/x", "--table", "t"], "Oracle, and only PostgreSQL is read"),
     (["import", "--table", "t", "--targer-dir", "x"], 'did you mean "--target-dir"'),
     (["import", "--table", "t", "--as-sequencefile"], "use --as-avrodatafile or --as-parquetfile"),
-    (["import", "--table", "t", "--hive-import"], "--hive-import: Hive"),
+    (["import", "--table", "t", "--hbase-table", "t"], "--hbase-table: there is no HBase here"),
     (["import", "--table", "t", "--incremental", "append"], "--incremental: "),
     (["import", "--table", "t", "--target-dir", "hdfs://namenode:9000/t"], "files go to a directory of this machine"),
     (["list-tables", "--table", "t"], "--table is no option of list-tables"),

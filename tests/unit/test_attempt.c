@@ -49,7 +49,7 @@ static int write_rows(struct attempt *attempt, const char *directory, const char
     return result ? -1 : 0;
 }
 
-static bool replace; /* what is there */
+static enum attempt_how how; /* with what is there */
 
 static int import(bool keep)
 {
@@ -57,7 +57,7 @@ static int import(bool keep)
     struct bytes log;
 
     bytes_init(&log, 1 << 20);
-    int result = attempt_open(&attempt, "made", replace, &error);
+    int result = attempt_open(&attempt, "made", how, &error);
     if (!result)
         attempt_keep(attempt, keep);
     result = result || attempt_log_open(attempt, &log, &error) ||
@@ -176,7 +176,7 @@ static void put_old(void)
 
 Test(attempt, takes_the_place_of_what_is_there)
 {
-    replace = true;
+    how = ATTEMPT_REPLACE;
     put_old();
     cr_assert_eq(import(false), 0, "%s", error.text);
     expect_whole();
@@ -196,12 +196,38 @@ Test(attempt, takes_the_place_of_what_is_there)
     cr_assert_not_null(strstr(error.text, "symbolic link"), "%s", error.text);
 }
 
+static void hive_forgets(void)
+{
+    cr_assert_eq(unlink("made/_hive_loaded"), 0);
+}
+
+/* What Hive has may go; what it does not have stays, also when that is found out at the end. */
+Test(attempt, takes_the_place_of_what_hive_has)
+{
+    how = ATTEMPT_RENEW;
+    cr_assert_eq(import(false), 0, "there was nothing: %s", error.text);
+    cr_assert_eq(import(false), -1);
+    cr_assert_eq(error.kind, ERROR_REJECT);
+    cr_assert_not_null(strstr(error.text, "nothing in it says that Hive has its files"), "%s", error.text);
+    expect_whole();
+    put("made/_hive_loaded", "");
+    cr_assert_eq(import(false), 0, "%s", error.text);
+    expect_whole();
+    cr_assert_not(is_there("made/_hive_loaded"));
+    put("made/_hive_loaded", "");
+    put("made/mine", "mine");
+    do_at("flock", 1, hive_forgets);
+    cr_assert_eq(import(false), -1);
+    cr_assert_eq(error.kind, ERROR_REJECT);
+    expect("made/mine", "mine");
+}
+
 /* Whichever call fails: there is the old one or the new one, whole, and what is left over is never taken for something to go on with. */
 Test(attempt, every_call_may_fail_while_it_replaces)
 {
     static const char *const others[] = {"renameat2", "mkdirat", "renameat", "fsync", "openat", "fstat"};
 
-    replace = true;
+    how = ATTEMPT_REPLACE;
     for (size_t i = 0; i < COUNT(others); i++) {
         for (unsigned at = 0;; at++) {
             struct attempt *found = NULL;
@@ -239,22 +265,24 @@ Test(attempt, every_call_may_fail_while_it_replaces)
 Test(attempt, names_that_do_not_change_leave_what_was_read)
 {
     static const struct {
-        bool replace;
+        enum attempt_how how;
         const char *call;
         unsigned at; /* behind those before the names change */
         bool there;
         const char *said;
-    } cases[] = {{false, "renameat", 1, false, "made: it cannot be given its name: Input/output error"},
-        {true, "renameat2", 1, false, "made: it cannot be replaced: Input/output error"},
-        {false, "fsync", PUBLISHED_FSYNC, true, "the import is there, but may not outlive a power failure"},
-        {true, "fsync", PUBLISHED_FSYNC, true, "the import is there, but may not outlive a power failure"}};
+    } cases[] = {{ATTEMPT_NEW, "renameat", 1, false, "made: it cannot be given its name: Input/output error"},
+        {ATTEMPT_REPLACE, "renameat2", 1, false, "made: it cannot be replaced: Input/output error"},
+        {ATTEMPT_NEW, "fsync", PUBLISHED_FSYNC, true,
+            "the import is there, but may not outlive a power failure"},
+        {ATTEMPT_REPLACE, "fsync", PUBLISHED_FSYNC, true,
+            "the import is there, but may not outlive a power failure"}};
 
     for (size_t i = 0; i < COUNT(cases); i++) {
         struct attempt *found = NULL;
         struct bytes log;
         bool busy;
-        replace = cases[i].replace;
-        if (replace)
+        how = cases[i].how;
+        if (how == ATTEMPT_REPLACE)
             put_old();
         fail_at(cases[i].call, cases[i].at, EIO);
         cr_assert_eq(import(true), -1);
@@ -263,13 +291,14 @@ Test(attempt, names_that_do_not_change_leave_what_was_read)
         bytes_init(&log, 1 << 20);
         if (cases[i].there) {
             expect_whole();
-            cr_assert_eq(entries(".", ".made"), 1 + replace, "its log, and what was replaced");
+            cr_assert_eq(
+                entries(".", ".made"), 1 + (how == ATTEMPT_REPLACE), "its log, and what was replaced");
         } else {
             cr_assert_eq(attempt_find(&found, "made", &busy, &error), 0);
             cr_assert_not_null(found, "%zu", i);
             cr_assert_eq(attempt_log_open(found, &log, &error), 0);
             cr_assert(slice_is(bytes_slice(&log), "done\n"), "%zu", i);
-            cr_assert_eq(attempt_check(found, replace, &error), 0);
+            cr_assert_eq(attempt_check(found, how, &error), 0);
             cr_assert_eq(publish(found, &error), 0, "%s", error.text);
             attempt_close(&found);
             expect_whole();

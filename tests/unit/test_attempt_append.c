@@ -86,6 +86,21 @@ static unsigned first(void)
     return number;
 }
 
+/* It was told of other files. */
+Test(attempt_append, what_hive_was_told_is_not_kept)
+{
+    put_old();
+    put("made/_hive.sql", "LOAD");
+    put("made/_hive_loaded", "");
+    cr_assert_eq(add("part-00001.csv", "new"), 0, "%s", error.text);
+    expect_both();
+    put("made/_hive.sql", "LOAD");
+    cr_assert_eq(add("part-00002.csv", "new"), -1);
+    cr_assert_eq(error.kind, ERROR_REJECT);
+    cr_assert_not_null(strstr(error.text, "it is not known that Hive has its files"), "%s", error.text);
+    expect("made/_hive.sql", "LOAD");
+}
+
 Test(attempt_append, numbers_go_on)
 {
     cr_assert_eq(first(), 0, "there is no directory");

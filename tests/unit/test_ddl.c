@@ -50,13 +50,22 @@ static void expect_refused(const struct ddl_table *table, const char *why)
 }
 
 /* In any smaller room it is refused. */
-static void expect_rooms(const struct ddl_table *table, bool load)
+enum statement { CREATE, LOAD, EMPTY };
+
+static int say(const struct ddl_table *table, enum statement statement, struct bytes *to)
+{
+    if (statement == CREATE)
+        return ddl_hive_create(table, to, &error);
+    return statement == LOAD ? ddl_hive_load(table, "/d", true, to, &error)
+                             : ddl_hive_empty(table, to, &error);
+}
+
+static void expect_rooms(const struct ddl_table *table, enum statement statement)
 {
     for (size_t room = 0;; room++) {
         struct bytes small;
         bytes_init(&small, room);
-        const int result =
-            load ? ddl_hive_load(table, "/d", true, &small, &error) : ddl_hive_create(table, &small, &error);
+        const int result = say(table, statement, &small);
         const bool whole = result == 0;
         cr_assert(whole || error.kind == ERROR_REJECT);
         cr_assert(!whole || small.length == room);
@@ -94,7 +103,7 @@ Test(ddl, types_of_text)
         "  `m` STRING,\n  `n` STRING,\n  `o` STRING,\n  `p` STRING,\n  `q` STRING,\n  `r` DECIMAL(12,3))\n"
         "ROW FORMAT DELIMITED FIELDS TERMINATED BY '\\001' LINES TERMINATED BY '\\012'\n"
         "STORED AS TEXTFILE\nTBLPROPERTIES ('serialization.null.format'='\\\\N');\n");
-    expect_rooms(&table, false);
+    expect_rooms(&table, CREATE);
 }
 
 Test(ddl, types_of_parquet)
@@ -108,7 +117,7 @@ Test(ddl, types_of_parquet)
         "  `f` DECIMAL(10,2),\n  `g` DATE,\n  `h` BIGINT,\n  `i` TIMESTAMP,\n  `j` TIMESTAMP,\n  `k` BINARY,\n  `l` STRING,\n"
         "  `m` STRING,\n  `n` STRING,\n  `o` BINARY,\n  `p` ARRAY<BIGINT>,\n  `q` ARRAY<DECIMAL(38,38)>)\n"
         "STORED AS PARQUET\nLOCATION 'file:///d';\n");
-    expect_rooms(&table, false);
+    expect_rooms(&table, CREATE);
 }
 
 Test(ddl, types_of_avro)
@@ -127,7 +136,7 @@ Test(ddl, types_of_avro)
     cr_assert_not_null(strstr(made, "\"tableName\":\"it\\'s\""), "%s", made);
     cr_assert_not_null(strstr(made, "\"logicalType\":\"timestamp-micros\""));
     cr_assert_str_eq(made + strlen(made) - 5, "}');\n");
-    expect_rooms(&table, false);
+    expect_rooms(&table, CREATE);
 }
 
 Test(ddl, own_words_for_a_type)
@@ -146,7 +155,7 @@ Test(ddl, own_words_for_a_type)
 Test(ddl, names_are_quoted)
 {
     const struct ddl_column columns[] = {
-        FIELD("a`b", INT32, ), FIELD("``", INT32, ), FIELD("ü; --'\"", INT32, )};
+        FIELD("a`b", INT32, ), FIELD("``", INT32, ), FIELD("ü - / % (1)", INT32, )};
     struct ddl_table table = table_of(columns, COUNT(columns));
 
     table.database = "lake_1";
@@ -155,16 +164,35 @@ Test(ddl, names_are_quoted)
     table.partition_value = "it's \\ 1;2\t";
     const char *made = created(&table);
     cr_assert_not_null(
-        strstr(made, "CREATE TABLE `lake_1`.`t` (\n  `a``b` INT,\n  `````` INT,\n  `ü; --'\"` INT)\n"
+        strstr(made, "CREATE TABLE `lake_1`.`t` (\n  `a``b` INT,\n  `````` INT,\n  `ü - / % (1)` INT)\n"
                      "PARTITIONED BY (`d``t` STRING)\nROW FORMAT"),
         "%s", made);
-    expect_rooms(&table, false);
+    expect_rooms(&table, CREATE);
     bytes_clear(&text);
     cr_assert_eq(ddl_hive_load(&table, "/a b/it's", false, &text, &error), 0);
     cr_assert_eq(bytes_add(&text, "", 1, &error), 0);
     cr_assert_str_eq(text.data, "LOAD DATA LOCAL INPATH '/a b/it\\'s'\nINTO TABLE `lake_1`.`t` PARTITION "
                                 "(`d``t`='it\\'s \\\\ 1\\0732\\011');\n");
-    expect_rooms(&table, true);
+    expect_rooms(&table, LOAD);
+    bytes_clear(&text);
+    cr_assert_eq(ddl_hive_empty(&table, &text, &error), 0);
+    cr_assert_eq(bytes_add(&text, "", 1, &error), 0);
+    cr_assert_str_eq(text.data,
+        "ALTER TABLE `lake_1`.`t` ADD IF NOT EXISTS PARTITION (`d``t`='it\\'s \\\\ 1\\0732\\011');\n"
+        "TRUNCATE TABLE `lake_1`.`t` PARTITION (`d``t`='it\\'s \\\\ 1\\0732\\011');\n");
+    expect_rooms(&table, EMPTY);
+}
+
+Test(ddl, without_a_file)
+{
+    const struct ddl_table table = table_of(one, 1);
+
+    bytes_init(&text, TEXT_MAX);
+    cr_assert_eq(ddl_hive_empty(&table, &text, &error), 0);
+    cr_assert_eq(bytes_add(&text, "", 1, &error), 0);
+    cr_assert_str_eq(text.data, "TRUNCATE TABLE `t`;\n");
+    expect_rooms(&table, EMPTY);
+    cr_assert_eq(ddl_hive_empty(&(struct ddl_table){.name = "a b"}, &text, &error), -1);
 }
 
 Test(ddl, load_overwrites)
@@ -175,7 +203,7 @@ Test(ddl, load_overwrites)
     cr_assert_eq(ddl_hive_load(&table, "/d", true, &text, &error), 0);
     cr_assert_eq(bytes_add(&text, "", 1, &error), 0);
     cr_assert_str_eq(text.data, "LOAD DATA LOCAL INPATH '/d'\nOVERWRITE INTO TABLE `t`;\n");
-    expect_rooms(&table, true);
+    expect_rooms(&table, LOAD);
     cr_assert_eq(ddl_hive_load(&table, "/a*", true, &text, &error), -1);
     cr_assert_not_null(strstr(error.text, "/a*: Hive takes a path with one of * ? [ ] { } \\ for a pattern"));
 }
@@ -194,6 +222,22 @@ Test(ddl, names_that_hive_does_not_take)
         table.database = NULL;
     }
     cr_assert_eq(ddl_hive_load(&(struct ddl_table){.name = "a b"}, "/d", false, &text, &error), -1);
+}
+
+/* Seen of Spark 3.5's spark-sql, whose splitSemiColon() knows no backticks. */
+Test(ddl, columns_that_clients_take_apart)
+{
+    static const char *const names[] = {"a;b", "it's", "a\"b", "a--b", "a/*b", "a\nb", "\001", "a,b"};
+
+    for (size_t i = 0; i < COUNT(names); i++) {
+        const struct ddl_column column = FIELD(names[i], INT32, );
+        struct ddl_table table = table_of(&column, 1);
+        expect_refused(&table, "do not take a name with , ; ' \" -- /* or a line break");
+        table = table_of(one, 1);
+        table.partition_key = names[i];
+        table.partition_value = "x";
+        expect_refused(&table, "the partition key ");
+    }
 }
 
 Test(ddl, columns_that_hive_does_not_take)

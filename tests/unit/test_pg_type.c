@@ -116,6 +116,20 @@ Test(pg_type, numerics_by_option)
     check_explained(map(&array, options), "list of 64-bit float, lossy, as asked for");
 }
 
+/* Others have to be told what text does not say. */
+Test(pg_type, numerics_of_text)
+{
+    struct pg_type declared = numeric_of(10, 2), large = numeric_of(50, 2), any = pg_builtin(1700, "numeric");
+    struct pg_type_options options = {.format = TABLE_DELIMITED, .numeric_precision = 38};
+
+    cr_assert_eq(map(&declared, options).field.type, COLUMN_NUMBER);
+    cr_assert_eq(map(&declared, options).field.precision, 10);
+    cr_assert_eq(map(&declared, options).field.scale, 2);
+    cr_assert_eq(map(&large, options).field.precision, 0);
+    cr_assert_eq(map(&any, options).field.precision, 0);
+    cr_assert_eq(map(&declared, json_lines).field.precision, 0);
+}
+
 Test(pg_type, moments_by_option)
 {
     static const uint32_t moments[] = {1082, 1114, 1184};

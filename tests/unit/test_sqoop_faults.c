@@ -71,6 +71,13 @@ Test(sqoop_faults, every_allocation)
     TRY("import-all-tables", CONNECT, "--warehouse-dir", "w", "--exclude-tables", "a, b", "--verbose",
         "--dry-run", "-m1", "--", "--schema", "s");
     TRY("import-all-tables", CONNECT, "--warehouse-dir", "w");
+    TRY("import", CONNECT, "--table", "t", "--target-dir", "x", "--hive-import", "--hive-table", "a.b",
+        "--hive-partition-key", "k", "--hive-partition-value", "v", "--external-table-dir", "/x",
+        "--hive-overwrite", "--create-hive-table", "--map-column-hive", "a=b", "--hive-client", "c",
+        "--enclosed-by", "'");
+    TRY("import", CONNECT, "--table", "t", "--target-dir", "x", "--hive-import", "--as-avrodatafile");
+    TRY("import", CONNECT, "--table", "t", "--target-dir", "x", "--hive-table", "a");
+    TRY("create-hive-table", CONNECT, "--table", "t", "--hive-database", "a", "--dry-run");
     TRY("eval", CONNECT, "--query", "SELECT 1", "--password", "p");
     TRY("list-tables", CONNECT, "-P", "--", "--schema", "s");
     TRY("job", "-Dx=y", "--create", "j", "--verbose", "--dry-run", "--", "import", CONNECT, "--table", "t",

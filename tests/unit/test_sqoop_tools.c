@@ -71,8 +71,8 @@ Test(sqoop_tools, all_tables)
     cr_assert_eq(TRANSLATE("import-all-tables", CONNECT, "--warehouse-dir", "w", "--target-dir", "t"), -1);
     cr_assert_not_null(strstr(error.text, "--target-dir is no option of import-all-tables"));
     cr_assert_eq(TRANSLATE("import", CONNECT, "--table", "t", "--exclude-tables", "a"), -1);
-    cr_assert_eq(TRANSLATE("import-all-tables", CONNECT, "--warehouse-dir", "w", "--hive-import"), -1);
-    cr_assert_not_null(strstr(error.text, "--hive-import: Hive"));
+    cr_assert_eq(TRANSLATE("import-all-tables", CONNECT, "--warehouse-dir", "w", "--hbase-table", "t"), -1);
+    cr_assert_not_null(strstr(error.text, "--hbase-table: there is no HBase here"));
 }
 
 Test(sqoop_tools, what_is_another_tools)

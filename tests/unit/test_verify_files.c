@@ -67,6 +67,11 @@ static void begin(void)
     write_file("two/part-0", "third");
     write_file("one/_SUCCESS", "");
     write_file("two/_SUCCESS", "");
+    for (size_t i = 0; i < 7; i++) {
+        static const char *const told_to_hive[] = {"one/_hive.sql", "one/_hive_begun", "one/_hive_loaded",
+            "two/_hive.sql", "two/_hive_begun", "two/_hive_loaded", "_hive_loaded"};
+        write_file(told_to_hive[i], "");
+    }
     write_file("manifest.json", "{}");
     snprintf(path, sizeof path, "%s", in_folder("manifest.json"));
     manifest.path = path;

@@ -123,13 +123,14 @@ static void map_numeric(struct pg_mapping *mapping, const struct pg_type_options
     }
     field->precision = options->numeric_precision;
     field->scale = options->numeric_scale;
-    bool fits = pg_type_decimal(mapping->type->typmod, &field->precision, &field->scale) ||
-                (mapping->type->typmod < TYPMOD_OFFSET && options->numeric_precision);
+    const bool declared = pg_type_decimal(mapping->type->typmod, &field->precision, &field->scale);
+    bool fits = declared || (mapping->type->typmod < TYPMOD_OFFSET && options->numeric_precision);
     if (field->type == COLUMN_DECIMAL && (!fits || options->infinity == PG_INFINITY_STRING)) {
         field->type = COLUMN_NUMBER;
         mapping->grade = PG_AS_TEXT;
     }
-    if (field->type != COLUMN_DECIMAL)
+    /* Text says nothing of itself: others have to be told (lake/ddl.h). */
+    if (field->type != COLUMN_DECIMAL && (!declared || options->format != TABLE_DELIMITED))
         field->precision = field->scale = 0;
 }
 
