@@ -3,6 +3,7 @@
 
 #include <criterion/criterion.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static const char *const lines[] = {
@@ -202,7 +203,10 @@ Test(job_state, a_log_beside_its_directory_comes_back)
 
     read_log(lines[0], strlen(lines[0]));
     snprintf(inside, sizeof inside, "%s/.log", attempt_where(attempt));
-    snprintf(outside, sizeof outside, "%s.log", attempt_where(attempt));
+    struct stat status;
+    cr_assert_eq(stat(attempt_where(attempt), &status), 0);
+    snprintf(
+        outside, sizeof outside, "%s-%llx.log", attempt_where(attempt), (unsigned long long)status.st_ino);
     cr_assert_eq(rename(inside, outside), 0);
     cr_assert_eq(attempt_find(&found, target, &busy, &ignored), 0);
     cr_assert_null(found);
@@ -223,7 +227,7 @@ Test(job_state, a_log_without_its_directory_is_deleted)
     bool busy;
     char alone[256];
 
-    snprintf(alone, sizeof alone, "%s/.made.import-00c0ffee.log", folder);
+    snprintf(alone, sizeof alone, "%s/.made.import-00c0ffee-1.log", folder);
     fclose(fopen(alone, "w"));
     cr_assert_eq(attempt_find(&found, target, &busy, &error), 0);
     cr_assert_neq(access(alone, F_OK), 0);
