@@ -297,6 +297,11 @@ bool attempt_can_go_on(const struct attempt *attempt)
     return attempt->made && !attempt->late;
 }
 
+void attempt_give_up(struct attempt *attempt)
+{
+    attempt->late = true;
+}
+
 const char *attempt_where(const struct attempt *attempt)
 {
     return attempt->where;

@@ -61,6 +61,8 @@ int attempt_lock(struct attempt *attempt, bool *ret_busy, struct error *error);
 int attempt_publish(struct attempt *attempt, struct error *error);
 /* Whether another import could go on with it and publish it. False, too: it has the target's name, even where attempt_publish() could not make that durable. */
 bool attempt_can_go_on(const struct attempt *attempt);
+/* From now on it cannot: what it has is in the target already. */
+void attempt_give_up(struct attempt *attempt);
 
 /* A name that a directory can have and Hive and Spark do not overlook: bytes other than letters, digits, `-`, `.` and `_` are
  * percent-encoded, a leading `.` or `_` too. Returns false when it is longer than a name may be. */

@@ -18,7 +18,7 @@ struct attempt {
     ino_t inode; /* of the directory */
     bool made; /* and not published yet */
     bool keep;
-    bool late; /* somebody else has added files of its names: it cannot be published any more */
+    bool late; /* somebody else has added what it would add: it cannot be published any more */
     enum attempt_how how;
     int old; /* the target that is there when this one is published, locked; -1: none */
     int log;

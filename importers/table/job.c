@@ -283,6 +283,11 @@ static int job_publish(struct job *job, struct error *error)
     if (job_hive_write(job, error) || attempt_write(job->attempt, "", name, bytes_slice(&manifest), error) ||
         job_lock_target(job, error))
         return -1;
+    /* Somebody else may have read the same since this one looked. */
+    if (job_check_repeated(job, error)) {
+        attempt_give_up(job->attempt);
+        return -1;
+    }
     /* All is read. Should this process be killed behind the rename, nobody looks for the keeper any more. */
     job_keep_snapshot(job, JOB_KEEP_PUBLISHING);
     if (attempt_publish(job->attempt, error)) {

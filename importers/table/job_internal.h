@@ -155,6 +155,8 @@ void job_pace_look(struct job *job);
 int job_make_tables(struct job *job, size_t count, struct error *error);
 /* What it is called: its directory, and what the files say. */
 int job_name_table(const struct job *job, struct job_table *table, struct error *error);
+/* ERROR_REJECT: an increment that the target has already began with the same value. */
+int job_check_repeated(const struct job *job, struct error *error);
 
 /* ---- job_resume.c --------------------------------------------------------------------------------------------------- */
 

@@ -7,6 +7,7 @@
 
 #include "table/job_state.h"
 #include "table/manifest.h"
+#include "table/published.h"
 #include "table/target.h"
 
 #define JOB_DESCRIBE_TRIES 3 /* while tables change under the eyes of it */
@@ -133,22 +134,40 @@ static bool job_is_same(const struct job *job, const struct manifest *manifest)
            job_is_text(manifest->own_where, selection->where);
 }
 
-/* Whoever was killed between the publication and writing down the next last value begins with the old one again: rows would be there twice. */
-static int job_check_repeated(const struct job *job, struct error *error)
-{
-    __attribute__((cleanup(manifest_free))) struct manifest *manifest = NULL;
-    const char *low = job->increment.low;
-    struct error ignored;
+struct job_repeated {
+    const struct job *job;
+    char last[INCREMENT_VALUE_MAX]; /* of the newest one of these rows */
+    char path[ATTEMPT_PATH_MAX]; /* of one that began as this one does; "": none did */
+};
 
-    if (job->options->how == ATTEMPT_NEW || job->options->how == ATTEMPT_REPLACE || !job->options->target ||
-        manifest_read(&manifest, job->options->target, &ignored) || !manifest->last_value)
+static void job_look_for_repeated(void *context, const struct manifest *manifest)
+{
+    struct job_repeated *repeated = context;
+    const char *low = repeated->job->increment.low;
+
+    if (!manifest->last_value || !job_is_same(repeated->job, manifest))
+        return;
+    if (!*repeated->last)
+        snprintf(repeated->last, sizeof repeated->last, "%s", manifest->last_value);
+    if (strcmp(manifest->begun_value, low) == 0 && strcmp(manifest->last_value, low) != 0)
+        snprintf(repeated->path, sizeof repeated->path, "%s", manifest->path);
+}
+
+/* Whoever was killed between the publication and writing down the next last value begins with the old one again: rows would be there twice. So they would be for a command
+ * that is repeated later, when others have added to the directory. */
+int job_check_repeated(const struct job *job, struct error *error)
+{
+    struct job_repeated repeated = {.job = job};
+
+    if (!job->options->increment.mode || job->options->how == ATTEMPT_NEW ||
+        job->options->how == ATTEMPT_REPLACE || !job->options->target)
         return 0;
-    if (!job_is_same(job, manifest) || strcmp(manifest->begun_value, low) != 0 ||
-        strcmp(manifest->last_value, low) == 0)
-        return 0;
-    return error_set(error, ERROR_REJECT,
-        "target directory %s: %s has read what begins there already, up to %s: go on with --last-value '%s'",
-        job->options->target, manifest->path, manifest->last_value, manifest->last_value);
+    published_each(job->options->target, job_look_for_repeated, &repeated);
+    return *repeated.path
+               ? error_set(error, ERROR_REJECT,
+                     "target directory %s: %s has read what begins there already, and the newest import of these rows went up to %s: go on with --last-value '%s'",
+                     job->options->target, repeated.path, repeated.last, repeated.last)
+               : 0;
 }
 
 /* One that goes on reads what was begun: the log says what. */

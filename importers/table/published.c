@@ -100,6 +100,31 @@ static int published_look_at(struct published *published, const char *directory,
     return result;
 }
 
+static void published_visit(const char *directory, const char *name, published_fn *visit, void *context)
+{
+    __attribute__((cleanup(manifest_free))) struct manifest *manifest = NULL;
+    struct error ignored;
+    char *path = NULL;
+
+    if (asprintf(&path, "%s/%s", directory, name) < 0)
+        return; /* GCOVR_EXCL_LINE out of memory */
+    if (manifest_read(&manifest, path, &ignored) == 0)
+        visit(context, manifest);
+    free(path);
+}
+
+void published_each(const char *directory, published_fn *visit, void *context)
+{
+    struct dirent **list = NULL;
+    const int count = scandir(directory, &list, published_is_manifest, published_compare);
+
+    for (int i = 0; i < count; i++) {
+        published_visit(directory, list[i]->d_name, visit, context);
+        free(list[i]);
+    }
+    free(list);
+}
+
 int published_find(struct published *ret_published, const char *directory, const struct published_job *job,
     struct error *error)
 {

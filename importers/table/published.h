@@ -27,4 +27,10 @@ struct published {
 int published_find(struct published *ret_published, const char *directory, const struct published_job *job,
     struct error *error);
 
+struct manifest;
+typedef void published_fn(void *context, const struct manifest *manifest);
+
+/* Calls it with the manifests in a directory, the newest one first. Those that cannot be read are left out. */
+void published_each(const char *directory, published_fn *visit, void *context);
+
 #endif

@@ -10,7 +10,7 @@ import subprocess
 import threading
 
 import pytest
-from importing import BINARY, Import, Imported, wait_until
+from importing import BINARY, HELD, HOLD, Import, Imported, wait_until
 from postgres import QUIET, Postgres, Session
 
 ROUNDS = int(os.environ.get("ROUNDS", "20"))
@@ -368,6 +368,28 @@ def test_what_was_read_already_is_not_added_again(database, tmp_path):
         database.run("insert into t(v) values ('c')")
     done = Import(database.address, "--target", lake.place, "--format", "jsonl", *APPEND, "--append", "other", cwd=tmp_path)
     assert done.end() == 0, done.said
+    for last in ((), ("--last-value", "2")):  # long after, and behind one of another table
+        done = Import(database.address, "--target", lake.place, "--format", "jsonl", *APPEND, "--append", *last, "t", cwd=tmp_path)
+        assert done.end() == 1 and "go on with --last-value '3'" in done.said, done.said
+    assert lake.rows() == [1, 1, 2, 3]
+
+
+def test_the_same_increment_twice_at_once(database, tmp_path):
+    """Their files are called differently: whoever is later finds that the rows are there."""
+    database.run(TABLE + "; insert into t(v) values ('a'), ('b')")
+    lake = Lake(database, tmp_path)
+    holder = Session(database.server, database.name)
+    holder.say(HOLD)
+    late = lake.add("--where", HELD)
+    wait_until("it reads", lambda: database.run("select 1 from pg_locks where locktype = 'advisory' and not granted").strip())
+    late.process.send_signal(signal.SIGSTOP)
+    holder.close()
+    done = Import(database.address, "--target", lake.place, "--format", "csv", *APPEND, "--append", "--where", HELD, "t", cwd=tmp_path)
+    assert done.end() == 0, done.said
+    late.process.send_signal(signal.SIGCONT)
+    assert late.end() == 1 and "has read what begins there already" in late.said and "go on with --last-value '2'" in late.said
+    assert "--resume" not in late.said and [path.name for path in tmp_path.iterdir()] == ["lake"]
+    assert [path.name for path in lake.place.glob("part-*")] == ["part-00000.csv"]
 
 
 def test_what_others_have_read_is_not_taken_for_it(database, tmp_path):
@@ -379,6 +401,8 @@ def test_what_others_have_read_is_not_taken_for_it(database, tmp_path):
             done = Import(database.address, "--target", place, *whole, *words, cwd=tmp_path)
             assert done.end() == time, done.said
         assert "go on with --last-value" in done.said
+    done = Import(database.address, "--target", place, *whole, "--where", "v = 'a'", "t", cwd=tmp_path)
+    assert done.end() == 1 and "go on with --last-value" in done.said, done.said
     assert sorted(json.loads(line)["v"] for path in place.glob("part-*") for line in path.read_text().splitlines()) == ["a", "b", "c", "d"]
 
 

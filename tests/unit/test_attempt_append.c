@@ -180,6 +180,12 @@ Test(attempt_append, what_came_before_it_went_on)
     attempt_close(&attempt);
     expect("made/part-00001.csv", "other");
     cr_assert_eq(entries(".", ""), 1);
+    /* What it has may be there under other names. */
+    cr_assert_eq(attempt_open(&attempt, "made", ATTEMPT_APPEND, &error), 0);
+    cr_assert(attempt_can_go_on(attempt));
+    attempt_give_up(attempt);
+    cr_assert_not(attempt_can_go_on(attempt));
+    attempt_close(&attempt);
 }
 
 static bool is_theirs;
@@ -189,6 +195,24 @@ static void others_make_it(void)
     cr_assert_eq(mkdir("theirs", 0777), 0);
     put("theirs/part-00000.csv", "old");
     is_theirs = rename("theirs", "made") == 0;
+}
+
+static void others_make_the_same(void)
+{
+    others_make_it();
+    put("made/part-00001.csv", "other");
+}
+
+/* In the last moment, with files of its names, and without. */
+Test(attempt_append, a_directory_that_comes_last_of_all)
+{
+    do_at("renameat", 1, others_make_it);
+    cr_assert_eq(add("part-00001.csv", "new"), -1);
+    cr_assert_str_eq(error.text, "target directory made: somebody else made it meanwhile");
+    remove_all("made");
+    do_at("renameat", 1, others_make_the_same);
+    cr_assert_eq(add("part-00001.csv", "new"), -1);
+    cr_assert_not_null(strstr(error.text, "part-00001.csv has come meanwhile"), "%s", error.text);
 }
 
 /* There was no directory, and somebody else makes it: whenever that is, their file is kept. */

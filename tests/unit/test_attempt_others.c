@@ -107,6 +107,31 @@ Test(attempt_others, a_target_that_is_taken_meanwhile)
     }
 }
 
+static void others_exchange_it(void)
+{
+    cr_assert_eq(rename("made", "old"), 0);
+    cr_assert_eq(mkdir("made", 0777), 0);
+}
+
+/* What is locked is what has the name then. */
+Test(attempt_others, a_target_that_is_exchanged_before_it_is_locked)
+{
+    struct attempt *attempt = NULL;
+    bool busy;
+
+    cr_assert_eq(mkdir("made", 0777), 0);
+    cr_assert_eq(attempt_open(&attempt, "made", ATTEMPT_REPLACE, &error), 0);
+    do_at("flock", 0, others_exchange_it);
+    cr_assert_eq(attempt_lock(attempt, &busy, &error), 0);
+    cr_assert(fault.met && !busy);
+    for (int i = 0; i < 2; i++) {
+        const int other = open(i ? "made" : "old", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        cr_assert_eq(flock(other, LOCK_EX | LOCK_NB), -i);
+        close(other);
+    }
+    attempt_close(&attempt);
+}
+
 /* One publishes after the other. */
 Test(attempt_others, a_target_that_somebody_else_publishes_into)
 {

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "folder.h"
+#include "table/manifest.h"
 #include "table/published.h"
 
 static struct error error;
@@ -132,4 +133,26 @@ Test(published, is_durable_before_it_is_believed)
     expect_refused("Cannot allocate memory", ERROR_FATAL);
     failing = 0;
     expect("2026-1", "7");
+}
+
+static void note_last(void *context, const struct manifest *manifest)
+{
+    char *seen = context;
+
+    snprintf(seen + strlen(seen), 8, "%s", manifest->last_value ? manifest->last_value : "-");
+}
+
+/* For whoever looks for something else in them; what is no manifest is nobody's. */
+Test(published, each_of_them)
+{
+    char seen[64] = "";
+
+    published_each(in_folder("none"), note_last, seen);
+    cr_assert_str_eq(seen, "");
+    put("manifest.json", BEGAN("2026-01-01T00:00:00Z"), OWN("\"1\""), TABLE("readings"));
+    put("manifest-00002.json", BEGAN("2026-01-02T00:00:00Z"), OWN("null"), TABLE("readings"));
+    put("manifest-00010.json", BEGAN("2026-01-03T00:00:00Z"), OWN("\"3\""), TABLE("others"));
+    write_file("manifest-00004.json", "{");
+    published_each(folder, note_last, seen);
+    cr_assert_str_eq(seen, "3-1");
 }
