@@ -144,6 +144,8 @@ void job_drop_others(struct job *job)
         if (job_state_open(&state, attempt, &ignored))
             continue;
         drop_keeper(state);
+        if (job->target->drop)
+            job->target->drop(job, state);
         job_note(job, "%s, which an unfinished import has left, is deleted: %zu of its splits were finished",
             attempt_where(attempt), json_array_size(state->splits));
     }

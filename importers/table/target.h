@@ -14,6 +14,8 @@ struct target {
     /* What an interrupted import has left undecided (its log is read, its options are checked) is decided, and the log says so. NULL: nothing ever is.
      * No thread is left behind. @thread main */
     int (*settle)(struct job *job, struct error *error);
+    /* What another import, whose log this is and whose rows nobody wants, has left open there is ended, if that can be done soon. NULL: nothing is. @thread main */
+    void (*drop)(struct job *job, const struct job_state *state);
     /* number: the worker's. ERROR_RETRY: no memory. */
     int (*open)(void **ret_state, struct job *job, unsigned number, struct error *error);
     /* After a failure nothing is begun. */

@@ -70,4 +70,4 @@ static void files_end(void *state)
 }
 
 const struct target target_files = {
-    files_check, NULL, files_open, files_begin, files_add, files_finish, files_end, free};
+    files_check, NULL, NULL, files_open, files_begin, files_add, files_finish, files_end, free};

@@ -399,5 +399,5 @@ static void topic_close(void *state)
     free(topic);
 }
 
-const struct target target_topic = {
-    topic_check, topic_settle, topic_open, topic_begin, topic_add, topic_finish, topic_end, topic_close};
+const struct target target_topic = {topic_check, topic_settle, transaction_drop, topic_open, topic_begin,
+    topic_add, topic_finish, topic_end, topic_close};

@@ -7,6 +7,7 @@
 #include "table/job_state.h"
 
 #define TRANSACTION_ID_MAX 64
+#define DROP_WAITS 5 /* seconds, about: in all */
 #define TRANSACTION_SILENCE (5 * CLOCK_SECOND) /* then people are told */
 /* Brokers keep what was committed for a week, unless offsets.retention.minutes says otherwise. */
 #define TRANSACTION_KEPT_SURELY (24 * 3600 * CLOCK_SECOND)
@@ -38,20 +39,21 @@ static struct kafka_patience transaction_patience(struct transaction_wait *wait,
 }
 
 static int transaction_open_as(struct job *job, const char *import, unsigned connection,
-    struct kafka_producer **ret_producer, struct error *error)
+    const struct kafka_patience *patience, struct kafka_producer **ret_producer, struct error *error)
 {
-    struct transaction_wait wait;
-    const struct kafka_patience patience = transaction_patience(&wait, job);
     char id[TRANSACTION_ID_MAX];
 
     snprintf(id, sizeof id, "penstock-import-%s-%u", import, connection);
-    return kafka_transactions_open(ret_producer, job->options->topic->client, id, &patience, error);
+    return kafka_transactions_open(ret_producer, job->options->topic->client, id, patience, error);
 }
 
 int transaction_open(
     struct job *job, unsigned connection, struct kafka_producer **ret_producer, struct error *error)
 {
-    return transaction_open_as(job, job->id, connection, ret_producer, error);
+    struct transaction_wait wait;
+    const struct kafka_patience patience = transaction_patience(&wait, job);
+
+    return transaction_open_as(job, job->id, connection, &patience, ret_producer, error);
 }
 
 static int transaction_last(struct job *job, struct kafka_producer *producer, uint64_t *ret_split,
@@ -152,9 +154,39 @@ int transaction_settle(struct job *job, struct error *error)
 
     for (unsigned i = 0; i < job->options->plan.workers; i++) {
         __attribute__((cleanup(kafka_producer_end))) struct kafka_producer *producer = NULL;
-        if (transaction_open_as(job, import ? import : "", i, &producer, error) ||
+        struct transaction_wait wait;
+        const struct kafka_patience patience = transaction_patience(&wait, job);
+        if (transaction_open_as(job, import ? import : "", i, &patience, &producer, error) ||
             settle_connection(job, i, producer, error))
             return -1;
     }
     return 0;
+}
+
+/* ---- beginning anew ------------------------------------------------------------------------------------------------ */
+
+static bool drop_waits(void *context, const char *why)
+{
+    unsigned *waits = context;
+
+    (void)why;
+    return ++*waits < DROP_WAITS;
+}
+
+/* Of the same brokers. What is still open would keep readers of committed records from this import's, until the brokers abort it. */
+void transaction_drop(struct job *job, const struct job_state *state)
+{
+    const json_t *options = json_object_get(state->begun, "options");
+    const char *import = json_string_value(json_object_get(state->begun, "id"));
+    const char *servers = json_string_value(json_array_get(json_object_get(options, "topic"), 1));
+    const json_int_t connections = json_integer_value(json_object_get(options, "connections"));
+    struct error ignored;
+
+    if (!import || !servers || strcmp(servers, kafka_client_servers(job->options->topic->client)) != 0)
+        return;
+    for (unsigned i = 0, waits = 0; i < connections && i < JOB_WORKERS_MAX && waits < DROP_WAITS; i++) {
+        __attribute__((cleanup(kafka_producer_close))) struct kafka_producer *producer = NULL;
+        const struct kafka_patience patience = {drop_waits, &waits};
+        transaction_open_as(job, import, i, &patience, &producer, &ignored);
+    }
 }

@@ -27,5 +27,6 @@ int transaction_commit(struct job *job, const struct job_table *table, const str
 
 /* struct target's. */
 int transaction_settle(struct job *job, struct error *error);
+void transaction_drop(struct job *job, const struct job_state *state);
 
 #endif

@@ -91,6 +91,21 @@ def test_stopped_and_begun_anew(importing):
     check_manifest(importing.manifest(), own, topic)
 
 
+def test_killed_and_begun_anew(importing):
+    """Nobody waits for the transactions that the one before has left open."""
+    rows = 40000
+    topic = importing.create(2)
+    importing.run(f"CREATE TABLE t AS SELECT id, id i, repeat('x', 1000) pad FROM generate_series(1, {rows}) id")
+    with contextlib.closing(Session(importing.server, importing.name)) as holder:
+        holder.say(HOLD)
+        one = importing.begin("--transactional", "--where", f"id < {rows // 10 * 7} OR {HELD}", "t")
+        wait_until("records of a split that is open", lambda: len(sent_of(importing, topic, "read_uncommitted")) > len(importing.finished()) > 2)
+        one.kill()
+    killed = {sent(message).id for message in importing.kafka.consume(topic)}
+    assert "is deleted" in importing.import_("t").said
+    assert rows_of(message for message in importing.kafka.consume(topic) if sent(message).id not in killed) == list(range(1, rows + 1))
+
+
 def test_a_connection_to_the_database_that_is_lost(importing):
     topic = importing.create(2)
     importing.run(TABLE)
