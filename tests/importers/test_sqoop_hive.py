@@ -155,7 +155,8 @@ def test_hive_import(hive, tmp_path):
 
 
 @pytest.mark.parametrize("there, given, called", [
-    (["spark-sql"], [], "spark-sql -f"), (["spark-sql", "beeline"], [], "beeline -f"), (["other"], ["--hive-client", "other -u 'a b'"], "other -u a b -f"),
+    (["spark-sql"], [], "spark-sql -f"), (["spark-sql", "beeline"], [], "beeline -f"), (["other"], ["--hive-client", "other --conf 'u=jdbc:derby:;databaseName=d e;create=true' --conf a=b"],
+     "other --conf u=jdbc:derby:;databaseName=d e;create=true --conf a=b -f"),
     (["beeline"], ["--hive-client", "none"], None), ([], [], None)])
 def test_which_client(hive, tmp_path, there, given, called):
     for name in there:
