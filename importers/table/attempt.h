@@ -38,6 +38,9 @@ int attempt_open(struct attempt **ret_attempt, const char *target, enum attempt_
 int attempt_find(struct attempt **ret_attempt, const char *target, bool *ret_busy, struct error *error);
 /* One that was found. ERROR_REJECT: the target is there and not empty, or has a file that this one would add. */
 int attempt_check(struct attempt *attempt, enum attempt_how how, struct error *error);
+/* Of an attempt that adds: takes away what it has of the target's files, whose numbers are less than its own. attempt_publish() takes those that are there then: one that somebody has
+ * deleted until then does not come back. */
+void attempt_append_drop(struct attempt *attempt, unsigned first);
 /* The number of the next file behind those that the target has, as part-00012 and part-m-00012. */
 unsigned attempt_first(const struct attempt *attempt);
 /* Whether attempt_close() leaves it for another time; else it deletes what was not published. */

@@ -114,6 +114,21 @@ int attempt_append_take(struct attempt *attempt, struct error *error)
     return result;
 }
 
+void attempt_append_drop(struct attempt *attempt, unsigned first)
+{
+    int again = openat(attempt->directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *list = again >= 0 ? fdopendir(again) : NULL;
+
+    if (!list) {
+        fd_close(&again);
+        return;
+    }
+    for (struct dirent *entry; (entry = readdir(list));)
+        if (append_number(entry->d_name) < (long)first && strcmp(entry->d_name, ATTEMPT_LOG) != 0)
+            unlinkat(attempt->directory, entry->d_name, 0);
+    closedir(list);
+}
+
 void attempt_append_sweep(struct attempt *attempt)
 {
     int again = openat(attempt->old, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);

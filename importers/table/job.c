@@ -211,6 +211,8 @@ static int job_begin(struct job *job, struct error *error)
         return -1;
     if (!job->resumed && job->options->how == ATTEMPT_APPEND)
         job->tables[0].first = attempt_first(job->attempt);
+    if (job->options->how == ATTEMPT_APPEND)
+        attempt_append_drop(job->attempt, job->tables[0].first);
     job_drop_others(job);
     for (size_t i = 0; i < job->list->count; i++) {
         if (*job->tables[i].directory &&

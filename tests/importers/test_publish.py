@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 from importing import BINARY, wait_until
-from resuming import PARTS, ROWS, WORDS, assert_whole, begin, hidden, parts, run  # noqa: F401
+from resuming import PARTS, ROWS, SLOWLY, WORDS, assert_whole, begin, done, hidden, parts, run  # noqa: F401
 
 
 @pytest.mark.parametrize("replace", [False, True])
@@ -29,6 +29,26 @@ def test_killed_while_it_is_published(database, begin, run, parts, killing, tmp_
     assert ("there is no unfinished import into made" if published and replace else "it is not empty" if published else f"{PARTS} splits with {ROWS} rows") in said
     assert_whole(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["made"]
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_files_that_are_deleted_meanwhile_do_not_come_back(run, parts, tmp_path, killed):
+    """Somebody makes one file of those that were there, while others are being added."""
+    made = tmp_path / "made"
+    made.mkdir()
+    (made / "part-00000.jsonl").touch()
+    words = (*WORDS, "--append", "--where", SLOWLY, "parts")
+    one = run.begin(*words)
+    wait_until("a split is done", lambda: done(tmp_path))
+    if killed:
+        one.kill()
+    (made / "part-00000.jsonl").rename(made / "compacted.jsonl")
+    if killed:
+        one = run.begin(*words, "--resume")
+    assert one.end() == 0 and (not killed or "were there before" in one.said), one.said
+    names = {path.name for path in made.iterdir()}
+    assert "compacted.jsonl" in names and "part-00000.jsonl" not in names
+    assert sorted(json.loads(line)["id"] for path in made.glob("part-*") for line in path.read_text().splitlines()) == list(range(ROWS))
 
 
 @pytest.mark.parametrize("how", ["--replace", "--append"])

@@ -76,6 +76,34 @@ Test(attempt_append, a_manifest_takes_the_place_of_another_and_no_file_does)
     expect_both();
 }
 
+/* What was linked at the beginning may be gone at the end. */
+Test(attempt_append, a_file_that_is_deleted_meanwhile)
+{
+    struct attempt *attempt = NULL;
+    struct bytes log;
+
+    put_old();
+    put("made/.hidden", "old");
+    cr_assert_eq(attempt_open(&attempt, "made", ATTEMPT_APPEND, &error), 0);
+    bytes_init(&log, 100);
+    cr_assert_eq(attempt_log_open(attempt, &log, &error), 0);
+    cr_assert_eq(attempt_log_add(attempt, slice_of("one"), &error), 0);
+    cr_assert_eq(attempt_write(attempt, "", "part-00001.csv", slice_of("new"), &error), 0);
+    fail_at("fdopendir", 0, ENOMEM);
+    attempt_append_drop(attempt, 1);
+    cr_assert_eq(entries(attempt_where(attempt), ""), 6);
+    attempt_append_drop(attempt, 1);
+    cr_assert_eq(entries(attempt_where(attempt), ""), 2, "its file and its log");
+    cr_assert_eq(unlink("made/part-00000.csv"), 0);
+    cr_assert_eq(publish(attempt, &error), 0, "%s", error.text);
+    attempt_close(&attempt);
+    bytes_free(&log);
+    cr_assert_not(is_there("made/part-00000.csv"));
+    expect("made/part-00001.csv", "new");
+    expect("made/.hidden", "old");
+    cr_assert_eq(entries("made", ""), 4);
+}
+
 static unsigned first(void)
 {
     struct attempt *attempt = NULL;
