@@ -5,8 +5,6 @@ tests/formats/test_spark_hive.py.
 """
 
 import os
-import pathlib
-import shlex
 import signal
 import subprocess
 
@@ -15,12 +13,13 @@ import pytest
 from importing import BINARY, wait_until
 from sqooping import PASSWORD, PATIENCE, Sqoop, begin_server
 
-# Takes the files of LOAD DATA over into `table`. `hold`, where it is there: says that it has begun, before or behind the load, and waits until it is gone.
+# Takes the files of LOAD DATA over into `table`. `hold`, where it is there: says that it has begun, before or behind the load, and waits until it is gone, for two
+# minutes at most: it outlives those who wait for it.
 CLIENT = r"""#!/bin/sh
 cd "$(dirname "$0")/.."
 echo "$(basename "$0") $*" >> calls
 for word; do script=$word; done
-wait_for() { if [ "$(cat hold 2>/dev/null)" = "$1" ]; then echo "$1" > held; while [ -e hold ]; do sleep 0.05; done; fi; }
+wait_for() { if [ "$(cat hold 2>/dev/null)" = "$1" ]; then echo "$1" > held; n=0; while [ -e hold ] && [ $((n += 1)) -lt 1200 ]; do sleep 0.1; done; fi; }
 [ -s "$script" ] || exit 9
 [ -e fails ] && { echo "Hive says no"; exit 3; }
 wait_for before
