@@ -135,6 +135,10 @@ foreach(name import_hive import_increment import_options import_topic)
     target_sources(test_${name} PRIVATE tests/unit/import_options_harness.c)
 endforeach()
 
+penstock_test(import_verify table)
+target_sources(test_import_verify PRIVATE gateway/command/import_verify.c gateway/command/import_progress.c tests/unit/folder.c)
+target_link_options(test_import_verify PRIVATE -Wl,--wrap=verify_tables)
+
 # The tests of Sqoop's command line share a harness.
 foreach(name sqoop sqoop_faults sqoop_jdbc sqoop_text sqoop_tools sqoop_types sqoop_frame sqoop_hive sqoop_job)
     penstock_test(${name} sqoop)

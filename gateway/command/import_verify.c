@@ -57,7 +57,7 @@ static void verify_print_table(
 
     if (asprintf(&title, "%s%s%s", then->schema, *then->name ? "." : "",
             *then->name ? then->name : "the query") < 0)
-        return;
+        return; /* GCOVR_EXCL_LINE out of memory */
     if (!words->json) {
         verify_print_words(title, then, now);
     } else {
@@ -85,7 +85,7 @@ static int verify_with_database(const struct import_options *options, const stru
         .note = verify_print_note};
 
     if (!tables)
-        return error_set(error, ERROR_RETRY, "verifying: out of memory");
+        return error_set(error, ERROR_RETRY, "verifying: out of memory"); /* GCOVR_EXCL_LINE out of memory */
     const int result = verify_tables(manifest, &how, tables, error);
     *ret_differing = 0;
     for (size_t i = 0; !result && i < manifest->tables_count; i++) {

@@ -10,6 +10,6 @@ exec gcovr --root . --object-directory "$1" --exclude-throw-branches \
     --filter 'gateway/source/mqtt_facts' \
     --filter 'gateway/source/mqtt_(ids|packet|session|state)' --filter 'gateway/source/source_state' \
     --filter 'gateway/source/subscriber_(url|window)' \
-    --filter 'gateway/command/import_(options|value|table)[.]' --filter 'importers/sqoop/' --filter 'importers/table/(attempt|attempt_file|attempt_log|attempt_publish|attempt_target|checksum|manifest_read|pace|plan|published|verify_files|verify_tables)[.]' \
+    --filter 'gateway/command/import_(options|value|table|verify)[.]' --filter 'importers/sqoop/' --filter 'importers/table/(attempt|attempt_file|attempt_log|attempt_publish|attempt_target|checksum|manifest_read|pace|plan|published|verify_files|verify_tables)[.]' \
     --filter 'importers/table/postgres/(copy|decode|decode_[a-z]*|type|type_[a-z]*)[.]' \
     --fail-under-line 100 --print-summary "$1"
