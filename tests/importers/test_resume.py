@@ -77,7 +77,8 @@ def test_killed_at_any_moment_among_writers(database, begin, run, parts, tmp_pat
     now = files(tmp_path / "made")
     assert all(now[name] == mark for name, mark in kept.items()), "a finished split was written again"
     assert moment < int(database.run("SELECT max(v) FROM parts")), "it was written to"
-    assert [path.name for path in tmp_path.iterdir()] == ["made"]
+    # One that is killed when its directory has just appeared leaves the log: the next import into it takes it away.
+    assert [path.name for path in tmp_path.iterdir() if path.suffix != ".log"] == ["made"]
 
 
 def test_the_keeper_outlives_the_import_and_ends_with_it(begin, run, parts, tmp_path):
