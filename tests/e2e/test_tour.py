@@ -1,6 +1,7 @@
 """The README's tour, as a newcomer types it."""
 
 import json
+import pathlib
 import re
 import signal
 import socket
@@ -57,6 +58,26 @@ def test_tour(gateway, default_ports):
     files = read_lake(one.lake)
     assert [(file.first, file.last) for file in files] == [(1, 1), (2, 2), (3, 3)]
     assert len({file.epoch for file in files}) == 2
+
+
+def typed(block):
+    """What is typed in a block of the README, and what it says that is answered."""
+    return [one.split("\n", 1) for one in re.split(r"^\$ ", block.replace("|\n", "|"), flags=re.MULTILINE)[1:]]
+
+
+def test_readme_says_what_is_answered(gateway):
+    readme = (pathlib.Path(__file__).resolve().parents[2] / "README.md").read_text()
+    _, lines, files, _ = re.findall(r"^```\n(.*?)^```$", readme.split("## Five minutes")[1].split("## The promise")[0], re.MULTILINE | re.DOTALL)
+    one = gateway("lake.roll.every=1h").start()
+    here = {":8080": f":{one.ports['http']}", ":8081": f":{one.ports['admin']}", "mosquitto_pub": f"mosquitto_pub -p {one.ports['mqtt']}"}
+    for line, answer in typed(lines):
+        for place, mine in here.items():
+            line = line.replace(place, mine)
+        assert curl(line).strip() == answer.strip()
+    one.stop_cleanly()
+    (line, answer), = typed(files)
+    names = re.compile(r"(\+[^+]+\.)[0-9a-f]{8}\+")
+    assert names.sub("+", curl(line.replace("penstock-data", str(one.data))).replace(str(one.data), "penstock-data")) == names.sub("+", answer)
 
 
 def test_banner_names_only_what_is_built(started):
