@@ -394,7 +394,8 @@ def test_rows_of_256_mib(database, imported, tmp_path):
         made = imported(kind, "--compression", "none", "long")
         check_long(made, kind)
         shutil.rmtree(made.folder)
-    for kind, copies in (("parquet", 4), ("avro", 3), ("jsonl", 3)):
+    # libpq's buffer is a power of two, and while the server sends fast enough libpq fills it: two copies of a row of this length.
+    for kind, copies in (("parquet", 5), ("avro", 4), ("jsonl", 4)):
         target = tmp_path / "measured"
         most = peak([BINARY, "import", "--connect", database.address, "--target", target, "--connections", "1", "--format", kind, "--compression", "none", "long"])
         assert most < (copies + 0.5) * LONG, (kind, most)
