@@ -341,7 +341,7 @@ uint64_t kafka_client_max_message(const struct kafka_client *client)
 
 int64_t kafka_client_transaction_timeout(const struct kafka_client *client)
 {
-    return (int64_t)client_number(client->conf, "transaction.timeout.ms") * (CLOCK_SECOND / 1000);
+    return (int64_t)client_number(client->conf, "transaction.timeout.ms") * MILLISECOND;
 }
 
 const char *kafka_client_warning(const struct kafka_client *client)

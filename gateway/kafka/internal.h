@@ -9,6 +9,7 @@
 #include "kafka/kafka.h"
 
 #define KAFKA_TOPIC_NAME_MAX 249
+#define MILLISECOND (CLOCK_SECOND / 1000) /* what librdkafka counts in */
 
 struct partitioner;
 

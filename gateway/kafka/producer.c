@@ -17,7 +17,6 @@
 #define CREATE_TIMEOUT_MS 10000
 #define CREATE_LOOK_MS 10 /* while a topic is being made; its answer does not end a wait for reports */
 #define CLOSE_PATIENCE_MS 500
-#define MILLISECOND INT64_C(1000)
 
 _Static_assert(sizeof(void *) >= sizeof(uint64_t), "a tag travels in a message's opaque pointer");
 

@@ -17,7 +17,7 @@ static int configure_probe(rd_kafka_conf_t *conf, int64_t patience, struct error
 {
     char timeout[32];
 
-    snprintf(timeout, sizeof timeout, "%lld", (long long)(patience / (CLOCK_SECOND / 1000)));
+    snprintf(timeout, sizeof timeout, "%lld", (long long)(patience / MILLISECOND));
     return role_set(conf, "enable.gapless.guarantee", "false", error) == 0 &&
                    role_set(conf, "message.timeout.ms", timeout, error) == 0 &&
                    role_set(conf, "linger.ms", "0", error) == 0 &&

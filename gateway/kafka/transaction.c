@@ -152,8 +152,7 @@ int kafka_transaction_commit(struct kafka_producer *producer, const char *topic,
 void kafka_transaction_abort(struct kafka_producer *producer, int64_t timeout)
 {
     producer->report = ignore_report; /* librdkafka polls by itself */
-    rd_kafka_error_t *failure =
-        rd_kafka_abort_transaction(producer->handle, (int)(timeout / (CLOCK_SECOND / 1000)));
+    rd_kafka_error_t *failure = rd_kafka_abort_transaction(producer->handle, (int)(timeout / MILLISECOND));
     if (failure)
         rd_kafka_error_destroy(failure);
 }
