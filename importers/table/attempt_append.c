@@ -33,9 +33,9 @@ static long append_number(const char *name)
 }
 
 /* NULL: there is none. */
-static DIR *append_open(const struct attempt *attempt)
+static DIR *append_open(int parent, const char *name)
 {
-    int fd = openat(attempt->parent, attempt->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     DIR *list = fd >= 0 ? fdopendir(fd) : NULL;
 
     if (!list)
@@ -45,7 +45,7 @@ static DIR *append_open(const struct attempt *attempt)
 
 unsigned attempt_first(const struct attempt *attempt)
 {
-    DIR *list = append_open(attempt);
+    DIR *list = append_open(attempt->parent, attempt->name);
     long last = -1;
 
     if (!list)
@@ -100,7 +100,7 @@ static int append_link(struct attempt *attempt, int target, const char *name, st
 
 int attempt_append_take(struct attempt *attempt, struct error *error)
 {
-    DIR *list = append_open(attempt);
+    DIR *list = append_open(attempt->parent, attempt->name);
     struct stat status;
     int result = 0;
 
@@ -116,13 +116,10 @@ int attempt_append_take(struct attempt *attempt, struct error *error)
 
 void attempt_append_drop(struct attempt *attempt, unsigned first)
 {
-    int again = openat(attempt->directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *list = again >= 0 ? fdopendir(again) : NULL;
+    DIR *list = append_open(attempt->directory, ".");
 
-    if (!list) {
-        fd_close(&again);
+    if (!list)
         return;
-    }
     for (struct dirent *entry; (entry = readdir(list));)
         if (append_number(entry->d_name) < (long)first && strcmp(entry->d_name, ATTEMPT_LOG) != 0)
             unlinkat(attempt->directory, entry->d_name, 0);
@@ -131,13 +128,10 @@ void attempt_append_drop(struct attempt *attempt, unsigned first)
 
 void attempt_append_sweep(struct attempt *attempt)
 {
-    int again = openat(attempt->old, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *list = again >= 0 ? fdopendir(again) : NULL;
+    DIR *list = append_open(attempt->old, ".");
 
-    if (!list) {
-        fd_close(&again);
+    if (!list)
         return;
-    }
     for (struct dirent *entry; (entry = readdir(list));)
         if (!append_leaves(entry->d_name))
             renameat2(attempt->old, entry->d_name, attempt->directory, entry->d_name, RENAME_NOREPLACE);

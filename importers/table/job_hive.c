@@ -11,15 +11,27 @@
 
 #define HIVE_TEXT_MAX ((size_t)16 << 20)
 
-/* Hive's words for a column, of "COLUMN=TYPE"; NULL: none. A type has no = in it. */
+/* The length of the column's name in "COLUMN=TYPE"; 0: it is none. A type has no = in it. */
+static size_t hive_type_column(const char *said)
+{
+    const char *equal = strrchr(said, '=');
+
+    return equal && equal[1] ? (size_t)(equal - said) : 0;
+}
+
+static bool hive_type_is_of(const char *said, const char *column)
+{
+    const size_t length = hive_type_column(said);
+
+    return length > 0 && strlen(column) == length && memcmp(column, said, length) == 0;
+}
+
+/* Hive's words for a column; NULL: none. */
 static const char *hive_type(const struct job_hive *hive, const char *column)
 {
-    for (size_t i = 0; i < hive->types_count; i++) {
-        const char *equal = strrchr(hive->types[i], '=');
-        const size_t length = equal ? (size_t)(equal - hive->types[i]) : 0;
-        if (equal && strlen(column) == length && memcmp(column, hive->types[i], length) == 0)
-            return equal + 1;
-    }
+    for (size_t i = 0; i < hive->types_count; i++)
+        if (hive_type_is_of(hive->types[i], column))
+            return hive->types[i] + hive_type_column(hive->types[i]) + 1;
     return NULL;
 }
 
@@ -107,17 +119,14 @@ static int hive_check_types(const struct job *job, struct error *error)
     const struct job_hive *hive = job->options->hive;
 
     for (size_t i = 0; i < hive->types_count; i++) {
-        const char *equal = strrchr(hive->types[i], '=');
-        const size_t length = equal ? (size_t)(equal - hive->types[i]) : 0;
+        const size_t length = hive_type_column(hive->types[i]);
         bool found = false;
-        if (!length || !equal[1])
+        if (!length)
             return error_set(
                 error, ERROR_REJECT, "--hive-type: \"%.200s\" is not COLUMN=TYPE", hive->types[i]);
         for (size_t t = 0; t < job->list->count; t++)
-            for (size_t c = 0; c < job->list->tables[t]->columns_count; c++) {
-                const char *name = job->list->tables[t]->fields[c].name;
-                found |= strlen(name) == length && memcmp(name, hive->types[i], length) == 0;
-            }
+            for (size_t c = 0; c < job->list->tables[t]->columns_count; c++)
+                found |= hive_type_is_of(hive->types[i], job->list->tables[t]->fields[c].name);
         if (!found)
             return error_set(error, ERROR_REJECT, "--hive-type: there is no column \"%.*s\"",
                 (int)(length < 200 ? length : 200), hive->types[i]);

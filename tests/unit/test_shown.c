@@ -2,15 +2,22 @@
 
 #include "base/shown.h"
 
-static void expect(const char *text, const char *shown)
+typedef int add_fn(struct bytes *out, const char *text, struct error *error);
+
+static void expect_by(add_fn *add, const char *text, const char *shown)
 {
     cleanup_bytes struct bytes out;
     struct error error;
 
     bytes_init(&out, 1000);
-    cr_assert_eq(shown_add(&out, text, &error), 0);
+    cr_assert_eq(add(&out, text, &error), 0);
     cr_assert_eq(bytes_add(&out, "", 1, &error), 0);
     cr_assert_str_eq(out.data, shown);
+}
+
+static void expect(const char *text, const char *shown)
+{
+    expect_by(shown_add, text, shown);
 }
 
 Test(shown, what_a_terminal_does_not_obey)
@@ -49,13 +56,7 @@ Test(shown, full)
 
 static void expect_word(const char *word, const char *quoted)
 {
-    cleanup_bytes struct bytes out;
-    struct error error;
-
-    bytes_init(&out, 1000);
-    cr_assert_eq(shown_add_word(&out, word, &error), 0);
-    cr_assert_eq(bytes_add(&out, "", 1, &error), 0);
-    cr_assert_str_eq(out.data, quoted);
+    expect_by(shown_add_word, word, quoted);
 }
 
 Test(shown, a_word_for_a_shell)
