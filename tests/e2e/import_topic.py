@@ -8,7 +8,9 @@ import sys
 
 sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "importers"))
 
+import pytest  # noqa: E402
 from importing import Import  # noqa: E402
+from postgres import QUIET, Postgres  # noqa: E402
 
 SLOW = "i % 100 > 0 OR (SELECT true FROM pg_sleep(0.01 + i * 0))"
 
@@ -54,6 +56,20 @@ class Importing:
             if one.process.poll() is None:
                 one.kill()
         self.server.run(f"DROP DATABASE {self.name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="module")
+def database():
+    made = Postgres(QUIET).start()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def importing(database, kafka, tmp_path):
+    made = Importing(database, kafka, tmp_path, f"test{kafka.prefix.rstrip('-')}")
+    yield made
+    made.close()
 
 
 Sent = collections.namedtuple("Sent", "id split row")

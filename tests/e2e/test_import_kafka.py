@@ -19,10 +19,9 @@ sys.path.insert(0, str(readers.folder()))
 
 import fastavro  # noqa: E402
 from broker import PASSWORDS  # noqa: E402
-from import_topic import SLOW, Importing, check_manifest, exact, sent  # noqa: E402
+from import_topic import SLOW, Importing, check_manifest, database, exact, importing, sent  # noqa: E402, F401
 from importing import BINARY, Import, wait_until  # noqa: E402
 from kafka import WRITE, in_hands_of, java_partition  # noqa: E402
-from postgres import QUIET, Postgres  # noqa: E402
 
 ROWS = 20000
 SANITIZED = "libasan" in subprocess.run(["ldd", BINARY], capture_output=True, text=True).stdout
@@ -33,20 +32,6 @@ INSERT INTO everything SELECT i, CASE WHEN i % 7 = 0 THEN NULL ELSE 'ä "' || i 
     jsonb_build_object('a', i, 'b', ARRAY['x', NULL]), decode(to_hex(i + 1048576), 'hex'), md5(i::text)::uuid FROM generate_series(1, {ROWS}) i"""
 AS_SENT = """SELECT id, row_to_json(t)::text FROM (SELECT id, name, price, big, ok, ratio, day, at, to_char(zoned, 'YYYY-MM-DD"T"HH24:MI:SS"Z"') zoned, list, doc,
     encode(raw, 'base64') raw, u FROM everything) t"""
-
-
-@pytest.fixture(scope="module")
-def database():
-    made = Postgres(QUIET).start()
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def importing(database, kafka, tmp_path):
-    made = Importing(database, kafka, tmp_path, f"test{kafka.prefix.rstrip('-')}")
-    yield made
-    made.close()
 
 
 def test_a_table_value_by_value(importing):

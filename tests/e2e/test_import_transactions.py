@@ -7,27 +7,13 @@ import signal
 import pytest
 
 from broker import PASSWORDS
-from import_topic import SLOW, Importing, check_manifest, exact, sent
+from import_topic import SLOW, Importing, check_manifest, database, exact, importing, sent  # noqa: F401
 from importing import HELD, HOLD, wait_until
 from kafka import GROUP, READ, TRANSACTIONAL_ID, WRITE, in_hands_of
-from postgres import QUIET, Postgres, Session
+from postgres import Session
 
 ROWS = 20000
 TABLE = f"CREATE TABLE t WITH (fillfactor = 10) AS SELECT i, repeat('x', 300) pad FROM generate_series(1, {ROWS}) i; ALTER TABLE t ADD PRIMARY KEY (i)"
-
-
-@pytest.fixture(scope="module")
-def database():
-    made = Postgres(QUIET).start()
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def importing(database, kafka, tmp_path):
-    made = Importing(database, kafka, tmp_path, f"transactions{kafka.prefix.rstrip('-')}")
-    yield made
-    made.close()
 
 
 def rows_of(messages):
