@@ -59,7 +59,7 @@ penstock_test(value_text lake)
 penstock_test(avro_row lake)
 
 # The tests of files of text share a harness.
-foreach(name json_lines row_text delimited delimited_java stream_codec)
+foreach(name json_lines row_text delimited delimited_java delimited_postgres stream_codec)
     penstock_test(${name} lake)
     target_sources(test_${name} PRIVATE tests/unit/text_harness.c)
 endforeach()

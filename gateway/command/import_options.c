@@ -13,7 +13,15 @@
 #define IMPORT_ROWS_MAX 128
 
 /* In the order of --format's choices. */
-enum import_format { FORMAT_JSONL, FORMAT_CSV, FORMAT_AVRO, FORMAT_PARQUET, FORMAT_TEXT, FORMAT_SQOOP };
+enum import_format {
+    FORMAT_JSONL,
+    FORMAT_CSV,
+    FORMAT_AVRO,
+    FORMAT_PARQUET,
+    FORMAT_TEXT,
+    FORMAT_SQOOP,
+    FORMAT_SQOOP_DIRECT
+};
 
 static const struct import_row *import_row_find(const char *name, size_t length)
 {
@@ -88,6 +96,15 @@ static const struct delimited_options import_sqoop = {.field = ',',
     .style = DELIMITED_JAVA,
     .plain = true};
 
+static const struct delimited_options import_sqoop_direct = {.field = ',',
+    .line = '\n',
+    .quoting = DELIMITED_QUOTE_NEEDED,
+    .enclosure = '"',
+    .style = DELIMITED_POSTGRES,
+    .plain = true,
+    .true_text = {"TRUE", 4},
+    .false_text = {"FALSE", 5}};
+
 /* The format comes first, whatever the order on the command line: its delimiters are what others change. */
 static int import_take_format(struct import_options *options, int argc, char **argv, struct error *error)
 {
@@ -103,12 +120,15 @@ static int import_take_format(struct import_options *options, int argc, char **a
         [FORMAT_AVRO] = TABLE_AVRO,
         [FORMAT_PARQUET] = TABLE_PARQUET,
         [FORMAT_TEXT] = TABLE_DELIMITED,
-        [FORMAT_SQOOP] = TABLE_DELIMITED};
+        [FORMAT_SQOOP] = TABLE_DELIMITED,
+        [FORMAT_SQOOP_DIRECT] = TABLE_DELIMITED};
     const unsigned format = options->format == IMPORT_UNSET ? FORMAT_PARQUET : options->format;
     options->file.format = options->types.format = formats[format];
-    options->delimited = format == FORMAT_TEXT    ? import_text
-                         : format == FORMAT_SQOOP ? import_sqoop
-                                                  : import_csv;
+    options->delimited = format == FORMAT_TEXT           ? import_text
+                         : format == FORMAT_SQOOP        ? import_sqoop
+                         : format == FORMAT_SQOOP_DIRECT ? import_sqoop_direct
+                                                         : import_csv;
+    options->types.copied = options->delimited.style == DELIMITED_POSTGRES;
     return 0;
 }
 
@@ -267,7 +287,7 @@ static int import_check(struct import_options *options, struct error *error)
             options->to ? "; an import into a topic has its manifest there" : "");
     if (options->delimiters_given && !delimited)
         return error_set(error, ERROR_REJECT,
-            "delimiters, --header and what NULL looks like are for --format csv, text and sqoop");
+            "delimiters, --header and what NULL looks like are for --format csv, text, sqoop and sqoop-direct");
     if (options->password_given && (options->ask_password || options->login.password_file))
         return error_set(error, ERROR_REJECT,
             "the password comes from one place: --password-file, --ask-password or --password");

@@ -126,6 +126,15 @@ static const char *const ddl_avro_types[] = {
 static const char *const *const ddl_types[] = {
     [TABLE_DELIMITED] = ddl_text_types, [TABLE_AVRO] = ddl_avro_types, [TABLE_PARQUET] = ddl_parquet_types};
 
+/* Any others are NULL to it. */
+static bool ddl_has_hives_booleans(const struct delimited_options *delimited)
+{
+    const struct slice yes = delimited->true_text, no = delimited->false_text;
+
+    return (!yes.data || (yes.length == 4 && strncasecmp(yes.data, "true", 4) == 0)) &&
+           (!no.data || (no.length == 5 && strncasecmp(no.data, "false", 5) == 0));
+}
+
 static int ddl_type(
     const struct ddl_table *table, const struct ddl_column *column, struct bytes *text, struct error *error)
 {
@@ -137,6 +146,8 @@ static int ddl_type(
 
     if (column->type)
         return bytes_add_text(text, column->type, error);
+    if (type == COLUMN_BOOL && table->format == TABLE_DELIMITED && !ddl_has_hives_booleans(table->delimited))
+        return bytes_add_text(text, "STRING", error);
     if (list && bytes_add_text(text, "ARRAY<", error))
         return -1;
     if (decimal ? bytes_print(text, error, "DECIMAL(%u,%u)", field->precision, field->scale)
@@ -256,7 +267,8 @@ static int ddl_delimited(const struct ddl_table *table, struct bytes *text, stru
         return error_set(error, ERROR_REJECT, "lines have to end in \\n: Hive reads no others");
     if (ddl_check_null(table, error) || bytes_add_text(text, "ROW FORMAT DELIMITED", error) ||
         ddl_delimiter("FIELDS TERMINATED BY", delimited->field, text, error) ||
-        (delimited->escape && ddl_delimiter("ESCAPED BY", delimited->escape, text, error)) ||
+        (delimited->escape && delimited->style != DELIMITED_POSTGRES &&
+            ddl_delimiter("ESCAPED BY", delimited->escape, text, error)) ||
         ddl_delimiter("LINES TERMINATED BY", delimited->line, text, error))
         return -1;
     return bytes_add_text(text, "\nSTORED AS TEXTFILE", error);

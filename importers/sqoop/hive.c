@@ -90,7 +90,7 @@ static int hive_format(struct sqoop_line *line, struct error *error)
                    ? -1
                    : 0;
     if ((parse_value(line, "enclosed-by") || parse_value(line, "optionally-enclosed-by") ||
-            parse_value(line, "mysql-delimiters")) &&
+            parse_value(line, "mysql-delimiters") || text_is_direct(line)) &&
         words_note(line->order, error,
             "Hive takes characters around a field for a part of it, unless its table is made by hand for them"))
         return -1;
@@ -98,7 +98,8 @@ static int hive_format(struct sqoop_line *line, struct error *error)
         parse_value(line, "hive-delims-replacement"))
         return 0;
     return words_note(line->order, error,
-        "Hive takes a line break in a text for the end of the row: --hive-drop-import-delims leaves them out");
+        "Hive takes a line break in a text for the end of the row: %s--hive-drop-import-delims leaves them out",
+        text_is_direct(line) ? "without --direct " : "");
 }
 
 static int hive_words(struct sqoop_line *line, struct error *error)

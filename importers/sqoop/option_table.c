@@ -84,8 +84,8 @@ const struct sqoop_option sqoop_options[] = {
 /* import: control */
 #undef TOOLS
 #define TOOLS IMPORTING
-    IGNORES("direct", 0, NULL, "Use direct import fast path",
-        "every import uses COPY; the text is that of an import without it"),
+    TAKES("direct", 0, NULL, SHOULD, "Use direct import fast path",
+        "every import uses COPY; text of tables is PostgreSQL's own CSV, as in Sqoop: times without .0, NULL as nothing, TRUE and FALSE, fields in quotes that need them"),
 #undef TOOLS
 #define TOOLS (ONE | CREATING)
     TAKES("table", 0, "table-name", MUST, "Table to read", "its exact name; views, too"),
@@ -294,10 +294,10 @@ const struct sqoop_option sqoop_options[] = {
         "the schema of the table, or of the tables"),
 #undef TOOLS
 #define TOOLS IMPORTING
-    REFUSES("boolean-true-string", 0, "string", SHOULD, "String to encode TRUE value, behind a bare --",
-        "true is written as true: write CASE in --query"),
-    REFUSES("boolean-false-string", 0, "string", SHOULD, "String to encode FALSE value, behind a bare --",
-        "false is written as false: write CASE in --query"),
+    TAKES("boolean-true-string", 0, "string", SHOULD, "String to encode TRUE value, behind a bare --",
+        "of text with --direct; default: TRUE"),
+    TAKES("boolean-false-string", 0, "string", SHOULD, "String to encode FALSE value, behind a bare --",
+        "of text with --direct; default: FALSE"),
     REFUSES("table-hints", 0, "string", NEVER, "Optional table hints to use",
         "it is SQL Server's, and only PostgreSQL is read: leave it out"),
     REFUSES("identity-insert", 0, NULL, NEVER, "Allow identity inserts",

@@ -87,7 +87,9 @@ int splits_translate(struct sqoop_line *line, struct error *error);
 
 /* ---- text.c ------------------------------------------------------------------------------------------------------ */
 
-/* The words for format, delimiters, NULL and compression. */
+/* Whether the text is that of --direct: of tables, and only of text. */
+bool text_is_direct(const struct sqoop_line *line);
+/* The words for format, delimiters, NULL, booleans and compression. */
 int text_translate(struct sqoop_line *line, struct error *error);
 
 #endif

@@ -6,6 +6,12 @@
 
 enum text_format { TEXT_PLAIN, TEXT_AVRO, TEXT_PARQUET };
 
+bool text_is_direct(const struct sqoop_line *line)
+{
+    return parse_value(line, "direct") && !parse_value(line, "query") &&
+           !parse_value(line, "as-avrodatafile") && !parse_value(line, "as-parquetfile");
+}
+
 static const char *const text_names[] = {
     [TEXT_PLAIN] = "sqoop", [TEXT_AVRO] = "avro", [TEXT_PARQUET] = "parquet"};
 
@@ -119,11 +125,56 @@ static const char *text_unescape(struct sqoop_order *order, const char *value, s
     return kept;
 }
 
+/* With --direct Sqoop puts the text into E'...' of SQL, where escapes are taken once more: of what has no meaning the backslash goes. */
+static const char *text_unescape_again(struct sqoop_order *order, const char *value, struct error *error)
+{
+    static const char known[] = "bfnrt", meant[] = "\b\f\n\r\t";
+    char *kept = words_keep(order, value, strlen(value), error), *to = kept;
+
+    for (const char *at = kept; at && *at;) {
+        const char *found = *at == '\\' && at[1] ? strchr(known, at[1]) : NULL;
+        at += *at == '\\' && at[1];
+        *to++ = found ? meant[found - known] : *at;
+        at++;
+    }
+    if (kept)
+        *to = '\0';
+    return kept;
+}
+
+static const char *text_null(
+    struct sqoop_line *line, const char *name, const char *value, struct error *error)
+{
+    const char *once = text_unescape(line->order, value, error), *twice = once;
+
+    if (once && text_is_direct(line) && parse_value(line, name))
+        twice = text_unescape_again(line->order, once, error);
+    return twice && strcmp(once, twice) != 0 && strcmp(name, "null-string") == 0 &&
+                   words_note(line->order, error,
+                       "--null-string: with --direct escapes are taken twice, as in Sqoop: NULL is \"%.100s\", and \"\\\\%.100s\" makes it \"%.100s\"",
+                       twice, value, once)
+               ? NULL
+               : twice;
+}
+
+/* There is one text for NULL in COPY. */
+static int text_check_nulls(const struct sqoop_line *line, struct error *error)
+{
+    const char *string = parse_value(line, "null-string"), *other = parse_value(line, "null-non-string");
+
+    return !text_is_direct(line) || (!string && !other) || (string && other && strcmp(string, other) == 0)
+               ? 0
+               : error_set(error, ERROR_REJECT,
+                     "--null-string and --null-non-string have to be the same with --direct, as in Sqoop: say both, or leave --direct out");
+}
+
 static int text_nulls(struct sqoop_line *line, struct error *error)
 {
     static const char *const names[] = {"null-string", "null-non-string"};
     const bool hive = hive_is_told(line);
 
+    if (text_check_nulls(line, error))
+        return -1;
     for (size_t i = 0; i < 2; i++) {
         const char *value = parse_value(line, names[i]);
         /* Hive knows one of them, and of old tables this one. */
@@ -133,18 +184,45 @@ static int text_nulls(struct sqoop_line *line, struct error *error)
             value = "\\\\N";
         if (!value)
             continue;
-        value = text_unescape(line->order, value, error);
+        value = text_null(line, names[i], value, error);
         if (!value || text_say(line->order, names[i], value, error))
             return -1;
     }
     return 0;
 }
 
+/* ---- booleans -------------------------------------------------------------------------------------------------------- */
+
+static int text_booleans(struct sqoop_line *line, struct error *error)
+{
+    static const char *const names[][2] = {
+        {"boolean-true-string", "--true-string"}, {"boolean-false-string", "--false-string"}};
+
+    for (size_t i = 0; i < 2; i++) {
+        const char *value = parse_value(line, names[i][0]);
+        if (value && !text_is_direct(line)
+                ? words_note(
+                      line->order, error, "--%s changes nothing without --direct, as in Sqoop", names[i][0])
+                : words_add_pair(&line->order->import, names[i][1], value, error))
+            return -1;
+    }
+    return 0;
+}
+
+/* ---- what Hive would take for a line --------------------------------------------------------------------------------- */
+
 static int text_hive(struct sqoop_line *line, struct error *error)
 {
     const char *replacement = parse_value(line, "hive-delims-replacement");
+    const bool drop = parse_value(line, "hive-drop-import-delims") != NULL, direct = text_is_direct(line);
 
-    if (parse_value(line, "hive-drop-import-delims")) {
+    if (direct && drop)
+        return error_set(error, ERROR_REJECT,
+            "--hive-drop-import-delims does not go with --direct, in Sqoop neither: leave --direct out");
+    if (direct && replacement)
+        return words_note(
+            line->order, error, "--hive-delims-replacement changes nothing with --direct, as in Sqoop");
+    if (drop) {
         if (replacement)
             return error_set(error, ERROR_REJECT,
                 "--hive-drop-import-delims and --hive-delims-replacement exclude each other");
@@ -235,8 +313,13 @@ int text_translate(struct sqoop_line *line, struct error *error)
     struct sqoop_words *words = &line->order->import;
     enum text_format format = TEXT_PLAIN;
 
-    if (text_choose(line, &format, error) || words_add_pair(words, "--format", text_names[format], error) ||
-        text_compression(line, format, error))
+    if (text_choose(line, &format, error) ||
+        words_add_pair(
+            words, "--format", text_is_direct(line) ? "sqoop-direct" : text_names[format], error) ||
+        text_compression(line, format, error) || text_booleans(line, error))
+        return -1;
+    if (parse_value(line, "direct") && !text_is_direct(line) &&
+        words_note(line->order, error, "--direct changes nothing: it is about the text of tables"))
         return -1;
     if (format == TEXT_PLAIN)
         return text_delimiters(line, error) || text_nulls(line, error) || text_hive(line, error) ? -1 : 0;

@@ -114,6 +114,8 @@ static int types_pairs(struct sqoop_line *line, const struct types_option *optio
 
 int types_translate(struct sqoop_line *line, struct error *error)
 {
+    if (text_is_direct(line) && parse_value(line, "map-column-java"))
+        return words_note(line->order, error, "--map-column-java changes nothing with --direct, as in Sqoop");
     return types_pairs(line, &(const struct types_option){"--map-column-java", "--column-type", true}, error);
 }
 

@@ -24,13 +24,16 @@ static json_t *state_delimited(const struct delimited_options *options)
 {
     if (!options)
         return json_null();
-    return json_pack("[i, i, i, i, i, b, b, b, i, i, i, i, i, i, i]", options->field, options->line,
-        (int)options->quoting, options->enclosure, options->escape, options->header, options->drop_delimiters,
-        options->plain, (int)options->style, (int)options->null_string.length,
+    return json_pack("[i, i, i, i, i, b, b, b, i, i, i, i, i, i, i, i, i, i, i]", options->field,
+        options->line, (int)options->quoting, options->enclosure, options->escape, options->header,
+        options->drop_delimiters, options->plain, (int)options->style, (int)options->null_string.length,
         (int)crc32c(0, options->null_string.data, options->null_string.length),
         (int)options->null_other.length, (int)crc32c(0, options->null_other.data, options->null_other.length),
         (int)options->delimiters_replacement.length,
-        (int)crc32c(0, options->delimiters_replacement.data, options->delimiters_replacement.length));
+        (int)crc32c(0, options->delimiters_replacement.data, options->delimiters_replacement.length),
+        (int)options->true_text.length, (int)crc32c(0, options->true_text.data, options->true_text.length),
+        (int)options->false_text.length,
+        (int)crc32c(0, options->false_text.data, options->false_text.length));
 }
 
 static json_t *state_topic(const struct job_topic *topic)

@@ -214,9 +214,9 @@ static json_t *manifest_selection(const struct job *job)
     /* Of an increment, and of one with bounds, it is what was read. */
     const bool made = job->options->increment.mode || selection->bounds;
     const char *where = made ? job->list->tables[0]->where : selection->where;
-    return json_pack("{s:o, s:o, s:o, s:o, s:b}", "columns", columns, "casts", casts, "where",
+    return json_pack("{s:o, s:o, s:o, s:o, s:b, s:b}", "columns", columns, "casts", casts, "where",
         manifest_text(where), "query", manifest_text(selection->query), "arrays_as_text",
-        selection->types->arrays == PG_ARRAYS_TEXT);
+        selection->types->arrays == PG_ARRAYS_TEXT, "copied", selection->types->copied);
 }
 
 /* Which range was read, and what the next import is told as its last value. */

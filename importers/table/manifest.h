@@ -46,7 +46,7 @@ struct manifest {
     size_t columns_count; /* 0: all there were */
     const char **casts; /* of columns: "COLUMN=TYPE" */
     size_t casts_count;
-    bool arrays_as_text;
+    bool arrays_as_text, copied; /* values are as text what COPY writes */
     const char *topic; /* that the rows went to; NULL: into files */
     /* Of an incremental import: its own last value, "" for none, and the next one's; else NULL. own_where: without the range. */
     const char *check_column, *begun_value, *last_value, *own_where;

@@ -216,6 +216,8 @@ static int manifest_read_selection(struct manifest *manifest, json_t *from, stru
         manifest_text(manifest, "selection.query", query, &manifest->query, error))
         return -1;
     manifest->arrays_as_text = arrays_as_text != 0;
+    /* Imports of versions that did not know it have none. */
+    manifest->copied = json_is_true(json_object_get(from, "copied"));
     const json_t *increment = json_object_get(manifest->json, "incremental");
     const json_t *above = json_object_get(increment, "above"), *since = json_object_get(increment, "from");
     const char *begun = json_string_value(above ? above : since);

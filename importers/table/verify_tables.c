@@ -448,7 +448,8 @@ int verify_tables(const struct manifest *manifest, const struct verify_options *
         .options = options,
         .results = ret_tables,
         .types = {.format = TABLE_JSON_LINES,
-            .arrays = manifest->arrays_as_text ? PG_ARRAYS_TEXT : PG_ARRAYS_JSON}};
+            .arrays = manifest->arrays_as_text ? PG_ARRAYS_TEXT : PG_ARRAYS_JSON,
+            .copied = manifest->copied}};
 
     assert(options->connections >= 1 && options->connections <= VERIFY_CONNECTIONS_MAX);
     for (size_t i = 0; i < manifest->tables_count; i++)

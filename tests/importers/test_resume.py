@@ -213,6 +213,19 @@ def test_casts_and_bounds_are_kept(begin, run, parts, tmp_path):
     assert rows == [(i, "0") for i in range(5, ROWS)]
 
 
+def test_what_looks_as_copy_writes_it_goes_on_so(database, begin, run, parts, tmp_path):
+    """An interval looks as its session says, whichever import reads it."""
+    database.run("ALTER TABLE parts ADD span interval NOT NULL DEFAULT '36:00', ADD good bool NOT NULL DEFAULT true")
+    words = ("--format", "sqoop-direct")
+    interrupted(begin, tmp_path, *words)
+    for others in ((*words, "--true-string", "yes"), (*words, "--false-string", "no"), ("--format", "csv")):
+        assert "was begun with other words (delimiters)" in run(*WORDS, "--where", SLOWLY, *others, "--resume", "parts", status=1).said
+    run(*WORDS, "--where", SLOWLY, *words, "--resume", "parts")
+    made = Imported(tmp_path / "made")
+    lines = [line for path in made.files() for line in open(path, encoding="utf-8")]
+    assert len(made.files()) == PARTS and sorted(lines) == sorted(f"{i},0,36:00:00,TRUE\n" for i in range(ROWS))
+
+
 def test_two_at_once(begin, run, parts, tmp_path):
     interrupted(begin, tmp_path)
     first = begin(*WORDS, "--where", SLOWLY, "--resume", "parts")

@@ -55,7 +55,7 @@ def test_the_line_of_the_course(sqoop, tmp_path):
     text = (tmp_path / "old-telemetry" / "part-m-00000").read_text()
     assert text.startswith("1,Node1,75000\n2,Node2,75001\n")
     assert text == sqoop.copied("SELECT * FROM telemetry ORDER BY id")
-    assert "--direct changes nothing" in done.stderr and f"{ROWS} rows" in done.stderr
+    assert f"{ROWS} rows" in done.stderr
     again = subprocess.run([BINARY, "import", "--verify", "old-telemetry"], cwd=tmp_path, capture_output=True, text=True)
     assert again.returncode == 0, again.stderr
 

@@ -57,8 +57,8 @@ def jobs(cluster, tmp_path):
 def test_create_list_show_exec_delete(jobs, tmp_path):
     jobs("--list")
     assert jobs.out == "Available jobs:\n" and not jobs.home.exists()
-    jobs.create("nightly", "import", "--table", "telemetry", "--target-dir", "t", "--m", "1", "--where", "name <> E'a\\\\b\n--table'", "--direct")
-    assert "--direct changes nothing" in jobs.said and jobs.out == ""
+    jobs.create("nightly", "import", "--table", "telemetry", "--target-dir", "t", "--m", "1", "--where", "name <> E'a\\\\b\n--table'", "--fetch-size", 5)
+    assert "--fetch-size changes nothing" in jobs.said and jobs.out == ""
     jobs.create("Asks", "eval", "--query", "SELECT 1 AS n")
     jobs("--list")
     assert jobs.out == "Available jobs:\n  Asks\n  nightly\n" and jobs.said == ""

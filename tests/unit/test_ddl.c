@@ -49,6 +49,30 @@ static void expect_refused(const struct ddl_table *table, const char *why)
     cr_assert_not_null(strstr(error.text, why), "%s", error.text);
 }
 
+/* What COPY's CSV holds: no escapes where nothing is enclosed, and booleans of one's own, which Hive would take for NULL. */
+Test(ddl, text_of_postgresql)
+{
+    static const struct ddl_column columns[] = {{{.name = "good", .type = COLUMN_BOOL}, NULL}};
+    struct delimited_options options = hive;
+    struct ddl_table table = table_of(columns, 1);
+
+    table.delimited = &options;
+    options.escape = '\\';
+    cr_assert_not_null(strstr(created(&table), "ESCAPED BY"));
+    options.style = DELIMITED_POSTGRES;
+    cr_assert_null(strstr(created(&table), "ESCAPED BY"));
+    options.true_text = slice_of("TRUE");
+    options.false_text = slice_of("false");
+    cr_assert_not_null(strstr(created(&table), "`good` BOOLEAN"));
+    options.false_text = slice_of("no");
+    cr_assert_not_null(strstr(created(&table), "`good` STRING"));
+    options.false_text = slice_of("falsy");
+    cr_assert_not_null(strstr(created(&table), "`good` STRING"));
+    options.false_text = (struct slice){0};
+    options.true_text = slice_of("yes!");
+    cr_assert_not_null(strstr(created(&table), "`good` STRING"));
+}
+
 /* In any smaller room it is refused. */
 enum statement { CREATE, LOAD, EMPTY };
 

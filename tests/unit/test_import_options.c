@@ -346,7 +346,8 @@ Test(import_options, formats)
         enum table_codec codec;
     } cases[] = {{"jsonl", TABLE_JSON_LINES, TABLE_CODEC_NONE}, {"csv", TABLE_DELIMITED, TABLE_CODEC_NONE},
         {"text", TABLE_DELIMITED, TABLE_CODEC_NONE}, {"avro", TABLE_AVRO, TABLE_CODEC_SNAPPY},
-        {"parquet", TABLE_PARQUET, TABLE_CODEC_ZSTD}, {"sqoop", TABLE_DELIMITED, TABLE_CODEC_NONE}};
+        {"parquet", TABLE_PARQUET, TABLE_CODEC_ZSTD}, {"sqoop", TABLE_DELIMITED, TABLE_CODEC_NONE},
+        {"sqoop-direct", TABLE_DELIMITED, TABLE_CODEC_NONE}};
     static const char *const codecs[] = {[TABLE_CODEC_NONE] = "none",
         [TABLE_CODEC_DEFLATE] = "deflate",
         [TABLE_CODEC_GZIP] = "gzip",
@@ -357,6 +358,7 @@ Test(import_options, formats)
         TAKEN("--target", "x", "t", "--format", cases[i].name);
         cr_assert_eq(options.file.format, cases[i].format);
         cr_assert_eq(options.types.format, cases[i].format);
+        cr_assert_eq(options.types.copied, strcmp(cases[i].name, "sqoop-direct") == 0);
         cr_assert_eq(options.file.codec, cases[i].codec);
     }
     for (unsigned i = 0; i < COUNT(codecs); i++) {
@@ -389,6 +391,12 @@ Test(import_options, delimiters_start_from_the_formats_wherever_it_stands)
     cr_assert_eq(options.delimited.quoting, DELIMITED_QUOTE_NONE);
     cr_assert(slice_is(options.delimited.null_string, ""));
     cr_assert(slice_is(options.delimited.null_other, "null"));
+    TAKEN("--false-string", "no", "--target", "x", "t", "--format", "sqoop-direct");
+    cr_assert_eq(options.delimited.style, DELIMITED_POSTGRES);
+    cr_assert_eq(options.delimited.quoting, DELIMITED_QUOTE_NEEDED);
+    cr_assert_eq(options.delimited.null_string.length + options.delimited.null_other.length, 0);
+    cr_assert(slice_is(options.delimited.true_text, "TRUE"));
+    cr_assert(slice_is(options.delimited.false_text, "no"));
     TAKEN("--format", "csv", "--target", "x", "t", "--optionally-enclosed-by", "'");
     cr_assert_eq(options.delimited.quoting, DELIMITED_QUOTE_NEEDED);
     /* Behind -- are tables, whatever they are called; and other names begin alike. */
@@ -407,7 +415,7 @@ Test(import_options, what_does_not_go_together)
     REFUSED("--query stands alone", "--target", "x", "--query", "select 1", "--columns", "a");
     REFUSED("--query stands alone", "--target", "x", "--query", "select 1", "--where", "true");
     TAKEN("--target", "x", "--query", "select 1");
-    REFUSED("are for --format csv, text and sqoop", "--target", "x", "t", "--header");
+    REFUSED("are for --format csv, text, sqoop and sqoop-direct", "--target", "x", "t", "--header");
     REFUSED("the password comes from one place", "--target", "x", "t", "--password", "p", "--ask-password");
     REFUSED(
         "the password comes from one place", "--target", "x", "t", "--password", "p", "--password-file", "f");

@@ -15,7 +15,7 @@ static struct error error;
 
 static const char whole[] =
     "{\"manifest\": 1, \"checksums\": \"rows-1\", \"selection\": {\"columns\": [\"id\", \"v\"], \"where\": \"id > 3\", \"query\": null, "
-    "\"casts\": [\"id=text\"], \"arrays_as_text\": true}, \"tables\": [{\"schema\": \"public\", \"name\": \"readings\", \"directory\": \"\", \"rows\": 7, "
+    "\"casts\": [\"id=text\"], \"arrays_as_text\": true, \"copied\": true}, \"tables\": [{\"schema\": \"public\", \"name\": \"readings\", \"directory\": \"\", \"rows\": 7, "
     "\"checksum\": \"00000000000000ff\", \"columns\": [{\"name\": \"id\", \"type\": \"integer\"}, {\"name\": \"v\", \"type\": \"text\"}], "
     "\"files\": [{\"name\": \"part-00000.jsonl\", \"rows\": 7, \"bytes\": 99, \"crc32c\": \"0000abcd\"}, "
     "{\"name\": null, \"rows\": 0, \"bytes\": 0, \"crc32c\": \"00000000\"}]}]}";
@@ -37,7 +37,7 @@ static void expect_whole(void)
     const struct manifest_table *table = &manifest->tables[0];
     cr_assert_str_eq(manifest->where, "id > 3");
     cr_assert_null(manifest->query);
-    cr_assert(manifest->arrays_as_text);
+    cr_assert(manifest->arrays_as_text && manifest->copied);
     cr_assert_eq(manifest->columns_count, 2);
     cr_assert_str_eq(manifest->columns[1], "v");
     cr_assert_eq(manifest->casts_count, 1);

@@ -192,6 +192,47 @@ Test(pg_type, arrays_by_option)
     check_explained(map(&array, options), "string, as text (selected as ::text)");
 }
 
+/* What the writer of text prints as PostgreSQL does stays typed; the rest is text of the server's. */
+Test(pg_type, as_copy_writes_it)
+{
+    static const struct {
+        unsigned oid;
+        enum column_type type;
+        enum pg_form form;
+        enum pg_cast cast;
+    } cases[] = {{16, COLUMN_BOOL, PG_FORM_BOOL, PG_CAST_NONE},
+        {20, COLUMN_INT64, PG_FORM_INT8, PG_CAST_NONE}, {701, COLUMN_FLOAT64, PG_FORM_FLOAT8, PG_CAST_NONE},
+        {1700, COLUMN_NUMBER, PG_FORM_NUMERIC, PG_CAST_NONE}, {25, COLUMN_STRING, PG_FORM_TEXT, PG_CAST_NONE},
+        {17, COLUMN_BYTES, PG_FORM_BYTEA, PG_CAST_NONE},
+        {1184, COLUMN_TIMESTAMP_UTC, PG_FORM_TIMESTAMPTZ, PG_CAST_NONE},
+        {114, COLUMN_STRING, PG_FORM_TEXT, PG_CAST_NONE},
+        {3802, COLUMN_STRING, PG_FORM_VERSIONED_TEXT, PG_CAST_NONE},
+        {869, COLUMN_STRING, PG_FORM_INET, PG_CAST_NONE}, {1560, COLUMN_STRING, PG_FORM_BIT, PG_CAST_NONE},
+        {1186, COLUMN_STRING, PG_FORM_TEXT, PG_CAST_TEXT}, {1266, COLUMN_STRING, PG_FORM_TEXT, PG_CAST_TEXT},
+        {790, COLUMN_STRING, PG_FORM_TEXT, PG_CAST_TEXT}, {142, COLUMN_STRING, PG_FORM_TEXT, PG_CAST_XML}};
+    const struct pg_type_options options = {.format = TABLE_DELIMITED, .copied = true};
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct pg_type type = pg_builtin(cases[i].oid, "type"), array = pg_array_of(&type);
+        const struct pg_mapping mapping = map(&type, options);
+        cr_assert_eq(mapping.field.type, cases[i].type, "%u", cases[i].oid);
+        cr_assert_eq(mapping.form, cases[i].form, "%u", cases[i].oid);
+        cr_assert_eq(mapping.cast, cases[i].cast, "%u", cases[i].oid);
+        check_explained(map(&array, options), "string, as text (selected as ::text)");
+    }
+    struct pg_type xml = pg_builtin(142, "xml"), bit = pg_builtin(1560, "bit"),
+                   word = pg_builtin(200001, "mood");
+    struct pg_attribute attribute = {.name = "a", .type = &xml};
+    struct pg_type composite = composite_of(&attribute, 1);
+    check_explained(map(&xml, options), "string, as text (selected as xml_out())");
+    check_explained(map(&composite, options), "string, as text (selected as ::text)");
+    word.kind = 'e';
+    check_explained(map(&word, options), "string, exact");
+    bit.typmod = 1;
+    cr_assert_eq(map(&bit, options).field.type, COLUMN_BOOL);
+    cr_assert_str_eq(map(&bit, options).after, "::pg_catalog.int4::pg_catalog.bool");
+}
+
 /* A list cannot hold lists: an array of a domain over an array is JSON. */
 Test(pg_type, arrays_of_arrays)
 {

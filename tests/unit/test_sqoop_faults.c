@@ -55,9 +55,9 @@ Test(sqoop_faults, every_allocation)
     put_file("parameters", "user=u\nprepareThreshold=1\n");
     TRY("import", "--options-file", "line", "--connect",
         "jdbc:postgresql://a:1,b/d%20e?user=u&password=p&currentSchema=s&tcpKeepAlive=true&x=y",
-        "--connection-param-file", "parameters", "-D", "x=y", "-Da=b", "-conf", "f", "--direct", "--table",
-        "t", "--password", "p", "--target-dir", "x", "--delete-target-dir", "--columns", "a, b", "--where",
-        "a", "--split-by", "a", "--verbose", "--dry-run", "-m", "99", "--fields-terminated-by", "||",
+        "--connection-param-file", "parameters", "-D", "x=y", "-Da=b", "-conf", "f", "--table", "t",
+        "--password", "p", "--target-dir", "x", "--delete-target-dir", "--columns", "a, b", "--where", "a",
+        "--split-by", "a", "--verbose", "--dry-run", "-m", "99", "--fields-terminated-by", "||",
         "--lines-terminated-by", "\\0X41", "--escaped-by", "\\", "--null-string", "a", "--null-non-string",
         "b", "--hive-drop-import-delims", "-z", "--", "--schema", "a\"b");
     TRY("import", CONNECT, "--query", "a $CONDITIONS b", "--target-dir", "x", "-P", "-m1",
@@ -71,6 +71,11 @@ Test(sqoop_faults, every_allocation)
     TRY("import-all-tables", CONNECT, "--warehouse-dir", "w", "--exclude-tables", "a, b", "--verbose",
         "--dry-run", "-m1", "--", "--schema", "s");
     TRY("import-all-tables", CONNECT, "--warehouse-dir", "w");
+    TRY("import", CONNECT, "--table", "t", "--direct", "--null-string", "\\\\N", "--null-non-string", "\\\\N",
+        "--map-column-java", "a=String", "--hive-delims-replacement", "x", "--", "--boolean-true-string",
+        "y");
+    TRY("import", CONNECT, "--table", "t", "--direct", "--as-avrodatafile", "--", "--boolean-true-string",
+        "y");
     TRY("import", CONNECT, "--table", "t", "--target-dir", "x", "--hive-import", "--hive-table", "a.b",
         "--hive-partition-key", "k", "--hive-partition-value", "v", "--external-table-dir", "/x",
         "--hive-overwrite", "--create-hive-table", "--map-column-hive", "a=b", "--hive-client", "c",

@@ -95,8 +95,8 @@ Test(sqoop_job, keeps_what_changes_something)
     cr_assert_str_eq(order.job.place, "/d");
     cr_assert_null(order.job.password);
     EXPECT_KEPT("import", "-Dsqoop.bigdecimal.format.string=true", "--connect=jdbc:postgresql://h/d",
-        "--verbose", "--table=t", "--where=a\n= 'b\\n'", "--num-mappers=1");
-    cr_assert(noticed("--direct changes nothing") && noticed("-D x changes nothing"));
+        "--verbose", "--direct", "--table=t", "--where=a\n= 'b\\n'", "--num-mappers=1");
+    cr_assert(noticed("-D x changes nothing"));
     keep();
     cr_assert_eq(EXECUTE_ALONE(), 0, "%s", error.text);
     cr_assert_eq(order.tool, SQOOP_IMPORT);

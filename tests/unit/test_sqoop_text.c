@@ -56,6 +56,53 @@ Test(sqoop_text, hive_delimiters)
     EXPECT_REFUSED("exclude each other", T, "--hive-delims-replacement", " ", "--hive-drop-import-delims");
 }
 
+/* What COPY makes of the same line. */
+Test(sqoop_text, direct)
+{
+    EXPECT_HAS("--format sqoop-direct --compression none --connections", T, "--direct");
+    cr_assert_eq(order.notices.count, 0);
+    EXPECT_HAS("--format sqoop-direct --compression gzip --true-string y --false-string '' ", T, "--direct",
+        "-z", "--", "--boolean-true-string", "y", "--boolean-false-string=");
+    EXPECT_HAS("--format sqoop --compression none --connections", T, "--", "--boolean-false-string", "y");
+    cr_assert(noticed("--boolean-false-string changes nothing without --direct"));
+    EXPECT_HAS("--format avro", T, "--direct", "--as-avrodatafile");
+    cr_assert(noticed("--direct changes nothing: it is about the text of tables"));
+    EXPECT_HAS("--format parquet", T, "--direct", "--as-parquetfile", "--null-string", "x");
+    cr_assert_eq(TRANSLATE("import", CONNECT, "--query", "SELECT 1 WHERE $CONDITIONS", "--target-dir", "x",
+                     "--direct", "--null-string", "x"),
+        0, "%s", error.text);
+    cr_assert(noticed("--direct changes nothing: it is about the text of tables"));
+    EXPECT_HAS("--format sqoop-direct --compression none --connections", T, "--direct", "--map-column-java",
+        "a=String", "--hive-delims-replacement", "x");
+    cr_assert(noticed("--map-column-java changes nothing with --direct") &&
+              noticed("--hive-delims-replacement changes nothing with --direct"));
+    EXPECT_REFUSED(
+        "--hive-drop-import-delims does not go with --direct", T, "--direct", "--hive-drop-import-delims");
+    EXPECT_REFUSED("have to be the same with --direct", T, "--direct", "--null-string", "x");
+    EXPECT_REFUSED("have to be the same with --direct", T, "--direct", "--null-non-string", "x");
+    EXPECT_REFUSED(
+        "have to be the same with --direct", T, "--direct", "--null-string", "x", "--null-non-string", "y");
+}
+
+/* In E'...' escapes are taken a second time. */
+Test(sqoop_text, null_with_direct)
+{
+    static const char *const cases[][2] = {{"", "''"}, {"x", "x"}, {"\\\\\\\\N", "'\\N'"}, {"\\\\N", "N"},
+        {"\\N", "N"}, {"\\\\t\\\\b", "'\t\b'"}, {"\\\\", "'\\'"}};
+
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        char part[64];
+        snprintf(part, sizeof part, "--null-string %s --null-non-string %s ", cases[i][1], cases[i][1]);
+        expect_has(part, (const char *const[]){"--table", "t", "--direct", "--null-string", cases[i][0],
+                             "--null-non-string", cases[i][0], NULL});
+        cr_assert_eq(order.notices.count, i > 1 && i + 1 < COUNT(cases), "%zu", i);
+    }
+    EXPECT_HAS("--null-string N --null-non-string N ", T, "--direct", "--null-string", "\\\\N",
+        "--null-non-string", "\\\\N");
+    cr_assert(noticed("NULL is \"N\", and \"\\\\\\\\N\" makes it \"\\N\""));
+    EXPECT_HAS("--null-string '\\N' --null-non-string '\\N' ", T, "--direct", "--hive-import");
+}
+
 Test(sqoop_text, formats)
 {
     EXPECT_HAS("--format sqoop --compression none --connections", T, "--as-textfile");

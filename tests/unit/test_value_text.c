@@ -80,6 +80,9 @@ Test(value_text, doubles)
 {
     for (size_t i = 0; i < sizeof doubles / sizeof *doubles; i++) {
         cr_assert_str_eq(ended(value_text_float64(text, doubles[i].value, DELIMITED_ISO)), doubles[i].iso);
+        if (doubles[i].value != 0)
+            cr_assert_str_eq(
+                ended(value_text_float64(text, doubles[i].value, DELIMITED_POSTGRES)), doubles[i].iso);
         cr_assert_str_eq(ended(value_text_float64(text, doubles[i].value, DELIMITED_JAVA)), doubles[i].java);
     }
 }
@@ -112,6 +115,9 @@ Test(value_text, floats)
 {
     for (size_t i = 0; i < sizeof floats / sizeof *floats; i++) {
         cr_assert_str_eq(ended(value_text_float32(text, floats[i].value, DELIMITED_ISO)), floats[i].iso);
+        if (floats[i].value != 0)
+            cr_assert_str_eq(
+                ended(value_text_float32(text, floats[i].value, DELIMITED_POSTGRES)), floats[i].iso);
         cr_assert_str_eq(ended(value_text_float32(text, floats[i].value, DELIMITED_JAVA)), floats[i].java);
     }
 }
@@ -489,4 +495,6 @@ Test(value_text, every_type_of_a_fixed_size)
     for (size_t i = 0; i < FIXED_TYPES; i++)
         cr_assert_str_eq(ended(value_text(text, &batch->columns[i], 0, DELIMITED_ISO)), expected[i]);
     cr_assert_str_eq(ended(value_text(text, &batch->columns[COLUMN_BOOL], 1, DELIMITED_JAVA)), "false");
+    cr_assert_str_eq(ended(value_text(text, &batch->columns[COLUMN_BOOL], 0, DELIMITED_POSTGRES)), "t");
+    cr_assert_str_eq(ended(value_text(text, &batch->columns[COLUMN_BOOL], 1, DELIMITED_POSTGRES)), "f");
 }

@@ -13,17 +13,20 @@
  * terminators where there is neither: such lines cannot be read back. NULL is `null_string` in columns of strings, JSON, UUIDs
  * and lists. Bytes are hexadecimal pairs with blanks between them. \n, \r and \01 are dropped or replaced in strings and JSON, in the text of NULL
  * there, too; both asked for, they are dropped.
- * Both: an escape that is the enclosure as well doubles it.
+ *
+ * Style PostgreSQL: byte for byte what COPY writes with FORMAT csv (CopyAttributeOutCSV() of PostgreSQL's copyto.c), or its own text of a value; what column
+ * types do not know (intervals, arrays) comes as that text. A field is enclosed if all are, if it looks like NULL, or if it holds the enclosure, a terminator of fields, CR or LF;
+ * the escape is written within enclosed fields only. What is not COPY's: a terminator of lines that is neither CR nor LF is enclosed as well.
+ *
+ * All: an escape that is the enclosure as well doubles it.
  */
 #include <stdlib.h>
 
 #include "lake/format/delimited_rules.h"
-#include "lake/format/json_text.h"
+#include "lake/format/delimited_value.h"
 #include "lake/format/stream_codec.h"
-#include "lake/format/value_text.h"
 
 #define DELIMITED_NULLS_MAX ((size_t)4 << 20)
-#define HEX_PIECE ((size_t)16 * 1024)
 
 enum delimited_way {
     DELIMITED_DIRECT, /* no value demands anything */
@@ -49,7 +52,7 @@ struct delimited {
     struct text_out out;
     /* A composed value passes here twice. */
     struct text_out composed;
-    bool looking;
+    bool looking, raw; /* raw: written without prefixes */
     unsigned demands;
     uint64_t length;
     bool is_null_text;
@@ -59,72 +62,6 @@ struct delimited {
 static int delimited_enclosure(struct delimited *file, struct error *error)
 {
     return text_out_add(&file->out, (struct slice){&file->options.enclosure, 1}, error);
-}
-
-/* ---- what a value looks like ----------------------------------------------------------------------------------------------- */
-
-/* As org.apache.hadoop.io.BytesWritable prints: "de ad be ef". */
-static int delimited_hex(struct text_out *out, struct slice data, struct error *error)
-{
-    static const char hex[] = "0123456789abcdef";
-
-    for (size_t i = 0; i < data.length; i += HEX_PIECE) {
-        const size_t piece = data.length - i < HEX_PIECE ? data.length - i : HEX_PIECE;
-        if (text_out_room(out, 3 * piece, error))
-            return -1;
-        char *to = text_out_at(out);
-        for (size_t j = i; j < i + piece; j++) {
-            if (j)
-                *to++ = ' ';
-            *to++ = hex[(unsigned char)data.data[j] >> 4];
-            *to++ = hex[data.data[j] & 15];
-        }
-        text_out_end(out, to);
-    }
-    return 0;
-}
-
-static int delimited_compose(struct text_out *out, const struct column *column, size_t row,
-    enum delimited_style style, struct error *error)
-{
-    switch (column->field->type) {
-    case COLUMN_NUMBER:
-        return text_out_add(out, column_slice(column, row), error);
-    case COLUMN_BYTES:
-        return style == DELIMITED_JAVA ? delimited_hex(out, column_slice(column, row), error)
-                                       : text_out_base64(out, column_slice(column, row), error);
-    case COLUMN_LIST:
-        return json_text_value(out, column, row, error);
-    default: {
-        const bool room = !text_out_room(out, VALUE_TEXT_MAX, error);
-        if (room)
-            text_out_end(out, value_text(text_out_at(out), column, row, style));
-        return room ? 0 : -1;
-    }
-    }
-}
-
-/* The characters that values of a type are made of; NULL: any. */
-static const char *delimited_alphabet(enum column_type type, enum delimited_style style)
-{
-    static const char *const alphabets[] = {
-        [COLUMN_BOOL] = "truefals",
-        [COLUMN_INT32] = "-0123456789",
-        [COLUMN_INT64] = "-0123456789",
-        [COLUMN_FLOAT32] = "+-.0123456789eENaInfity",
-        [COLUMN_FLOAT64] = "+-.0123456789eENaInfity",
-        [COLUMN_DECIMAL] = "-.0123456789",
-        [COLUMN_DATE] = "+-0123456789infty",
-        [COLUMN_TIME] = ":.0123456789",
-        [COLUMN_TIMESTAMP] = " +-:.0123456789TZinfty",
-        [COLUMN_TIMESTAMP_UTC] = " +-:.0123456789TZinfty",
-        [COLUMN_UUID] = "-0123456789abcdef",
-        [COLUMN_NUMBER] = "+-.0123456789eENaInfity",
-        [COLUMN_BYTES] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=",
-        [COLUMN_LIST] = NULL,
-    };
-
-    return type == COLUMN_BYTES && style == DELIMITED_JAVA ? " 0123456789abcdef" : alphabets[type];
 }
 
 /* ---- fields ---------------------------------------------------------------------------------------------------------------- */
@@ -144,18 +81,43 @@ static int delimited_refuse(const struct delimited *file, size_t column, size_t 
 /* Are values that look like NULL enclosed, and what looks like no line at all, or (to COPY of PostgreSQL) like the end? */
 static bool delimited_tells_apart(const struct delimited *file)
 {
-    return file->options.style == DELIMITED_ISO && file->options.quoting == DELIMITED_QUOTE_NEEDED;
+    return file->options.style != DELIMITED_JAVA && file->options.quoting == DELIMITED_QUOTE_NEEDED;
+}
+
+/* What would be an empty line. COPY writes one, if NULL looks otherwise. */
+static bool delimited_is_nothing(const struct delimited *file, size_t length)
+{
+    return !length && file->options.style == DELIMITED_ISO;
 }
 
 static bool delimited_misleads(const struct delimited *file, struct slice text, struct slice null)
 {
     return delimited_tells_apart(file) &&
-           (slice_equal(text, null) || (file->columns_count == 1 && (!text.length || slice_is(text, "\\."))));
+           (slice_equal(text, null) ||
+               (file->columns_count == 1 &&
+                   (delimited_is_nothing(file, text.length) || slice_is(text, "\\."))));
 }
 
 static bool delimited_encloses(const struct delimited *file, unsigned demands)
 {
     return file->options.quoting == DELIMITED_QUOTE_ALL || (demands & DELIMITED_ENCLOSES);
+}
+
+/* COPY writes prefixes within enclosed fields only. */
+static bool delimited_is_raw(const struct delimited *file, bool encloses)
+{
+    return !encloses && file->options.style == DELIMITED_POSTGRES;
+}
+
+static int delimited_put(struct delimited *file, const struct delimited_rules *rules, struct slice text,
+    bool encloses, struct error *error)
+{
+    if (delimited_is_raw(file, encloses))
+        return text_out_add(&file->out, text, error);
+    if ((encloses && delimited_enclosure(file, error)) || delimited_write(&file->out, rules, text, error) ||
+        (encloses && delimited_enclosure(file, error)))
+        return -1;
+    return 0;
 }
 
 static int delimited_text(
@@ -171,10 +133,7 @@ static int delimited_text(
         return text_out_add(&file->out, text, error);
     if (demands & DELIMITED_REFUSED)
         return delimited_refuse(file, index, row, error);
-    if ((encloses && delimited_enclosure(file, error)) || delimited_write(&file->out, rules, text, error) ||
-        (encloses && delimited_enclosure(file, error)))
-        return -1;
-    return 0;
+    return delimited_put(file, rules, text, encloses, error);
 }
 
 /* The sink of file->composed. */
@@ -184,7 +143,8 @@ static int delimited_take(void *context, const void *data, size_t length, struct
     const struct slice text = {data, length};
 
     if (!file->looking)
-        return delimited_write(&file->out, &file->rules, text, error);
+        return file->raw ? text_out_add(&file->out, text, error)
+                         : delimited_write(&file->out, &file->rules, text, error);
     file->demands |= delimited_demands(&file->rules, text);
     file->is_null_text = !file->length && slice_equal(text, file->null);
     file->length += length;
@@ -195,7 +155,7 @@ static int delimited_pass(
     struct delimited *file, const struct column *column, size_t row, bool looking, struct error *error)
 {
     file->looking = looking;
-    return delimited_compose(&file->composed, column, row, file->options.style, error) ||
+    return delimited_value_put(&file->composed, column, row, &file->options, error) ||
                    text_out_flush(&file->composed, error)
                ? -1
                : 0;
@@ -206,12 +166,14 @@ static int delimited_composed(
 {
     file->demands = 0;
     file->length = 0;
-    file->is_null_text = false;
     file->null = file->columns[index].null;
+    file->is_null_text = !file->null.length; /* until there are bytes */
     delimited_pass(file, column, row, true, error); /* cannot fail: nothing leaves */
 
-    const bool encloses = delimited_encloses(file, file->demands) ||
-                          (delimited_tells_apart(file) && (file->is_null_text || !file->length));
+    const bool encloses =
+        delimited_encloses(file, file->demands) ||
+        (delimited_tells_apart(file) && (file->is_null_text || delimited_is_nothing(file, file->length)));
+    file->raw = delimited_is_raw(file, encloses);
     if (file->demands & DELIMITED_REFUSED)
         return delimited_refuse(file, index, row, error);
     if ((encloses && delimited_enclosure(file, error)) || delimited_pass(file, column, row, false, error) ||
@@ -220,20 +182,21 @@ static int delimited_composed(
     return 0;
 }
 
-/* No bytes are an empty text: the only one that such a value can have. */
-static bool delimited_is_empty(const struct column *column, size_t row)
+/* No bytes are an empty text: the only one that such a value can have, and \\x is none. */
+static bool delimited_is_empty(const struct delimited *file, const struct column *column, size_t row)
 {
-    return column->field->type == COLUMN_BYTES && !column_slice(column, row).length;
+    return column->field->type == COLUMN_BYTES &&
+           delimited_is_nothing(file, column_slice(column, row).length);
 }
 
 static int delimited_direct(
     struct delimited *file, const struct column *column, size_t row, struct error *error)
 {
     const bool encloses = file->options.quoting == DELIMITED_QUOTE_ALL ||
-                          (delimited_tells_apart(file) && delimited_is_empty(column, row));
+                          (delimited_tells_apart(file) && delimited_is_empty(file, column, row));
 
     if ((encloses && delimited_enclosure(file, error)) ||
-        delimited_compose(&file->out, column, row, file->options.style, error) ||
+        delimited_value_put(&file->out, column, row, &file->options, error) ||
         (encloses && delimited_enclosure(file, error)))
         return -1;
     return 0;
@@ -287,7 +250,7 @@ static enum delimited_way delimited_way(
 {
     if (delimited_is_text(type))
         return DELIMITED_TEXT;
-    const char *alphabet = delimited_alphabet(type, file->options.style);
+    const char *alphabet = delimited_value_alphabet(type, &file->options);
     if (!alphabet || delimited_demands(&file->rules, slice_of(alphabet)) ||
         (delimited_tells_apart(file) && null.length && delimited_in_alphabet(null, alphabet)))
         return DELIMITED_COMPOSED;
@@ -381,9 +344,7 @@ static int delimited_header(struct delimited *file, struct error *error)
             return error_set(error, ERROR_REJECT,
                 "column %s: the name holds a terminator of fields or lines, and nothing encloses or escapes it",
                 file->fields[i].name);
-        if (delimited_separate(file, i, error) || (encloses && delimited_enclosure(file, error)) ||
-            delimited_write(&file->out, &file->rules, name, error) ||
-            (encloses && delimited_enclosure(file, error)))
+        if (delimited_separate(file, i, error) || delimited_put(file, &file->rules, name, encloses, error))
             return -1;
     }
     return delimited_end_line(file, error);

@@ -84,7 +84,7 @@ static void delimited_collect_all(struct delimited_rules *rules)
 }
 
 /* What separates: by name, and in the ISO style each of CR and LF where one of them ends lines, because many readers take
- * either for an end of line. */
+ * either for an end of line; COPY always does. */
 static void delimited_separators(
     struct delimited_rules *rules, const struct delimited_options *options, unsigned demand, char prefix)
 {
@@ -94,8 +94,9 @@ static void delimited_separators(
     delimited_lines(options, lines);
     if (options->style == DELIMITED_ISO && (lines[0] == '\r' || lines[0] == '\n'))
         ends = both;
-    const char separators[] = {options->field, ends[0], ends[1]};
-    for (size_t i = 0; i < (ends[1] ? 3 : 2); i++) {
+    const bool copied = options->style == DELIMITED_POSTGRES;
+    const char separators[] = {options->field, ends[0], copied ? '\r' : ends[1], '\n'};
+    for (size_t i = 0; i < (copied ? 4U : ends[1] ? 3U : 2U); i++) {
         if (prefix)
             delimited_prefix(rules, separators[i], prefix);
         else
@@ -106,7 +107,7 @@ static void delimited_separators(
 int delimited_rules_make(
     struct delimited_rules *ret_rules, const struct delimited_options *options, struct error *error)
 {
-    const bool iso = options->style == DELIMITED_ISO;
+    const bool java = options->style == DELIMITED_JAVA;
     const char escape = delimited_has_escape(options) ? options->escape : '\0';
     struct delimited_rules rules = {.replacement_length = 0};
 
@@ -115,15 +116,15 @@ int delimited_rules_make(
     if (escape)
         delimited_prefix(&rules, escape, escape);
     if (options->quoting == DELIMITED_QUOTE_NONE)
-        delimited_separators(&rules, options, iso ? DELIMITED_REFUSED : 0, escape);
+        delimited_separators(&rules, options, java ? 0 : DELIMITED_REFUSED, escape);
     else {
         if (options->quoting == DELIMITED_QUOTE_NEEDED) {
             delimited_separators(&rules, options, DELIMITED_ENCLOSES, '\0');
-            delimited_demand(&rules, options->enclosure, iso ? DELIMITED_ENCLOSES : 0);
+            delimited_demand(&rules, options->enclosure, java ? 0 : DELIMITED_ENCLOSES);
         }
         if (escape)
             delimited_prefix(&rules, options->enclosure, escape);
-        else if (iso || options->escape)
+        else if (!java || options->escape)
             delimited_prefix(&rules, options->enclosure, options->enclosure);
     }
     delimited_collect_all(&rules);
@@ -155,7 +156,7 @@ int delimited_rules_dropping(struct delimited_rules *ret_rules, const struct del
         dropping.replacement[dropping.replacement_length++] = replacement.data[i];
     }
     /* What was dropped may have made the text another one: enclosed, it is not taken for NULL. */
-    if (options->style == DELIMITED_ISO && options->quoting == DELIMITED_QUOTE_NEEDED)
+    if (options->style != DELIMITED_JAVA && options->quoting == DELIMITED_QUOTE_NEEDED)
         demands = DELIMITED_ENCLOSES;
     for (size_t i = 0; i < sizeof(delimited_dropped); i++)
         dropping.demands[(unsigned char)delimited_dropped[i]] =

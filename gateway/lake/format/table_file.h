@@ -32,6 +32,7 @@ enum delimited_quoting {
 enum delimited_style {
     DELIMITED_ISO, /* as in JSON lines, without quotes */
     DELIMITED_JAVA, /* as Sqoop writes them: java.sql.Timestamp.toString() and its kin */
+    DELIMITED_POSTGRES, /* as PostgreSQL's COPY writes them with FORMAT csv, and Sqoop with --direct; fields are enclosed somehow */
 };
 
 struct delimited_options {
@@ -45,6 +46,7 @@ struct delimited_options {
     bool header; /* names first */
     bool drop_delimiters; /* --hive-drop-import-delims: \n, \r and \01 leave strings ... */
     struct slice delimiters_replacement; /* ... or are replaced: --hive-delims-replacement */
+    struct slice true_text, false_text; /* data NULL: the style's own */
     enum delimited_style style;
     bool plain; /* files are called .txt, not .csv */
 };

@@ -10,6 +10,7 @@
 #define DAY_MICROSECONDS INT64_C(86400000000)
 #define SECOND_MICROSECONDS 1000000
 #define UINT64_DIGITS 20
+#define VALUE_YEAR_ONE (-719162) /* days since 1970 of 0001-01-01 */
 #define TEN_TO_19 UINT64_C(10000000000000000000)
 
 static const char value_pairs[] =
@@ -103,9 +104,9 @@ static char *value_put_scientific(
     } else if (style == DELIMITED_JAVA)
         to = value_put(to, ".0", 2);
     *to++ = style == DELIMITED_JAVA ? 'E' : 'e';
-    if (exponent < 0 || style == DELIMITED_ISO)
+    if (exponent < 0 || style != DELIMITED_JAVA)
         *to++ = exponent < 0 ? '-' : '+';
-    if (magnitude < 10 && style == DELIMITED_ISO)
+    if (magnitude < 10 && style != DELIMITED_JAVA)
         *to++ = '0';
     return value_put_uint(to, magnitude);
 }
@@ -147,7 +148,7 @@ static char *value_put_special(char *to, double value, enum delimited_style styl
     if (value != 0)
         return NULL;
     if (negative)
-        return value_put(to, "-0.0", 4);
+        return value_put(to, "-0.0", style == DELIMITED_POSTGRES ? 2 : 4);
     return value_put(to, "0.0", style == DELIMITED_JAVA ? 3 : 1);
 }
 
@@ -157,7 +158,7 @@ static char *value_put_float(char *to, double value, struct value_decimal decima
 {
     if (value < 0)
         *to++ = '-';
-    if (style == DELIMITED_ISO)
+    if (style != DELIMITED_JAVA)
         return value_put_decimal(to, decimal, range, style);
     if (decimal.digits < 10 && decimal.exponent <= least)
         decimal = value_two_digits(__builtin_fabs(value));
@@ -220,7 +221,9 @@ static char *value_put_infinity(char *to, bool negative)
 
 static char *value_put_year(char *to, int64_t year, enum delimited_style style)
 {
-    if (year < 0) {
+    if (year <= 0 && style == DELIMITED_POSTGRES)
+        year = 1 - year; /* value_put_era() */
+    else if (year < 0) {
         *to++ = '-';
         year = -year;
     } else if (year > 9999 && style == DELIMITED_ISO)
@@ -251,6 +254,12 @@ static char *value_put_date(char *to, int64_t days, enum delimited_style style)
     return value_put_two(to, day);
 }
 
+/* What PostgreSQL prints behind all of a date or timestamp. */
+static char *value_put_era(char *to, int64_t days, enum delimited_style style)
+{
+    return style == DELIMITED_POSTGRES && days < VALUE_YEAR_ONE ? value_put(to, " BC", 3) : to;
+}
+
 /* microseconds since midnight; fraction: at least so many digits of the second's. */
 static char *value_put_time(char *to, uint64_t microseconds, bool fraction)
 {
@@ -277,7 +286,7 @@ char *value_text_date(char *to, int32_t days, enum delimited_style style)
 {
     if (days == INT32_MIN || days == INT32_MAX)
         return value_put_infinity(to, days < 0);
-    return value_put_date(to, days, style);
+    return value_put_era(value_put_date(to, days, style), days, style);
 }
 
 char *value_text_time(char *to, int64_t microseconds)
@@ -296,11 +305,13 @@ char *value_text_timestamp(char *to, int64_t microseconds, bool utc, enum delimi
         days--;
     }
     to = value_put_date(to, days, style);
-    *to++ = style == DELIMITED_JAVA ? ' ' : 'T';
+    *to++ = style == DELIMITED_ISO ? 'T' : ' ';
     to = value_put_time(to, (uint64_t)rest, style == DELIMITED_JAVA);
     if (utc && style == DELIMITED_ISO)
         *to++ = 'Z';
-    return to;
+    if (utc && style == DELIMITED_POSTGRES)
+        to = value_put(to, "+00", 3);
+    return value_put_era(to, days, style);
 }
 
 /* ---- the rest -------------------------------------------------------------------------------------------------------------- */
@@ -326,6 +337,8 @@ char *value_text(char *to, const struct column *column, size_t row, enum delimit
 {
     switch (column->field->type) {
     case COLUMN_BOOL:
+        if (style == DELIMITED_POSTGRES)
+            return value_put(to, VALUE_OF(uint8_t, column, row) ? "t" : "f", 1);
         return VALUE_OF(uint8_t, column, row) ? value_put(to, "true", 4) : value_put(to, "false", 5);
     case COLUMN_INT32:
         return value_text_int(to, VALUE_OF(int32_t, column, row));

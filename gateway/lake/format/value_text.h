@@ -11,6 +11,7 @@
  *   java.sql.Timestamp.toString(), "2024-01-02 03:04:05.0", in UTC where the column is of UTC; years above 9999 without a sign;
  *   java.sql.Time.toString(), "03:04:05", but with microseconds where there are any: Java's text would lose them;
  *   Double.toString() and Float.toString() as JDK 19 specifies them, "1.0E10": older ones print a digit too many now and then.
+ * DELIMITED_POSTGRES is what PostgreSQL prints with DateStyle ISO and TimeZone UTC: "2024-01-02 03:04:05.5+00", "0044-03-15 BC", "t", "-0".
  */
 #ifndef PENSTOCK_LAKE_FORMAT_VALUE_TEXT_H
 #define PENSTOCK_LAKE_FORMAT_VALUE_TEXT_H

@@ -43,6 +43,14 @@ void pg_read_state_free(struct pg_read_state **state)
     *state = NULL;
 }
 
+/* The texts of types that are not read in binary. The session has the settings that these are decoded for otherwise. */
+static int read_set_look(struct pg_connection *connection, const struct table *table, struct error *error)
+{
+    return table->detail->types->copied
+               ? pg_run(connection, "setting up the session", "SET IntervalStyle TO postgres", error)
+               : 0;
+}
+
 static int read_prepare(
     struct pg_connection *connection, const struct table *table, size_t row_max, struct error *error)
 {
@@ -69,7 +77,7 @@ static int read_prepare(
     };
     if (!state->columns)
         return error_set(error, ERROR_RETRY, "reading: out of memory");
-    if (pg_copy_new(&state->copy, &options, error) ||
+    if (read_set_look(connection, table, error) || pg_copy_new(&state->copy, &options, error) ||
         column_batch_new(&state->batch, table->fields, table->columns_count, UINT32_MAX, error))
         return -1;
     connection->reading = state;

@@ -6,6 +6,9 @@
 #define TYPMOD_SCALE_BITS 0x7ff
 #define TYPMOD_SCALE_SIGN 0x400
 
+#define PG_OID_XML 142
+#define PG_OID_BIT 1560
+
 static const struct {
     const char *before, *after;
 } casts[PG_CASTS] = {
@@ -13,6 +16,8 @@ static const struct {
     [PG_CAST_TEXT] = {"", "::text"},
     [PG_CAST_TEXTS] = {"", "::text[]"},
     [PG_CAST_JSON] = {"to_json(", ")::text"},
+    [PG_CAST_XML] = {"pg_catalog.textin(pg_catalog.xml_out(", "))"},
+    [PG_CAST_BIT] = {"", "::pg_catalog.int4::pg_catalog.bool"},
 };
 
 const struct pg_type *pg_type_base(const struct pg_type *type)
@@ -166,6 +171,42 @@ static void map_scalar(
     }
 }
 
+/* What the writer of text does not print as PostgreSQL does (lake/format/value_text.h) comes as the text that PostgreSQL makes of it. false: it does. */
+static bool map_copied(struct pg_mapping *mapping, const struct pg_type_row *row)
+{
+    switch (mapping->form) {
+    case PG_FORM_JSON:
+        mapping->form = PG_FORM_TEXT; /* with its line breaks */
+        map_as_string(mapping);
+        return true;
+    case PG_FORM_VERSIONED_JSON:
+        mapping->form = PG_FORM_VERSIONED_TEXT;
+        map_as_string(mapping);
+        return true;
+    case PG_FORM_BIT:
+        if (row->oid != PG_OID_BIT || mapping->type->typmod != 1)
+            return false;
+        mapping->cast = PG_CAST_BIT;
+        mapping->form = PG_FORM_BOOL;
+        mapping->field.type = COLUMN_BOOL;
+        mapping->grade = PG_AS_TEXT;
+        return true;
+    case PG_FORM_NONE:
+    case PG_FORM_ARRAY:
+    case PG_FORM_COMPOSITE:
+    case PG_FORM_TIMETZ:
+    case PG_FORM_INTERVAL:
+        map_as_text(mapping);
+        return true;
+    default:
+        if (!row || row->oid != PG_OID_XML)
+            return false;
+        map_as_text(mapping);
+        mapping->cast = PG_CAST_XML;
+        return true;
+    }
+}
+
 /* An array whose elements are not read in binary: text, each for itself, or JSON where they are composites or arrays themselves. */
 static void map_cast_array(
     struct pg_mapping *mapping, const struct pg_mapping *element, const struct pg_type_options *options)
@@ -207,6 +248,28 @@ static void map_array(struct pg_mapping *mapping, const struct pg_type_options *
     mapping->grade = element.grade == PG_LOSSY ? PG_LOSSY : PG_BY_OPTION;
 }
 
+static void map_kind(
+    struct pg_mapping *mapping, const struct pg_type_row *row, const struct pg_type_options *options)
+{
+    const struct pg_type *type = mapping->type;
+
+    if (row && row->form != PG_FORM_NONE) {
+        map_scalar(mapping, row, options);
+    } else if (!row && type->category == 'A' && type->element) {
+        map_array(mapping, options);
+    } else if (mapping->form == PG_FORM_COMPOSITE) {
+        map_as_json(mapping, options);
+    } else if (!row && type->kind == 'c') {
+        map_as_json(mapping, options);
+        mapping->cast = PG_CAST_JSON;
+        mapping->form = PG_FORM_JSON;
+    } else if (mapping->form == PG_FORM_TEXT) {
+        mapping->field.type = COLUMN_STRING;
+    } else {
+        map_as_text(mapping);
+    }
+}
+
 void pg_type_map(
     const struct pg_type *type, const struct pg_type_options *options, struct pg_mapping *ret_mapping)
 {
@@ -214,21 +277,8 @@ void pg_type_map(
     const struct pg_type_row *row = pg_type_row(type->oid);
     struct pg_mapping mapping = {.type = type, .form = pg_type_form(type)};
 
-    if (row && row->form != PG_FORM_NONE) {
-        map_scalar(&mapping, row, options);
-    } else if (!row && type->category == 'A' && type->element) {
-        map_array(&mapping, options);
-    } else if (mapping.form == PG_FORM_COMPOSITE) {
-        map_as_json(&mapping, options);
-    } else if (!row && type->kind == 'c') {
-        map_as_json(&mapping, options);
-        mapping.cast = PG_CAST_JSON;
-        mapping.form = PG_FORM_JSON;
-    } else if (mapping.form == PG_FORM_TEXT) {
-        mapping.field.type = COLUMN_STRING;
-    } else {
-        map_as_text(&mapping);
-    }
+    if (!options->copied || !map_copied(&mapping, row))
+        map_kind(&mapping, row, options);
     mapping.before = casts[mapping.cast].before;
     mapping.after = casts[mapping.cast].after;
     *ret_mapping = mapping;

@@ -76,6 +76,8 @@ struct pg_type_options {
     enum pg_own_type uuid, time; /* time: without time zone; with one it is a string in any case */
     bool json_type; /* Avro, Parquet: json and what is rendered as such is COLUMN_JSON, else COLUMN_STRING */
     bool bytea_hex; /* bytea within JSON: hexadecimal, else base64 */
+    bool
+        copied; /* values look as COPY writes them in text: what column types do not print so comes as text */
     bool sql_ascii; /* the database's encoding is SQL_ASCII: what claims to be text is checked */
 };
 
@@ -136,6 +138,8 @@ enum pg_cast {
     PG_CAST_TEXT, /* "column"::text */
     PG_CAST_TEXTS, /* "column"::text[], an array of what is not read in binary */
     PG_CAST_JSON, /* to_json("column")::text, a composite of it */
+    PG_CAST_XML, /* what its output function makes of it: its cast to text keeps a declaration */
+    PG_CAST_BIT, /* of one bit: boolean */
     PG_CASTS
 };
 

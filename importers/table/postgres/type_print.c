@@ -30,6 +30,8 @@ static int print_value(
 int pg_type_explain(const struct pg_mapping *mapping, struct bytes *out, struct error *error)
 {
     const struct column_field *field = &mapping->field;
+    static const char *const functions[PG_CASTS] = {
+        [PG_CAST_JSON] = "to_json()", [PG_CAST_XML] = "xml_out()"};
     bool list = field->type == COLUMN_LIST;
 
     if (list && bytes_add_text(out, "list of ", error))
@@ -37,8 +39,8 @@ int pg_type_explain(const struct pg_mapping *mapping, struct bytes *out, struct 
     if (print_value(field, list ? field->element : field->type, out, error))
         return -1;
     return bytes_print(out, error, ", %s%s%s%s", pg_grade_name(mapping->grade),
-        mapping->cast ? " (selected as " : "", mapping->cast == PG_CAST_JSON ? "to_json()" : mapping->after,
-        mapping->cast ? ")" : "");
+        mapping->cast ? " (selected as " : "",
+        functions[mapping->cast] ? functions[mapping->cast] : mapping->after, mapping->cast ? ")" : "");
 }
 
 static int print_row(const struct pg_type_row *row, struct bytes *out, struct error *error)
