@@ -5,7 +5,7 @@ import statistics
 from functools import partial
 
 from harness import Row, count, median, say
-from import_server import penstock_import, pg_dump, psql_halves, tables
+from import_server import penstock_import, pg_dump, psql_halves, sqoop_import, sqoop_start, tables
 from kafka_broker import Kafka
 from kafka_rows import BACKLOG_PER_SECOND, produce
 
@@ -137,6 +137,48 @@ def dump(bench):
     ]
 
 
+SAME = {  # a line of Sqoop's, and what makes the same files
+    "text": ((), ("--format", "sqoop")),
+    "text, --direct": (("--direct",), ("--format", "sqoop-direct")),
+    "Avro": (("--as-avrodatafile",), ("--format", "avro", "--compression", "none", "--numeric", "string")),
+    "Parquet": (("--as-parquetfile",), ("--format", "parquet", "--compression", "snappy", "--numeric", "string")),
+}
+STARTS = 20
+
+
+def sqoop(bench):
+    """Lines of Sqoop's beside what they stand for."""
+    rows = []
+    for what, (line, options) in SAME.items():
+        ours, theirs = bench.pairs(
+            partial(once, f"sqoop {' '.join(line)}", partial(sqoop_import, bench, "telemetry", *line)),
+            ours_of(bench, "telemetry", "--names", "sqoop", *options),
+        )
+        rows.append(
+            Row(
+                "sqoop",
+                f"rows/s, telemetry, {tables(bench).rows_of('telemetry'):,} rows, -m 2, {what}",
+                count(median(ours, "rate")),
+                f"{count(median(theirs, 'rate'))} penstock import",
+                ratios(ours, theirs),
+                ">= 0.95",
+                f"{median(ours, 'bytes') / 1e6:.0f} MB; CPU ns per row {count(median(ours, 'cpu_ns'))}, penstock import "
+                f"{count(median(theirs, 'cpu_ns'))}; RSS at most {max(o['memory'] for o in ours):.0f} MiB",
+            )
+        )
+    first, whole = zip(*(sqoop_start(bench, "telemetry") for _ in range(STARTS)))
+    rows.append(
+        Row(
+            "sqoop",
+            "ms from exec to the first row",
+            f"{statistics.median(first):.0f}",
+            goal="<= 100 ms",
+            more=f"{min(first):.0f} to {max(first):.0f} ms; {statistics.median(whole):.0f} ms until that row alone is imported",
+        )
+    )
+    return rows
+
+
 LINES = 20000  # of the telemetry table, which the reference sends over and over
 SENT_ID = "0123456789abcdef/"  # with ten digits behind it as long as the header of a record of ours
 
@@ -198,4 +240,5 @@ ROWS = {
     "import-memory": memory,
     "import-dump": dump,
     "import-kafka": topic,
+    "sqoop": sqoop,
 }

@@ -122,6 +122,29 @@ def penstock_import(bench, table, *options, connections=2):
     return result
 
 
+def sqoop_line(bench, target, *words):
+    url = f"jdbc:postgresql://127.0.0.1:{tables(bench).server.port}/postgres?sslmode=disable"
+    return [bench.program("penstock"), "sqoop", "import", "--connect", url, "--username", parts.USER, "--target-dir", target, *words]
+
+
+def sqoop_import(bench, table, *options):
+    """The same by a line of Sqoop's."""
+    target = bench.directory("imported") / "target"
+    result = together([sqoop_line(bench, target, "--table", table, "-m", 2, *options)], tables(bench).rows_of(table))
+    result["bytes"] = sum(path.stat().st_size for path in target.glob("part-*"))
+    return result
+
+
+def sqoop_start(bench, table):
+    """Milliseconds from exec until the server makes the first row, which says itself when that was; and until all is done."""
+    target = bench.directory("imported") / "target"
+    query = f"select extract(epoch from clock_timestamp()) as made from {table} where id = 1 and $CONDITIONS"
+    line = sqoop_line(bench, target, "--query", query, "-m", 1)
+    start = time.time()
+    whole = together([line], 1)["seconds"]
+    return (float((target / "part-m-00000").read_text()) - start) * 1000, whole * 1000
+
+
 def psql_halves(bench, table, form):
     """Two psql, each of which reads half of the table to /dev/null. form: binary or text."""
     from_here = tables(bench)
