@@ -324,7 +324,7 @@ BAD = {
     "a value too many": (["--explain=yes", "readings"], "--explain takes no value"),
     "no such format": (["--format", "orc", "--target", "x", "readings"], "orc"),
     "a query and a table": (["--query", "select 1", "--target", "x", "readings"], "--query stands alone"),
-    "delimiters for Parquet": (["--fields-terminated-by", ";", "--target", "x", "readings"], "--format csv, text and sqoop"),
+    "delimiters for Parquet": (["--fields-terminated-by", ";", "--target", "x", "readings"], "--format csv, text, sqoop and sqoop-direct"),
     "two characters": (["--format", "csv", "--fields-terminated-by", ";;", "--target", "x", "readings"], '";;" is not one character'),
     "no number": (["--connections", "many", "--target", "x", "readings"], "is not a number from 1 to 64"),
     "no size": (["--max-row", "2TiB", "--target", "x", "readings"], "is not a size"),
