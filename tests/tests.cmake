@@ -59,7 +59,7 @@ penstock_test(value_text lake)
 penstock_test(avro_row lake)
 
 # The tests of files of text share a harness.
-foreach(name json_lines row_text delimited delimited_java delimited_postgres stream_codec)
+foreach(name json_lines row_text delimited delimited_java delimited_postgres delimited_rows stream_codec)
     penstock_test(${name} lake)
     target_sources(test_${name} PRIVATE tests/unit/text_harness.c)
 endforeach()
@@ -98,6 +98,9 @@ penstock_test(time decode)
 penstock_test(inflate decode)
 
 penstock_test(checksum table)
+penstock_test(merge_keys table)
+penstock_test(merge_text table)
+target_sources(test_merge_text PRIVATE tests/unit/folder.c tests/unit/text_harness.c)
 penstock_test(pace table)
 penstock_test(job_pace table)
 foreach(name manifest_read published verify_files)

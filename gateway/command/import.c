@@ -42,6 +42,8 @@ static void import_fill(struct job_options *job, const struct import_options *op
             .types = &options->types},
         .snapshot = options->snapshot,
         .increment = options->increment,
+        .merge_key = options->merge_key.names,
+        .merge_key_count = options->merge_key.count,
         .plan = options->plan,
         .read = options->read,
         .max_rate = options->max_rate,
@@ -50,10 +52,10 @@ static void import_fill(struct job_options *job, const struct import_options *op
         .file = options->file,
         .target = options->target,
         .hive = options->tells_hive || options->prints_hive ? &options->hive : NULL,
-        .how = options->append       ? ATTEMPT_APPEND
-               : options->replace    ? ATTEMPT_REPLACE
-               : options->tells_hive ? ATTEMPT_RENEW
-                                     : ATTEMPT_NEW,
+        .how = options->append                                ? ATTEMPT_APPEND
+               : options->replace || options->merge_key.count ? ATTEMPT_REPLACE
+               : options->tells_hive                          ? ATTEMPT_RENEW
+                                                              : ATTEMPT_NEW,
         .names = options->names,
         .resume = (enum job_resume)options->resume,
         .keep_snapshot = options->keep_snapshot,

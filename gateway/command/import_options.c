@@ -167,6 +167,33 @@ static int import_check_increment(const struct import_options *options, struct e
     return 0;
 }
 
+static int import_refuse_format(const struct import_options *options, struct error *error)
+{
+    const char *key = options->merge_key.names[0], *column = options->increment.column;
+
+    return error_set(error, ERROR_REJECT,
+        "--merge-key is for delimited text (--format csv, text, sqoop, sqoop-direct): read the whole table with --replace, without --incremental; or say --append, and read the newest row of each key: SELECT * FROM (SELECT t.*, row_number() OVER (PARTITION BY %.50s ORDER BY %.50s DESC) AS place FROM t) AS t WHERE place = 1",
+        key, column);
+}
+
+/* Rows of text are found again without anything but its delimiters. */
+static int import_check_merge(const struct import_options *options, struct error *error)
+{
+    if (!options->merge_key.count)
+        return 0;
+    if (options->increment.mode != INCREMENT_LASTMODIFIED)
+        return error_set(error, ERROR_REJECT,
+            "--merge-key is for --incremental lastmodified, which reads rows again that have changed");
+    if (options->append)
+        return error_set(error, ERROR_REJECT,
+            "--append keeps the rows that --merge-key would replace: leave one of them out");
+    if (options->to)
+        return error_set(error, ERROR_REJECT, "--merge-key is about files: it does not go with --to");
+    if (options->file.format != TABLE_DELIMITED)
+        return import_refuse_format(options, error);
+    return 0;
+}
+
 /* What is committed cannot be taken back, and is each row once only beside what was read in the same snapshot. */
 static int import_check_transactions(const struct import_options *options, struct error *error)
 {
@@ -276,7 +303,7 @@ static int import_check(struct import_options *options, struct error *error)
     if (!options->query && options->tables.count == 0)
         return error_set(error, ERROR_REJECT,
             "what is to be imported? Name tables, or say --schema, --all-tables or --query");
-    if (import_check_increment(options, error))
+    if (import_check_increment(options, error) || import_check_merge(options, error))
         return -1;
     if (import_check_topic(options, error) || import_check_hive(options, error))
         return -1;
@@ -346,6 +373,7 @@ void import_options_free(struct import_options *options)
     free(options->property_files.names);
     free(options->casts.names);
     free(options->hive_types.names);
+    free(options->merge_key.names);
 }
 
 int import_options_help(struct bytes *text, struct error *error)

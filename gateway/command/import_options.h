@@ -40,6 +40,7 @@ struct import_options {
     unsigned value; /* of records: payload, envelope */
     struct import_list properties, property_files; /* NAME=VALUE and NAME=FILE, of librdkafka */
     struct increment_options increment;
+    struct import_list merge_key; /* columns */
     bool replace, append; /* not both */
     struct job_hive hive; /* its directory is the import's to say */
     bool tells_hive, prints_hive; /* --hive, --hive-ddl */

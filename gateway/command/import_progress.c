@@ -175,6 +175,8 @@ void import_progress_done(struct import_teller *teller, const struct job_summary
         if (event && summary->increment)
             json_object_set_new(event, "last_value",
                 *summary->increment->high ? json_string(summary->increment->high) : json_null());
+        if (event && summary->merged)
+            json_object_set_new(event, "rows_merged", json_integer((json_int_t)summary->merged_rows));
         import_event(stderr, event);
         return;
     }
@@ -186,6 +188,9 @@ void import_progress_done(struct import_teller *teller, const struct job_summary
         fprintf(stderr, "%" PRIu64 " files", summary->files);
     fprintf(stderr, ", %.1f MB in %.1f s (%.0f rows/s)\n", (double)summary->bytes_written / 1e6, seconds,
         (double)(summary->rows - summary->rows_kept) / seconds);
+    if (summary->merged)
+        fprintf(
+            stderr, "%" PRIu64 " rows that were there before stay, merged with them\n", summary->merged_rows);
     if (summary->splits_kept)
         fprintf(stderr, "%" PRIu64 " splits with %" PRIu64 " rows of them were there before\n",
             summary->splits_kept, summary->rows_kept);

@@ -41,11 +41,15 @@ static void verify_print_words(
         printf(": cannot be compared: ");
         import_say(stdout, now->text);
         printf("\n");
-    } else if (now->rows == then->rows) {
-        printf(": changed since: %" PRIu64 " rows then and now, with other values\n", then->rows);
+    } else if (now->rows == then->rows_read) {
+        printf(": changed since: %" PRIu64 " rows then and now, with other values\n", then->rows_read);
     } else {
-        printf(": changed since: %" PRIu64 " rows then, %" PRIu64 " now\n", then->rows, now->rows);
+        printf(": changed since: %" PRIu64 " rows then, %" PRIu64 " now\n", then->rows_read, now->rows);
     }
+    if (then->merged)
+        printf("  those are the rows of the last increment; %" PRIu64
+               " others, which were merged with them, are in the files and not compared\n",
+            then->rows - then->rows_read);
 }
 
 static void verify_print_table(
@@ -62,7 +66,10 @@ static void verify_print_table(
         verify_print_words(title, then, now);
     } else {
         json_t *event = json_pack("{s:s, s:s, s:s, s:I}", "event", "table", "table", title, "verdict",
-            verdicts[now->verdict], "rows_then", (json_int_t)then->rows);
+            verdicts[now->verdict], "rows_then", (json_int_t)then->rows_read);
+        if (event && then->merged)
+            json_object_set_new(
+                event, "rows_merged", json_integer((json_int_t)(then->rows - then->rows_read)));
         if (event && now->verdict == VERIFY_OTHER)
             json_object_set_new(event, "text", import_shown(now->text));
         else if (event)

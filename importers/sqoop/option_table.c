@@ -113,8 +113,8 @@ const struct sqoop_option sqoop_options[] = {
     TAKES("boundary-query", 0, "statement", MUST,
         "Set boundary query for retrieving max and min value of the primary key",
         "only rows between its two values are read, by the column of --split-by or the first one of the primary key; it is asked in the snapshot"),
-    REFUSES("merge-key", 0, "column", SHOULD, "Key column to use to join results",
-        "rows are not merged here: use --append, and let the reader take the newest row of each key; or read the whole table without --incremental, and --delete-target-dir replaces the directory in one step"),
+    TAKES("merge-key", 0, "column", SHOULD, "Key column to use to join results",
+        "one or several, with commas; of text that was written here: with --incremental lastmodified rows of the directory whose key has changed are replaced, all in one step"),
 #undef TOOLS
 #define TOOLS IMPORTING
     TAKES("warehouse-dir", 0, "dir", MUST, "HDFS parent for table destination",

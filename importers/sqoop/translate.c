@@ -206,6 +206,19 @@ static int translate_target(struct sqoop_line *line, const char *table, struct e
                : 0;
 }
 
+/* As in Sqoop, where no other import merges. */
+static int translate_merge(struct sqoop_line *line, bool merges, struct error *error)
+{
+    const char *key = parse_value(line, "merge-key");
+
+    if (!key)
+        return 0;
+    return merges
+               ? words_add_pair(&line->order->import, "--merge-key", key, error)
+               : words_note(line->order, error,
+                     "--merge-key changes nothing: only --incremental lastmodified without --append merges rows");
+}
+
 /* Sqoop adds to the directory in any case when rows are only added. */
 static int translate_increment(struct sqoop_line *line, struct error *error)
 {
@@ -225,6 +238,7 @@ static int translate_increment(struct sqoop_line *line, struct error *error)
                    words_add_pair(words, "--check-column", parse_value(line, "check-column"), error) ||
                    words_add_pair(words, "--last-value", parse_value(line, "last-value"), error) ||
                    words_add_pair(words, "--job", mode ? line->job : NULL, error) ||
+                   translate_merge(line, mode && !append, error) ||
                    (append && !hive_is_told(line) && words_add(words, "--append", error))
                ? -1
                : 0;

@@ -58,6 +58,10 @@ int attempt_write(struct attempt *attempt, const char *directory, const char *na
 int attempt_sync(const struct attempt *attempt, const char *directory, struct error *error);
 /* Is a file of this size there? */
 bool attempt_has(const struct attempt *attempt, const char *directory, const char *name, uint64_t bytes);
+/* To read a file of it, or (old) of the target that attempt_lock() has found. ERROR_REJECT: it is not there, or no file. */
+int attempt_read(const struct attempt *attempt, bool old, const char *name, int *ret_fd, struct error *error);
+/* Who may read the target that attempt_lock() has found may read what takes its place. */
+int attempt_take_mode(struct attempt *attempt, struct error *error);
 /* Before it is published: no other import publishes into the target until the attempt is closed. ret_busy: one does so now; it may be tried again. */
 int attempt_lock(struct attempt *attempt, bool *ret_busy, struct error *error);
 /* Everything is there: gives it the target's name, durably. ERROR_REJECT: somebody else has taken the name meanwhile. */
@@ -91,6 +95,8 @@ int attempt_file_open(struct attempt_file **ret_file, struct attempt *attempt, c
     const char *name, const struct column_field *fields, size_t fields_count,
     const struct table_file_options *options, struct error *error);
 int attempt_file_add(struct attempt_file *file, const struct column_batch *batch, struct error *error);
+/* Rows as such a file has them: of delimited text only. */
+int attempt_file_copy(struct attempt_file *file, struct slice rows, struct error *error);
 /* Writes its end and makes it durable. */
 int attempt_file_finish(
     struct attempt_file *file, uint64_t *ret_bytes, uint32_t *ret_crc32c, struct error *error);

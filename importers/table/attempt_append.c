@@ -98,16 +98,28 @@ static int append_link(struct attempt *attempt, int target, const char *name, st
         error, ERROR_FATAL, "target directory %s: %s: a link to it cannot be made", attempt->target, name);
 }
 
+static int append_take_mode(struct attempt *attempt, int target, struct error *error)
+{
+    struct stat status;
+
+    if (fstat(target, &status) == 0 && fchmod(attempt->directory, status.st_mode & 07777) != 0)
+        return error_set_errno(error, ERROR_FATAL, "target directory %s: its mode", attempt->target);
+    return 0;
+}
+
+int attempt_take_mode(struct attempt *attempt, struct error *error)
+{
+    return attempt->old < 0 ? 0 : append_take_mode(attempt, attempt->old, error);
+}
+
 int attempt_append_take(struct attempt *attempt, struct error *error)
 {
     DIR *list = append_open(attempt->parent, attempt->name);
-    struct stat status;
     int result = 0;
 
     if (!list)
         return 0;
-    if (fstat(dirfd(list), &status) == 0 && fchmod(attempt->directory, status.st_mode & 07777) != 0)
-        result = error_set_errno(error, ERROR_FATAL, "target directory %s: its mode", attempt->target);
+    result = append_take_mode(attempt, dirfd(list), error);
     for (struct dirent *entry; !result && (entry = readdir(list));)
         result = append_link(attempt, dirfd(list), entry->d_name, error);
     closedir(list);

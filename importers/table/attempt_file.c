@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/crc32c.h"
@@ -76,6 +77,11 @@ int attempt_file_add(struct attempt_file *file, const struct column_batch *batch
     return table_file_add(file->writer, batch, error);
 }
 
+int attempt_file_copy(struct attempt_file *file, struct slice rows, struct error *error)
+{
+    return table_file_copy(file->writer, rows, error);
+}
+
 int attempt_file_finish(
     struct attempt_file *file, uint64_t *ret_bytes, uint32_t *ret_crc32c, struct error *error)
 {
@@ -106,4 +112,19 @@ void attempt_file_drop(struct attempt_file **file)
 {
     (*file)->finished = false;
     attempt_file_close(file);
+}
+
+/* O_NONBLOCK: a pipe of that name holds up nobody. */
+int attempt_read(const struct attempt *attempt, bool old, const char *name, int *ret_fd, struct error *error)
+{
+    cleanup_fd int fd =
+        openat(old ? attempt->old : attempt->directory, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    struct stat status;
+
+    if (fd < 0 || fstat(fd, &status) != 0)
+        return error_set_errno(error, ERROR_REJECT, "%s/%s", attempt->target, name);
+    if (!S_ISREG(status.st_mode))
+        return error_set(error, ERROR_REJECT, "%s/%s: it is no file", attempt->target, name);
+    *ret_fd = fd_take(&fd);
+    return 0;
 }

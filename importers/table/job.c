@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "base/utf8.h"
+#include "table/job_merge.h"
 #include "table/job_state.h"
 #include "table/manifest.h"
 
@@ -275,6 +276,9 @@ static int job_publish(struct job *job, struct error *error)
 
     bytes_init(&manifest, MANIFEST_SIZE_MAX);
     job->ended = clock_monotonic(job->options->clock);
+    /* Nobody else publishes there between the look at what is there and the exchange. */
+    if (job->merge && (job_lock_target(job, error) || job_merge_run(job, error)))
+        return -1;
     if (job_manifest(job, &manifest, error))
         return -1;
     for (size_t i = 0; i < job->list->count; i++) {
@@ -283,7 +287,7 @@ static int job_publish(struct job *job, struct error *error)
     }
     job_manifest_name(job, name);
     if (job_hive_write(job, error) || attempt_write(job->attempt, "", name, bytes_slice(&manifest), error) ||
-        job_lock_target(job, error))
+        (!job->merge && job_lock_target(job, error)))
         return -1;
     /* Somebody else may have read the same since this one looked. */
     if (job_check_repeated(job, error)) {
@@ -312,7 +316,10 @@ struct job_summary job_summary(const struct job *job)
     struct job_summary sum = {.tables = job->list->count,
         .elapsed = job->ended - job->began,
         .topic = job->options->topic ? job->options->topic->name : NULL,
-        .increment = job->options->increment.mode ? &job->increment : NULL};
+        .increment = job->options->increment.mode ? &job->increment : NULL,
+        .merged = job->merge != NULL,
+        .merged_rows = job->merge ? job->merge->kept : 0,
+        .files = job->merge ? job->merge->files_count : 0};
 
     for (size_t i = 0; i < job->list->count; i++) {
         const struct job_table *table = &job->tables[i];

@@ -82,6 +82,9 @@ struct job_options {
     struct table_selection selection;
     struct snapshot_options snapshot;
     struct increment_options increment; /* of the only table */
+    const char *const *
+        merge_key; /* columns: rows of this key in the target are replaced (job_merge.h); of delimited text, with ATTEMPT_REPLACE */
+    size_t merge_key_count; /* 0: none are */
     struct plan_options plan; /* workers: 1 to JOB_WORKERS_MAX */
     struct read_options read;
     struct table_file_options file; /* its name and metadata are the job's */
@@ -143,6 +146,8 @@ struct job_summary {
     int64_t elapsed;
     const char *topic; /* NULL: there are files */
     const struct increment *increment; /* the job's; NULL: all was read */
+    bool merged; /* with so many rows of the target, which stay, in so many of the files: */
+    uint64_t merged_rows;
 };
 struct job_summary job_summary(const struct job *job);
 

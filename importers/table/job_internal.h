@@ -93,6 +93,7 @@ struct job {
     bool mixed; /* ... which goes on in a new snapshot */
     char id[JOB_ID_MAX]; /* the import's own, whoever goes on with it */
     struct increment increment; /* of an incremental import: what is read */
+    struct job_merge *merge; /* job_merge.h; NULL: rows are only added */
     struct job_state *state; /* job_state.c */
     struct job_table *tables;
     size_t tables_count; /* the list's, once there are any */
@@ -180,5 +181,7 @@ int job_hive_write(struct job *job, struct error *error);
 
 /* manifest.json; of a job whose splits are all done. */
 int job_manifest(const struct job *job, struct bytes *text, struct error *error);
+/* What its files of delimited text look like; NULL: they are none, or no memory. */
+struct json_t *job_manifest_text(const struct job *job);
 
 #endif

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "table/job_merge.h"
 #include "table/job_state.h"
 #include "table/manifest.h"
 #include "table/published.h"
@@ -182,9 +183,13 @@ static int job_narrow(struct job *job, struct error *error)
         return -1;
     if (!options->increment.mode)
         return 0;
+    if (job_merge_open(job, error))
+        return -1;
     if (job->resumed) {
         if (job_state_increment(job->state, &job->increment, error))
             return -1;
+        if (job->merge)
+            job->merge->base = job_state_base(job->state);
     } else if (options->kind->bound(job->connection, job->list->tables[0], &options->increment,
                    options->snapshot.lock_wait, &job->increment, error) ||
                job_check_repeated(job, error)) {
@@ -285,6 +290,7 @@ void job_close(struct job **job)
     else
         keeper_end(&(*job)->keeper);
     job_state_close(&(*job)->state);
+    job_merge_close(&(*job)->merge);
     job_free_tables(*job);
     free((*job)->workers);
     if ((*job)->connection)

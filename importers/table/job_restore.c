@@ -398,6 +398,11 @@ int job_state_increment(const struct job_state *state, struct increment *ret_inc
     return 0;
 }
 
+uint64_t job_state_base(const struct job_state *state)
+{
+    return restore_hex(json_object_get(state->begun, "base"));
+}
+
 int job_state_restore(struct job *job, struct error *error)
 {
     const json_t *tables = json_object_get(job->state->begun, "tables");

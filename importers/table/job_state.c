@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/crc32c.h"
+#include "table/job_merge.h"
 #include "table/postgres/type.h"
 
 #define STATE_LINE_MAX ATTEMPT_LOG_MAX
@@ -59,7 +60,7 @@ json_t *job_state_options(const struct job_options *options)
     const struct increment_options *increment = &options->increment;
 
     return json_pack(
-        "{s:o, s:o, s:s?, s:o, s:s?, s:b, s:i, s:i, s:i, s:[i,i,i], s:i, s:i, s:i, s:i, s:b, s:b, s:o, s:s?, s:b, s:i, s:b, s:[i,s?,s?,i], s:o, s:o, s:s?, s:b, s:i}",
+        "{s:o, s:o, s:s?, s:o, s:s?, s:b, s:i, s:i, s:i, s:[i,i,i], s:i, s:i, s:i, s:i, s:b, s:b, s:o, s:s?, s:b, s:i, s:b, s:[i,s?,s?,i], s:o, s:o, s:s?, s:b, s:i, s:o}",
         "tables", state_names(selection->names, selection->names_count), "exclude",
         state_names(selection->excluded, selection->excluded_count), "query", selection->query, "columns",
         state_names(selection->columns, selection->columns_count), "where", selection->where, "views",
@@ -72,7 +73,8 @@ json_t *job_state_options(const struct job_options *options)
         options->how == ATTEMPT_APPEND, "incremental", (int)increment->mode, increment->column,
         increment->last, (int)increment->lag, "topic", state_topic(options->topic), "column-type",
         state_names(selection->casts, selection->casts_count), "bounds-query", selection->bounds,
-        "transactional", state_connections(options) > 0, "connections", state_connections(options));
+        "transactional", state_connections(options) > 0, "connections", state_connections(options),
+        "merge-key", state_names(options->merge_key, options->merge_key_count));
 }
 
 /* ---- lines ---------------------------------------------------------------------------------------------------------- */
@@ -140,6 +142,8 @@ static json_t *state_begun(const struct job *job)
         json_decref(made);
         made = NULL;
     }
+    if (made && job->merge)
+        json_object_set_new(made, "base", json_sprintf("%llx", (unsigned long long)job->merge->base));
     return made;
 }
 

@@ -45,6 +45,9 @@ int job_state_check_server(const struct job_state *state, const struct job *job,
 /* What it reads of its table. ERROR_REJECT: the log does not say. */
 int job_state_increment(const struct job_state *state, struct increment *ret_increment, struct error *error);
 
+/* What was in the target of a merge: job_merge.h. */
+uint64_t job_state_base(const struct job_state *state);
+
 /* The tables, splits and results of a job whose tables are described. ERROR_REJECT: tables are not what they were. */
 int job_state_restore(struct job *job, struct error *error);
 

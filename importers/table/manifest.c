@@ -6,7 +6,8 @@
 
 #include "base/timestamp.h"
 #include "table/checksum.h"
-#include "table/job_internal.h"
+#include "table/job_merge.h"
+#include "table/job_state.h"
 #include "table/manifest.h"
 #include "table/postgres/type.h"
 #include "table/target.h"
@@ -140,7 +141,30 @@ static json_t *manifest_column(const struct job_table *table, size_t at)
     return made;
 }
 
-static json_t *manifest_table(const struct job_table *table, bool topic)
+/* Which rows are older than the increment is only the files' to say. */
+static json_t *manifest_merged(const struct job *job, const struct table *table, uint64_t rows)
+{
+    const struct job_merge *merge = job->merge;
+    json_t *key = json_array();
+
+    for (size_t i = 0; i < merge->rows.wanted_count; i++)
+        json_array_append_new(key, json_string(table->columns[merge->rows.wanted[i]].name));
+    return json_pack("{s:o, s:I, s:I, s:I}", "key", key, "rows_read", (json_int_t)rows, "rows_kept",
+        (json_int_t)merge->kept, "rows_replaced", (json_int_t)(merge->old_rows - merge->kept));
+}
+
+static json_t *manifest_merged_file(const struct job_table *table, const struct merged_file *file)
+{
+    char name[JOB_FILE_NAME_MAX], crc[16];
+
+    job_file_name(table, &(const struct split){.number = file->number}, name);
+    snprintf(crc, sizeof crc, "%08x", file->crc32c);
+    return json_pack("{s:s, s:I, s:I, s:s, s:b}", "name", name, "rows", (json_int_t)file->rows, "bytes",
+        (json_int_t)file->bytes, "crc32c", crc, "merged", true);
+}
+
+/* The checksum is of the rows that were read. */
+static json_t *manifest_table(const struct job *job, const struct job_table *table)
 {
     static const char *const kinds[] = {[TABLE_PLAIN] = "table",
         [TABLE_PARTITIONED] = "partitioned table",
@@ -154,10 +178,17 @@ static json_t *manifest_table(const struct job_table *table, bool topic)
     for (size_t i = 0; i < table->table->columns_count; i++)
         json_array_append_new(columns, manifest_column(table, i));
     for (size_t i = 0; i < table->plan->count; i++) {
-        json_array_append_new(files, manifest_file(table, &table->plan->splits[i], topic));
+        json_array_append_new(
+            files, manifest_file(table, &table->plan->splits[i], job->options->topic != NULL));
         rows += table->results[i].rows;
         bytes += table->results[i].file_bytes;
         checksum += table->results[i].checksum;
+    }
+    json_t *merged = job->merge ? manifest_merged(job, table->table, rows) : NULL;
+    for (size_t i = 0; merged && i < job->merge->files_count; i++) {
+        json_array_append_new(files, manifest_merged_file(table, &job->merge->files[i]));
+        rows += job->merge->files[i].rows;
+        bytes += job->merge->files[i].bytes;
     }
     json_t *made = json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:o, s:o, s:o}", "schema", table->table->schema,
         "name", table->table->name, "kind", kinds[table->table->kind], "directory", table->directory, "rows",
@@ -166,6 +197,8 @@ static json_t *manifest_table(const struct job_table *table, bool topic)
     if (table->table->where)
         json_object_set_new(made, "where", json_string(table->table->where));
     json_object_set_new(made, "split_by", json_string(table->plan->reason));
+    if (merged)
+        json_object_set_new(made, "merged", merged);
     return made;
 }
 
@@ -267,12 +300,46 @@ static json_t *manifest_topic(const struct job *job)
         topic->transactional, "value", values[topic->value], "schema", manifest_schema(job));
 }
 
+static json_t *manifest_character(char one)
+{
+    return one ? json_stringn(&one, 1) : json_null();
+}
+
+static json_t *manifest_slice(struct slice text)
+{
+    return job_state_text(text.length ? text.data : "");
+}
+
+/* Two imports whose texts are equal write the same value in the same way. */
+json_t *job_manifest_text(const struct job *job)
+{
+    static const char *const enclosed[] = {
+        [DELIMITED_QUOTE_NONE] = "none", [DELIMITED_QUOTE_NEEDED] = "needed", [DELIMITED_QUOTE_ALL] = "all"};
+    static const char *const styles[] = {
+        [DELIMITED_ISO] = "iso", [DELIMITED_JAVA] = "sqoop", [DELIMITED_POSTGRES] = "postgresql"};
+    const struct delimited_options *options = job->options->file.delimited;
+    const struct pg_type_options *types = job->options->selection.types;
+
+    if (!options)
+        return NULL;
+    const char enclosure = options->quoting == DELIMITED_QUOTE_NONE ? '\0' : options->enclosure;
+    return json_pack("{s:s, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:b, s:o, s:i, s:i}", "style",
+        styles[options->style], "fields_terminated_by", manifest_character(options->field),
+        "lines_terminated_by", options->line ? manifest_character(options->line) : json_string("\r\n"),
+        "enclosed", enclosed[options->quoting], "enclosed_by", manifest_character(enclosure), "escaped_by",
+        manifest_character(options->escape), "null_string", manifest_slice(options->null_string),
+        "null_non_string", manifest_slice(options->null_other), "true", manifest_slice(options->true_text),
+        "false", manifest_slice(options->false_text), "header", options->header, "delimiters_dropped",
+        options->drop_delimiters, "delimiters_replacement", manifest_slice(options->delimiters_replacement),
+        "arrays", (int)types->arrays, "infinity", (int)types->infinity);
+}
+
 int job_manifest(const struct job *job, struct bytes *text, struct error *error)
 {
     json_t *tables = json_array();
 
     for (size_t i = 0; i < job->list->count; i++)
-        json_array_append_new(tables, manifest_table(&job->tables[i], job->options->topic != NULL));
+        json_array_append_new(tables, manifest_table(job, &job->tables[i]));
     json_t *made = json_pack("{s:i, s:s, s:s, s:o, s:f, s:o, s:o, s:o, s:s, s:o}", "manifest",
         MANIFEST_VERSION, "penstock", PENSTOCK_VERSION, "options", job->options->tool, "began",
         manifest_time(job->began_wall), "seconds", (double)(job->ended - job->began) / (double)CLOCK_SECOND,
@@ -280,6 +347,8 @@ int job_manifest(const struct job *job, struct bytes *text, struct error *error)
         manifest_selection(job), "checksums", CHECKSUM_METHOD, "tables", tables);
     if (job->options->topic)
         json_object_set_new(made, "topic", manifest_topic(job));
+    if (job->options->file.format == TABLE_DELIMITED)
+        json_object_set_new(made, "text", job_manifest_text(job));
     if (job->options->increment.mode)
         json_object_set_new(made, "incremental", manifest_increment(job));
     char *dumped = made ? json_dumps(made, JSON_INDENT(1) | JSON_PRESERVE_ORDER) : NULL;

@@ -30,7 +30,9 @@ struct manifest_column {
 struct manifest_table {
     const char *schema, *name; /* "" of a query */
     const char *directory; /* beside the manifest, "" for the same one */
-    uint64_t rows, checksum; /* checksum.h */
+    uint64_t rows; /* in the files */
+    bool merged; /* with older rows: */
+    uint64_t rows_read, checksum; /* that the last import has read, all or not, and the checksum.h of those */
     struct manifest_column *columns;
     size_t columns_count;
     struct manifest_file *files;

@@ -164,6 +164,12 @@ static int manifest_read_table(const struct manifest *manifest, const char *plac
         return -1;
     if (!json_is_array(columns) || !json_is_array(files))
         return manifest_complain(manifest, place, "\"columns\" and \"files\" are lists", error);
+    const json_t *merged = json_object_get(from, "merged");
+    table->merged = merged != NULL;
+    table->rows_read = table->rows;
+    if (merged && manifest_count(manifest, place, "rows_read",
+                      json_integer_value(json_object_get(merged, "rows_read")), &table->rows_read, error))
+        return -1;
     return manifest_read_columns(manifest, place, columns, table, error) ||
                    manifest_read_files(manifest, place, files, table, error)
                ? -1

@@ -376,7 +376,7 @@ static int verify_read_all(struct comparison *comparison, struct error *error)
 
 static void verify_judge(const struct reading_table *table)
 {
-    const bool equal = table->rows == table->then->rows && table->checksum == table->then->checksum;
+    const bool equal = table->rows == table->then->rows_read && table->checksum == table->then->checksum;
 
     table->result->rows = table->rows;
     table->result->verdict = equal ? VERIFY_EQUAL : VERIFY_CHANGED;

@@ -5,11 +5,11 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 exec gcovr --root . --object-directory "$1" --exclude-throw-branches \
     --filter 'gateway/base/shown' --filter 'gateway/decode/' --filter 'gateway/route/' --filter 'gateway/record/' --filter 'gateway/journal/' \
-    --filter 'gateway/lake/(column|ddl|file_name|format[_.])' --filter 'gateway/lake/format/(avro|codec|row_text|table_file)' \
+    --filter 'gateway/lake/(column|ddl|file_name|format[_.])' --filter 'gateway/lake/format/(avro|codec|delimited_rows|row_text|table_file)' \
     --filter 'gateway/source/http_(guard|target|type|answer)' \
     --filter 'gateway/source/mqtt_facts' \
     --filter 'gateway/source/mqtt_(ids|packet|session|state)' --filter 'gateway/source/source_state' \
     --filter 'gateway/source/subscriber_(url|window)' \
-    --filter 'gateway/command/import_(options|value|table|verify)[.]' --filter 'importers/sqoop/' --filter 'importers/table/(attempt|attempt_file|attempt_log|attempt_publish|attempt_target|checksum|manifest_read|pace|plan|published|verify_files|verify_tables)[.]' \
+    --filter 'gateway/command/import_(options|value|table|verify)[.]' --filter 'importers/sqoop/' --filter 'importers/table/(attempt|attempt_file|attempt_log|attempt_publish|attempt_target|checksum|manifest_read|merge_keys|merge_text|pace|plan|published|verify_files|verify_tables)[.]' \
     --filter 'importers/table/postgres/(copy|decode|decode_[a-z]*|type|type_[a-z]*)[.]' \
     --fail-under-line 100 --print-summary "$1"

@@ -1,5 +1,5 @@
 /* killing: LD_PRELOAD library that kills its process with SIGKILL while an import is published: KILLING=N before the Nth of the calls that put files
- * and directories in their places, counted from the first renameat() or linkat() on.
+ * and directories in their places, counted from the first renameat() or linkat() on; KILLING_ALL: from the first of them all on.
  */
 #include <dlfcn.h>
 #include <signal.h>
@@ -13,7 +13,7 @@ static void count(int first)
 {
     const char *wanted = getenv("KILLING");
 
-    if (!first && atomic_load(&calls) == 0)
+    if (!first && atomic_load(&calls) == 0 && !getenv("KILLING_ALL"))
         return;
     if (atomic_fetch_add(&calls, 1) + 1 == (wanted ? strtol(wanted, NULL, 10) : 0))
         kill(getpid(), SIGKILL);

@@ -1,5 +1,6 @@
 """penstock sqoop job: what is kept, what is not, and that a job goes on behind what it has published."""
 
+import csv
 import json
 import os
 import pathlib
@@ -327,3 +328,44 @@ def test_one_at_a_time(jobs, cluster, tmp_path):
     assert jobs.ids() == [1, 2]
     jobs("--delete", "one")
     assert not pathlib.Path(jobs.file("one")).exists()
+
+
+CHANGING = "DROP TABLE IF EXISTS changing; CREATE TABLE changing (id int PRIMARY KEY, v text, at timestamptz NOT NULL DEFAULT now()); INSERT INTO changing SELECT g, 'v' || g FROM generate_series(1, 1000) g"
+
+
+def test_a_job_merges_what_has_changed(jobs, tmp_path):
+    """The course of many a night: the job makes the directory, and keeps it as the table is."""
+    jobs.psql(CHANGING)
+    jobs.create("nightly", "import", "--table", "changing", "--target-dir", "t", "--m", 4, "--incremental", "lastmodified", "--check-column", "at", "--merge-key", "id")
+    jobs("--show", "nightly")
+    assert "merge-key = id\n" in jobs.out
+    for night in range(3):
+        jobs("--exec", "nightly")
+        assert sorted(line.split(",")[:2] for line in jobs.text("t").splitlines()) == sorted(line.split(",") for line in jobs.copied("SELECT id, v FROM changing").splitlines())
+        assert [name for name in jobs.names("t") if not name.startswith("part-m-")] == ["_SUCCESS", "_manifest.json"]
+        jobs.psql(f"UPDATE changing SET v = 'night {night}', at = now() WHERE id % (7 + {night}) = 0; INSERT INTO changing SELECT max(id) + 1, 'new' FROM changing")
+    jobs("--exec", "nightly", "--", "--dry-run")
+    assert "--merge-key id" in jobs.out
+
+
+def test_killed_at_any_step_a_job_has_merged_or_not(jobs, killing):
+    """A keeper that was left holds the bound of the next increment: each has what came up to some call, whole, and the last one all."""
+    jobs.psql(CHANGING)
+    jobs.create("one", "import", "--table", "changing", "--target-dir", "t", "-m", 1, "--incremental", "lastmodified", "--check-column", "at", "--merge-key", "id")
+    jobs("--exec", "one")
+    statuses, merged = [], [0]
+    while not statuses or statuses[-1] != 0:
+        call = len(statuses) + 1
+        jobs.psql(f"UPDATE changing SET v = 'call {call}', at = now() WHERE id = {call}")
+        process = jobs.begin("--exec", "one", env={**jobs.environment, "LD_PRELOAD": str(killing), "KILLING": str(call), "KILLING_ALL": "1"})
+        process.communicate(timeout=PATIENCE)
+        statuses.append(process.returncode)
+        rows = sorted((int(number), v) for number, v, _ in csv.reader(jobs.text("t").splitlines()))
+        merged.append(sum(v.startswith("call") for _, v in rows))
+        assert rows == [(number, f"call {number}" if number <= merged[-1] else f"v{number}") for number in range(1, 1001)]
+        assert statuses[-1] in (0, -9) and merged[-2] <= merged[-1] <= call < 200
+    assert merged[-2] > 0
+    wait_until("the keepers' end", lambda: not jobs.psql(
+        "SELECT 1 FROM pg_stat_activity WHERE datname = 'telemetry' AND application_name LIKE 'penstock%'").strip())
+    jobs("--exec", "one")
+    assert sorted(line.split(",")[:2] for line in jobs.text("t").splitlines()) == sorted(line.split(",") for line in jobs.copied("SELECT id, v FROM changing").splitlines())

@@ -374,3 +374,53 @@ Test(attempt, large_values)
     column_batch_free(&batch);
     free(text);
 }
+
+/* ---- merging ----------------------------------------------------------------------------------------------------- */
+
+static const struct delimited_options lines = {.field = ',', .line = '\n'};
+static const struct table_file_options text = {.format = TABLE_DELIMITED, .delimited = &lines};
+
+static void expect_read(struct attempt *attempt, bool old, const char *name, const char *contents)
+{
+    char found[16] = "";
+    int fd = -1;
+
+    cr_assert_eq(attempt_read(attempt, old, name, &fd, &error), 0, "%s", error.text);
+    cr_assert_eq(read(fd, found, sizeof found - 1), (ssize_t)strlen(contents));
+    cr_assert_str_eq(found, contents);
+    close(fd);
+}
+
+/* Rows that are there are copied, and what takes their place may be read by those who could read them. */
+Test(attempt, reads_what_it_replaces)
+{
+    struct attempt *attempt = NULL;
+    struct attempt_file *file = NULL;
+    struct stat status;
+    uint64_t bytes;
+    uint32_t crc;
+    bool busy;
+    int fd = -1;
+
+    cr_assert_eq(attempt_open(&attempt, "made", ATTEMPT_REPLACE, &error), 0);
+    cr_assert_eq(attempt_lock(attempt, &busy, &error), 0);
+    cr_assert_eq(attempt_take_mode(attempt, &error), 0, "there is nothing to take it from");
+    cr_assert_eq(mkdir("made", 0700), 0);
+    put("made/old", "1\n2\n");
+    cr_assert_eq(mkdir("made/directory", 0700), 0);
+    cr_assert_eq(attempt_lock(attempt, &busy, &error), 0);
+    expect_read(attempt, true, "old", "1\n2\n");
+    cr_assert_eq(attempt_read(attempt, true, "new", &fd, &error), -1);
+    cr_assert_eq(attempt_read(attempt, true, "directory", &fd, &error), -1);
+    cr_assert_str_eq(error.text, "made/directory: it is no file");
+    cr_assert_eq(attempt_file_open(&file, attempt, "", "new", &field, 1, &text, &error), 0);
+    cr_assert_eq(attempt_file_copy(file, slice_of("2\n"), &error), 0);
+    cr_assert_eq(attempt_file_finish(file, &bytes, &crc, &error), 0);
+    attempt_file_close(&file);
+    expect_read(attempt, false, "new", "2\n");
+    cr_assert_eq(attempt_take_mode(attempt, &error), 0);
+    cr_assert_eq(attempt_publish(attempt, &error), 0);
+    attempt_close(&attempt);
+    expect("made/new", "2\n");
+    cr_assert(!is_there("made/old") && stat("made", &status) == 0 && (status.st_mode & 0777) == 0700);
+}

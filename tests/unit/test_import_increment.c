@@ -30,3 +30,24 @@ Test(import_increment, belongs_together)
     REFUSED("it does not go with --incremental", "--target", "x", "t", "--incremental", "append",
         "--check-column", "id", "--replace");
 }
+
+#define CHANGED "--target", "x", "t", "--incremental", "lastmodified", "--check-column", "at"
+
+Test(import_increment, merges_text)
+{
+    static const char *const formats[] = {"csv", "text", "sqoop"};
+
+    for (size_t i = 0; i < sizeof formats / sizeof *formats; i++) {
+        TAKEN(CHANGED, "--format", formats[i], "--merge-key", "id,b");
+        cr_assert_eq(options.merge_key.count, 2);
+        cr_assert_str_eq(options.merge_key.names[1], "b");
+    }
+    REFUSED("(PARTITION BY id ORDER BY at DESC)", CHANGED, "--merge-key", "id,b");
+    REFUSED("is for delimited text", CHANGED, "--merge-key", "id", "--format", "avro");
+    REFUSED("is for delimited text", CHANGED, "--merge-key", "id", "--format", "jsonl");
+    REFUSED("leave one of them out", CHANGED, "--merge-key", "id", "--format", "csv", "--append");
+    REFUSED("does not go with --to", CHANGED, "--merge-key", "id", "--to", "kafka:t");
+    REFUSED("is for --incremental lastmodified", "--target", "x", "t", "--merge-key", "id");
+    REFUSED("is for --incremental lastmodified", "--target", "x", "t", "--merge-key", "id", "--incremental",
+        "append", "--check-column", "id");
+}

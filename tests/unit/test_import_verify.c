@@ -132,3 +132,20 @@ Test(import_verify, tables)
     cr_assert_str_eq(error.text, "nobody answers");
     cr_assert_str_eq(said, "");
 }
+
+Test(import_verify, a_merged_set)
+{
+    put("",
+        "{\"schema\":\"s\", \"name\":\"t\", \"directory\":\"\", \"rows\":5, \"checksum\":\"0000000000000000\", "
+        "\"columns\":[],\"files\":[], \"merged\":{\"rows_read\":2}}");
+    tables[0] = (struct verify_table){.verdict = VERIFY_EQUAL, .rows = 2};
+    cr_assert_eq(verify(IMPORT_PROGRESS_LINES, true), 0, "%s", error.text);
+    cr_assert_str_eq(said,
+        "s.t: equal, 2 rows\n  those are the rows of the last increment; 3 others, which were merged with them, are in the files and not compared\n"
+        "/manifest.json: 0 files are as they were written\n");
+    cr_assert_eq(verify(IMPORT_PROGRESS_JSON, true), 0);
+    cr_assert_not_null(
+        strstr(said,
+            "{\"event\":\"table\",\"table\":\"s.t\",\"verdict\":\"equal\",\"rows_then\":2,\"rows_merged\":3,\"rows_now\":2}"),
+        "%s", said);
+}

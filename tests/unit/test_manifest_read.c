@@ -110,6 +110,27 @@ Test(manifest_read, of_an_increment)
     }
 }
 
+/* What is compared with the table is what was read. */
+Test(manifest_read, of_a_merged_set)
+{
+    char text[sizeof whole + 100];
+    const char *end = strstr(whole, "\"columns\": [{");
+
+    write_file(MANIFEST_NAME, whole);
+    cr_assert_eq(manifest_read(&manifest, folder, &error), 0, "%s", error.text);
+    cr_assert(!manifest->tables->merged && manifest->tables->rows_read == 7);
+    manifest_free(&manifest);
+    snprintf(text, sizeof text, "%.*s\"merged\": {\"rows_read\": 3}, %s", (int)(end - whole), whole, end);
+    write_file(MANIFEST_NAME, text);
+    cr_assert_eq(manifest_read(&manifest, folder, &error), 0, "%s", error.text);
+    cr_assert(manifest->tables->merged && manifest->tables->rows_read == 3 && manifest->tables->rows == 7);
+    manifest_free(&manifest);
+    snprintf(text, sizeof text, "%.*s\"merged\": {\"rows_read\": -3}, %s", (int)(end - whole), whole, end);
+    write_file(MANIFEST_NAME, text);
+    cr_assert_eq(manifest_read(&manifest, folder, &error), -1);
+    cr_assert_not_null(strstr(error.text, "\"rows_read\" is negative"), "%s", error.text);
+}
+
 Test(manifest_read, by_its_own_name)
 {
     write_file("other.json", whole);

@@ -252,7 +252,15 @@ Test(sqoop, increments)
     EXPECT_REFUSED("what --incremental is to add to", T, "--incremental", "append", "--check-column", "id",
         "--delete-target-dir");
     EXPECT_REFUSED("what --append is to add to", T, "--append", "--delete-target-dir");
-    EXPECT_REFUSED("rows are not merged here", T, "--merge-key", "id");
+    EXPECT_HAS("--incremental lastmodified --check-column at --merge-key id,b --names", T, "--incremental",
+        "lastmodified", "--check-column", "at", "--merge-key", "id,b");
+    cr_assert_eq(order.notices.count, 0);
+    EXPECT_HAS("--incremental lastmodified --check-column at --append --names", T, "--incremental",
+        "lastmodified", "--check-column", "at", "--append", "--merge-key", "id");
+    cr_assert_str_eq(order.notices.words[0],
+        "--merge-key changes nothing: only --incremental lastmodified without --append merges rows");
+    EXPECT_HAS("--append --names", T, "--append", "--merge-key", "id");
+    EXPECT_HAS("--names sqoop", T, "--merge-key", "id");
 }
 
 Test(sqoop, mappers)

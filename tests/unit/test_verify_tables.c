@@ -51,6 +51,7 @@ static struct script_table *add_table(const char *schema, const char *name, cons
     then[manifest.tables_count++] = (struct manifest_table){.schema = schema,
         .name = name,
         .rows = SCRIPT_SPLITS * rows,
+        .rows_read = SCRIPT_SPLITS * rows,
         .checksum = SCRIPT_SPLITS * (UINT64_MAX - rows), /* sums go round */
         .columns = columns,
         .columns_count = 2};

@@ -227,4 +227,4 @@ static int avro_finish(void *state, struct error *error)
     return avro_flush(state, error);
 }
 
-const struct table_writer avro_writer = {avro_open, avro_add, avro_finish, avro_close};
+const struct table_writer avro_writer = {avro_open, avro_add, avro_finish, avro_close, NULL};

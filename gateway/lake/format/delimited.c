@@ -415,5 +415,12 @@ static int delimited_finish(void *state, struct error *error)
     return text_out_flush(&file->out, error) ? -1 : stream_codec_finish(file->codec, error);
 }
 
+static int delimited_copy(void *state, struct slice rows, struct error *error)
+{
+    struct delimited *file = state;
+
+    return text_out_add(&file->out, rows, error);
+}
+
 const struct table_writer delimited_writer = {
-    delimited_open, delimited_add, delimited_finish, delimited_close};
+    delimited_open, delimited_add, delimited_finish, delimited_close, delimited_copy};

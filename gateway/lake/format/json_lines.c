@@ -63,4 +63,4 @@ static int json_lines_finish(void *state, struct error *error)
 }
 
 const struct table_writer json_lines_writer = {
-    json_lines_open, json_lines_add, json_lines_finish, json_lines_close};
+    json_lines_open, json_lines_add, json_lines_finish, json_lines_close, NULL};

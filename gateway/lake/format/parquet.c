@@ -196,4 +196,4 @@ static int parquet_finish(void *state, struct error *error)
 }
 
 const struct table_writer parquet_writer = {
-    .open = parquet_open, .add = parquet_add, .finish = parquet_finish, .close = parquet_close};
+    .open = parquet_open, .add = parquet_add, .finish = parquet_finish, .close = parquet_close, NULL};

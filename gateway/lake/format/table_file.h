@@ -85,6 +85,8 @@ int table_file_open(struct table_file **ret_file, const struct column_field *fie
     const struct table_file_options *options, const struct table_sink *sink, struct error *error);
 /* All rows of the batch, whose fields are the file's. ERROR_REJECT: a value that the format cannot hold (names column and row). */
 int table_file_add(struct table_file *file, const struct column_batch *batch, struct error *error);
+/* Rows that another file of this form has, with their terminators: TABLE_DELIMITED only. */
+int table_file_copy(struct table_file *file, struct slice rows, struct error *error);
 /* Writes what is left and the footer. */
 int table_file_finish(struct table_file *file, struct error *error);
 void table_file_close(struct table_file **file);
@@ -100,6 +102,7 @@ struct table_writer {
     int (*add)(void *state, const struct column_batch *batch, struct error *error);
     int (*finish)(void *state, struct error *error);
     void (*close)(void *state);
+    int (*copy)(void *state, struct slice rows, struct error *error); /* NULL: its rows do not stand alone */
 };
 
 extern const struct table_writer json_lines_writer, delimited_writer, avro_writer, parquet_writer;
