@@ -275,10 +275,10 @@ static int job_publish(struct job *job, struct error *error)
     cleanup_bytes struct bytes manifest;
 
     bytes_init(&manifest, MANIFEST_SIZE_MAX);
-    job->ended = clock_monotonic(job->options->clock);
     /* Nobody else publishes there between the look at what is there and the exchange. */
     if (job->merge && (job_lock_target(job, error) || job_merge_run(job, error)))
         return -1;
+    job->ended = clock_monotonic(job->options->clock);
     if (job_manifest(job, &manifest, error))
         return -1;
     for (size_t i = 0; i < job->list->count; i++) {

@@ -23,8 +23,8 @@ int merge_keys_open(struct merge_keys **ret_keys, size_t limit, struct error *er
     uint64_t *slots = calloc(KEYS_SLOTS, sizeof *slots);
 
     if (!keys || !slots) {
-        free(keys);
-        free(slots);
+        free(keys); /* GCOVR_EXCL_LINE out of memory */
+        free(slots); /* GCOVR_EXCL_LINE out of memory */
         return error_set(error, ERROR_RETRY, "keys of changed rows: out of memory"); /* GCOVR_EXCL_LINE */
     }
     bytes_init(&keys->keys, limit);
@@ -131,7 +131,7 @@ int merge_keys_add(
     const uint64_t place = keys->keys.length + 1;
     if ((grows && keys_grow(keys, error)) || bytes_add(&keys->keys, &length, sizeof length, error) ||
         bytes_add(&keys->keys, key.data, key.length, error))
-        return -1;
+        return -1; /* GCOVR_EXCL_LINE out of memory */
     *keys_slot(keys, hash, key) = place | hash >> KEYS_PLACE_BITS << KEYS_PLACE_BITS;
     keys->used++;
     return 0;

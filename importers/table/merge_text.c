@@ -81,9 +81,9 @@ static int text_more(struct reading *reading, struct error *error)
 static int text_rows(struct reading *reading, struct error *error)
 {
     struct delimited_row row;
-    bool found = true;
+    bool found;
 
-    while (found) {
+    for (;;) {
         const struct slice left = {
             reading->plain.data + reading->begin, reading->plain.length - reading->begin};
         if (delimited_rows_next(&reading->rows, left, reading->ended, &row, &found, error))
@@ -99,7 +99,6 @@ static int text_rows(struct reading *reading, struct error *error)
         if (reading->visit->row(reading->visit->context, &row, error))
             return -1;
     }
-    return 0;
 }
 
 static int text_check(const struct reading *reading, struct error *error)
@@ -124,7 +123,7 @@ int merge_text_read(const struct merge_text *text, struct delimited_rows rows,
         .text = text, .visit = visit, .rows = rows, .header = text->header};
 
     if (text_open(&reading, error))
-        return -1;
+        return -1; /* GCOVR_EXCL_LINE out of memory */
     while (!reading.ended) {
         if (visit->stop(visit->context))
             return error_set(error, ERROR_RETRY, "stopped");

@@ -265,6 +265,8 @@ static void expect_error(const struct delimited_options *options, const char *te
 
 Test(delimited_rows, what_is_no_row)
 {
+    /* One enclosure may end a field and begin one: of the values a", and b, whose first looks like two. */
+    expect_error(&finer[1], "\"a\",\",\"b\"\n", "it has 3 fields");
     expect_error(&exact[8], "a,b,c\n", "it has 3 fields, and there are 2 columns");
     expect_error(&exact[8], "a\n", "it has 1 fields");
     expect_error(&exact[8], "a,b", "ends in the middle");
