@@ -7,7 +7,7 @@
 #include "base/metric.h"
 #include "base/option.h"
 #include "command/command.h"
-#include "pipeline.h"
+#include "pipeline/pipeline.h"
 
 #define ARGUMENTS_TEXT_MAX (16 * 1024 * 1024)
 #define ARGUMENTS_MAX 16

@@ -13,7 +13,7 @@
 #include "command/arguments.h"
 #include "journal/journal.h"
 #include "outlet/outlet.h"
-#include "pipeline.h"
+#include "pipeline/pipeline.h"
 #include "record/record.h"
 #include "source/source.h"
 

@@ -16,7 +16,7 @@
 #include "base/log.h"
 #include "base/log_line.h"
 #include "command/arguments.h"
-#include "pipeline.h"
+#include "pipeline/pipeline.h"
 
 #define RUN_TEXT_MAX (256 * 1024)
 #define RUN_TICK CLOCK_SECOND

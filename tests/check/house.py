@@ -70,7 +70,7 @@ def check_function_sizes():
 
 
 def room_of(path):
-    """base/x.c -> base; table/postgres/type.h -> table; pipeline.h -> pipeline"""
+    """base/x.c -> base; table/postgres/type.h -> table; main.c -> main"""
     parts = path.split("/")
     return parts[0] if len(parts) > 1 else pathlib.PurePath(path).stem
 

@@ -25,7 +25,7 @@ def test_includes():
     for path, header, allowed in (
             ("journal/a.c", "base/file.h", True), ("journal/a.c", "record/record.h", True), ("journal/a.c", "journal/x.h", True),
             ("outlet/lake.c", "lake/lake.h", True), ("record/a.c", "journal/state.h", False), ("outlet/a.c", "journal/state.h", True),
-            ("main.c", "command/command.h", True), ("pipeline.c", "source/source.h", True), ("command/run.c", "pipeline.h", True),
+            ("main.c", "command/command.h", True), ("pipeline/pipeline.c", "source/source.h", True), ("command/run.c", "pipeline/pipeline.h", True),
             ("journal/a.c", "lake/lake.h", False), ("source/a.c", "outlet/outlet.h", False), ("base/a.c", "record/record.h", False),
             ("outlet/a.c", "lake/store.h", False), ("decode/a.c", "route/route.h", False), ("attic/a.c", "base/file.h", False)):
         assert (house.include_breach(path, header) is None) == allowed, (path, header)

@@ -1,5 +1,5 @@
 /* pipeline: see pipeline.h */
-#include "pipeline.h"
+#include "pipeline/pipeline.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,14 +10,10 @@
 #include "base/log.h"
 #include "journal/journal.h"
 #include "outlet/outlet.h"
+#include "pipeline/renderings.h"
 #include "record/record.h"
 #include "route/route.h"
 #include "source/source.h"
-
-#define PIPELINE_RENDERING_MAX (64 * 1024)
-#define PIPELINE_ROOM_PATIENCE \
-    (10 * CLOCK_SECOND) /* for outlets to make room in a full journal at the start */
-#define PIPELINE_PAUSE (CLOCK_SECOND / 10)
 
 static const struct source_kind *const pipeline_sources[] = {&source_http, &source_mqtt, &source_subscriber};
 static const struct outlet_kind *const pipeline_outlets[] = {
@@ -257,53 +253,11 @@ static int pipeline_run_outlets(struct pipeline *pipeline, struct error *error)
     return 0;
 }
 
-/* Hands over and waits; while the journal is full, outlets that run may make room. */
-static int pipeline_store(struct pipeline *pipeline, struct slice body, struct error *error)
-{
-    const int64_t deadline = clock_monotonic(pipeline->clock) + PIPELINE_ROOM_PATIENCE;
-    __attribute__((cleanup(handover_free))) struct handover handover;
-    unsigned seen = 0;
-
-    handover_init(&handover, PIPELINE_RENDERING_MAX + 4096, NULL, NULL);
-    if (handover_add(&handover, (enum journal_kind)STATE_RENDERING, body, 0, 0, error))
-        return -1;
-    while (journal_hand_over_and_wait(pipeline->journal, &handover, error)) {
-        if (error->kind != ERROR_RETRY || clock_monotonic(pipeline->clock) >= deadline)
-            return -1;
-        journal_wait(pipeline->journal, UINT64_MAX, PIPELINE_PAUSE, &seen);
-    }
-    return 0;
-}
-
-static int pipeline_store_rendering(
-    struct pipeline *pipeline, struct stream *stream, struct rendering *rendering, struct error *error)
-{
-    cleanup_bytes struct bytes body;
-
-    bytes_init(&body, PIPELINE_RENDERING_MAX);
-    stream->rendering = rendering_find_equal(pipeline->renderings, rendering);
-    if (stream->rendering)
-        return 0;
-    rendering->id = rendering_next_id(pipeline->renderings);
-    if (rendering_encode(rendering, &body, error) || pipeline_store(pipeline, bytes_slice(&body), error))
-        return -1;
-    stream->rendering = rendering->id;
-    log_event(LOG_INFO, "stream.rendering", log_text("stream", stream->name), log_number("id", rendering->id),
-        log_text("path", rendering->lake_path));
-    return 0;
-}
-
 /* Before the first record: each is rendered by what was durable when it was accepted. */
 static int pipeline_store_renderings(struct pipeline *pipeline, struct error *error)
 {
-    for (size_t i = 0; i < pipeline->streams->count; i++) {
-        struct stream *stream = &pipeline->streams->items[i];
-        __attribute__((cleanup(rendering_free))) struct rendering *rendering = NULL;
-        if (stream_rendering(stream, &rendering, error) ||
-            pipeline_store_rendering(pipeline, stream, rendering, error))
-            return error_wrap(error, "stream %s: store how it is rendered", stream->name);
-    }
-    return 0;
+    return renderings_store(
+        pipeline->streams, pipeline->renderings, pipeline->journal, pipeline->clock, error);
 }
 
 static int pipeline_run_sources(struct pipeline *pipeline, struct error *error)

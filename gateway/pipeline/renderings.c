@@ -1,0 +1,59 @@
+/* renderings: see renderings.h */
+#include "pipeline/renderings.h"
+
+#include "base/log.h"
+
+#define RENDERING_MAX (64 * 1024)
+#define ROOM_PATIENCE (10 * CLOCK_SECOND) /* for outlets to make room in a full journal at the start */
+#define ROOM_PAUSE (CLOCK_SECOND / 10)
+
+/* Hands over and waits; while the journal is full, outlets that run may make room. */
+static int renderings_write(
+    struct journal *journal, const struct clock *clock, struct slice body, struct error *error)
+{
+    const int64_t deadline = clock_monotonic(clock) + ROOM_PATIENCE;
+    __attribute__((cleanup(handover_free))) struct handover handover;
+    unsigned seen = 0;
+
+    handover_init(&handover, RENDERING_MAX + 4096, NULL, NULL);
+    if (handover_add(&handover, (enum journal_kind)STATE_RENDERING, body, 0, 0, error))
+        return -1;
+    while (journal_hand_over_and_wait(journal, &handover, error)) {
+        if (error->kind != ERROR_RETRY || clock_monotonic(clock) >= deadline)
+            return -1;
+        journal_wait(journal, UINT64_MAX, ROOM_PAUSE, &seen);
+    }
+    return 0;
+}
+
+static int renderings_store_one(struct stream *stream, struct rendering *rendering,
+    struct rendering_table *table, struct journal *journal, const struct clock *clock, struct error *error)
+{
+    cleanup_bytes struct bytes body;
+
+    bytes_init(&body, RENDERING_MAX);
+    stream->rendering = rendering_find_equal(table, rendering);
+    if (stream->rendering)
+        return 0;
+    rendering->id = rendering_next_id(table);
+    if (rendering_encode(rendering, &body, error) ||
+        renderings_write(journal, clock, bytes_slice(&body), error))
+        return -1;
+    stream->rendering = rendering->id;
+    log_event(LOG_INFO, "stream.rendering", log_text("stream", stream->name), log_number("id", rendering->id),
+        log_text("path", rendering->lake_path));
+    return 0;
+}
+
+int renderings_store(struct streams *streams, struct rendering_table *table, struct journal *journal,
+    const struct clock *clock, struct error *error)
+{
+    for (size_t i = 0; i < streams->count; i++) {
+        struct stream *stream = &streams->items[i];
+        __attribute__((cleanup(rendering_free))) struct rendering *rendering = NULL;
+        if (stream_rendering(stream, &rendering, error) ||
+            renderings_store_one(stream, rendering, table, journal, clock, error))
+            return error_wrap(error, "stream %s: store how it is rendered", stream->name);
+    }
+    return 0;
+}
