@@ -73,6 +73,25 @@ struct config_subscription {
     } reconnect;
 };
 
+/* One entry below `files:`. */
+struct config_watch {
+    char *name;
+    struct config_list watch; /* patterns */
+    struct config_list exclude; /* patterns */
+    char *stream;
+    char *read_from; /* beginning, end, or a time (RFC 3339) */
+    char *long_lines; /* split, truncate, dead-letter */
+    uint64_t max_line;
+    int64_t scan; /* between two looks at the directories */
+    bool events; /* inotify */
+    int64_t rotate_wait; /* from the last line of a rotated file to its end */
+    int64_t idle; /* until a line without its end counts as whole; 0: never */
+    int64_t close_after; /* a file without anything new */
+    uint64_t max_open;
+    bool follow_symlinks;
+    bool hard_links;
+};
+
 struct config {
     struct {
         char *id; /* "" until the pipeline puts the host's name in */
@@ -120,6 +139,8 @@ struct config {
         struct config_subscription *subscribe;
         size_t subscribe_count;
     } mqtt;
+    struct config_watch *files;
+    size_t files_count;
     struct {
         struct config_map properties; /* librdkafka's; any entry here or in `files` turns the outlet on */
         struct config_map files; /* librdkafka's property: the file that holds its value */

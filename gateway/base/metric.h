@@ -31,6 +31,14 @@
     X(SUBSCRIBER_SESSIONS_LOST, COUNTER, "penstock_subscriber_sessions_lost_total", "broker", "Connections at which the broker did not know the session any more: what it held is gone.") \
     X(SUBSCRIBER_TROUBLES, COUNTER, "penstock_subscriber_troubles_total", "broker,reason", "Connections that failed or ended, filters refused, waits for the journal.") \
     X(SUBSCRIBER_BATCH_MESSAGES, HISTOGRAM_COUNT, "penstock_subscriber_batch_messages", "broker", "Messages made durable and acknowledged together.") \
+    X(FILES_KNOWN, GAUGE, "penstock_files", "watch", "Files that are read or watched for more.") \
+    X(FILES_WAITING, GAUGE, "penstock_files_waiting", "watch", "New files that wait because the journal's state has no room for more (journal.segment_size).") \
+    X(FILES_LAG, GAUGE, "penstock_files_lag_bytes", "watch", "Bytes that were seen in files and are not read yet.") \
+    X(FILES_LINES, COUNTER, "penstock_files_lines_total", "watch", "Lines that became records or dead letters.") \
+    X(FILES_BYTES, COUNTER, "penstock_files_bytes_total", "watch", "Bytes of these lines.") \
+    X(FILES_GAPS, COUNTER, "penstock_files_gaps_total", "watch", "Files that vanished before they were read to their end.") \
+    X(FILES_TRUNCATED, COUNTER, "penstock_files_truncated_total", "watch", "Times that a file was cut, and read from its beginning.") \
+    X(FILES_LONG_LINES, COUNTER, "penstock_files_long_lines_total", "watch", "Lines above max_line.") \
     X(COMMIT_SECONDS, HISTOGRAM_SECONDS, "penstock_commit_seconds", "", "Time of one group commit: write and fdatasync.") \
     X(COMMIT_RECORDS, HISTOGRAM_COUNT, "penstock_commit_records", "", "Records in one group commit.") \
     X(JOURNAL_BYTES, GAUGE, "penstock_journal_bytes", "", "Bytes of the journal's segments on disk, reserve included.") \

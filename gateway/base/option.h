@@ -22,6 +22,7 @@
 #define OPTION_ELEMENT_NAME_ALLOWED "1 to 64 of the characters A-Z a-z 0-9 _ -"
 #define OPTION_STREAMS_MAX 1000
 #define OPTION_SUBSCRIPTIONS_MAX 16
+#define OPTION_WATCHES_MAX 64
 #define OPTION_MAP_MAX 16 /* entries of a map of labels or headers */
 #define OPTION_PROPERTIES_MAX 64 /* entries of a map of librdkafka's properties */
 #define OPTION_TOPICS_MAX 256 /* entries of a map of MQTT topics */

@@ -19,6 +19,8 @@
 
 #define IN_SUBSCRIPTION(member) offsetof(struct config_subscription, member)
 
+#define IN_WATCH(member) offsetof(struct config_watch, member)
+
 #define ELEMENTS(type, first, number) \
     .size = sizeof(struct type), .elements = IN_CONFIG(first), .count = IN_CONFIG(number)
 
@@ -144,6 +146,36 @@ const struct option option_table[] = {
     {"mqtt.subscribe.*.reconnect.most", TIME(10 * MILLISECOND, DAY), .offset = IN_SUBSCRIPTION(reconnect.most), .initial = "30s",
         .help = "up to this one."},
 
+    {"files.*.watch", TEXTS("paths with *, ?, [a-z], ** or {NAME} in them"), .offset = IN_WATCH(watch), .initial = "",
+        .help = "Files whose lines are read as they are written; ** stands for any directories, {NAME} for part of a name that becomes the key or a label. Rotated files are read to their end under any name in their directory."},
+    {"files.*.exclude", TEXTS("paths with *, ?, [a-z], ** or {NAME} in them"), .offset = IN_WATCH(exclude), .initial = "",
+        .help = "Files that are left out; those called .*, *.tmp, *.part and *~ always are."},
+    {"files.*.stream", TEXT("a stream"), .offset = IN_WATCH(stream), .initial = "",
+        .help = "Stream of json or text that each line goes to."},
+    {"files.*.read_from", TEXT("beginning, end, or a time as 2026-01-31T12:00:00Z"), .least = 1, .offset = IN_WATCH(read_from), .initial = "beginning",
+        .help = "Where files are read from that are there when the watch is run for the first time: those that were written last before this time count as read. Later ones are read from their beginning."},
+    {"files.*.max_line", SIZE(KIB, 16 * MIB), .offset = IN_WATCH(max_line), .initial = "1MiB",
+        .bound = {OPTION_AT_MOST, "journal.segment_size", 1, 8},
+        .help = "Longest line;"},
+    {"files.*.long_lines", WORDS("split truncate dead-letter"), .offset = IN_WATCH(long_lines), .initial = "split",
+        .help = "and whether a longer one becomes several records, is cut off behind max_line, or goes to the dead letters, in parts."},
+    {"files.*.scan", TIME(100 * MILLISECOND, HOUR), .offset = IN_WATCH(scan), .initial = "10s",
+        .help = "Time between two looks at the directories, for what their events do not tell."},
+    {"files.*.events", OPTION_BOOL, .offset = IN_WATCH(events), .initial = "true",
+        .help = "Whether directories are watched for events (inotify); without them each look finds what is new."},
+    {"files.*.rotate_wait", TIME(0, HOUR), .offset = IN_WATCH(rotate_wait), .initial = "5s",
+        .help = "How long nothing more may have come to a rotated or deleted file until it counts as ended: a last line without its line break is taken then."},
+    {"files.*.idle", TIME(MILLISECOND, DAY), .zero = "never", .offset = IN_WATCH(idle), .initial = "0",
+        .help = "How long a line without its line break may stand at the end of a file until it is taken as it is."},
+    {"files.*.close_after", TIME(SECOND, DAY), .offset = IN_WATCH(close_after), .initial = "5min",
+        .help = "Files to which nothing more has come for this long are closed until something does."},
+    {"files.*.max_open", COUNT("files", 1, 65536), .offset = IN_WATCH(max_open), .initial = "1024",
+        .help = "Most files that are open at once; for a further one the least recently read is closed."},
+    {"files.*.follow_symlinks", OPTION_BOOL, .offset = IN_WATCH(follow_symlinks), .initial = "false",
+        .help = "Whether symbolic links are followed, also out of the directory, as the logs of containers need it."},
+    {"files.*.hard_links", OPTION_BOOL, .offset = IN_WATCH(hard_links), .initial = "false",
+        .help = "Whether files are read that have another name somewhere: whoever may write in the directory can link any file there."},
+
     {"kafka.properties", MAP(option_properties, "PROPERTY: its value"), .offset = IN_CONFIG(kafka.properties),
         .initial = "", .help = "Properties of librdkafka by its own names; bootstrap.servers alone is enough to write to Kafka."},
     {"kafka.files", MAP(option_property_files, "PROPERTY: a file"), .least = 1, .offset = IN_CONFIG(kafka.files),
@@ -187,9 +219,9 @@ const struct option option_table[] = {
 
     {"streams.*.format", WORDS("json text bytes"), .offset = IN_STREAM(format), .initial = "json",
         .help = "What a body is when its Content-Type does not say."},
-    {"streams.*.key", TEXT("a JSON pointer, header:NAME, query:NAME, path:key, topic:NAME or mqtt:NAME"), .offset = IN_STREAM(key),
+    {"streams.*.key", TEXT("a JSON pointer, header:NAME, query:NAME, path:key, topic:NAME, mqtt:NAME or file:NAME"), .offset = IN_STREAM(key),
         .initial = "", .help = "Where a record's key is found; empty: none but the one in the URL."},
-    {"streams.*.labels", MAP(option_labels, "NAME: a JSON pointer, header:NAME, query:NAME, path:key, topic:NAME or mqtt:NAME"), .least = 1,
+    {"streams.*.labels", MAP(option_labels, "NAME: a JSON pointer, header:NAME, query:NAME, path:key, topic:NAME, mqtt:NAME or file:NAME"), .least = 1,
         .offset = IN_STREAM(labels), .initial = "",
         .help = "Named values that templates and headers may use, each found like the key."},
     {"streams.*.time.field", TEXT("a JSON pointer"), .offset = IN_STREAM(time.field), .initial = "",
@@ -215,6 +247,7 @@ const size_t option_count = sizeof option_table / sizeof *option_table;
 const struct option_collection option_collections[] = {
     {"mqtt.subscribe", "subscription", ELEMENTS(config_subscription, mqtt.subscribe, mqtt.subscribe_count),
         .most = OPTION_SUBSCRIPTIONS_MAX, .list = true},
+    {"files", "watch", ELEMENTS(config_watch, files, files_count), .most = OPTION_WATCHES_MAX, .list = true},
     {"streams", "stream", ELEMENTS(config_stream, streams, streams_count), .most = OPTION_STREAMS_MAX},
 };
 

@@ -69,6 +69,7 @@ enum decode_form {
     DECODE_JSON, /* one object, or an array whose elements are the records */
     DECODE_NDJSON, /* one JSON document per line; blank lines are skipped */
     DECODE_TEXT, /* one record per line (LF or CRLF, which are not part of it); empty lines are skipped */
+    DECODE_LINES, /* the same for files, whose empty lines count */
     DECODE_BYTES, /* one record: the whole body, whatever it is */
 };
 

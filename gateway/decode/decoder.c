@@ -74,7 +74,8 @@ static int next_line(struct decoder *decoder, struct slice *ret_payload)
         decoder->position += length + (feed != NULL);
         if (feed && length > 0 && from[length - 1] == '\r')
             length--;
-        if (length == 0 || (decoder->form == DECODE_NDJSON && trim(from, from + length).length == 0))
+        if ((length == 0 && decoder->form != DECODE_LINES) ||
+            (decoder->form == DECODE_NDJSON && trim(from, from + length).length == 0))
             continue;
         *ret_payload = (struct slice){from, length};
         return 1;
@@ -91,6 +92,7 @@ int decoder_next(struct decoder *decoder, struct slice *ret_payload)
         return next_whole(decoder, ret_payload);
     case DECODE_NDJSON:
     case DECODE_TEXT:
+    case DECODE_LINES:
         break;
     }
     return next_line(decoder, ret_payload);

@@ -178,7 +178,7 @@ int mark_dump(struct journal *journal, state_emit_fn *emit, void *context, struc
 
 size_t journal_marks_max(uint64_t segment_size)
 {
-    return (size_t)(segment_size / JOURNAL_STATE_SHARE / 2 / frame_size(MARK_BODY_MAX));
+    return (size_t)(segment_size / JOURNAL_STATE_SHARE * 3 / 8 / frame_size(MARK_BODY_MAX));
 }
 
 void journal_marks(struct journal *journal, const char *outlet, journal_mark_fn *visit, void *context)

@@ -1,8 +1,7 @@
 /* state: what lives in the journal besides records, one row per kind.
  *
  * Segments are freed, so each new one starts with a snapshot of all live state. The journal knows only this table:
- * what a kind means is its owner's business (cursors here; stream renderings in record/; file positions, sessions,
- * de-duplication keys to come). A state record is part of a hand-over like any other, so it can never disagree
+ * what a kind means is its owner's business (cursors here; stream renderings in record/; sessions of MQTT, positions in files). A state record is part of a hand-over like any other, so it can never disagree
  * with the records it travelled with. All of a snapshot stays below 1/JOURNAL_STATE_SHARE of a segment; each owner's
  * ceiling follows from that.
  */
@@ -14,6 +13,7 @@
 
 #include "base/error.h"
 
+/* Of that share marks take 3/8 at most (mark.c), MQTT's sessions a quarter, files a quarter; an eighth is left for cursors and renderings. */
 #define JOURNAL_STATE_SHARE 8
 #define STATE_FRAME_OVERHEAD 27 /* bytes that a state record takes besides its body, at most */
 
@@ -27,6 +27,7 @@ enum journal_kind {
     STATE_MARK = 18,
     STATE_SESSION = 19,
     STATE_PACKETS = 20,
+    STATE_FILE = 21,
 };
 
 /* Takes one state record that is durable now: from recovery (main thread) or behind a commit (committer). sequence is

@@ -8,6 +8,7 @@
 #include "admin/admin.h"
 #include "base/health.h"
 #include "base/log.h"
+#include "files/files.h"
 #include "journal/journal.h"
 #include "outlet/outlet.h"
 #include "pipeline/renderings.h"
@@ -15,7 +16,8 @@
 #include "route/route.h"
 #include "source/source.h"
 
-static const struct source_kind *const pipeline_sources[] = {&source_http, &source_mqtt, &source_subscriber};
+static const struct source_kind *const pipeline_sources[] = {
+    &source_http, &source_mqtt, &source_subscriber, &source_files};
 static const struct outlet_kind *const pipeline_outlets[] = {
     &outlet_lake, &outlet_kafka, &outlet_dead_letter};
 #define SOURCES (sizeof pipeline_sources / sizeof *pipeline_sources)
@@ -30,12 +32,13 @@ struct pipeline {
     const struct outlet_kind *wanted[OUTLETS]; /* of the table, those that the configuration asks for */
     const char *outlet_names[OUTLETS];
     size_t wanted_count;
-    struct state_kind kinds[1 + SOURCE_STATE_KINDS];
+    struct state_kind kinds[2 + SOURCE_STATE_KINDS];
 
     struct streams *streams;
     struct topic_map *topics;
     struct rendering_table *renderings;
     struct source_state *source_state;
+    struct file_state *file_state;
     struct journal *journal;
     struct dead_letters *dead_letters;
     struct outlet *outlets[OUTLETS]; /* as wanted[] */
@@ -156,11 +159,13 @@ static int pipeline_open_journal(struct pipeline *pipeline, struct error *error)
         return error_set(error, ERROR_RETRY, "journal: out of memory");
     }
     if (rendering_table_new(&pipeline->renderings, error) ||
-        source_state_new(&pipeline->source_state, pipeline->config->journal.segment_size, error))
+        source_state_new(&pipeline->source_state, pipeline->config->journal.segment_size, error) ||
+        file_state_new(&pipeline->file_state, pipeline->config->journal.segment_size, error))
         return -1;
     pipeline->kinds[0] = (struct state_kind){
         STATE_RENDERING, "rendering", rendering_apply, rendering_dump, pipeline->renderings};
-    source_state_kinds(pipeline->source_state, pipeline->kinds + 1);
+    pipeline->kinds[1] = file_state_kind(pipeline->file_state);
+    source_state_kinds(pipeline->source_state, pipeline->kinds + 2);
     const struct journal_options options = {
         .directory = pipeline->journal_directory,
         .gateway_id = pipeline->gateway_id,
@@ -176,7 +181,10 @@ static int pipeline_open_journal(struct pipeline *pipeline, struct error *error)
     if (!result)
         pipeline_log_report(pipeline, &report);
     bytes_free(&report.notes);
-    return result ? -1 : source_state_check(pipeline->source_state, error);
+    return result || source_state_check(pipeline->source_state, error) ||
+                   file_state_check(pipeline->file_state, error)
+               ? -1
+               : 0;
 }
 
 static int pipeline_open_dead_letters(struct pipeline *pipeline, struct error *error)
@@ -227,6 +235,7 @@ static int pipeline_open_sources(struct pipeline *pipeline, struct error *error)
         .topics = pipeline->topics,
         .journal = pipeline->journal,
         .state = pipeline->source_state,
+        .files = pipeline->file_state,
         .clock = pipeline->clock};
 
     for (size_t i = 0; i < SOURCES; i++) {
@@ -340,6 +349,7 @@ void pipeline_close(struct pipeline **pipeline)
     for (size_t i = SOURCES; i-- > 0;)
         pipeline_sources[i]->close(&old->sources[i]);
     dead_letters_close(&old->dead_letters);
+    file_state_free(&old->file_state);
     source_state_free(&old->source_state);
     rendering_table_free(&old->renderings);
     topic_map_free(&old->topics);

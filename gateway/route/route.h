@@ -26,6 +26,7 @@ enum selector_source {
     SELECTOR_PATH, /* "path:key": the URL's second segment */
     SELECTOR_TOPIC, /* "topic:site": the level of the MQTT topic that its pattern calls {site} */
     SELECTOR_MQTT, /* "mqtt:client_id": what else is known of an MQTT message, see source/mqtt_facts.h */
+    SELECTOR_FILE, /* "file:site": what a watch's pattern calls {site} in the file's path; or file:path, file:name, file:host */
 };
 
 /* All that may follow "mqtt:". */

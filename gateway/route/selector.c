@@ -67,6 +67,14 @@ static int selector_check_mqtt(const char *name, struct error *error)
         (int)known.length, known.data);
 }
 
+static int selector_check_file(const char *name, struct error *error)
+{
+    if (!selector_is_level(slice_of(name)))
+        return error_set(
+            error, ERROR_REJECT, "a watch calls no part of a path so; allowed: " SELECTOR_LEVEL_ALLOWED);
+    return 0;
+}
+
 static const struct {
     const char *prefix;
     enum selector_source source;
@@ -77,6 +85,7 @@ static const struct {
     {"path:", SELECTOR_PATH, selector_check_path},
     {"topic:", SELECTOR_TOPIC, selector_check_topic},
     {"mqtt:", SELECTOR_MQTT, selector_check_mqtt},
+    {"file:", SELECTOR_FILE, selector_check_file},
 };
 #define SELECTOR_FORMS (sizeof selector_forms / sizeof *selector_forms)
 
@@ -125,7 +134,7 @@ int selector_compile(struct selector *ret_selector, const char *text, struct err
     }
     return error_set(error, ERROR_REJECT,
         "'%s' does not say where the value comes from; allowed: /JSON/POINTER, header:NAME, query:NAME, path:key, "
-        "topic:NAME, mqtt:NAME",
+        "topic:NAME, mqtt:NAME, file:NAME",
         text);
 }
 

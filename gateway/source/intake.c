@@ -138,7 +138,8 @@ static int intake_describe(
     record->rendering = run->stream->rendering;
     record->flags = 0;
     record->event = 0;
-    record->origin = run->facts->origin;
+    record->origin =
+        run->facts->locate ? run->facts->locate(run->facts->context, payload) : run->facts->origin;
     record->reason = (struct slice){NULL, 0};
     record->payload = payload;
     if (intake_scan(run, index, payload))
@@ -266,7 +267,7 @@ static void intake_begin(struct intake *intake, const struct stream *stream, enu
 /* In a file of text lines a line break ends a record. */
 static bool intake_fits(enum decode_form form, enum record_format format)
 {
-    return (form != DECODE_TEXT || format == RECORD_FORMAT_TEXT) &&
+    return ((form != DECODE_TEXT && form != DECODE_LINES) || format == RECORD_FORMAT_TEXT) &&
            (form != DECODE_BYTES || format == RECORD_FORMAT_BYTES);
 }
 

@@ -39,7 +39,9 @@ struct intake_facts {
     int64_t received;
     /* Not NULL: the sender gets no answer that could list rejected records, so each becomes a dead letter. Returns the origin that is to
      * stand there, at most RECORD_ORIGIN_MAX bytes; `origin` is for the others. */
-    struct slice (*bury)(void *context);
+    struct slice (*bury)(void *context, struct slice payload);
+    /* Not NULL: the origin of the record with this payload, a part of the body, instead of `origin`. Until the next call. */
+    struct slice (*locate)(void *context, struct slice payload);
 };
 
 struct intake_limits {

@@ -36,7 +36,7 @@ int intake_bury(struct intake *intake, const struct stream *stream, struct slice
     record->event = 0;
     record->key = (struct slice){NULL, 0};
     record->labels_count = 0;
-    record->origin = facts->bury ? facts->bury(facts->context) : facts->origin;
+    record->origin = facts->bury ? facts->bury(facts->context, payload) : facts->origin;
     record->reason = intake_bury_reason(reason);
     record->payload = payload;
     return intake_store(intake, handover, error);

@@ -33,6 +33,8 @@ static const char *intake_value_selector_prefix(const struct selector *selector)
         return "topic:";
     case SELECTOR_MQTT:
         return "mqtt:";
+    case SELECTOR_FILE:
+        return "file:";
     case SELECTOR_NONE:
     case SELECTOR_POINTER:
         break;

@@ -144,6 +144,7 @@ struct slice mqtt_facts_find(void *context, enum selector_source source, const c
     case SELECTOR_POINTER:
     case SELECTOR_QUERY:
     case SELECTOR_PATH:
+    case SELECTOR_FILE:
         break;
     }
     return nothing;
@@ -164,7 +165,7 @@ static size_t mqtt_facts_cut(struct slice text, size_t room)
     return length;
 }
 
-struct slice mqtt_facts_origin(void *context)
+struct slice mqtt_facts_origin(void *context, struct slice payload)
 {
     struct mqtt_facts *facts = context;
     const struct slice parts[] = {
@@ -175,6 +176,7 @@ struct slice mqtt_facts_origin(void *context)
     };
     size_t used = 0;
 
+    (void)payload; /* a message is one origin */
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
         size_t length = mqtt_facts_cut(parts[i], sizeof facts->origin - used);
         if (length)

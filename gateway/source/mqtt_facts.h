@@ -32,6 +32,6 @@ struct mqtt_facts {
 struct slice mqtt_facts_find(void *context, enum selector_source source, const char *name);
 
 /* The same for `bury`: "mqtt CLIENT_ID TOPIC", cut behind the last whole character that an origin may hold. */
-struct slice mqtt_facts_origin(void *context);
+struct slice mqtt_facts_origin(void *context, struct slice payload);
 
 #endif

@@ -38,6 +38,7 @@ struct source_context {
     const struct topic_map *topics; /* mqtt.topics */
     struct journal *journal;
     struct source_state *state;
+    struct file_state *files; /* of importers/files, which keeps its own state */
     const struct clock *clock;
 };
 

@@ -13,12 +13,13 @@ struct wrong {
 #define HTTP_NAMES                                                                                         \
     "listen, anonymous, max_body, max_record, max_records, max_connections, max_in_flight, head_timeout, " \
     "idle_timeout, body_timeout, min_rate, commit_timeout"
-#define TOP_NAMES "gateway, journal, admin, http, mqtt, kafka, lake, dead_letters, log, streams"
+#define TOP_NAMES "gateway, journal, admin, http, mqtt, files, kafka, lake, dead_letters, log, streams"
 #define STREAM_NAMES "format, key, labels, time, topics, value, headers, lake"
 #define LABEL                                                                                                       \
     "found a label of this name; allowed: 1 to 64 of the characters a-z 0-9 _, no digit in front, and not stream, " \
     "key, time, time_source\n"
-#define LABELS "up to 16 of NAME: a JSON pointer, header:NAME, query:NAME, path:key, topic:NAME or mqtt:NAME"
+#define LABELS \
+    "up to 16 of NAME: a JSON pointer, header:NAME, query:NAME, path:key, topic:NAME, mqtt:NAME or file:NAME"
 #define LIST "ADDRESS:PORT (127.0.0.1:8080, [::1]:8080, localhost:8080, *:8080), or a list of 1 to 16"
 #define STREAM "found a stream of this name; allowed: 1 to 64 of the characters A-Z a-z 0-9 _ -\n"
 

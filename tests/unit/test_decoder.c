@@ -96,6 +96,13 @@ Test(decoder, one_text_record_per_line)
     gives(DECODE_TEXT, "a\rb\r\r\nc\r", RECORDS("a\rb\r", "c\r"));
 }
 
+Test(decoder, empty_lines_of_files_count)
+{
+    gives(DECODE_LINES, "one\n\n\r\n three", RECORDS("one", "", "", " three"));
+    gives(DECODE_LINES, "\n", RECORDS(""));
+    refuses(DECODE_LINES, "", "the body is empty");
+}
+
 Test(decoder, text_may_hold_any_byte)
 {
     struct decoder decoder;

@@ -21,9 +21,10 @@ static int add_text(struct fixture *f, int stream, enum decode_form form, const 
     return add(f, stream, form, message(slice_of(text)));
 }
 
-static struct slice origin(void *context)
+static struct slice origin(void *context, struct slice payload)
 {
     (void)context;
+    (void)payload;
     return SLICE("mqtt client/1 grid/7");
 }
 
@@ -317,6 +318,35 @@ static void set_up_small(struct fixture *f, size_t parts)
     f->handover.payloads = payloads;
     f->facts.origin = (struct slice){NULL, 0};
     f->facts.bury = origin;
+}
+
+/* Each record is where it is, whether it is accepted or not. */
+static struct slice place(void *context, struct slice payload)
+{
+    static char text[32];
+
+    snprintf(text, sizeof text, "%s:%zu", (const char *)context, (size_t)(payload.data - payloads));
+    return slice_of(text);
+}
+
+Test(intake_bury, each_record_may_have_an_origin_of_its_own)
+{
+    static const char *const origins[] = {"a.log:0", "a.log:19", "a.log:24"};
+    struct fixture f;
+
+    set_up_burying(&f);
+    f.facts.bury = f.facts.locate = place;
+    f.facts.context = (char[]){"a.log"};
+    cr_assert_eq(
+        add_text(&f, READINGS, DECODE_NDJSON, "{\"sensor_id\":\"S1\"}\nbad}\n{\"sensor_id\":\"S2\"}\n"), 0);
+    expect_result(&f, 2, 1);
+    for (size_t i = 0; i < 3; i++) {
+        const struct record record = record_at(&f, i);
+        cr_assert(slice_is(record.origin, origins[i]), "%zu: %.*s", i, (int)record.origin.length,
+            record.origin.data);
+        cr_assert_eq((record.flags & RECORD_UNDECODABLE) != 0, i == 1);
+    }
+    tear_down(&f);
 }
 
 /* What is accepted, what is rejected, what is refused: whichever comes when there is no room, the hand-over stays as it was. */

@@ -222,7 +222,7 @@ Test(mark, so_many_fit_and_all_of_them_come_back)
 
     start_with_segments(8 << 20, 8);
     const size_t most = journal_marks_max(fx.options.segment_size);
-    cr_assert_eq(most, (8 << 20) / 8 / 2 / 312);
+    cr_assert_eq(most, (8 << 20) / 8 * 3 / 8 / 312);
     fixture_put(&fx, 1, 100, 100);
     for (unsigned made = 0; made < most;) {
         unsigned count = 0;
@@ -257,7 +257,7 @@ Test(mark, above_the_unwritten_ones_it_asks_to_wait_and_changes_nothing)
     struct journal_mark other[] = {mark_of("other", 4)};
 
     start_with_segments(1 << 20, 8);
-    cr_assert_eq(journal_marks_max(fx.options.segment_size), 210);
+    cr_assert_eq(journal_marks_max(fx.options.segment_size), 157);
     fixture_put(&fx, 1, 100, 100);
     fixture_settle(&fx);
     disk_arm(&fx.disk, 1u << DISK_WRITE, 1, true, EIO);

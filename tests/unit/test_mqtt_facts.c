@@ -181,9 +181,9 @@ Test(mqtt_facts, a_message_has_no_url)
 
 Test(mqtt_facts, origin_names_client_and_topic)
 {
-    cr_assert(slice_is(mqtt_facts_origin(&facts), "mqtt meter-7 grid/north/S1"));
+    cr_assert(slice_is(mqtt_facts_origin(&facts, (struct slice){NULL, 0}), "mqtt meter-7 grid/north/S1"));
     facts.client_id = (struct slice){NULL, 0};
-    cr_assert(slice_is(mqtt_facts_origin(&facts), "mqtt  grid/north/S1"));
+    cr_assert(slice_is(mqtt_facts_origin(&facts, (struct slice){NULL, 0}), "mqtt  grid/north/S1"));
 }
 
 Test(mqtt_facts, origin_is_cut_behind_a_whole_character)
@@ -201,7 +201,7 @@ Test(mqtt_facts, origin_is_cut_behind_a_whole_character)
             for (; length + size <= sizeof topic; length += size)
                 memcpy(topic + length, characters[i], size);
             facts.topic = (struct slice){topic, length};
-            struct slice origin = mqtt_facts_origin(&facts);
+            struct slice origin = mqtt_facts_origin(&facts, (struct slice){NULL, 0});
             size_t kept = first + (room - first) / size * size;
             cr_assert_eq(origin.length, strlen(head) + kept);
             cr_assert_eq(memcmp(origin.data, head, strlen(head)), 0);
@@ -209,5 +209,6 @@ Test(mqtt_facts, origin_is_cut_behind_a_whole_character)
         }
     }
     facts.topic = (struct slice){topic, RECORD_ORIGIN_MAX - strlen(head)};
-    cr_assert_eq(mqtt_facts_origin(&facts).length, RECORD_ORIGIN_MAX); /* fits, and is not looked at */
+    cr_assert_eq(mqtt_facts_origin(&facts, (struct slice){NULL, 0}).length,
+        RECORD_ORIGIN_MAX); /* fits, and is not looked at */
 }

@@ -28,6 +28,7 @@ static const struct {
     {"topic:_9", SELECTOR_TOPIC, "_9"},
     {"topic:key", SELECTOR_TOPIC, "key"},
     {"mqtt:client_id", SELECTOR_MQTT, "client_id"},
+    {"file:sensor_id", SELECTOR_FILE, "sensor_id"},
     {"mqtt:payload_format", SELECTOR_MQTT, "payload_format"},
 };
 
@@ -56,7 +57,7 @@ Test(selector, empty_is_none)
     selector_free(&selector);
 }
 
-#define ALLOWED "allowed: /JSON/POINTER, header:NAME, query:NAME, path:key, topic:NAME, mqtt:NAME"
+#define ALLOWED "allowed: /JSON/POINTER, header:NAME, query:NAME, path:key, topic:NAME, mqtt:NAME, file:NAME"
 #define LEVEL \
     "a topic pattern calls no level so; allowed: 1 to 64 of the characters a-z 0-9 _, no digit in front"
 #define LEVEL_65 "a2345678901234567890123456789012345678901234567890123456789012345"
@@ -67,7 +68,7 @@ static const struct {
 } wrong_selectors[] = {
     {"sensor_id", "'sensor_id' does not say where the value comes from; " ALLOWED},
     {"topic", "'topic' does not say where the value comes from; " ALLOWED},
-    {"file:name", ALLOWED},
+    {"cookie:name", ALLOWED},
     {"Header:Host", ALLOWED},
     {"header:", "'header:': a name of 1 to 256 bytes must follow 'header:'"},
     {"query:", "'query:': a name of 1 to 256 bytes must follow 'query:'"},
@@ -81,6 +82,7 @@ static const struct {
     {"topic:{site}", "'topic:{site}': " LEVEL},
     {"topic:a/b", "'topic:a/b': " LEVEL},
     {"topic:" LEVEL_65, "'topic:" LEVEL_65 "': " LEVEL},
+    {"file:a/b", "'file:a/b': a watch calls no part of a path so; allowed: "},
     {"mqtt:clientid",
         "'mqtt:clientid': nothing of this name is known of a message; allowed: mqtt:client_id, mqtt:user, "
         "mqtt:topic, mqtt:qos, mqtt:retain, mqtt:dup, mqtt:will, mqtt:content_type, mqtt:response_topic, "

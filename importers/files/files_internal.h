@@ -1,0 +1,312 @@
+/* files_internal: what the files of this room share.
+ *
+ *   pattern, state     pure: names that a watch takes; what the journal holds of a file
+ *   lines              pure: how much of a block is whole lines
+ *   walk, notice       directories, looked at and listened to
+ *   settings           the configuration, checked and compiled
+ *   known              the files that are known, by inode and by path
+ *   tail               one file: opened, held against what is known of it, read, ended
+ *   scan               what is there: new files, rotated ones, copies of cut ones
+ *   life               what becomes of a file: cut, copied, rotated, deleted, at rest
+ *   batch              lines on their way to the journal
+ *   tell               log, metrics, /readyz
+ *   loop, source       the thread, and the source
+ *
+ * One thread owns everything; the committer touches only `result`, `back` and `wake`. It reads into one batch while another is in the
+ * journal. A batch that the journal does not take goes again as it is, so nothing that was read is ever unread, and of two batches with
+ * lines of one file the first is durable first. With the lines of a batch goes the state of every file that they are of.
+ *
+ * Memory: two batches (FILE_BATCH_BYTES, or twice the longest line), the descriptions of their records, and of each file that is known some
+ * 300 bytes and its path. Descriptors: watch.max_open of each watch; the least recently read one is closed for another.
+ */
+#ifndef PENSTOCK_FILES_INTERNAL_H
+#define PENSTOCK_FILES_INTERNAL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <sys/stat.h>
+
+#include "base/metric.h"
+#include "base/option.h"
+#include "files/files.h"
+#include "files/notice.h"
+#include "files/pattern.h"
+#include "files/state.h"
+#include "files/walk.h"
+#include "source/intake.h"
+#include "source/source.h"
+
+#define FILES_SOURCE_NAME "files"
+#define FILE_BATCH_BYTES ((size_t)4 << 20)
+#define FILE_TURN ((size_t)1 << 20) /* bytes of one file before the next one has its turn */
+#define FILE_RETRY_PAUSE (CLOCK_SECOND / 10) /* between two tries at a journal that takes nothing */
+#define FILE_OPEN_PAUSE CLOCK_SECOND /* before a file that cannot be opened is tried again */
+#define FILE_LOOK_PAUSE CLOCK_SECOND /* an open file's name is not looked at more often */
+
+enum file_long_lines { FILE_LONG_SPLIT, FILE_LONG_TRUNCATE, FILE_LONG_DEAD_LETTER };
+
+/* ---- what is watched ------------------------------------------------------------------------------------------ */
+
+struct file_watch {
+    const struct config_watch *from;
+    const struct stream *stream;
+    enum file_long_lines long_lines;
+    int64_t
+        read_from; /* wall clock: what was written before, and is there at the first look, counts as read */
+    char *text; /* its patterns, as the journal knows it by */
+    bool known; /* looked through once, and that is in the journal, or will be */
+    bool news; /* and it is to be told to the journal */
+    struct file_pattern *patterns[OPTION_LIST_MAX];
+    struct file_pattern *excluded[OPTION_LIST_MAX];
+    size_t open; /* descriptors */
+    uint64_t known_files, unread; /* as its gauges say */
+    size_t refused; /* new files that found no room in the journal's state, in the scan under way */
+    struct metric_series *files, *lines, *bytes, *gaps, *truncated, *long_count, *lag, *waiting;
+};
+
+/* A pattern that the journal knows, and the configuration does not any more. */
+struct file_unwatched {
+    struct file_unwatched *next;
+    size_t length;
+    char pattern[];
+};
+
+/* Its patterns that have one root. */
+struct file_look {
+    struct file_watch *watch;
+    struct file_walk *walk;
+    char *root; /* absolute */
+    const struct file_pattern *take[OPTION_LIST_MAX];
+    size_t take_count;
+    bool scanned; /* by the scan under way, and its root is there */
+    uint64_t device; /* of the root */
+};
+
+/* ---- a file ---------------------------------------------------------------------------------------------------- */
+
+enum file_life {
+    FILE_LIVES,
+    FILE_RENAMED, /* by a rotation: it ends when nothing more has come for rotate_wait */
+    FILE_UNLINKED, /* it is nowhere any more, and ends as above */
+    FILE_CUT, /* its rest, if any, is in a copy that somebody makes (copytruncate) */
+    FILE_LEFT_OUT, /* it is compressed: what it holds was in another file */
+    FILE_COPY, /* it begins as another file does, which may be cut soon: it waits until that is clear, and it is whole */
+};
+
+struct file {
+    struct file *next_inode, *next_path; /* in known's buckets */
+    struct file *before, *behind; /* all of them */
+    struct file *next_ready;
+    struct file *next_touched;
+    struct file_look *look; /* NULL: no scan has found it yet */
+    uint64_t number;
+    struct file_identity identity;
+    uint64_t position; /* as far as it is in a batch */
+    struct file_hash head, marker; /* of the bytes before the position: the first ones, and the last ones */
+    bool own; /* no copy of another one */
+    bool inside; /* of a line that is too long */
+    bool stored; /* the journal knows it, or will */
+    bool ready, touched, gone, ended;
+    bool checked; /* since the start it was open, and was the one that is known */
+    bool look_due; /* at look_at */
+    bool was_cut; /* a writer that goes on at its old offset leaves zeros before */
+    enum file_life life; /* of FILE_RENAMED and FILE_UNLINKED `ended` says that its last line was taken */
+    int64_t life_at; /* monotonic: since when */
+    int64_t read_at; /* when something was read last */
+    int64_t look_at; /* not before its name is looked at again */
+    int64_t retry_at; /* not before it is opened again */
+    uint64_t size; /* as last seen */
+    int64_t changed; /* as last seen: its ctime, in nanoseconds */
+    int64_t written; /* its mtime when it was new, microseconds */
+    int descriptor; /* -1: closed */
+    unsigned scan; /* that found it last */
+    unsigned missed; /* scans in a row */
+    char *path; /* absolute; when a rotation has given it a name that no pattern takes, the one before */
+    char *where; /* that other name; NULL: none */
+    size_t path_length;
+    char *shown; /* the path as people and records see it */
+};
+
+/* ---- the source ------------------------------------------------------------------------------------------------- */
+
+/* What metrics say of a batch once it is durable. */
+struct file_watch_count {
+    uint64_t lines, bytes;
+};
+
+struct file_stream_count {
+    uint64_t accepted, rejected[INTAKE_REASONS];
+};
+
+struct file_batch {
+    struct handover handover;
+    struct file_watch_count *watches;
+    struct file_stream_count *streams;
+    char *payloads;
+    size_t used;
+    struct file *touched;
+};
+
+struct source {
+    struct source_context context;
+    struct file_watch *watches;
+    size_t watches_count;
+    struct file_unwatched *unwatched;
+    struct file_look *looks;
+    size_t looks_count;
+    struct file_notices *notices; /* NULL: there are none to be had */
+
+    struct file **by_inode, **by_path;
+    size_t buckets; /* of each; a power of two */
+    struct file *first; /* of all */
+    struct file *hand; /* goes round them */
+    size_t files_count;
+    uint64_t numbers; /* given */
+    uint64_t reserved; /* bytes of the journal's state */
+
+    struct file *ready_first, **ready_last;
+    struct intake *intake;
+    struct intake_result taken;
+    struct bytes origin; /* of the record at hand */
+    char host[256];
+    size_t batch_capacity;
+    uint64_t handover_max; /* bytes of lines in the journal; the files' state has room besides */
+    struct file_batch batches[2];
+    struct file_batch *filling, *sent;
+    bool in_journal, waits; /* sent: under way; refused, and goes again at retry_at */
+    int64_t retry_at;
+    enum handover_result result; /* set before `back` */
+    atomic_bool back;
+
+    unsigned scan; /* number of the last one */
+    int64_t scan_at, scanned_at; /* the next one, the last one */
+    int64_t tick_at;
+    bool scan_wanted;
+    size_t cut; /* files that are FILE_CUT */
+    bool copies; /* some file is FILE_COPY */
+    char trouble[256]; /* as it is told; "": none */
+    unsigned troubled; /* scan in which it was met last */
+
+    pthread_t thread;
+    bool running;
+    int wake; /* eventfd */
+    atomic_bool stopping;
+    int64_t stop_deadline; /* set before `stopping` */
+    struct metric_series **accepted; /* by stream */
+    struct metric_series *(*rejected)[INTAKE_REASONS];
+    struct metric_series *payload_bytes;
+};
+
+static inline int64_t files_now(const struct source *source)
+{
+    return clock_monotonic(source->context.clock);
+}
+
+/* ---- settings.c -------------------------------------------------------------------------------------------------- */
+
+/* Reports everything that is wrong. @thread main */
+void file_settings_check(struct config *config);
+/* Of a configuration that was checked: watches and looks, which file_settings_free() frees. */
+int file_settings_compile(struct source *source, struct error *error);
+void file_settings_free(struct source *source);
+
+/* ---- known.c ------------------------------------------------------------------------------------------------------ */
+
+int file_known_open(struct source *source, struct error *error);
+void file_known_close(struct source *source);
+/* A new one; path: absolute. NULL: no memory, or (*ret_full) no room in the journal's state. */
+struct file *file_known_add(
+    struct source *source, const struct file_identity *identity, struct slice path, bool *ret_full);
+/* Of this inode, whose device or birth do not speak against it; FILE_CUT ones are not found. */
+struct file *file_known_find(const struct source *source, uint64_t device, uint64_t inode);
+/* Whether any has this inode, whatever its device. */
+bool file_known_inode(const struct source *source, uint64_t inode);
+struct file *file_known_path(const struct source *source, struct slice path);
+/* It has another identity; or another path, -1: out of memory, and it keeps the old one. */
+void file_known_identify(struct source *source, struct file *file, const struct file_identity *identity);
+int file_known_rename(struct source *source, struct file *file, struct slice path);
+/* It is forgotten, and freed with the batch that says so in the journal. */
+void file_known_forget(struct source *source, struct file *file);
+void file_known_free(struct source *source, struct file *file);
+void file_known_forget_unwatched(struct source *source);
+
+/* ---- tail.c -------------------------------------------------------------------------------------------------------- */
+
+enum tail_result {
+    TAIL_MORE, /* there may be more: it has had its turn */
+    TAIL_DRY, /* nothing more at the moment */
+    TAIL_FULL, /* the batch takes no more */
+    TAIL_GONE, /* its inode is another file's now */
+    TAIL_CUT, /* it was cut, or is another one: what it holds now is no continuation */
+};
+
+/* Its path below the root of its look. */
+struct slice file_path_below(const struct file *file);
+bool file_is_same(const struct file *file, const struct file_identity *identity);
+/* What identifies the open file. */
+int file_identify(int descriptor, struct file_identity *ret_identity, struct error *error);
+/* Opens it if it is not; 0: it is open and the one that is known. TAIL_CUT or TAIL_DRY (later) otherwise. */
+enum tail_result file_tail_open(struct source *source, struct file *file);
+void file_tail_close(struct source *source, struct file *file);
+enum tail_result file_tail_read(struct source *source, struct file *file);
+/* Its life has ended: what stands behind the last line break is a line. */
+enum tail_result file_tail_finish(struct source *source, struct file *file);
+/* Whether the file behind the descriptor has what is known of this one: its head; and its marker at its position. */
+bool file_tail_begins(const struct file *file, int descriptor);
+bool file_tail_continues(const struct file *file, int descriptor);
+
+/* ---- batch.c ------------------------------------------------------------------------------------------------------- */
+
+int file_batch_open(struct source *source, struct error *error);
+void file_batch_close(struct source *source);
+/* The state of the file goes with the batch that is being filled. */
+void file_batch_touch(struct source *source, struct file *file);
+/* Hands over what is there, if nothing is under way. */
+void file_batch_submit(struct source *source);
+/* What is back from the journal, or goes again. */
+void file_batch_take_back(struct source *source);
+
+/* ---- scan.c -------------------------------------------------------------------------------------------------------- */
+
+void file_scan_all(struct source *source);
+/* An event: look at this one. name: it may lead to another file than before. */
+void file_scan_look(struct source *source, struct file_look *look, struct slice path, bool name);
+/* The same for one that is known: does its name still lead to it? */
+void file_scan_known(struct source *source, struct file *file);
+
+/* ---- life.c -------------------------------------------------------------------------------------------------------- */
+
+void file_set_life(struct source *source, struct file *file, enum file_life life);
+/* Before its first line is read. True: it waits, for it may be a copy, perhaps still being made, of a file that is cut then. */
+bool file_begin(struct source *source, struct file *file);
+/* All that is there counts as read. */
+int file_skip(struct source *source, struct file *file, int descriptor);
+/* It begins anew, under a number of its own; what it was may go on in a copy. */
+void file_cut(struct source *source, struct file *file);
+/* It is not there any more; what was not read of it is told. */
+void file_gone(struct source *source, struct file *file);
+/* Once a second: what ends, what is closed, what waits no longer. */
+void file_life_tick(struct source *source);
+
+/* ---- loop.c -------------------------------------------------------------------------------------------------------- */
+
+/* There is something to read, or there may be. */
+void file_ready(struct source *source, struct file *file);
+void file_unready(struct source *source, struct file *file);
+void *file_loop_run(void *source);
+void file_loop_wake(struct source *source); /* @thread any */
+
+/* ---- tell.c -------------------------------------------------------------------------------------------------------- */
+
+int file_tell_open(struct source *source, struct error *error);
+void file_tell_new(const struct file *file);
+void file_tell_event(const struct file *file, const char *event, uint64_t bytes);
+/* What of a watch does not work at the moment; NULL: all is well. */
+void file_tell_trouble(struct source *source, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void file_tell_well(struct source *source);
+void file_tell_gauges(struct source *source);
+/* The batch is durable. */
+void file_tell_batch(const struct source *source, const struct file_batch *batch);
+
+#endif

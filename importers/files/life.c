@@ -1,0 +1,306 @@
+/* life: what becomes of a file that is known: it is cut, copied, rotated, deleted, or at rest; see files_internal.h */
+#include <string.h>
+
+#include "base/file.h"
+#include "files/files_internal.h"
+
+void file_set_life(struct source *source, struct file *file, enum file_life life)
+{
+    if (file->life == life)
+        return;
+    source->cut -= file->life == FILE_CUT;
+    source->cut += life == FILE_CUT;
+    file->life = life;
+    file->life_at = files_now(source);
+    file->ended = false;
+}
+
+void file_gone(struct source *source, struct file *file)
+{
+    if (file->size > file->position && file->life != FILE_LEFT_OUT) {
+        metric_add(file->look->watch->gaps, 1);
+        file_tell_event(file, "files.gap", file->size - file->position);
+    }
+    file_known_forget(source, file);
+}
+
+/* ---- what is cut ---------------------------------------------------------------------------------------------------------- */
+
+/* The copy goes on where the file was that was cut. */
+static void life_inherit(struct source *source, struct file *copy, struct file *cut)
+{
+    file_set_life(source, copy, FILE_RENAMED);
+    copy->position = cut->position;
+    copy->head = cut->head;
+    copy->marker = cut->marker;
+    copy->inside = cut->inside;
+    file_batch_touch(source, copy);
+    file_ready(source, copy);
+    file_known_forget(source, cut);
+}
+
+int file_skip(struct source *source, struct file *file, int descriptor)
+{
+    char bytes[FILE_HEAD_MAX];
+    const size_t head = file->size < sizeof bytes ? file->size : sizeof bytes;
+    const size_t marker = file->size < FILE_MARKER_MAX ? file->size : FILE_MARKER_MAX;
+
+    if (file_read_at(descriptor, bytes, head, 0) != (ssize_t)head)
+        return -1;
+    file->head = (struct file_hash){head, file_hash_add(FILE_HASH_NONE, bytes, head)};
+    if (file_read_at(descriptor, bytes, marker, file->size - marker) != (ssize_t)marker)
+        return -1;
+    file->marker = (struct file_hash){marker, file_hash_add(FILE_HASH_NONE, bytes, marker)};
+    file->position = file->size;
+    file_batch_touch(source, file);
+    return 0;
+}
+
+static uint64_t life_size(int descriptor)
+{
+    struct stat stat;
+
+    return descriptor >= 0 && fstat(descriptor, &stat) == 0 ? (uint64_t)stat.st_size : 0;
+}
+
+static bool life_same_bytes(int one, int other, uint64_t at, size_t length)
+{
+    char bytes[2][FILE_HEAD_MAX];
+
+    return file_read_at(one, bytes[0], length, at) == (ssize_t)length &&
+           file_read_at(other, bytes[1], length, at) == (ssize_t)length &&
+           memcmp(bytes[0], bytes[1], length) == 0;
+}
+
+/* A copy that is being made, or one of a file of which nothing was read: as far as both go they are the same at both ends. */
+static bool life_may_become_copy(struct source *source, struct file *of, const struct file *copy)
+{
+    const struct file_watch *watch = of->look->watch;
+
+    if (of->descriptor < 0 && watch->open < watch->from->max_open)
+        file_tail_open(source, of);
+    const uint64_t had = life_size(of->descriptor), has = life_size(copy->descriptor);
+    const uint64_t both = had < has ? had : has;
+    const size_t head = both < FILE_HEAD_MAX ? both : FILE_HEAD_MAX;
+    const size_t end = both < FILE_MARKER_MAX ? both : FILE_MARKER_MAX;
+    return both && (of->position == 0 || has < of->position) &&
+           life_same_bytes(of->descriptor, copy->descriptor, 0, head) &&
+           life_same_bytes(of->descriptor, copy->descriptor, both - end, end);
+}
+
+static bool life_is_older(const struct file *file, const struct file *than)
+{
+    const int64_t one = file->identity.born, other = than->identity.born;
+
+    return one && other && one != other ? one < other : file->number < than->number;
+}
+
+/* A copy is called as what it is a copy of, with something behind it, or between the name and its extension. */
+static bool life_is_called_like(const struct file *file, const struct file *copy)
+{
+    const char *name = strrchr(file->path, '/') + 1, *other = strrchr(copy->path, '/') + 1;
+    const char *extension = strrchr(name, '.');
+
+    return strncmp(name, other, extension && extension > name ? (size_t)(extension - name) : strlen(name)) ==
+           0;
+}
+
+/* What this may be the copy of; NULL: nothing. The copy may be finished, and its original cut, while both are looked at: so whether it is
+ * being made is asked first, and then whether it is whole. */
+static struct file *life_original(struct source *source, const struct file *copy)
+{
+    for (struct file *file = source->first; file; file = file->behind) {
+        if (file == copy || file->look != copy->look || file->gone ||
+            (file->life != FILE_CUT && file->life != FILE_LIVES))
+            continue;
+        if (file->life == FILE_LIVES && (!life_is_called_like(file, copy) || !life_is_older(file, copy)))
+            continue;
+        if ((file->life == FILE_LIVES && life_may_become_copy(source, file, copy)) ||
+            (file->position && file_tail_continues(file, copy->descriptor)))
+            return file;
+    }
+    return NULL;
+}
+
+/* gzip (RFC 1952, 2.3.1) and Zstandard (RFC 8878, 3.1.1): rotated and compressed. */
+static bool life_is_compressed(int descriptor)
+{
+    static const char gzip[] = {'\x1f', '\x8b'}, zstd[] = {'\x28', '\xb5', '\x2f', '\xfd'};
+    char bytes[4] = {0};
+
+    return file_read_at(descriptor, bytes, sizeof bytes, 0) > 0 &&
+           (memcmp(bytes, gzip, sizeof gzip) == 0 || memcmp(bytes, zstd, sizeof zstd) == 0);
+}
+
+bool file_begin(struct source *source, struct file *file)
+{
+    if (file->own)
+        return false;
+    if (life_size(file->descriptor) == 0)
+        return true; /* what comes next is looked at when it is there */
+    if (life_is_compressed(file->descriptor)) {
+        file_set_life(source, file, FILE_LEFT_OUT);
+        file_tell_event(file, "files.compressed", file->size);
+        file_tail_close(source, file);
+        return true;
+    }
+    struct file *original = life_original(source, file);
+    if (!original)
+        return false;
+    if (original->life == FILE_CUT) {
+        life_inherit(source, file, original);
+        return false;
+    }
+    file_set_life(source, file, FILE_COPY);
+    return true;
+}
+
+/* A copy of what was cut goes on where that was. What was read since the copy was made is not in it: then all of it was read. */
+static void life_give(struct source *source, struct file *cut, struct file *copy)
+{
+    copy->size = life_size(copy->descriptor);
+    if (file_tail_continues(cut, copy->descriptor))
+        life_inherit(source, copy, cut);
+    else if (copy->size < cut->position && cut->head.length <= copy->size &&
+             file_tail_begins(cut, copy->descriptor) && file_skip(source, copy, copy->descriptor) == 0)
+        file_set_life(source, copy, FILE_RENAMED);
+}
+
+/* It begins anew under a number of its own; what it was may go on in a copy. */
+void file_cut(struct source *source, struct file *file)
+{
+    const int64_t now = files_now(source);
+    bool full;
+
+    metric_add(file->look->watch->truncated, 1);
+    file_tell_event(file, "files.truncated", file->position);
+    struct file *fresh =
+        file_known_add(source, &file->identity, (struct slice){file->path, file->path_length}, &full);
+    if (!fresh) { /* no room for both: what a copy holds is not looked for */
+        file->position = 0;
+        file->head = file->marker = (struct file_hash){0, FILE_HASH_NONE};
+        file->inside = false;
+        file->was_cut = true;
+        file_batch_touch(source, file);
+        file_ready(source, file);
+        return;
+    }
+    fresh->look = file->look;
+    fresh->scan = file->scan;
+    fresh->descriptor = fd_take(&file->descriptor);
+    fresh->checked = fresh->was_cut = fresh->own = true;
+    fresh->read_at = now;
+    fresh->where = file->where;
+    file->where = NULL;
+    if (file->life != FILE_CUT)
+        fresh->life = file->life;
+    fresh->life_at = now;
+    file_set_life(source, file, FILE_CUT);
+    file_ready(source, fresh);
+    for (struct file *copy = source->first; copy && file->position && !file->gone; copy = copy->behind) {
+        if (copy->life == FILE_COPY && copy->look == file->look && copy->descriptor >= 0)
+            life_give(source, file, copy);
+    }
+    source->scan_wanted |= !file->gone;
+}
+
+/* ---- what time does ------------------------------------------------------------------------------------------------------ */
+
+static int64_t life_quiet(const struct source *source, const struct file *file)
+{
+    return files_now(source) - (file->life_at > file->read_at ? file->life_at : file->read_at);
+}
+
+/* What stands behind its last line break is a line. True: it is at its end. */
+static bool life_finish(struct source *source, struct file *file)
+{
+    enum tail_result result = file_tail_open(source, file);
+
+    if (result == TAIL_MORE)
+        result = file_tail_finish(source, file);
+    else if (result == TAIL_DRY)
+        return false;
+    if (result == TAIL_CUT)
+        file_cut(source, file);
+    else if (result == TAIL_GONE)
+        file_gone(source, file);
+    return result == TAIL_DRY;
+}
+
+static void life_end(struct source *source, struct file *file)
+{
+    if (file->ended || life_quiet(source, file) < file->look->watch->from->rotate_wait ||
+        !life_finish(source, file))
+        return;
+    file->ended = true;
+    if (file->life == FILE_UNLINKED || file->where)
+        file_known_forget(source, file);
+    else {
+        file->life = FILE_LIVES;
+        file_batch_touch(source, file);
+    }
+}
+
+static void life_live(struct source *source, struct file *file)
+{
+    const struct config_watch *from = file->look->watch->from;
+    const int64_t quiet = life_quiet(source, file);
+
+    if (from->idle && quiet >= from->idle && file->size > file->position)
+        life_finish(source, file);
+    else if (file->descriptor >= 0 && quiet >= from->close_after)
+        file_tail_close(source, file);
+    if (file->retry_at && files_now(source) >= file->retry_at)
+        file_ready(source, file);
+    if (file->look_due && files_now(source) >= file->look_at)
+        file_scan_known(source, file);
+}
+
+/* It was no copy, or its original was left as it is. */
+static void life_end_copy(struct source *source, struct file *file)
+{
+    const uint64_t size = life_size(file->descriptor);
+
+    if (size != file->size && life_original(source, file)) { /* it is still being made */
+        file->size = size;
+        file->life_at = files_now(source);
+        return;
+    }
+    file->own = true;
+    file->life = FILE_LIVES;
+    file_ready(source, file);
+}
+
+static void life_file(struct source *source, struct file *file)
+{
+    const int64_t wait = file->look->watch->from->rotate_wait;
+
+    switch (file->life) {
+    case FILE_LIVES:
+        life_live(source, file);
+        break;
+    case FILE_RENAMED:
+    case FILE_UNLINKED:
+        life_end(source, file);
+        break;
+    case FILE_LEFT_OUT:
+        break;
+    case FILE_COPY:
+        if (files_now(source) - file->life_at >= wait)
+            life_end_copy(source, file);
+        break;
+    case FILE_CUT:
+        if (files_now(source) - file->life_at >= wait + file->look->watch->from->scan)
+            file_known_forget(source, file);
+        break;
+    }
+}
+
+void file_life_tick(struct source *source)
+{
+    for (struct file *file = source->first, *behind; file; file = behind) {
+        behind = file->behind;
+        if (file->look && !file->gone && !file->ready)
+            life_file(source, file);
+    }
+}

@@ -1,0 +1,253 @@
+/* settings: the configuration, checked and compiled; see files_internal.h */
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "decode/decode.h"
+#include "files/files_internal.h"
+
+/* What else of a file is known besides what its pattern captures. */
+static const char *const settings_facts[] = {"path", "name", "host"};
+
+/* ---- patterns ---------------------------------------------------------------------------------------------------- */
+
+static void settings_check_patterns(struct config *config, struct config_list *list)
+{
+    struct file_pattern *pattern = NULL;
+    struct error error;
+
+    for (size_t i = 0; i < list->count; i++) {
+        if (file_pattern_compile(&pattern, list->items[i], &error))
+            config_report(config, &list->items[i], "%s", error.text);
+        file_pattern_free(&pattern);
+    }
+}
+
+/* A record without its key would always be refused. */
+static void settings_check_key(
+    struct config *config, struct config_watch *from, const struct config_stream *stream)
+{
+    struct file_pattern *pattern = NULL;
+    struct error error;
+
+    if (strncmp(stream->key, "file:", 5) != 0)
+        return;
+    const char *name = stream->key + 5;
+    for (size_t i = 0; i < sizeof settings_facts / sizeof *settings_facts; i++) {
+        if (strcmp(name, settings_facts[i]) == 0)
+            return;
+    }
+    for (size_t i = 0; i < from->watch.count; i++) {
+        if (file_pattern_compile(&pattern, from->watch.items[i], &error) == 0 &&
+            !file_pattern_captures(pattern, name))
+            config_report(config, &from->watch.items[i],
+                "stream %s finds its keys in {%s} of a path, and there is none here", stream->name, name);
+        file_pattern_free(&pattern);
+    }
+}
+
+static const struct config_stream *settings_stream(const struct config *config, const char *name)
+{
+    for (size_t i = 0; i < config->streams_count; i++) {
+        if (strcmp(config->streams[i].name, name) == 0)
+            return &config->streams[i];
+    }
+    return NULL;
+}
+
+static void settings_check_stream(struct config *config, struct config_watch *from)
+{
+    const struct config_stream *stream = settings_stream(config, from->stream);
+    cleanup_bytes struct bytes names;
+    struct error ignored;
+
+    bytes_init(&names, ERROR_TEXT_SIZE / 2);
+    for (size_t i = 0; i < config->streams_count; i++)
+        bytes_print(&names, &ignored, "%s%s", i ? ", " : "", config->streams[i].name);
+    if (*from->stream == '\0')
+        config_report(config, from, "has no stream; allowed: %.*s", (int)names.length, names.data);
+    else if (!stream)
+        config_report(config, &from->stream, "found %s, which is no stream; allowed: %.*s", from->stream,
+            (int)names.length, names.data);
+    else if (strcmp(stream->format, "bytes") == 0)
+        config_report(config, &from->stream,
+            "found %s, a stream of bytes, which knows no lines; allowed: streams of json or text",
+            from->stream);
+    else
+        settings_check_key(config, from, stream);
+}
+
+/* ---- when a watch begins ----------------------------------------------------------------------------------------- */
+
+static int settings_read_from(const char *text, int64_t *ret_time, struct error *error)
+{
+    *ret_time = strcmp(text, "end") == 0 ? INT64_MAX : INT64_MIN;
+    if (strcmp(text, "end") == 0 || strcmp(text, "beginning") == 0)
+        return 0;
+    return decode_rfc3339(slice_of(text), ret_time, error);
+}
+
+void file_settings_check(struct config *config)
+{
+    struct error error;
+    int64_t time;
+
+    for (size_t i = 0; i < config->files_count; i++) {
+        struct config_watch *from = &config->files[i];
+        if (from->watch.count == 0)
+            config_report(config, from, "has no watch; allowed: 1 to %d patterns of paths", OPTION_LIST_MAX);
+        settings_check_patterns(config, &from->watch);
+        settings_check_patterns(config, &from->exclude);
+        settings_check_stream(config, from);
+        if (settings_read_from(from->read_from, &time, &error))
+            config_report(config, &from->read_from,
+                "found %s; allowed: beginning, end, or a time as 2026-01-31T12:00:00Z", from->read_from);
+    }
+}
+
+/* ---- compiling ---------------------------------------------------------------------------------------------------- */
+
+/* What is not the user's stands for itself. */
+static int settings_add_literal(struct bytes *pattern, const char *text, struct error *error)
+{
+    for (; *text; text++) {
+        if (bytes_add(pattern, "\\", strchr("*?[{\\", *text) != NULL, error) ||
+            bytes_add(pattern, text, 1, error))
+            return -1;
+    }
+    return 0;
+}
+
+static int settings_compile_pattern(struct file_pattern **ret_pattern, const char *text, struct error *error)
+{
+    cleanup_bytes struct bytes absolute;
+
+    bytes_init(&absolute, 2 * PATH_MAX + FILE_PATTERN_MAX);
+    if (*text != '/') {
+        while (strncmp(text, "./", 2) == 0)
+            text += 2;
+        char *here = file_absolute("", error);
+        const int failed = !here || settings_add_literal(&absolute, here, error);
+        free(here);
+        if (failed)
+            return -1;
+    }
+    if (bytes_add(&absolute, text, strlen(text) + 1, error))
+        return -1;
+    return file_pattern_compile(ret_pattern, absolute.data, error);
+}
+
+/* What is left out may be relative to the root of whatever pattern takes it, so that stays as it is. */
+static int settings_compile_patterns(
+    struct file_watch *watch, const struct config_watch *from, struct error *error)
+{
+    for (size_t i = 0; i < from->watch.count; i++) {
+        if (settings_compile_pattern(&watch->patterns[i], from->watch.items[i], error))
+            return -1;
+    }
+    for (size_t i = 0; i < from->exclude.count; i++) {
+        if (file_pattern_compile(&watch->excluded[i], from->exclude.items[i], error))
+            return -1;
+    }
+    return 0;
+}
+
+/* As the journal knows it by. */
+static int settings_text(struct file_watch *watch, struct error *error)
+{
+    cleanup_bytes struct bytes text;
+
+    bytes_init(&text, OPTION_LIST_MAX * (FILE_PATTERN_MAX + 1));
+    for (size_t i = 0; i < watch->from->watch.count; i++) {
+        if (bytes_print(&text, error, "%s%s", i ? "\n" : "", watch->from->watch.items[i]))
+            return -1;
+    }
+    watch->text = strndup(text.data, text.length < FILE_PATH_MAX ? text.length : FILE_PATH_MAX);
+    return watch->text ? 0 : error_set(error, ERROR_FATAL, "files: out of memory");
+}
+
+static struct file_look *settings_look(struct source *source, struct file_watch *watch, const char *root)
+{
+    for (size_t i = 0; i < source->looks_count; i++) {
+        if (source->looks[i].watch == watch && strcmp(source->looks[i].root, root) == 0)
+            return &source->looks[i];
+    }
+    struct file_look *look = &source->looks[source->looks_count++];
+    look->watch = watch;
+    look->root = strdup(root);
+    return look->root ? look : NULL;
+}
+
+static int settings_compile_watch(
+    struct source *source, struct file_watch *watch, const struct config_watch *from, struct error *error)
+{
+    static const char *const long_lines[] = {"split", "truncate", "dead-letter"};
+
+    watch->from = from;
+    watch->stream = streams_find(source->context.streams, slice_of(from->stream));
+    if (!watch->stream)
+        return error_set(error, ERROR_FATAL, "files.%s: no outlet takes stream %s", from->name, from->stream);
+    while (strcmp(long_lines[watch->long_lines], from->long_lines) != 0)
+        watch->long_lines++;
+    if (settings_read_from(from->read_from, &watch->read_from, error) || settings_text(watch, error) ||
+        settings_compile_patterns(watch, from, error))
+        return error_wrap(error, "files.%s", from->name);
+    for (size_t i = 0; i < from->watch.count; i++) {
+        struct file_look *look = settings_look(source, watch, file_pattern_root(watch->patterns[i]));
+        if (!look)
+            return error_set(error, ERROR_FATAL, "files: out of memory");
+        look->take[look->take_count++] = watch->patterns[i];
+    }
+    return 0;
+}
+
+static int settings_open_walks(struct source *source, struct error *error)
+{
+    for (size_t i = 0; i < source->looks_count; i++) {
+        struct file_look *look = &source->looks[i];
+        const struct file_walk_options options = {.root = look->root,
+            .take = look->take,
+            .take_count = look->take_count,
+            .leave = (const struct file_pattern *const *)look->watch->excluded,
+            .leave_count = look->watch->from->exclude.count,
+            .follow_symlinks = look->watch->from->follow_symlinks,
+            .allow_hard_links = look->watch->from->hard_links};
+        if (file_walk_new(&look->walk, &options, error))
+            return error_wrap(error, "files.%s", look->watch->from->name);
+    }
+    return 0;
+}
+
+int file_settings_compile(struct source *source, struct error *error)
+{
+    const struct config *config = source->context.config;
+
+    source->watches = calloc(config->files_count, sizeof *source->watches);
+    source->looks = calloc(config->files_count * OPTION_LIST_MAX, sizeof *source->looks);
+    if (!source->watches || !source->looks)
+        return error_set(error, ERROR_FATAL, "files: out of memory");
+    for (size_t i = 0; i < config->files_count; i++) {
+        source->watches_count++;
+        if (settings_compile_watch(source, &source->watches[i], &config->files[i], error))
+            return -1;
+    }
+    return settings_open_walks(source, error);
+}
+
+void file_settings_free(struct source *source)
+{
+    for (size_t i = 0; i < source->looks_count; i++) {
+        file_walk_free(&source->looks[i].walk);
+        free(source->looks[i].root);
+    }
+    for (size_t i = 0; i < source->watches_count; i++) {
+        for (size_t j = 0; j < OPTION_LIST_MAX; j++) {
+            file_pattern_free(&source->watches[i].patterns[j]);
+            file_pattern_free(&source->watches[i].excluded[j]);
+        }
+        free(source->watches[i].text);
+    }
+    free(source->looks);
+    free(source->watches);
+}

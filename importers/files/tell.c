@@ -1,0 +1,120 @@
+/* tell: what people hear of the files: log, metrics, /readyz; see files_internal.h */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/health.h"
+#include "base/log.h"
+#include "files/files_internal.h"
+
+#define TELL_CONDITION "files"
+
+int file_tell_open(struct source *source, struct error *error)
+{
+    const struct streams *streams = source->context.streams;
+
+    source->accepted = calloc(streams->count + 1, sizeof *source->accepted);
+    source->rejected = calloc(streams->count + 1, sizeof *source->rejected);
+    if (!source->accepted || !source->rejected)
+        return error_set(error, ERROR_FATAL, "files: out of memory");
+    for (size_t i = 0; i < streams->count; i++) {
+        const char *name = streams->items[i].name;
+        source->accepted[i] = metric_series(METRIC_RECORDS_ACCEPTED, FILES_SOURCE_NAME, name, NULL);
+        for (size_t reason = 0; reason < INTAKE_REASONS; reason++)
+            source->rejected[i][reason] = metric_series(METRIC_RECORDS_REJECTED, FILES_SOURCE_NAME, name,
+                intake_reason_name((enum intake_reason)reason));
+    }
+    source->payload_bytes = metric_series(METRIC_REQUEST_BYTES, FILES_SOURCE_NAME, NULL, NULL);
+    for (size_t i = 0; i < source->watches_count; i++) {
+        struct file_watch *watch = &source->watches[i];
+        const char *name = watch->from->name;
+        watch->files = metric_series(METRIC_FILES_KNOWN, name, NULL, NULL);
+        watch->waiting = metric_series(METRIC_FILES_WAITING, name, NULL, NULL);
+        watch->lag = metric_series(METRIC_FILES_LAG, name, NULL, NULL);
+        watch->lines = metric_series(METRIC_FILES_LINES, name, NULL, NULL);
+        watch->bytes = metric_series(METRIC_FILES_BYTES, name, NULL, NULL);
+        watch->gaps = metric_series(METRIC_FILES_GAPS, name, NULL, NULL);
+        watch->truncated = metric_series(METRIC_FILES_TRUNCATED, name, NULL, NULL);
+        watch->long_count = metric_series(METRIC_FILES_LONG_LINES, name, NULL, NULL);
+    }
+    return 0;
+}
+
+void file_tell_new(const struct file *file)
+{
+    log_event(LOG_INFO, "files.new", log_text("watch", file->look->watch->from->name),
+        log_text("file", file->shown), log_number("from", (int64_t)file->position),
+        log_number("size", (int64_t)file->size));
+}
+
+void file_tell_event(const struct file *file, const char *event, uint64_t bytes)
+{
+    log_event(LOG_WARN, event, log_text("watch", file->look ? file->look->watch->from->name : ""),
+        log_text("file", file->shown), log_number("position", (int64_t)file->position),
+        log_number("bytes", (int64_t)bytes));
+}
+
+/* Told once, until it is another one; of those that one scan meets the first. */
+void file_tell_trouble(struct source *source, const char *format, ...)
+{
+    char text[sizeof source->trouble];
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    const bool told = source->troubled == source->scan && *source->trouble;
+    source->troubled = source->scan;
+    if (told || strcmp(text, source->trouble) == 0)
+        return;
+    memcpy(source->trouble, text, sizeof text);
+    log_event(LOG_WARN, "files.trouble", log_text("reason", text));
+    health_set(TELL_CONDITION, HEALTH_DEGRADED, text);
+}
+
+/* A whole scan later. */
+void file_tell_well(struct source *source)
+{
+    if (*source->trouble == '\0' || source->troubled == source->scan)
+        return;
+    *source->trouble = '\0';
+    log_event(LOG_INFO, "files.well", log_number("files", (int64_t)source->files_count));
+    health_set(TELL_CONDITION, HEALTH_OK, NULL);
+}
+
+void file_tell_gauges(struct source *source)
+{
+    for (size_t i = 0; i < source->watches_count; i++)
+        source->watches[i].known_files = source->watches[i].unread = 0;
+    for (const struct file *file = source->first; file; file = file->behind) {
+        if (!file->look || file->gone || file->life == FILE_LEFT_OUT)
+            continue;
+        file->look->watch->known_files++;
+        file->look->watch->unread += file->size - file->position;
+    }
+    for (size_t i = 0; i < source->watches_count; i++) {
+        metric_set(source->watches[i].files, (double)source->watches[i].known_files);
+        metric_set(source->watches[i].lag, (double)source->watches[i].unread);
+    }
+}
+
+void file_tell_batch(const struct source *source, const struct file_batch *batch)
+{
+    uint64_t bytes = 0;
+
+    for (size_t i = 0; i < source->context.streams->count; i++) {
+        const struct file_stream_count *count = &batch->streams[i];
+        metric_add(source->accepted[i], count->accepted);
+        for (size_t reason = 0; reason < INTAKE_REASONS; reason++) {
+            if (count->rejected[reason])
+                metric_add(source->rejected[i][reason], count->rejected[reason]);
+        }
+    }
+    for (size_t i = 0; i < source->watches_count; i++) {
+        metric_add(source->watches[i].lines, batch->watches[i].lines);
+        metric_add(source->watches[i].bytes, batch->watches[i].bytes);
+        bytes += batch->watches[i].bytes;
+    }
+    metric_add(source->payload_bytes, bytes);
+}
