@@ -1,0 +1,168 @@
+"""kill -9, stops and power cuts while files are written, rotated and cut: every line is in the lake, once, and in order."""
+
+import collections
+import threading
+
+import pytest
+
+from ledger import Verdict
+from penstock import wait_until
+from siege import PATIENT, SMALL_SEGMENTS, cut_power, injected, moment, new_random, note, rounds
+from tailing import Tail, copy_and_cut, disorder, shift
+
+
+class Program(threading.Thread):
+    """Writes and rotates until it is told to end. What counts is what write() has taken: a kill of the gateway does not touch it."""
+
+    def __init__(self, tail, name, style, generator, pause=(0.001, 0.02)):
+        super().__init__(daemon=True)
+        self.tail, self.name_of_file, self.style, self.generator, self.pause = tail, f"{name}.log", style, generator, pause
+        self.written = []
+        self.writer = tail.writer(self.name_of_file)
+        self.writer.written = self.written
+        self.rotations = 0
+        self.ends = threading.Event()
+        self.error = None
+
+    def run(self):
+        try:
+            while not self.ends.wait(self.generator.uniform(*self.pause)):
+                self.writer.write(self.generator.randrange(1, 200), self.generator.choice((40, 60, 400)))
+                if self.rotations < 200 and self.generator.random() < 0.03:
+                    self.rotate()
+        except OSError as error:
+            self.error = error
+
+    def rotate(self):
+        self.rotations += 1
+        path = self.tail.logs / self.name_of_file
+        if self.style == "rename":
+            shift(self.tail.logs, self.name_of_file, self.rotations)
+            self.writer.write(20).reopen()
+        else:
+            copy_and_cut(path, path.with_name(f"{path.name}.{self.rotations}"))
+
+    def finish(self):
+        self.ends.set()
+        self.join(60)
+        assert not self.is_alive() and self.error is None, self.error
+        return self.written
+
+
+STYLES = {"rename": ["rename"] * 4, "copytruncate": ["copytruncate"] * 4, "both": ["rename", "copytruncate"] * 2}
+
+
+def judge(tail, fault, count, seed):
+    """Everything written is there once. The order holds within one file; a rotated one and its successor may be read side by side."""
+    rows = collections.Counter(tail.rows())
+    lost = [line for line in tail.written if line not in rows]
+    doubled = sum(rows.values()) - len(rows)
+    foreign = set(rows) - set(tail.written)
+    note(fault, count, Verdict(len(tail.written), sum(rows.values()), lost, doubled, len(foreign), 0, 0, 0), seed)
+    print(f"{len(tail.written)} lines written, {len(lost)} lost, {doubled} doubled")
+    assert lost == [] or not f"{len(lost)} lost, such as {lost[:3]}"
+    assert doubled == 0, [line for line, times in rows.items() if times > 1][:3]
+    assert not foreign, sorted(foreign)[:3]
+
+
+@pytest.mark.parametrize("sizes", [(), SMALL_SEGMENTS], ids=["default sizes", "small segments"])
+@pytest.mark.parametrize("styles", STYLES)
+def test_kill_9_while_files_are_rotated(gateway, styles, sizes):
+    generator, seed = new_random()
+    count = rounds(6)
+    line = ("files.logs.max_line=64KiB",) if sizes else ()
+    tail = Tail(gateway, "*.log*", sets=(PATIENT, *sizes, *line), rotate_wait="2s", scan="100ms", events=True)
+    programs = [Program(tail, f"p{number}", style, new_random_of(generator)) for number, style in enumerate(STYLES[styles])]
+    for program in programs:
+        program.start()
+    tail.start()
+    for _ in range(count):
+        before = tail.gateway.metric("penstock_files_lines_total")
+        wait_until("some lines", lambda: tail.gateway.metric("penstock_files_lines_total") > before)
+        moment(generator)
+        if generator.random() < 0.75:
+            tail.gateway.kill()
+        else:
+            tail.gateway.stop_cleanly(320)
+        moment(generator, 0, 0.3)
+        tail.start()
+    for program in programs:
+        tail.written += program.finish()
+    tail.arrived().settle()
+    tail.gateway.stop_cleanly(320)
+    assert sum(program.rotations for program in programs) > count
+    judge(tail, f"kill -9, files, {styles}", count, seed)
+
+
+def new_random_of(generator):
+    return type(generator)(generator.randrange(1 << 32))
+
+
+@pytest.mark.parametrize("calls", ["fdatasync,fsync", "pread64,openat2,statx", "pwrite64,pwritev,write,writev"])
+def test_kill_9_at_a_call(gateway, calls, tmp_path):
+    """The nth call of this kind in any thread is the last thing that happens."""
+    generator, seed = new_random()
+    count = rounds(4)
+    tail = Tail(gateway, "*.log*", sets=(PATIENT,), rotate_wait="2s", scan="100ms", events=True)
+    programs = [Program(tail, f"p{number}", style, new_random_of(generator), (0.01, 0.05)) for number, style in enumerate(STYLES["both"])]
+    for program in programs:
+        program.start()
+    for number in range(count):
+        tail.start()
+        with injected(tail.gateway, f"{calls}:signal=SIGKILL:when={generator.randrange(1, 60)}", tmp_path / f"strace-{number}"):
+            assert tail.gateway.ended() == -9
+    for program in programs:
+        tail.written += program.finish()
+    tail.start().arrived().settle()
+    tail.gateway.stop_cleanly(320)
+    judge(tail, f"kill -9 at the nth of {calls.split(',')[0]}, files", count, seed)
+
+
+def test_power_cut_under_the_journal_while_files_are_read(mount, gateway, tools):
+    """The files lie on another disk, which has kept them: the journal's lost end is read from them again."""
+    generator, seed = new_random()
+    count = rounds(3)
+    disk = mount("ext4", (256 << 20) + count * (32 << 20))
+    tail = Tail(gateway, "*.log*", sets=(f"gateway.data={disk.point}/data", PATIENT, *SMALL_SEGMENTS, "files.logs.max_line=64KiB"),
+                rotate_wait="2s", scan="100ms", events=True)
+    tail.lake = disk.point / "data" / "lake"
+    programs = [Program(tail, f"p{number}", style, new_random_of(generator)) for number, style in enumerate(STYLES["both"])]
+    for program in programs:
+        program.start()
+    for _ in range(count):
+        tail.start()
+        wait_until("some lines", lambda: tail.gateway.metric("penstock_files_lines_total") > 0)
+        moment(generator, 0.2, 0.8)
+        cut_power(tools, disk, tail.gateway.process)
+        tail.gateway.kill()
+        disk.unmount()
+        disk.mount()
+    for program in programs:
+        tail.written += program.finish()
+    tail.start().arrived().settle()
+    tail.gateway.stop_cleanly(320)
+    judge(tail, "power cut, ext4, files", count, seed)
+
+
+def test_full_journal_is_waited_for(gateway):
+    """While the lake cannot be written the journal fills: nothing more is read then, and nothing is lost, also over a kill."""
+    tail = Tail(gateway, "*.log*", sets=("lake.url=blocked/lake", PATIENT, *SMALL_SEGMENTS, "files.logs.max_line=64KiB"), rotate_wait="1s")
+    blocked = tail.gateway.directory / "blocked"
+    blocked.write_text("a file where a directory should be")
+    tail.lake = blocked / "lake"
+    tail.start()
+    writers = [tail.writer(f"{number}.log") for number in range(3)]
+    for _ in range(5):
+        for writer in writers:
+            writer.write(4000, 400)
+        shift(tail.logs, "0.log")
+        writers[0].reopen()
+    wait_until("the journal is full", tail.gateway.full)
+    tail.gateway.kill()
+    tail.gateway.spawn()
+    blocked.unlink()
+    wait_until("it listens", tail.gateway._listening)
+    tail.arrived().settle()
+    tail.gateway.stop_cleanly(320)
+    judge(tail, "full journal, files", 1, "-")
+    assert disorder([row for row in tail.rows() if not row.startswith(writers[0].name.encode())]) == 0
