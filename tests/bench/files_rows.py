@@ -1,0 +1,169 @@
+"""Rows of files that grow: lines per second, many files, a line's delay."""
+
+import os
+import re
+import statistics
+import subprocess
+import time
+import urllib.request
+
+from harness import Row, Server, count, free_port, median
+from rows import reading
+
+LINE = b"%09d " + b"x" * 189 + b"\n"
+LINES = 3_000_000
+BLOCK = 4 << 20
+MANY = 10_000
+EACH = 10  # lines per second of each of many files
+DELAYS = 300
+
+
+class Tail(Server):
+    """The product with one watch, and an outlet that takes nothing away from it: the journal holds what is read."""
+
+    def __init__(self, bench, folder, *options):
+        self.admin = free_port()
+        port = free_port()
+        sets = (f"gateway.data={folder / 'data'}", f"http.listen=127.0.0.1:{port}", "mqtt.listen=", f"admin.listen=127.0.0.1:{self.admin}",
+                "lake.enabled=false", "kafka.properties.bootstrap.servers=127.0.0.1:1", "streams.readings.topics=T", "streams.unorganized.topics=T",
+                f"files.bench.watch={folder}/drop/*.log", "files.bench.stream=unorganized", *options)
+        command = [bench.program("penstock"), "run"]
+        for item in sets:
+            command += ["--set", item]
+        super().__init__(command, port, bench.work / "penstock.log", reading())
+
+    def metric(self, name):
+        page = urllib.request.urlopen(f"http://127.0.0.1:{self.admin}/metrics", timeout=30).read().decode()
+        return float(re.search(rf'^{name}{{watch="bench"}} (\S+)$', page, re.M)[1])
+
+    def lines(self):
+        """Lines that are durable."""
+        return int(self.metric("penstock_files_lines_total"))
+
+    def wait(self, lines, seconds=120):
+        deadline = time.monotonic() + seconds
+        while self.lines() < lines:
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"{self.lines()} of {lines} lines after {seconds} s")
+            time.sleep(0.002)
+
+
+def drop(bench, name):
+    folder = bench.directory(name)
+    (folder / "drop").mkdir()
+    return folder
+
+
+def big_file(bench):
+    path = bench.work / "lines.log"
+    if not path.exists():
+        with open(path, "wb") as file:
+            for first in range(0, LINES, 10_000):
+                file.write(b"".join(LINE % number for number in range(first, first + 10_000)))
+    path.read_bytes()  # into the cache
+    return path
+
+
+def tail_once(bench, path):
+    folder = drop(bench, "tail")
+    with Tail(bench, folder, "journal.max_size=4GiB") as server:
+        before = server.threads()
+        start = time.monotonic()
+        path.rename(folder / "drop" / "lines.log")
+        server.wait(LINES)
+        seconds = time.monotonic() - start
+        after = server.threads()
+        most = server.memory()[1]
+    (folder / "drop" / "lines.log").rename(path)
+    return {"rate": LINES / seconds, "cpu_us": sum(after[name] - before.get(name, 0) for name in after) * 1e6 / LINES, "rss": most}
+
+
+def reference_once(bench, path):
+    folder = bench.directory("line-commit")
+    command = f"cat '{path}' | '{bench.program('line_commit')}' '{folder}/file' {BLOCK}"
+    result = bench.json("sh", "-c", command)
+    return result
+
+
+def tail(bench):
+    """Lines of 200 bytes from the page cache into the journal, durable."""
+    path = big_file(bench)
+    ours, theirs = bench.pairs(lambda: tail_once(bench, path), lambda: reference_once(bench, path))
+    path.unlink()
+    return [Row("files-tail", "lines/s of 200 bytes, durable", count(median(ours, "rate")), f"{count(median(theirs, 'rate'))} cat into line_commit",
+                tuple(o["rate"] / t["rate"] for o, t in zip(ours, theirs)), ">= 1,000,000/s and >= 0.5",
+                f"CPU {median(ours, 'cpu_us'):.2f} us per line; {median(ours, 'rss'):.0f} MiB at most")]
+
+
+def idle(bench):
+    """Many files to which nothing comes."""
+    folder = drop(bench, "idle")
+    for number in range(MANY):
+        (folder / "drop" / f"{number}.log").write_bytes(LINE % number)
+    with Tail(bench, folder) as server:
+        server.wait(MANY)
+        time.sleep(2)  # whatever the beginning leaves behind is done
+        before, start = server.threads(), time.monotonic()
+        time.sleep(30)
+        after, seconds = server.threads(), time.monotonic() - start
+        now, most = server.memory()
+    share = (after["files"] - before["files"]) / seconds
+    return [Row("files-idle", f"{count(MANY)} idle files: resident MiB at most", f"{most:.1f}", goal="<= 64 MiB", more=f"{now:.1f} MiB at rest"),
+            Row("files-idle", "share of a core", f"{100 * share:.2f} %", goal="< 1 %", more="30 s, a scan every 10 s")]
+
+
+def growing(bench):
+    """Many files, each with a few lines per second: how far behind is what is durable?"""
+    folder = drop(bench, "growing")
+    for number in range(MANY):
+        (folder / "drop" / f"{number}.log").touch()
+    seconds, lags = max(bench.seconds, 10), []
+    script = ("import os, time\n"
+              f"files = [os.open('{folder}/drop/%d.log' % number, os.O_WRONLY | os.O_APPEND) for number in range({MANY})]\n"
+              f"line, written, start = {LINE % 0!r}, 0, time.monotonic()\n"
+              f"while time.monotonic() - start < {seconds}:\n"
+              f"    due = int((time.monotonic() - start) * {EACH} * len(files))\n"
+              "    while written < due:\n"
+              "        os.write(files[written % len(files)], line); written += 1\n"
+              "    time.sleep(0.005)\n"
+              "print(written)\n")
+    with Tail(bench, folder) as server:
+        time.sleep(2)  # all of them are known
+        before = server.threads()
+        writer = subprocess.Popen(["/usr/bin/python3", "-c", script], stdout=subprocess.PIPE, text=True)
+        start = time.monotonic()
+        while writer.poll() is None:
+            due = min((time.monotonic() - start) * EACH * MANY, seconds * EACH * MANY)
+            lags.append(max(0.0, (due - server.lines()) / (EACH * MANY)))
+            time.sleep(0.05)
+        written = int(writer.stdout.read())
+        server.wait(written)
+        behind = time.monotonic() - start - seconds
+        after = server.threads()
+        most = server.memory()[1]
+    lags.sort()
+    used = sum(after[name] - before.get(name, 0) for name in after)
+    return [Row("files-growing", f"{count(MANY)} files, {EACH} lines/s each: seconds behind, p99", f"{lags[int(0.99 * (len(lags) - 1))]:.2f}", goal="< 2 s",
+                more=f"p50 {statistics.median(lags):.2f}; {count(written)} lines in {seconds} s, all durable {behind:.2f} s later; "
+                     f"CPU {used * 1e6 / written:.2f} us per line; {most:.0f} MiB at most")]
+
+
+def delay(bench):
+    """From the write of a line to its commit, as /metrics shows it."""
+    folder = drop(bench, "delay")
+    path, delays = folder / "drop" / "one.log", []
+    path.touch()
+    with Tail(bench, folder) as server, open(path, "ab", buffering=0) as file:
+        for number in range(DELAYS):
+            start = time.monotonic()
+            file.write(LINE % number)
+            while server.lines() <= number:
+                pass
+            delays.append((time.monotonic() - start) * 1000)
+            time.sleep(0.01)
+    delays.sort()
+    return [Row("files-delay", "ms from a line's write to its commit, p50", f"{statistics.median(delays):.1f}", goal="<= 20 ms",
+                more=f"p99 {delays[int(0.99 * (DELAYS - 1))]:.1f}; with the time of a GET /metrics")]
+
+
+ROWS = {"files-tail": tail, "files-idle": idle, "files-growing": growing, "files-delay": delay}
