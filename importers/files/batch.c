@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "files/files_internal.h"
 
+#define STATES 2 /* times what a snapshot of them takes: what a hand-over needs to describe them */
 #define DESCRIPTIONS 4 /* times its bytes: heads of records are larger than short lines */
 
 /* @thread committer */
@@ -29,6 +30,8 @@ static void batch_clear(const struct source *source, struct file_batch *batch)
 int file_batch_open(struct source *source, struct error *error)
 {
     const uint64_t segment = source->context.config->journal.segment_size;
+    /* Whatever lines leave of it, the states of all files that are known must fit. */
+    const size_t states = STATES * file_state_limit(source->context.files) + FILE_STATE_BODY_MAX;
     size_t line = 0;
 
     source->handover_max = segment / 2;
@@ -38,10 +41,10 @@ int file_batch_open(struct source *source, struct error *error)
     if (source->batch_capacity < 2 * line)
         source->batch_capacity = 2 * line;
     source->batch_capacity += FILE_MARKER_MAX + 1;
+    source->parts_max = DESCRIPTIONS * source->batch_capacity;
     for (size_t i = 0; i < 2; i++) {
         struct file_batch *batch = &source->batches[i];
-        handover_init(&batch->handover, DESCRIPTIONS * source->batch_capacity + RECORD_HEAD_MAX,
-            batch_complete, source);
+        handover_init(&batch->handover, source->parts_max + RECORD_HEAD_MAX + states, batch_complete, source);
         batch->payloads = malloc(source->batch_capacity);
         batch->watches = calloc(source->watches_count, sizeof *batch->watches);
         batch->streams = calloc(source->context.streams->count, sizeof *batch->streams);

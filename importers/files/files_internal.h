@@ -171,6 +171,7 @@ struct source {
     struct bytes origin; /* of the record at hand */
     char host[256];
     size_t batch_capacity;
+    size_t parts_max; /* bytes that describe lines in a hand-over */
     uint64_t handover_max; /* bytes of lines in the journal; the files' state has room besides */
     struct file_batch batches[2];
     struct file_batch *filling, *sent;
@@ -223,7 +224,8 @@ struct file *file_known_find(const struct source *source, uint64_t device, uint6
 /* Whether any has this inode, whatever its device. */
 bool file_known_inode(const struct source *source, uint64_t inode);
 struct file *file_known_path(const struct source *source, struct slice path);
-/* It has another identity; or another path, -1: out of memory, and it keeps the old one. */
+/* It has another identity; or another path, -1: no memory, or no room in the journal's state, and it
+ * keeps the old one. */
 void file_known_identify(struct source *source, struct file *file, const struct file_identity *identity);
 int file_known_rename(struct source *source, struct file *file, struct slice path);
 /* It is forgotten, and freed with the batch that says so in the journal. */
@@ -286,6 +288,8 @@ int file_skip(struct source *source, struct file *file, int descriptor);
 void file_cut(struct source *source, struct file *file);
 /* It is not there any more; what was not read of it is told. */
 void file_gone(struct source *source, struct file *file);
+/* The same, and its inode is another one's now. */
+void file_replaced(struct source *source, struct file *file);
 /* Once a second: what ends, what is closed, what waits no longer. */
 void file_life_tick(struct source *source);
 

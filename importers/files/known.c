@@ -161,6 +161,9 @@ void file_known_identify(struct source *source, struct file *file, const struct 
 int file_known_rename(struct source *source, struct file *file, struct slice path)
 {
     struct error ignored;
+    if (path.length > file->path_length &&
+        source->reserved + path.length - file->path_length > file_state_limit(source->context.files))
+        return -1;
     char *copy = strndup(path.data, path.length), *shown;
 
     if (!copy || known_show(copy, &shown, &ignored)) {
@@ -211,12 +214,15 @@ void file_known_forget(struct source *source, struct file *file)
 /* Of patterns that nobody watches any more the journal hears that they are gone. */
 static int known_watch(struct source *source, struct slice pattern, struct error *error)
 {
+    bool known = false;
+
     for (size_t i = 0; i < source->watches_count; i++) {
-        if (slice_is(pattern, source->watches[i].text)) {
-            source->watches[i].known = true;
-            return 0;
-        }
+        const bool same = slice_is(pattern, source->watches[i].text);
+        source->watches[i].known |= same;
+        known |= same;
     }
+    if (known)
+        return 0;
     struct file_unwatched *unwatched = malloc(sizeof *unwatched + pattern.length);
     if (!unwatched)
         return error_set(error, ERROR_FATAL, "files: out of memory");
@@ -284,6 +290,8 @@ int file_known_open(struct source *source, struct error *error)
     if (!source->by_inode || !source->by_path)
         return error_set(error, ERROR_FATAL, "files: out of memory");
     source->buckets = BUCKETS_FIRST;
+    for (size_t i = 0; i < source->watches_count; i++)
+        source->reserved += file_state_size(strlen(source->watches[i].text));
     return file_state_visit(source->context.files, known_restore, source, error);
 }
 

@@ -24,6 +24,12 @@ void file_gone(struct source *source, struct file *file)
     file_known_forget(source, file);
 }
 
+void file_replaced(struct source *source, struct file *file)
+{
+    file->size = file->position; /* what was seen last was the other one's */
+    file_gone(source, file);
+}
+
 /* ---- what is cut ---------------------------------------------------------------------------------------------------------- */
 
 /* The copy goes on where the file was that was cut. */
@@ -223,7 +229,7 @@ static bool life_finish(struct source *source, struct file *file)
     if (result == TAIL_CUT)
         file_cut(source, file);
     else if (result == TAIL_GONE)
-        file_gone(source, file);
+        file_replaced(source, file);
     return result == TAIL_DRY;
 }
 

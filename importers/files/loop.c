@@ -101,7 +101,7 @@ static bool loop_serve(struct source *source, struct file *file)
         file_cut(source, file);
         break;
     case TAIL_GONE:
-        file_gone(source, file);
+        file_replaced(source, file);
         break;
     case TAIL_DRY:
         break;

@@ -70,7 +70,10 @@ static void scan_see_name(struct source *source, struct file *file, const struct
         free(file->where);
         file->where = NULL;
         if (file_known_rename(source, file, found->absolute) == 0) {
-            file_tail_close(source, file); /* its descriptor counts for another watch */
+            if (file->descriptor >= 0) {
+                file->look->watch->open--;
+                found->look->watch->open++;
+            }
             file->look = found->look;
             file_batch_touch(source, file);
         }
@@ -94,6 +97,12 @@ static void scan_see(struct source *source, struct file *file, const struct scan
     file->look_due = false;
     file->missed = 0;
     file->look_at = files_now(source) + FILE_LOOK_PAUSE;
+    if (file->life == FILE_LEFT_OUT &&
+        ((uint64_t)found->stat.st_size != file->size || changed != file->changed)) {
+        file_known_forget(source, file); /* it may be another one by now: the next scan looks at it anew */
+        source->scan_wanted = true;
+        return;
+    }
     scan_see_name(source, file, found);
     if (file->checked && (uint64_t)found->stat.st_size == file->size && changed == file->changed)
         return;
@@ -216,6 +225,8 @@ void file_scan_look(struct source *source, struct file_look *look, struct slice 
     struct scan_found found;
 
     scan_name(&found, look, path);
+    if (found.absolute.length > FILE_PATH_MAX)
+        return;
     struct file *file = file_known_path(source, found.absolute);
     if (!name && file && file->descriptor >= 0 && files_now(source) < file->look_at &&
         file->life == FILE_LIVES) {
@@ -375,7 +386,8 @@ void file_scan_all(struct source *source)
         behind = file->behind;
         if (file->look && file->scan != source->scan && !file->gone)
             scan_miss(source, file);
-        else if (!file->look && !file->gone && access(file->path, F_OK) && errno == ENOENT)
+        else if (!file->look && !file->gone &&
+                 (file->life == FILE_CUT || (access(file->path, F_OK) && errno == ENOENT)))
             file_known_forget(source, file); /* of a watch that there is no more */
         source->scan_wanted |= file->missed == 1;
     }

@@ -101,6 +101,12 @@ struct slice file_path_below(const struct file *file)
     return (struct slice){file->path + root, file->path_length - root};
 }
 
+static void tail_failed(struct source *source, struct file *file)
+{
+    file_tell_trouble(source, "%s: %s", file->shown, strerror(errno));
+    file->retry_at = files_now(source) + FILE_OPEN_PAUSE;
+}
+
 enum tail_result file_tail_open(struct source *source, struct file *file)
 {
     struct file_watch *watch = file->look->watch;
@@ -115,6 +121,8 @@ enum tail_result file_tail_open(struct source *source, struct file *file)
     if (watch->open >= watch->from->max_open)
         tail_make_room(source, watch);
     file->retry_at = files_now(source) + FILE_OPEN_PAUSE;
+    if (watch->open >= 2 * watch->from->max_open)
+        return TAIL_DRY; /* of files that are about to end, which stay open, there may be as many again */
     if (file_walk_open_file(file->look->walk, file->where ? slice_of(file->where) : file_path_below(file),
             &file->descriptor, &found, &error)) {
         if (error.kind == ERROR_REJECT || errno != ENOENT)
@@ -132,7 +140,14 @@ enum tail_result file_tail_open(struct source *source, struct file *file)
     if (identity.device != file->identity.device)
         file_known_identify(source, file, &identity);
     file->checked = true;
-    return file_tail_continues(file, file->descriptor) ? TAIL_MORE : TAIL_CUT;
+    errno = 0;
+    if (file_tail_continues(file, file->descriptor))
+        return TAIL_MORE;
+    if (errno == 0)
+        return TAIL_CUT;
+    tail_failed(source, file); /* it could not be read: nobody knows */
+    file_tail_close(source, file);
+    return TAIL_DRY;
 }
 
 /* ---- a block as records ---------------------------------------------------------------------------------------------- */
@@ -236,7 +251,7 @@ static int block_add(struct tail_block *block, enum decode_form form, const char
         reason
             ? intake_bury(source->intake, stream, block->body, &facts, reason, handover, &error)
             : intake_add(source->intake, stream, form, block->body, &facts, handover, &source->taken, &error);
-    if (failed || handover->size <= source->handover_max)
+    if (failed || (handover->size <= source->handover_max && handover->parts.length <= source->parts_max))
         return failed;
     handover_rewind(handover, &mark);
     return -1;
@@ -293,7 +308,9 @@ static enum tail_result tail_add(
         if (source->filling->handover.records)
             return TAIL_FULL;
         const char *feed = memrchr(data, '\n', block.body.length / 2);
-        if (!feed) /* one line, which no hand-over takes */
+        if (!feed)
+            feed = memchr(data, '\n', block.body.length - 1);
+        if (!feed) /* one line; there is none that no hand-over takes */
             return TAIL_FULL;
         block.body.length = (size_t)(feed - data) + 1;
     }
@@ -372,12 +389,12 @@ static enum tail_result tail_fetch(
     *ret_most = room - before < turn ? room - before : turn;
     const ssize_t got = file_read_at(file->descriptor, at, before + *ret_most, file->position - before);
     if (got < 0) {
-        file_tell_trouble(source, "%s: %s", file->shown, strerror(errno));
-        file->retry_at = files_now(source) + FILE_OPEN_PAUSE;
+        tail_failed(source, file);
         return TAIL_DRY;
     }
     if ((size_t)got < before || file_hash_add(FILE_HASH_NONE, at, before) != file->marker.value)
         return TAIL_CUT;
+    file->retry_at = 0;
     *ret_data = at + before;
     *ret_length = (size_t)got - before;
     return TAIL_MORE;

@@ -73,10 +73,10 @@ void file_tell_trouble(struct source *source, const char *format, ...)
     health_set(TELL_CONDITION, HEALTH_DEGRADED, text);
 }
 
-/* A whole scan later. */
+/* A whole scan later, and what came between scans. */
 void file_tell_well(struct source *source)
 {
-    if (*source->trouble == '\0' || source->troubled == source->scan)
+    if (*source->trouble == '\0' || source->scan - source->troubled < 2)
         return;
     *source->trouble = '\0';
     log_event(LOG_INFO, "files.well", log_number("files", (int64_t)source->files_count));
@@ -91,7 +91,7 @@ void file_tell_gauges(struct source *source)
         if (!file->look || file->gone || file->life == FILE_LEFT_OUT)
             continue;
         file->look->watch->known_files++;
-        file->look->watch->unread += file->size - file->position;
+        file->look->watch->unread += file->size > file->position ? file->size - file->position : 0;
     }
     for (size_t i = 0; i < source->watches_count; i++) {
         metric_set(source->watches[i].files, (double)source->watches[i].known_files);
