@@ -150,7 +150,12 @@ def test_idle_takes_a_line_without_its_end(tail):
     assert len(one.rows()) == 3
 
 
-# ---- long lines ----
+def test_many_short_lines_behind_a_long_one(tail):
+    """A block whose records take more to describe than a hand-over may have, and no line break in its first half."""
+    one = tail().start()
+    put(one, "a.log", b"x" * (600 * KIB) + b"\n" + b"y\n" * 300_000)
+    rows_when(one, 300_001)
+
 
 def numbered(length):
     """A text in which every place is different."""

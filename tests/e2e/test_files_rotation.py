@@ -1,6 +1,7 @@
 """Every way in which logs are rotated, cut, replaced and moved about: each line comes once while it stands in a file."""
 
 import contextlib
+import gzip
 import os
 import shutil
 import time
@@ -251,6 +252,15 @@ def test_inode_used_again_while_it_is_closed(tail, count):
     with held(one.gateway):
         same_inode(one.logs / "app.log")
         one.writer().write(count)
+    one.judge()
+
+
+def test_inode_of_a_compressed_file_for_a_new_one(tail):
+    one = tail("app.log*").start()
+    (one.logs / "app.log").write_bytes(gzip.compress(b"what was in another file\n"))
+    wait_until("a word on the compressed file", lambda: "files.compressed" in one.gateway.said())
+    same_inode(one.logs / "app.log")
+    one.writer().write(100).close()
     one.judge()
 
 
