@@ -216,7 +216,7 @@ def check(folder, text):
     "  files: {sasl.password: nowhere.txt}": ("nowhere.txt",),
     "  max_topics: 0": ("max_topics",),
     "  properties: {bootstrap.servers: 'x:1'}\njournal: {segment_size: 1MiB}\nmqtt: {max_packet: 256KiB}\nhttp: {max_body: 256KiB, max_record: 64KiB}":
-        ("kafka.max_topics", "at most 210"),
+        ("kafka.max_topics", "at most 157"),
 }.items(), ids=lambda value: value.split("x:1'")[-1].strip(" ,}") if isinstance(value, str) else "")
 def test_check_refuses_with_the_place(tmp_path, line, words):
     done = check(tmp_path, f"kafka:\n{line}\nstreams:\n  readings: {{topics: [A]}}\n")
