@@ -2,6 +2,7 @@
 were not finished when one was killed; with --transactional nothing is there twice for those who read committed records."""
 
 import collections
+import contextlib
 import hashlib
 import json
 import pathlib
@@ -15,9 +16,9 @@ import pytest
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent / "importers"), str(HERE.parent / "parts")]
 
-from importing import Import, wait_until  # noqa: E402
+from importing import HELD, HOLD, Import, wait_until  # noqa: E402
 from kafka import in_hands_of  # noqa: E402
-from postgres import QUIET, Postgres  # noqa: E402
+from postgres import QUIET, Postgres, Session  # noqa: E402
 from siege import new_random, note, rounds  # noqa: E402
 
 ROWS = 12000
@@ -29,10 +30,14 @@ Verdict = collections.namedtuple("Verdict", "accepted lost doubled")
 @pytest.fixture(scope="module")
 def database():
     made = Postgres(QUIET).start()
-    made.run(f"CREATE TABLE t WITH (fillfactor = 10) AS SELECT i, md5(i::text) code, repeat('x', 700) pad FROM generate_series(0, {ROWS - 1}) i;"
+    made.run(f"CREATE TABLE t WITH (fillfactor = 10) AS SELECT i, i id, md5(i::text) code, repeat('x', 1900) pad FROM generate_series(0, {ROWS - 1}) i;"
              "ALTER TABLE t ADD PRIMARY KEY (i)")
     yield made
     made.close()
+
+
+def split_of(message):
+    return int(message.headers["penstock-import"].split(b"/")[1])
 
 
 class Siege:
@@ -43,9 +48,9 @@ class Siege:
         folder.mkdir()
         self.topic = kafka.create(kafka.name(f"rows{number}"), 3)
 
-    def begin(self, **environment):
+    def begin(self, where=SLOWLY, **environment):
         return Import(self.database.conninfo(), "--to", f"kafka:{self.topic}", "--kafka-property", f"bootstrap.servers={self.kafka.cluster.servers()}", "--target", "made",
-                      "--progress", "none", "--where", SLOWLY, *self.words, "t", cwd=self.folder, environment=environment)
+                      "--progress", "none", "--where", where, *self.words, "t", cwd=self.folder, environment=environment)
 
     def finished(self):
         lines = [line for log in self.folder.glob(".made.import-*/.log") for line in log.read_bytes().split(b"\n")[:-1]]
@@ -61,7 +66,7 @@ class Siege:
         times, splits = collections.Counter(), {}
         for message in self.kafka.consume(self.topic):
             row = json.loads(message.value)
-            split = int(message.headers["penstock-import"].split(b"/")[1])
+            split = split_of(message)
             assert message.key == b"%d" % row["i"] and row["code"] == hashlib.md5(message.key).hexdigest()
             assert splits.setdefault(row["i"], split) == split
             times[row["i"]] += 1
@@ -74,9 +79,24 @@ class Siege:
 
 
 def test_kill_9(kafka, database, tmp_path):
-    """Without transactions: rows come twice, or the next test proves nothing."""
-    verdict = many_imports("import into Kafka: kill -9", kafka, database, tmp_path, "--resume=mixed")
+    many_imports("import into Kafka: kill -9", kafka, database, tmp_path, "--resume=mixed")
+
+
+def test_killed_while_rows_of_a_split_are_there(kafka, database, tmp_path):
+    """Without transactions they come twice, or the next test proves nothing. When the others kill, none of them need be there."""
+    siege = Siege(database, kafka, tmp_path / "held", "held", "--resume=mixed", "--connections", 1)
+    where = f"i < {ROWS // 4 * 3 - 100} OR {HELD}"  # of four splits, each more than the importer reads before it sends
+    with contextlib.closing(Session(database, "postgres")) as holder:
+        holder.say(HOLD)
+        one = siege.begin(where)
+        wait_until("rows of a split that is not finished", lambda: {split_of(message) for message in kafka.consume(siege.topic)} - siege.finished())
+        one.kill()
+    killed = [siege.finished()]
+    one = siege.begin(where)
+    assert one.end() == 0, one.said
+    verdict = siege.judge(killed)
     assert verdict.doubled > 0
+    note("import into Kafka: kill -9 in a split", 1, verdict)
 
 
 def test_kill_9_of_transactions(kafka, database, tmp_path):
