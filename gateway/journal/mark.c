@@ -7,6 +7,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "base/fnv.h"
 #include "base/little.h"
 
 #define MARK_VERSION 1
@@ -14,13 +15,10 @@
 
 /* ---- the table ----------------------------------------------------------------------------------------------- */
 
-/* FNV-1a */
 static uint64_t mark_hash(const struct mark_table *table, const char *name)
 {
-    uint64_t hash = table->seed ^ UINT64_C(0xcbf29ce484222325);
+    const uint64_t hash = fnv_add(table->seed ^ FNV_EMPTY, name, strlen(name));
 
-    while (*name)
-        hash = (hash ^ (unsigned char)*name++) * UINT64_C(0x100000001b3);
     return hash ^ hash >> 32;
 }
 

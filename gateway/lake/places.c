@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/fnv.h"
 #include "lake/file_name.h"
 #include "lake/store.h"
 
@@ -63,18 +64,11 @@ void places_forget_listings(struct places *places)
 
 /* ---- finding ---------------------------------------------------------------------------------------------- */
 
-static uint64_t places_mix(uint64_t hash, const char *data, size_t length) /* FNV-1a */
-{
-    for (size_t i = 0; i < length; i++)
-        hash = (hash ^ (unsigned char)data[i]) * UINT64_C(1099511628211);
-    return hash;
-}
-
 static uint64_t places_hash(struct slice path, const char *stream)
 {
-    uint64_t hash = places_mix(UINT64_C(14695981039346656037), path.data, path.length);
+    uint64_t hash = fnv_add(FNV_EMPTY, path.data, path.length);
 
-    hash = places_mix(hash, stream, strlen(stream) + 1);
+    hash = fnv_add(hash, stream, strlen(stream) + 1);
     return hash ^ hash >> 29;
 }
 

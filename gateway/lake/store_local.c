@@ -19,6 +19,7 @@
 #include <sys/stat.h>
 
 #include "base/file.h"
+#include "base/fnv.h"
 #include "lake/file_name.h"
 
 #define LOCAL_KNOWN 256
@@ -59,10 +60,8 @@ static int local_sync_directory(const struct store *store, const char *path, str
 
 static char **local_known(struct store *store, const char *path)
 {
-    uint64_t hash = UINT64_C(14695981039346656037); /* FNV-1a */
+    const uint64_t hash = fnv_add(FNV_EMPTY, path, strlen(path));
 
-    for (const char *at = path; *at; at++)
-        hash = (hash ^ (unsigned char)*at) * UINT64_C(1099511628211);
     return &store->known[(hash ^ hash >> 32) % LOCAL_KNOWN];
 }
 

@@ -5,13 +5,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* FNV-1a, 64 bits */
+#include "base/fnv.h"
+
 static uint64_t topics_hash(struct slice name)
 {
-    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+    const uint64_t hash = fnv_add(FNV_EMPTY, name.data, name.length);
 
-    for (size_t i = 0; i < name.length; i++)
-        hash = (hash ^ (unsigned char)name.data[i]) * UINT64_C(0x100000001b3);
     return hash ^ hash >> 32;
 }
 

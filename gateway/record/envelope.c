@@ -9,6 +9,7 @@
 #include <inttypes.h>
 
 #include "base/clock.h"
+#include "base/fnv.h"
 #include "base/json_escape.h"
 #include "base/little.h"
 #include "base/utf8.h"
@@ -76,22 +77,13 @@ static uint64_t envelope_uuid_mix(uint64_t value)
     return value ^ (value >> 31);
 }
 
-static uint64_t envelope_uuid_key(const char *gateway)
-{
-    uint64_t key = UINT64_C(0xcbf29ce484222325); /* FNV-1a, 64 bits */
-
-    for (; *gateway; gateway++)
-        key = (key ^ (unsigned char)*gateway) * UINT64_C(0x100000001b3);
-    return key;
-}
-
 /* Epoch and sequence (96 bits) go through a Feistel network of 122 bits that is keyed by the gateway: two records of one gateway
  * never meet, for it can be undone, and those of two gateways only by chance. */
 static char *envelope_put_uuid(char *to, const struct record_id *id)
 {
     uint64_t high = (uint64_t)id->epoch << 2 | id->sequence >> UUID_LOW_BITS;
     uint64_t low = envelope_low_bits(id->sequence, UUID_LOW_BITS);
-    uint64_t key = envelope_uuid_key(id->gateway);
+    uint64_t key = fnv_add(FNV_EMPTY, id->gateway, strlen(id->gateway));
 
     for (int round = 0; round < UUID_ROUNDS; round++) {
         key += UUID_GOLDEN;

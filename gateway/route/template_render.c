@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "base/fnv.h"
 
 #define TEMPLATE_EMPTY_VALUE "__HIVE_DEFAULT_PARTITION__"
 #define TEMPLATE_MARK_LENGTH 17 /* '~' and 16 hex digits */
@@ -198,15 +199,6 @@ static int template_add_value(struct bytes *out, size_t start, struct slice valu
     return 0;
 }
 
-static uint64_t template_hash(const char *data, size_t length)
-{
-    uint64_t hash = UINT64_C(0xcbf29ce484222325); /* FNV-1a, 64 bits */
-
-    for (size_t i = 0; i < length; i++)
-        hash = (hash ^ (unsigned char)data[i]) * UINT64_C(0x100000001b3);
-    return hash;
-}
-
 /* Cuts a component that no file system would take; neither a character nor an escape is cut in two. */
 static void template_end_component(struct bytes *out, size_t start)
 {
@@ -217,7 +209,7 @@ static void template_end_component(struct bytes *out, size_t start)
 
     if (length <= TEMPLATE_COMPONENT_MAX)
         return;
-    snprintf(mark, sizeof mark, "~%016" PRIx64, template_hash(component, length));
+    snprintf(mark, sizeof mark, "~%016" PRIx64, fnv_add(FNV_EMPTY, component, length));
     while ((component[cut] & 0xc0) == 0x80)
         cut--;
     if (component[cut - 1] == '%')

@@ -30,7 +30,6 @@ struct mqtt_sessions {
 
 /* ---- mqtt_session_table.c: where sessions stand --------------------------------------------------------------- */
 
-/* FNV-1a */
 uint64_t mqtt_client_hash(uint64_t seed, struct slice client_id);
 
 int session_table_new(struct mqtt_sessions *sessions, struct error *error);

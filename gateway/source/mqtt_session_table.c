@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
+#include "base/fnv.h"
+
 #define BUCKETS_FIRST 64
 #define HEAP_FIRST 64
 
@@ -12,10 +14,8 @@
 
 uint64_t mqtt_client_hash(uint64_t seed, struct slice client_id)
 {
-    uint64_t hash = seed ^ UINT64_C(0xcbf29ce484222325);
+    const uint64_t hash = fnv_add(seed ^ FNV_EMPTY, client_id.data, client_id.length);
 
-    for (size_t i = 0; i < client_id.length; i++)
-        hash = (hash ^ (unsigned char)client_id.data[i]) * UINT64_C(0x100000001b3);
     return hash ^ hash >> 32;
 }
 

@@ -105,11 +105,8 @@ static int batch_add_file(struct file_batch *batch, const struct file *file, str
 
 static int batch_add_watch(struct file_batch *batch, struct slice pattern, bool gone, struct error *error)
 {
-    const struct file_record record = {.watch = true,
-        .gone = gone,
-        .head.value = FILE_HASH_NONE,
-        .marker.value = FILE_HASH_NONE,
-        .path = pattern};
+    const struct file_record record = {
+        .watch = true, .gone = gone, .head.value = FNV_EMPTY, .marker.value = FNV_EMPTY, .path = pattern};
 
     return batch_add(batch, &record, error);
 }

@@ -17,7 +17,7 @@ static struct file **known_by_inode(const struct source *source, uint64_t inode)
 
 static struct file **known_by_path(const struct source *source, struct slice path)
 {
-    return &source->by_path[file_hash_add(FILE_HASH_NONE, path.data, path.length) & (source->buckets - 1)];
+    return &source->by_path[fnv_add(FNV_EMPTY, path.data, path.length) & (source->buckets - 1)];
 }
 
 static struct slice known_path_of(const struct file *file)
@@ -104,7 +104,7 @@ struct file *file_known_add(
     file->path_length = path.length;
     file->number = ++source->numbers;
     file->identity = *identity;
-    file->head.value = file->marker.value = FILE_HASH_NONE;
+    file->head.value = file->marker.value = FNV_EMPTY;
     file->descriptor = -1;
     source->reserved += size;
     if (source->files_count++ >= source->buckets)

@@ -53,10 +53,10 @@ int file_skip(struct source *source, struct file *file, int descriptor)
 
     if (file_read_at(descriptor, bytes, head, 0) != (ssize_t)head)
         return -1;
-    file->head = (struct file_hash){head, file_hash_add(FILE_HASH_NONE, bytes, head)};
+    file->head = (struct file_hash){head, fnv_add(FNV_EMPTY, bytes, head)};
     if (file_read_at(descriptor, bytes, marker, file->size - marker) != (ssize_t)marker)
         return -1;
-    file->marker = (struct file_hash){marker, file_hash_add(FILE_HASH_NONE, bytes, marker)};
+    file->marker = (struct file_hash){marker, fnv_add(FNV_EMPTY, bytes, marker)};
     file->position = file->size;
     file_batch_touch(source, file);
     return 0;
@@ -184,7 +184,7 @@ void file_cut(struct source *source, struct file *file)
         file_known_add(source, &file->identity, (struct slice){file->path, file->path_length}, &full);
     if (!fresh) { /* no room for both: what a copy holds is not looked for */
         file->position = 0;
-        file->head = file->marker = (struct file_hash){0, FILE_HASH_NONE};
+        file->head = file->marker = (struct file_hash){0, FNV_EMPTY};
         file->inside = false;
         file->was_cut = true;
         file_batch_touch(source, file);

@@ -30,13 +30,6 @@ struct file_state {
     uint64_t limit, used; /* bytes of a snapshot */
 };
 
-uint64_t file_hash_add(uint64_t hash, const char *data, size_t length)
-{
-    for (size_t i = 0; i < length; i++)
-        hash = (hash ^ (unsigned char)data[i]) * UINT64_C(0x100000001b3);
-    return hash;
-}
-
 uint64_t file_state_size(size_t path_length)
 {
     return FILE_STATE_HEAD + STATE_FRAME_OVERHEAD + path_length;
@@ -116,9 +109,8 @@ static uint64_t image_size(const struct image_file *file)
 /* Files by their number; watches, which have none, by their pattern. */
 static struct image_file **image_place(const struct file_state *state, const struct file_record *record)
 {
-    const uint64_t hash = record->watch
-                              ? file_hash_add(FILE_HASH_NONE, record->path.data, record->path.length)
-                              : record->number;
+    const uint64_t hash =
+        record->watch ? fnv_add(FNV_EMPTY, record->path.data, record->path.length) : record->number;
     struct image_file **at = &state->buckets[hash & (state->buckets_count - 1)];
 
     for (; *at; at = &(*at)->next) {

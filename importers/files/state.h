@@ -26,6 +26,7 @@
 
 #include "base/bytes.h"
 #include "base/error.h"
+#include "base/fnv.h"
 #include "files/files.h"
 
 #define FILE_STATE_SHARE 4 /* of what JOURNAL_STATE_SHARE leaves */
@@ -35,16 +36,11 @@
 #define FILE_STATE_HEAD 64
 #define FILE_STATE_BODY_MAX (FILE_STATE_HEAD + FILE_PATH_MAX)
 
-/* Some first bytes of a file, or some before a position. Of no bytes the hash is FILE_HASH_NONE. */
+/* Of some first bytes of a file, or of some before a position (base/fnv.h). */
 struct file_hash {
     size_t length;
     uint64_t value;
 };
-
-#define FILE_HASH_NONE UINT64_C(0xcbf29ce484222325)
-
-/* FNV-1a, 64 bits (Fowler, Noll, Vo), of more bytes: begin with FILE_HASH_NONE. */
-uint64_t file_hash_add(uint64_t hash, const char *data, size_t length);
 
 struct file_identity {
     uint64_t device, inode;

@@ -51,7 +51,7 @@ static bool tail_has(int descriptor, const struct file_hash *hash, uint64_t at)
 
     assert(hash->length <= sizeof bytes);
     return file_read_at(descriptor, bytes, hash->length, at) == (ssize_t)hash->length &&
-           file_hash_add(FILE_HASH_NONE, bytes, hash->length) == hash->value;
+           fnv_add(FNV_EMPTY, bytes, hash->length) == hash->value;
 }
 
 bool file_tail_begins(const struct file *file, int descriptor)
@@ -268,13 +268,12 @@ static void tail_advance(struct source *source, struct file *file, const char *d
 
     /* Of a file that was begun elsewhere the head is whole, or all that there was. */
     if (file->head.length == file->position) {
-        file->head.value = file_hash_add(file->head.value, data, head);
+        file->head.value = fnv_add(file->head.value, data, head);
         file->head.length += head;
     }
     file->position += length;
     file->marker.length = before + length < FILE_MARKER_MAX ? before + length : FILE_MARKER_MAX;
-    file->marker.value =
-        file_hash_add(FILE_HASH_NONE, data + length - file->marker.length, file->marker.length);
+    file->marker.value = fnv_add(FNV_EMPTY, data + length - file->marker.length, file->marker.length);
     file->size = file->size > file->position ? file->size : file->position;
     file_batch_touch(source, file);
 }
@@ -392,7 +391,7 @@ static enum tail_result tail_fetch(
         tail_failed(source, file);
         return TAIL_DRY;
     }
-    if ((size_t)got < before || file_hash_add(FILE_HASH_NONE, at, before) != file->marker.value)
+    if ((size_t)got < before || fnv_add(FNV_EMPTY, at, before) != file->marker.value)
         return TAIL_CUT;
     file->retry_at = 0;
     *ret_data = at + before;

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/fnv.h"
 #include "table/keeper_internal.h"
 
 #define KEEPER_PATIENCE 30000 /* milliseconds for an answer of one that has nothing to do */
@@ -48,27 +49,17 @@ bool keeper_is_own(int fd, pid_t *ret_process)
     return true;
 }
 
-/* FNV-1a, as the tables' fingerprints are. */
-static uint64_t digest_add(uint64_t digest, const void *data, size_t length)
-{
-    const unsigned char *byte = data;
-
-    for (size_t i = 0; i < length; i++)
-        digest = (digest ^ byte[i]) * UINT64_C(0x100000001b3);
-    return digest;
-}
-
 uint64_t keeper_digest(const struct table_list *list)
 {
-    uint64_t digest = UINT64_C(0xcbf29ce484222325);
+    uint64_t digest = FNV_EMPTY;
 
     for (size_t i = 0; i < list->count; i++) {
         const struct table *table = list->tables[i];
-        digest = digest_add(digest, table->schema, strlen(table->schema) + 1);
-        digest = digest_add(digest, table->name, strlen(table->name) + 1);
-        digest = digest_add(digest, &table->fingerprint, sizeof table->fingerprint);
+        digest = fnv_add(digest, table->schema, strlen(table->schema) + 1);
+        digest = fnv_add(digest, table->name, strlen(table->name) + 1);
+        digest = fnv_add(digest, &table->fingerprint, sizeof table->fingerprint);
         for (size_t k = 0; k < table->parts_count; k++)
-            digest = digest_add(digest, &table->parts[k].storage, sizeof table->parts[k].storage);
+            digest = fnv_add(digest, &table->parts[k].storage, sizeof table->parts[k].storage);
     }
     return digest;
 }

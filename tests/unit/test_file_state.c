@@ -231,12 +231,3 @@ Test(file_state, more_than_segments_hold_is_said_with_what_would)
     cr_assert_str_eq(fx.error.text,
         "304 files are known, more than segments of this size can hold: set journal.segment_size to at least 2MiB");
 }
-
-/* The published values of FNV-1a, 64 bits. */
-Test(file_state, hashes)
-{
-    cr_assert_eq(file_hash_add(FILE_HASH_NONE, "", 0), UINT64_C(0xcbf29ce484222325));
-    cr_assert_eq(file_hash_add(FILE_HASH_NONE, "a", 1), UINT64_C(0xaf63dc4c8601ec8c));
-    cr_assert_eq(
-        file_hash_add(file_hash_add(FILE_HASH_NONE, "foo", 3), "bar", 3), UINT64_C(0x85944171f73967e8));
-}

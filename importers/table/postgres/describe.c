@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/fnv.h"
 #include "table/postgres/lock.h"
 
 void pg_list_free(struct table_list **list)
@@ -21,25 +22,15 @@ void pg_list_free(struct table_list **list)
 
 /* ---- fingerprint ------------------------------------------------------------------------------------------------- */
 
-/* FNV-1a, 64 bits: it tells tables apart, not enemies. */
-static uint64_t print_add(uint64_t print, const void *data, size_t length)
-{
-    const unsigned char *byte = data;
-
-    for (size_t i = 0; i < length; i++)
-        print = (print ^ byte[i]) * UINT64_C(0x100000001b3);
-    return print;
-}
-
 /* With the zero at its end, so that "ab" "c" is not "a" "bc". */
 static uint64_t print_add_text(uint64_t print, const char *text)
 {
-    return print_add(print, text, strlen(text) + 1);
+    return fnv_add(print, text, strlen(text) + 1);
 }
 
 uint64_t pg_fingerprint(const struct table *table)
 {
-    uint64_t print = UINT64_C(0xcbf29ce484222325);
+    uint64_t print = FNV_EMPTY;
 
     for (size_t i = 0; i < table->columns_count; i++) {
         print = print_add_text(print, table->columns[i].name);
@@ -48,7 +39,7 @@ uint64_t pg_fingerprint(const struct table *table)
     for (size_t i = 0; i < table->parts_count; i++) {
         print = print_add_text(print, table->parts[i].schema);
         print = print_add_text(print, table->parts[i].name);
-        print = print_add(print, &table->parts[i].id, sizeof table->parts[i].id);
+        print = fnv_add(print, &table->parts[i].id, sizeof table->parts[i].id);
     }
     return print;
 }
