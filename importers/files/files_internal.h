@@ -118,7 +118,6 @@ struct file {
     int64_t retry_at; /* not before it is opened again */
     uint64_t size; /* as last seen */
     int64_t changed; /* as last seen: its ctime, in nanoseconds */
-    int64_t written; /* its mtime when it was new, microseconds */
     int descriptor; /* -1: closed */
     unsigned scan; /* that found it last */
     unsigned missed; /* scans in a row */
@@ -185,7 +184,6 @@ struct source {
     int64_t tick_at;
     bool scan_wanted;
     size_t cut; /* files that are FILE_CUT */
-    bool copies; /* some file is FILE_COPY */
     char trouble[256]; /* as it is told; "": none */
     unsigned troubled; /* scan in which it was met last */
 
@@ -250,7 +248,7 @@ bool file_is_same(const struct file *file, const struct file_identity *identity)
 int file_identify(int descriptor, struct file_identity *ret_identity, struct error *error);
 /* Opens it if it is not; 0: it is open and the one that is known. TAIL_CUT or TAIL_DRY (later) otherwise. */
 enum tail_result file_tail_open(struct source *source, struct file *file);
-void file_tail_close(struct source *source, struct file *file);
+void file_tail_close(struct file *file);
 enum tail_result file_tail_read(struct source *source, struct file *file);
 /* Its life has ended: what stands behind the last line break is a line. */
 enum tail_result file_tail_finish(struct source *source, struct file *file);

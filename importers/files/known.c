@@ -69,7 +69,7 @@ static void known_grow(struct source *source)
         known_link(source, file);
 }
 
-/* As log lines and records show it: control characters and what is no UTF-8 as \xHH. NULL: as it is. */
+/* As log lines and records show it: control characters and what is no UTF-8 as \xHH. */
 static int known_show(const char *path, char **ret_shown, struct error *error)
 {
     struct bytes shown;
@@ -185,7 +185,7 @@ int file_known_rename(struct source *source, struct file *file, struct slice pat
 void file_known_free(struct source *source, struct file *file)
 {
     assert(!file->ready && !file->touched);
-    file_tail_close(source, file);
+    file_tail_close(file);
     known_unlink(source, file);
     if (source->hand == file)
         source->hand = file->behind;
@@ -203,7 +203,7 @@ void file_known_free(struct source *source, struct file *file)
 
 void file_known_forget(struct source *source, struct file *file)
 {
-    file_tail_close(source, file);
+    file_tail_close(file);
     file_unready(source, file);
     file->gone = true;
     file_batch_touch(source, file);

@@ -147,7 +147,7 @@ bool file_begin(struct source *source, struct file *file)
     if (life_is_compressed(file->descriptor)) {
         file_set_life(source, file, FILE_LEFT_OUT);
         file_tell_event(file, "files.compressed", file->size);
-        file_tail_close(source, file);
+        file_tail_close(file);
         return true;
     }
     struct file *original = life_original(source, file);
@@ -255,7 +255,7 @@ static void life_live(struct source *source, struct file *file)
     if (from->idle && quiet >= from->idle && file->size > file->position)
         life_finish(source, file);
     else if (file->descriptor >= 0 && quiet >= from->close_after)
-        file_tail_close(source, file);
+        file_tail_close(file);
     if (file->retry_at && files_now(source) >= file->retry_at)
         file_ready(source, file);
     if (file->look_due && files_now(source) >= file->look_at)

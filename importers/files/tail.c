@@ -67,9 +67,8 @@ bool file_tail_continues(const struct file *file, int descriptor)
 
 /* ---- open and closed ------------------------------------------------------------------------------------------------ */
 
-void file_tail_close(struct source *source, struct file *file)
+void file_tail_close(struct file *file)
 {
-    (void)source;
     if (file->descriptor >= 0)
         file->look->watch->open--;
     fd_close(&file->descriptor);
@@ -91,7 +90,7 @@ static void tail_make_room(struct source *source, const struct file_watch *watch
             oldest = file;
     }
     if (oldest)
-        file_tail_close(source, oldest);
+        file_tail_close(oldest);
 }
 
 struct slice file_path_below(const struct file *file)
@@ -131,7 +130,7 @@ enum tail_result file_tail_open(struct source *source, struct file *file)
     }
     watch->open++;
     if (file_identify(file->descriptor, &identity, &error) || !file_is_same(file, &identity)) {
-        file_tail_close(source, file);
+        file_tail_close(file);
         source->scan_wanted = true;
         return identity.inode == file->identity.inode ? TAIL_GONE : TAIL_DRY;
     }
@@ -146,7 +145,7 @@ enum tail_result file_tail_open(struct source *source, struct file *file)
     if (errno == 0)
         return TAIL_CUT;
     tail_failed(source, file); /* it could not be read: nobody knows */
-    file_tail_close(source, file);
+    file_tail_close(file);
     return TAIL_DRY;
 }
 
