@@ -338,7 +338,7 @@ static int open_refuse(const struct file_walk *walk, const char *shown, struct e
     case ELOOP:
         return error_set(error, ERROR_REJECT, "file \"%s\": %s", shown,
             walk->options.follow_symlinks ? "a link that leads to itself or is a magic one"
-                                          : "a symbolic link, or behind one; follow_symlinks takes it");
+                                          : "a symbolic link, or behind one; follow_symlinks: true takes it");
     case EXDEV:
         return error_set(
             error, ERROR_REJECT, "file \"%s\": lies on another mount; watch that one by itself", shown);
@@ -364,7 +364,7 @@ static int open_check_links(
     if (file->st_nlink <= 1)
         return 0;
     if (!walk->options.allow_hard_links)
-        return error_set(error, ERROR_REJECT, "file \"%s\": has %ju hard links; allow_hard_links takes it",
+        return error_set(error, ERROR_REJECT, "file \"%s\": has %ju hard links; hard_links: true takes it",
             shown, (uintmax_t)file->st_nlink);
     if (we == 0 || file->st_uid == we || (fstat(walk->root, &root) == 0 && file->st_uid == root.st_uid))
         return 0;

@@ -36,7 +36,7 @@ Test(file_walk_hostile, links_are_refused)
         char wanted[100];
         cr_expect_eq(watch_open(&watch, refused[i]), ERROR_REJECT, "%s", refused[i]);
         snprintf(wanted, sizeof wanted,
-            "file \"%s\": a symbolic link, or behind one; follow_symlinks takes it", refused[i]);
+            "file \"%s\": a symbolic link, or behind one; follow_symlinks: true takes it", refused[i]);
         cr_expect_str_eq(watch_said, wanted);
     }
     cr_expect_eq(file_walk_look(watch.walk, slice_of("link"), &stat), 0);
@@ -219,7 +219,7 @@ Test(file_walk_hostile, hard_links)
     watch_begin(&watch, "watched/*", "", false, false);
     watch_scan(&watch);
     cr_expect_eq(watch_open(&watch, "f"), ERROR_REJECT);
-    cr_expect_str_eq(watch_said, "file \"f\": has 2 hard links; allow_hard_links takes it");
+    cr_expect_str_eq(watch_said, "file \"f\": has 2 hard links; hard_links: true takes it");
     watch_end(&watch);
     watch_begin(&watch, "watched/*", "", false, true);
     cr_expect_eq(watch_open(&watch, "f"), ERROR_NONE);
