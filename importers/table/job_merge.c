@@ -1,7 +1,6 @@
 /* job_merge: see job_merge.h. */
 #include "table/job_merge.h"
 
-#include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +9,7 @@
 #include "base/shown.h"
 #include "table/merge_keys.h"
 #include "table/merge_text.h"
+#include "table/published.h"
 
 #define MERGE_SHOWN 80 /* bytes of a key, for people */
 
@@ -24,25 +24,13 @@ struct merging {
 
 /* ---- before anything is read --------------------------------------------------------------------------------------------- */
 
-/* Exact, or in small letters. */
-static bool merge_is_column(const char *exact, const char *asked)
-{
-    size_t at = 0;
-
-    if (strcmp(exact, asked) == 0)
-        return true;
-    while (exact[at] && exact[at] == tolower((unsigned char)asked[at]))
-        at++;
-    return !exact[at] && !asked[at];
-}
-
 static int merge_find_column(
     const struct table *table, const char *asked, size_t *ret_column, struct error *error)
 {
     for (size_t i = 0; i < 2 * table->columns_count; i++) {
         const size_t column = i % table->columns_count;
         const char *name = table->columns[column].name;
-        if (i < table->columns_count ? strcmp(name, asked) != 0 : !merge_is_column(name, asked))
+        if (i < table->columns_count ? strcmp(name, asked) != 0 : !published_is_column(name, asked))
             continue;
         *ret_column = column;
         return 0;

@@ -1,7 +1,6 @@
 /* job_merge_old: what the target of a merge has; see job_merge.h. */
 #include <dirent.h>
 #include <errno.h>
-#include <fnmatch.h>
 #include <jansson.h>
 #include <stdlib.h>
 
@@ -141,10 +140,8 @@ static void old_visit(void *context, const struct manifest *manifest)
 
 static bool old_is_known(const struct job_merge *merge, const char *name)
 {
-    bool known = !strcmp(name, ".") || !strcmp(name, "..") || !strcmp(name, "_SUCCESS") ||
-                 !strcmp(name, MANIFEST_NAME) || !strcmp(name, MANIFEST_NAME_SQOOP) ||
-                 fnmatch("manifest-[0-9]*.json", name, 0) == 0 ||
-                 fnmatch("_manifest-[0-9]*.json", name, 0) == 0;
+    bool known =
+        !strcmp(name, ".") || !strcmp(name, "..") || !strcmp(name, "_SUCCESS") || published_is_manifest(name);
 
     for (size_t i = 0; !known && i < merge->old_count; i++)
         known = strcmp(name, merge->old[i].name) == 0;
@@ -183,11 +180,12 @@ static void old_forget(struct job_merge *merge)
 
 int job_merge_look(const struct job *job, struct job_merge *merge, struct error *error)
 {
-    struct looking at = {.job = job, .merge = merge, .text = job_manifest_text(job), .error = error};
+    struct looking at = {.job = job, .merge = merge, .error = error};
 
     old_forget(merge);
     if (!job->options->target)
         return 0;
+    at.text = job_manifest_text(job);
     published_each(job->options->target, old_visit, &at);
     json_decref(at.text);
     return at.result ? -1 : old_list(merge, job->options->target, error);

@@ -35,11 +35,15 @@ static int published_sync(int directory, const char *path, struct error *error)
 
 /* ---- manifests ------------------------------------------------------------------------------------------------------- */
 
-static int published_is_manifest(const struct dirent *entry)
+bool published_is_manifest(const char *name)
 {
-    const char *name = entry->d_name + (*entry->d_name == '_');
-
+    name += *name == '_';
     return strcmp(name, MANIFEST_NAME) == 0 || fnmatch("manifest-[0-9]*.json", name, 0) == 0;
+}
+
+static int published_filter(const struct dirent *entry)
+{
+    return published_is_manifest(entry->d_name);
 }
 
 /* The newest first; numbers have as many digits as they need. */
@@ -51,8 +55,7 @@ static int published_compare(const struct dirent **a, const struct dirent **b)
     return length != than ? (length < than) - (length > than) : strcmp(other, one);
 }
 
-/* A name that is not exact is in small letters, as SQL has it. */
-static bool published_is_column(const char *exact, const char *asked)
+bool published_is_column(const char *exact, const char *asked)
 {
     size_t at = 0;
 
@@ -116,7 +119,7 @@ static void published_visit(const char *directory, const char *name, published_f
 void published_each(const char *directory, published_fn *visit, void *context)
 {
     struct dirent **list = NULL;
-    const int count = scandir(directory, &list, published_is_manifest, published_compare);
+    const int count = scandir(directory, &list, published_filter, published_compare);
 
     for (int i = 0; i < count; i++) {
         published_visit(directory, list[i]->d_name, visit, context);
@@ -137,7 +140,7 @@ int published_find(struct published *ret_published, const char *directory, const
         *ret_published = found;
         return 0;
     }
-    const int count = fd < 0 ? -1 : scandirat(fd, ".", &list, published_is_manifest, published_compare);
+    const int count = fd < 0 ? -1 : scandirat(fd, ".", &list, published_filter, published_compare);
     if (count < 0)
         return error_set_errno(error, ERROR_FATAL, "directory %s", directory);
     for (int i = 0; i < count; i++) {

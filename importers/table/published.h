@@ -22,6 +22,12 @@ struct published {
     char last[INCREMENT_VALUE_MAX]; /* "": there was no row yet */
 };
 
+/* Whether the user means this column: a name that is not exact is in small letters, as SQL has it. */
+bool published_is_column(const char *exact, const char *asked);
+
+/* Whether files of this name are manifests: that of a whole set, or of what was added to it. */
+bool published_is_manifest(const char *name);
+
 /* Looks for it in a directory, which need not be there. What is found is durable then, though whoever published it may have been killed before he could say so. ERROR_REJECT: there is a
  * manifest that cannot be read, so nobody knows; ERROR_FATAL: the directory cannot be read or made durable. */
 int published_find(struct published *ret_published, const char *directory, const struct published_job *job,
