@@ -103,10 +103,11 @@ static int batch_add_file(struct file_batch *batch, const struct file *file, str
     return batch_add(batch, &record, error);
 }
 
-static int batch_add_watch(struct file_batch *batch, struct slice pattern, bool gone, struct error *error)
+static int batch_add_watch(const struct source *source, struct file_batch *batch, struct slice pattern,
+    bool gone, struct error *error)
 {
     const struct file_record record = {
-        .watch = true, .gone = gone, .head.value = FNV_EMPTY, .marker.value = FNV_EMPTY, .path = pattern};
+        .watch = true, .gone = gone, .head.value = source->boot, .marker.value = FNV_EMPTY, .path = pattern};
 
     return batch_add(batch, &record, error);
 }
@@ -115,11 +116,11 @@ static int batch_add_watches(const struct source *source, struct file_batch *bat
 {
     for (size_t i = 0; i < source->watches_count; i++) {
         if (source->watches[i].news &&
-            batch_add_watch(batch, slice_of(source->watches[i].text), false, error))
+            batch_add_watch(source, batch, slice_of(source->watches[i].text), false, error))
             return -1;
     }
     for (const struct file_unwatched *old = source->unwatched; old; old = old->next) {
-        if (batch_add_watch(batch, (struct slice){old->pattern, old->length}, true, error))
+        if (batch_add_watch(source, batch, (struct slice){old->pattern, old->length}, true, error))
             return -1;
     }
     return 0;

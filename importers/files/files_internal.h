@@ -80,6 +80,7 @@ struct file_look {
     const struct file_pattern *take[OPTION_LIST_MAX];
     size_t take_count;
     bool scanned; /* by the scan under way, and its root is there */
+    bool looked; /* the same, or there is none: what comes later is new */
     uint64_t device; /* of the root */
 };
 
@@ -119,6 +120,8 @@ struct file {
     uint64_t size; /* as last seen */
     int64_t changed; /* as last seen: its ctime, in nanoseconds */
     int descriptor; /* -1: closed */
+    uint64_t
+        root_device; /* of its root, when it was found last: while another one is mounted there nobody knows whether it is gone */
     unsigned scan; /* that found it last */
     unsigned missed; /* scans in a row */
     char *path; /* absolute; when a rotation has given it a name that no pattern takes, the one before */
@@ -152,6 +155,8 @@ struct source {
     struct file_watch *watches;
     size_t watches_count;
     struct file_unwatched *unwatched;
+    uint64_t boot; /* hash of the id of this start of the machine */
+    bool rebooted; /* there was another one since the journal was written */
     struct file_look *looks;
     size_t looks_count;
     struct file_notices *notices; /* NULL: there are none to be had */
@@ -181,6 +186,7 @@ struct source {
 
     unsigned scan; /* number of the last one */
     int64_t scan_at, scanned_at; /* the next one, the last one */
+    int64_t scan_took;
     int64_t tick_at;
     bool scan_wanted;
     size_t cut; /* files that are FILE_CUT */

@@ -2,9 +2,11 @@
  *
  * By inode alone, since a device may have another number after a start of the machine: what else is known of the file decides. */
 #include <assert.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/shown.h"
 #include "files/files_internal.h"
 
@@ -104,6 +106,7 @@ struct file *file_known_add(
     file->path_length = path.length;
     file->number = ++source->numbers;
     file->identity = *identity;
+    file->root_device = identity->device; /* until a scan has found it */
     file->head.value = file->marker.value = FNV_EMPTY;
     file->descriptor = -1;
     source->reserved += size;
@@ -212,13 +215,15 @@ void file_known_forget(struct source *source, struct file *file)
 /* ---- all of them --------------------------------------------------------------------------------------------------- */
 
 /* Of patterns that nobody watches any more the journal hears that they are gone. */
-static int known_watch(struct source *source, struct slice pattern, struct error *error)
+static int known_watch(struct source *source, const struct file_record *record, struct error *error)
 {
+    const struct slice pattern = record->path;
     bool known = false;
 
     for (size_t i = 0; i < source->watches_count; i++) {
         const bool same = slice_is(pattern, source->watches[i].text);
         source->watches[i].known |= same;
+        source->rebooted |= same && record->head.value != source->boot;
         known |= same;
     }
     if (known)
@@ -252,7 +257,7 @@ static int known_restore(void *context, const struct file_record *record, struct
     bool full;
 
     if (record->watch)
-        return known_watch(source, record->path, error);
+        return known_watch(source, record, error);
     const uint64_t numbers = source->numbers;
     struct file *file = file_known_add(source, &record->identity, record->path, &full);
     if (!file)
@@ -283,6 +288,16 @@ static int known_restore(void *context, const struct file_record *record, struct
     return 0;
 }
 
+/* proc(5): random for each start of the machine. */
+static uint64_t known_boot(void)
+{
+    cleanup_fd int file = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+    char id[64];
+    const ssize_t length = file < 0 ? -1 : read(file, id, sizeof id);
+
+    return fnv_add(FNV_EMPTY, id, length > 0 ? (size_t)length : 0);
+}
+
 int file_known_open(struct source *source, struct error *error)
 {
     source->by_inode = calloc(BUCKETS_FIRST, sizeof *source->by_inode);
@@ -290,6 +305,7 @@ int file_known_open(struct source *source, struct error *error)
     if (!source->by_inode || !source->by_path)
         return error_set(error, ERROR_FATAL, "files: out of memory");
     source->buckets = BUCKETS_FIRST;
+    source->boot = known_boot();
     for (size_t i = 0; i < source->watches_count; i++)
         source->reserved += file_state_size(strlen(source->watches[i].text));
     return file_state_visit(source->context.files, known_restore, source, error);

@@ -192,6 +192,7 @@ void file_cut(struct source *source, struct file *file)
         return;
     }
     fresh->look = file->look;
+    fresh->root_device = file->root_device;
     fresh->scan = file->scan;
     fresh->descriptor = fd_take(&file->descriptor);
     fresh->checked = fresh->was_cut = fresh->own = true;

@@ -159,15 +159,23 @@ static void loop_wait(struct source *source, int64_t timeout)
     }
 }
 
+/* Whatever is done to the directories, half of the time is for lines. */
+static int64_t loop_scan_at(const struct source *source)
+{
+    if (!source->scan_wanted)
+        return source->scan_at;
+    return source->scanned_at + (source->scan_took > LOOP_SCAN_PAUSE ? source->scan_took : LOOP_SCAN_PAUSE);
+}
+
 static int64_t loop_timeout(const struct source *source, bool more)
 {
     const int64_t now = files_now(source);
-    int64_t until = source->tick_at < source->scan_at ? source->tick_at : source->scan_at;
+    int64_t until = source->tick_at;
 
     if (more)
         return 0;
-    if (source->scan_wanted && source->scanned_at + LOOP_SCAN_PAUSE < until)
-        until = source->scanned_at + LOOP_SCAN_PAUSE;
+    if (loop_scan_at(source) < until)
+        until = loop_scan_at(source);
     if (source->waits && source->retry_at < until)
         until = source->retry_at;
     if (source->ready_first && !source->in_journal && now + LOOP_HELD_PAUSE < until)
@@ -182,7 +190,7 @@ static void loop_step(struct source *source)
     const int64_t now = files_now(source);
 
     loop_take_events(source);
-    if (now >= (source->scan_wanted ? source->scanned_at + LOOP_SCAN_PAUSE : source->scan_at))
+    if (now >= loop_scan_at(source))
         file_scan_all(source);
     if (now >= source->tick_at) {
         source->tick_at = now + LOOP_TICK;

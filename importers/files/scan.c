@@ -93,6 +93,7 @@ static void scan_see(struct source *source, struct file *file, const struct scan
         return;
     if (!file->look)
         file->look = found->look;
+    file->root_device = found->look->device;
     file->scan = source->scan;
     file->look_due = false;
     file->missed = 0;
@@ -119,6 +120,7 @@ static void scan_adopt(struct source *source, struct file *cut, struct scan_foun
     file_known_identify(source, cut, &found->identity);
     file_set_life(source, cut, FILE_RENAMED);
     cut->look = found->look;
+    cut->root_device = found->look->device;
     cut->scan = source->scan;
     cut->size = (uint64_t)found->stat.st_size;
     cut->descriptor = fd_take(&found->descriptor);
@@ -157,6 +159,7 @@ static void scan_add(struct source *source, struct scan_found *found)
         return;
     }
     file->look = found->look;
+    file->root_device = found->look->device;
     file->scan = source->scan;
     file->checked = true;
     file->size = (uint64_t)found->stat.st_size;
@@ -294,7 +297,7 @@ static void scan_miss(struct source *source, struct file *file)
     struct stat stat;
 
     if (file->life == FILE_UNLINKED || file->life == FILE_CUT || !file->look->scanned ||
-        file->look->device != file->identity.device || scan_may_be_there(file) || ++file->missed < MISSES)
+        file->look->device != file->root_device || scan_may_be_there(file) || ++file->missed < MISSES)
         return;
     if (file->descriptor < 0)
         file_gone(source, file);
@@ -310,7 +313,7 @@ static void scan_look(struct source *source, struct file_look *look)
     struct scan_context context = {source, look};
     struct error error;
 
-    look->scanned = false;
+    look->scanned = look->looked = false;
     if (file_walk_scan(look->walk, scan_file, scan_directory, &context, &error)) {
         look->scanned = false;
         file_tell_trouble(source, "%s", error.text);
@@ -319,6 +322,7 @@ static void scan_look(struct source *source, struct file_look *look)
     if (source->notices)
         file_notices_sweep(source->notices, (size_t)(look - source->looks));
     const struct file_walk_trouble *trouble = file_walk_trouble(look->walk);
+    look->looked = look->scanned || (trouble->count == 1 && trouble->number == ENOENT); /* nothing is there */
     if (trouble->count)
         file_tell_trouble(
             source, "files.%s: %s: %s", look->watch->from->name, trouble->path, strerror(trouble->number));
@@ -330,7 +334,7 @@ static void scan_know_watch(struct source *source, struct file_watch *watch)
     bool scanned = !watch->known;
 
     for (size_t i = 0; i < source->looks_count; i++)
-        scanned &= source->looks[i].watch != watch || source->looks[i].scanned;
+        scanned &= source->looks[i].watch != watch || source->looks[i].looked;
     watch->known |= scanned;
     watch->news |= scanned;
     metric_set(watch->waiting, (double)watch->refused);
@@ -338,6 +342,18 @@ static void scan_know_watch(struct source *source, struct file_watch *watch)
         file_tell_trouble(source,
             "files.%s: %zu new files wait: more files than journal.segment_size has room for are known",
             watch->from->name, watch->refused);
+}
+
+/* All files were opened since the machine was started: from now on a file that is shorter than it was has been cut. */
+static void scan_end_reboot(struct source *source)
+{
+    for (const struct file *file = source->rebooted ? source->first : NULL; file; file = file->behind) {
+        if (!file->checked && file->look && !file->gone)
+            return;
+    }
+    for (size_t i = 0; i < source->watches_count; i++)
+        source->watches[i].news |= source->rebooted && source->watches[i].known;
+    source->rebooted = false;
 }
 
 static int scan_older(const void *left, const void *right)
@@ -374,6 +390,8 @@ void file_scan_all(struct source *source)
 {
     int64_t pause = INT64_MAX;
 
+    const int64_t began = files_now(source);
+
     source->scan_wanted = false;
     source->scan++;
     for (size_t i = 0; i < source->watches_count; i++) {
@@ -393,9 +411,11 @@ void file_scan_all(struct source *source)
     }
     for (size_t i = 0; i < source->watches_count; i++)
         scan_know_watch(source, &source->watches[i]);
+    scan_end_reboot(source);
     scan_sort_ready(source);
     file_tell_well(source);
     source->scanned_at = files_now(source);
+    source->scan_took = source->scanned_at - began;
     source->scan_at =
         source->scanned_at + (source->scan_wanted && pause > CLOCK_SECOND ? CLOCK_SECOND : pause);
     source->scan_wanted = false;

@@ -8,7 +8,7 @@
  *
  * Stored form (little endian; journal/FORMAT.md lists the kinds):
  *   STATE_FILE  u8 version = 1, u8 flags, u16 length of the path, u16 length of the head, u8 length of the marker, u8 0, u64 number,
- *               u64 device, u64 inode, i64 born, u64 position, u64 head, u64 marker, path.
+ *               u64 device, u64 inode, i64 born, u64 position, u64 head, u64 marker, path. Of a watch head is a hash of the id of the machine's start (boot_id).
  *               Replaces what was known under this number. Flag 1, gone: the number stands for nothing any more. Flag 2, inside: the
  *               position lies within a line that is too long. Flag 4, watch: no file, but a pattern (in the path's place) whose
  *               directories were looked through once; what appears there from now on is new. Flag 8, renamed: a rotation has given it the name that

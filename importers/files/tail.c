@@ -100,6 +100,28 @@ struct slice file_path_below(const struct file *file)
     return (struct slice){file->path + root, file->path_length - root};
 }
 
+/* A power cut took bytes that the journal has and the file's own writer had not synced: it ends before its position now, or in zeros. What
+ * comes is new; without a start of the machine in between it would be another content. */
+static bool tail_is_shortened(struct source *source, struct file *file)
+{
+    static const char zeros[FILE_MARKER_MAX];
+    const struct file_hash lost = {
+        file->marker.length, fnv_add(FNV_EMPTY, zeros, file->marker.length)};
+    struct stat stat;
+
+    if (!source->rebooted || !file_tail_begins(file, file->descriptor) || fstat(file->descriptor, &stat))
+        return false;
+    file->size = (uint64_t)stat.st_size;
+    if (file->size < file->position) {
+        file_tell_event(file, "files.shortened", file->position - file->size);
+        return file_skip(source, file, file->descriptor) == 0;
+    }
+    if (!tail_has(file->descriptor, &lost, file->position - file->marker.length))
+        return false;
+    file->marker = lost;
+    return true;
+}
+
 static void tail_failed(struct source *source, struct file *file)
 {
     file_tell_trouble(source, "%s: %s", file->shown, strerror(errno));
@@ -138,9 +160,10 @@ enum tail_result file_tail_open(struct source *source, struct file *file)
     file->read_at = files_now(source);
     if (identity.device != file->identity.device)
         file_known_identify(source, file, &identity);
+    const bool first = !file->checked;
     file->checked = true;
     errno = 0;
-    if (file_tail_continues(file, file->descriptor))
+    if (file_tail_continues(file, file->descriptor) || (first && tail_is_shortened(source, file)))
         return TAIL_MORE;
     if (errno == 0)
         return TAIL_CUT;
@@ -188,11 +211,18 @@ static struct slice block_locate(void *context, struct slice payload)
 {
     const struct tail_block *block = context;
     struct bytes *origin = &block->source->origin;
-    struct error ignored;
     const size_t behind = payload.data ? (size_t)(payload.data - block->body.data) : 0;
+    uint64_t offset = block->file->position + behind;
+    char digits[NUMBER_ROOM];
+    size_t first = sizeof digits;
 
-    origin->length = block->prefix;
-    bytes_print(origin, &ignored, "%" PRIu64, block->file->position + behind);
+    /* Once per line: printf would take longer than all else that is done to it here. */
+    do {
+        digits[--first] = (char)('0' + offset % 10);
+        offset /= 10;
+    } while (offset);
+    origin->length = block->prefix + (sizeof digits - first);
+    memcpy(origin->data + block->prefix, digits + first, sizeof digits - first);
     return bytes_slice(origin);
 }
 

@@ -288,6 +288,21 @@ def test_read_from_end_skips_only_what_is_there_at_the_first_start(tail):
     assert sorted(one.rows()) == [b"appended", b"new", b"this too", b"written while it was stopped"]
 
 
+def test_read_from_end_while_another_directory_is_missing(gateway):
+    """What is not there holds nothing that could count as read: what comes later is new."""
+    folder = gateway.folder
+    (folder / "a").mkdir()
+    (folder / "a/old.log").write_bytes(b"old\n")
+    one = gateway("lake.roll.every=200ms", config=configuration([folder / "a/*.log", folder / "b/*.log"], read_from="end"))
+    one.start()
+    wait_until("the first look", lambda: "files.new" in one.said())
+    for name in ("a", "b"):
+        (folder / name).mkdir(exist_ok=True)
+        (folder / name / "new.tmp").write_bytes(name.encode() + b"\n")
+        (folder / name / "new.tmp").rename(folder / name / "new.log")
+    wait_until("both", lambda: sorted(lake_rows(one.lake)) == [b"a", b"b"])
+
+
 def test_read_from_a_time(tail):
     one = tail("*.log", read_from="2026-01-31T12:00:00Z")
     moment = 1769860800  # that one

@@ -188,6 +188,39 @@ def test_cut_under_a_writer_that_goes_on_at_its_old_place(tail):
     one.judge()
 
 
+# ---- a start of the machine in between ----
+
+@pytest.mark.parametrize("how", ["shorter", "zeros"])
+@pytest.mark.parametrize("machine", ["started again", "as before"])
+def test_end_of_a_log_that_a_power_cut_has_taken(tail, tmp_path, how, machine):
+    """What the journal has, and the log's own writer had not synced, does not come again; without a start of the machine the file was cut."""
+    if os.geteuid() != 0:
+        pytest.skip("another boot_id needs a mount, and so root")
+    one = tail("app.log").start()
+    writer = one.writer().write(500)
+    one.arrived()
+    one.gateway.stop_cleanly()
+    left = 400 * 61
+    if how == "shorter":
+        os.truncate(one.logs / "app.log", left)
+    else:
+        with open(one.logs / "app.log", "r+b") as file:
+            file.seek(left)
+            file.write(bytes(100 * 61))
+    if machine == "started again":
+        (tmp_path / "boot_id").write_text("00000000-1111-2222-3333-444444444444\n")
+        plain = one.gateway.command
+        one.gateway.command = lambda: ["unshare", "-m", "sh", "-c", f"mount --bind {tmp_path}/boot_id /proc/sys/kernel/random/boot_id && exec \"$@\"", "sh",
+                                       *plain()]
+    one.start()
+    writer.write(50)
+    if machine == "started again":
+        one.judge()
+    else:
+        one.settle()
+        assert len(one.rows()) - len(set(one.rows())) == 400
+
+
 # ---- deleted, and its inode used again ----
 
 def test_deleted_with_lines_that_were_not_read(tail):
