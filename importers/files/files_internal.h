@@ -294,8 +294,8 @@ void file_cut(struct source *source, struct file *file);
 void file_gone(struct source *source, struct file *file);
 /* The same, and its inode is another one's now. */
 void file_replaced(struct source *source, struct file *file);
-/* Once a second: what ends, what is closed, what waits no longer. */
-void file_life_tick(struct source *source);
+/* Now and then: what ends, what is closed, what waits no longer. Whether something of that will be soon. */
+bool file_life_tick(struct source *source);
 
 /* ---- loop.c -------------------------------------------------------------------------------------------------------- */
 

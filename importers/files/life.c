@@ -303,11 +303,15 @@ static void life_file(struct source *source, struct file *file)
     }
 }
 
-void file_life_tick(struct source *source)
+bool file_life_tick(struct source *source)
 {
+    bool soon = false;
+
     for (struct file *file = source->first, *behind; file; file = behind) {
         behind = file->behind;
         if (file->look && !file->gone && !file->ready)
             life_file(source, file);
+        soon |= !file->gone && ((file->life != FILE_LIVES && file->life != FILE_LEFT_OUT) || file->look_due);
     }
+    return soon;
 }

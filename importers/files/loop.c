@@ -9,6 +9,7 @@
 #include "files/files_internal.h"
 
 #define LOOP_TICK CLOCK_SECOND
+#define LOOP_TICK_SOON (CLOCK_SECOND / 10) /* while files end */
 #define LOOP_HELD_PAUSE \
     (CLOCK_SECOND / 10) /* between two looks at a stream whose dead letters have used up their quota */
 #define LOOP_SCAN_PAUSE (CLOCK_SECOND / 5) /* whatever is done to the directories */
@@ -193,8 +194,7 @@ static void loop_step(struct source *source)
     if (now >= loop_scan_at(source))
         file_scan_all(source);
     if (now >= source->tick_at) {
-        source->tick_at = now + LOOP_TICK;
-        file_life_tick(source);
+        source->tick_at = now + (file_life_tick(source) ? LOOP_TICK_SOON : LOOP_TICK);
         file_tell_gauges(source);
     }
     file_batch_take_back(source);
