@@ -14,6 +14,7 @@ const struct command command_table[] = {
     {"check", command_check, "Check a configuration and print the one in effect."},
     {"dead-letters", command_dead_letters,
         "List, show, give back or delete what an outlet could not deliver."},
+    {"drop", command_drop, "Put files into a watched directory, each whole or not at all: drop --help."},
     {"journal", command_journal, "Forget an outlet that is not configured any more: journal forget OUTLET."},
     {"help", command_help, "Explain the commands and all options."},
 };
