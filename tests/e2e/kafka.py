@@ -232,6 +232,14 @@ class Kafka:
     def count(self, topic):
         return sum(self.ends(topic).values())
 
+    def settled(self, topic):
+        """count(), once nothing comes any more: a broker goes on with what whoever was killed has left in its sockets."""
+        before, now = None, self.count(topic)
+        while before != now:
+            time.sleep(0.2)
+            before, now = now, self.count(topic)
+        return now
+
     def consume(self, topic, **settings):
         """All messages of the topic in the order (partition, offset), as far as they are committed (librdkafka's default)."""
         ends = self.ends(topic)

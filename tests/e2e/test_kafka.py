@@ -22,8 +22,9 @@ EVENT = b'{"event_type": "purchase_sword", "player": "p\xc3\xa4r", "price": 12.5
 SONGS = ["Ágætis byrjun", "夜に駆ける", "Песня №1", "أنت عمري", "שיר לשלום", "🎵🎶", "Für Elise", "a/b:c?d#e", "{key}", "%2F",
          " leading blank", '"quoted"', "e\u0301 is not \u00e9", "\u00e9", "ﷺ", "ไทย", "𝄞 clef", "한국", "0", "-1", "NULL", "true",
          "x" * 256, "ß", "I'm", "back\\slash", "Don't Stop", "Ω≈ç√", "zwj \U0001f468\u200d\U0001f469\u200d\U0001f467", "İ"]
-# Seconds for which a kill may let the outlet send again what it had sent: the age of its stored mark, linger and round trip.
-SENT_AGAIN = 0.05
+# Seconds for which a kill may let the outlet send again what it had sent: the age of its stored mark, linger and round trip, on a disk that has a lot
+# to do.
+SENT_AGAIN = 1.0
 
 
 def test_murmur2_is_javas():
@@ -37,20 +38,21 @@ def test_murmur2_is_javas():
 # ---- kills ----
 
 class Kill:
-    """What was there at the kill: how much was not confirmed, and where each topic ended."""
+    """What was there at the kill: how much was not confirmed, how much had just arrived, and where each topic ended."""
 
     def __init__(self, gateway, kafka, topics):
-        begin = time.monotonic()
+        before = sum(map(kafka.count, topics))
+        time.sleep(SENT_AGAIN)  # what is counted is what comes in this time
         self.unconfirmed = lag(gateway)
         gateway.kill()
-        self.seconds = time.monotonic() - begin
+        self.recent = sum(map(kafka.settled, topics)) - before
         self.ends = {topic: kafka.ends(topic) for topic in topics}
 
-    def check(self, doubled, rate):
+    def check(self, doubled):
         """The outlet sent again only behind the kill, and only what it could not know to be there."""
         for message in doubled:
             assert message.offset >= self.ends[message.topic][message.partition], f"sent again before the kill: {message}"
-        allowed = len(self.ends) * (self.unconfirmed + rate * (SENT_AGAIN + self.seconds))
+        allowed = len(self.ends) * self.unconfirmed + self.recent
         print(f"{len(doubled)} sent again, {allowed:.0f} allowed")
         assert len(doubled) <= allowed
 
@@ -123,7 +125,7 @@ def test_sensors_and_a_kill(kafka, gateway):
     drained(grid.gateway)
     grid.gateway.stop_cleanly()
     doubled = grid.check(senders)
-    kill.check(doubled, SENSORS * PER_SECOND * 2 / len(kill.ends))  # each reading goes to two of the topics
+    kill.check(doubled)
     assert len({epoch(message) for message in kafka.consume(grid.all)}) == 2
 
 
@@ -183,10 +185,8 @@ def test_game_events_by_ab(kafka, gateway, tmp_path):
 
 def test_game_events_and_a_kill(kafka, gateway, tmp_path):
     one, topic, file = game(kafka, gateway, tmp_path)
-    begin = time.monotonic()
-    sending = Ab(one, file)
-    wait_until("a third of it", lambda: kafka.count(topic) > EVENTS / 3, 60)
-    rate = kafka.count(topic) / (time.monotonic() - begin)
+    sending = Ab(one, file, 20 * EVENTS)  # far more than it gets to: a broker may be slower than ab
+    wait_until("some of it", lambda: kafka.count(topic) > EVENTS / 3, 60)
     kill = Kill(one, kafka, [topic])
     code, answered, _ = sending.wait()
     assert code != 0, "the kill came too late"
@@ -198,7 +198,7 @@ def test_game_events_and_a_kill(kafka, gateway, tmp_path):
     messages, doubled = once_each(kafka.consume(topic))
     check_events(messages)
     assert 0 <= len(messages) - answered - again <= 16, "of 16 requests at once the answers may have been on their way"
-    kill.check(doubled, rate)
+    kill.check(doubled)
 
 
 # ---- 3: songs ----
@@ -214,12 +214,10 @@ def plays(songs, player):
 def test_songs(kafka, gateway, kills):
     topic = kafka.create(kafka.name("songs"), 12)
     one = gateway(config=kafka.config({"songs": {"key": "/song", "topics": [topic]}})).start()
-    begin = time.monotonic()
     senders = start_all([Sender(one, "/songs", itertools.islice(plays(SONGS[player::4], player), 2000)) for player in range(4)])
     kill = None
     if kills:
-        wait_until("a third of it", lambda: kafka.count(topic) > 2500, 60)
-        rate = accepted(senders) / (time.monotonic() - begin)
+        wait_until("some of it", lambda: kafka.count(topic) > 500, 60)
         kill = Kill(one, kafka, [topic])
         one.start()
     wait_all(senders)
@@ -234,6 +232,6 @@ def test_songs(kafka, gateway, kills):
     assert all(message.partition == java_partition(message.key, 12) for message in messages)
     assert len({message.partition for message in messages}) > 8
     if kill:
-        kill.check(doubled, rate)
+        kill.check(doubled)
     else:
         assert doubled == []
