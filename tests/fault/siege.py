@@ -11,6 +11,7 @@ import time
 
 import pytest
 
+from ledger import BATCH
 from penstock import wait_until
 
 ROUNDS = int(os.environ.get("ROUNDS", "0"))
@@ -67,6 +68,13 @@ class Load:
 def moment(generator, least=0.05, most=0.5):
     """Lets the load run until a random moment: when the fault comes, not a wait for anything."""
     time.sleep(generator.uniform(least, most))
+
+
+def busy(gateway, count):
+    """Returns when so many records were acknowledged since the start, and read by load.c's clients but for one post of each: a slow disk may take longer
+    for them than any random moment."""
+    under_way = (BATCH + 3) * CLIENTS // 4
+    wait_until(f"{count} records", lambda: gateway.metric("penstock_records_accepted_total") > count + under_way, 120)
 
 
 # ---- mounts ----

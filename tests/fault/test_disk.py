@@ -19,6 +19,12 @@ def accepts_again(one, ledger):
     ledger.send_fresh(one)
 
 
+def load_is_refused(one):
+    """Until its clients have asked again, too, and not only these tests."""
+    before = one.metric("penstock_requests_refused_total")
+    wait_until("more refusals", lambda: one.metric("penstock_requests_refused_total") > before)
+
+
 def test_full_journal_disk_refuses_and_resumes(mount, gateway, tools, ledger):
     disk = mount("ext4", 48 << 20)
     one = gateway(f"gateway.data={disk.point}/data", f"lake.url={gateway.folder}/lake", "lake.roll.every=1h", *SMALL,
@@ -31,6 +37,7 @@ def test_full_journal_disk_refuses_and_resumes(mount, gateway, tools, ledger):
         assert answer.status == 503 and int(answer.headers["Retry-After"]) > 0, answer
         status, state = one.ready()
         assert status == 503 and "journal" in json.dumps(state), state
+        load_is_refused(one)
         load.stop()
     ballast.unlink()
     accepts_again(one, ledger)
@@ -82,6 +89,7 @@ def test_full_journal_waits_for_the_lake(gateway, tools, ledger):
         assert answer.status == 503 and int(answer.headers["Retry-After"]) > 0, answer
         assert one.metric("penstock_journal_bytes") <= 16 << 20
         assert sum(one.journal_files().values()) <= 16 << 20
+        load_is_refused(one)
         one.directory.joinpath("blocked").unlink()
         wait_until("readiness", lambda: one.ready()[0] == 200)
         load.stop()

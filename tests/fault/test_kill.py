@@ -4,7 +4,7 @@ to lose: a run that sees no loss there proves nothing."""
 import pytest
 
 from ledger import CONFIG, assert_kept
-from siege import PATIENT, SMALL_SEGMENTS, Load, injected, moment, new_random, note, rounds
+from siege import PATIENT, SMALL_SEGMENTS, Load, busy, injected, moment, new_random, note, rounds
 
 
 def kill_rounds(gateway, tools, ledger, generator, count, ack=None):
@@ -13,6 +13,7 @@ def kill_rounds(gateway, tools, ledger, generator, count, ack=None):
         ledger.send_fresh(gateway)
         with Load(tools, gateway, ledger, ack) as load:
             moment(generator)
+            busy(gateway, 100)
             gateway.kill()
             load.wait()
     gateway.start()

@@ -94,7 +94,9 @@ def test_kill_9_under_late_commits(server, tmp_path):
         start = time.monotonic()
         job.run("--exec", "one")
         lasting = time.monotonic() - start
-        for number in range(count):
+        for number in range(20 * count):
+            if number >= count and killed:
+                break
             job.look_naively()
             process = job.begin("--exec", "one")
             time.sleep(generator.uniform(0, 1.1 * lasting))  # when the fault comes, not a wait for anything

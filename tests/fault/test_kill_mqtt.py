@@ -7,7 +7,7 @@ import pytest
 from ledger import Verdict
 from mqtt import V5, V311, connected, rows
 from mqtt_publisher import Publisher, check_all, first_seen, tally
-from penstock import lake_rows, wait_until
+from penstock import Torn, lake_rows, wait_until
 from siege import PATIENT, SMALL_SEGMENTS, cut_power, moment, new_random, note, rounds
 
 COUNT = rounds(3)
@@ -160,7 +160,10 @@ def test_control_without_sync_loses(mount, gateway, tools):
     one.start()
     wait_until("an empty queue", lambda: one.metric("penstock_outlet_lag_records") == 0)
     one.stop_cleanly(320)
-    seen = tally(lake_rows(disk.point / "data" / "lake"), load.publishers)
+    try:
+        seen = tally(lake_rows(disk.point / "data" / "lake"), load.publishers)
+    except Torn as torn:  # its name was written in time and its end was not: that is a loss
+        return print(torn)
     lost = sum(len(numbers - set(seen[name])) for name, numbers in acknowledged.items())
     total = sum(map(len, acknowledged.values()))
     note("control: power cut, MQTT QoS 1, nothing synced", 1, Verdict(total, 0, ["x"] * lost, 0, 0, 0, 0, 0), seed)

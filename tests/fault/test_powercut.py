@@ -4,7 +4,8 @@ with fsync and fdatasync made void, and has to lose."""
 import pytest
 
 from ledger import CONFIG, assert_kept
-from siege import PATIENT, SMALL_SEGMENTS, Load, cut_power, moment, new_random, note, rounds
+from penstock import Torn
+from siege import PATIENT, SMALL_SEGMENTS, Load, busy, cut_power, moment, new_random, note, rounds
 
 SIZES = {"ext4": 256 << 20, "xfs": 320 << 20}
 A_ROUND = 32 << 20  # that the lake grows by
@@ -16,6 +17,7 @@ def cut_rounds(gateway, tools, ledger, generator, count, disk):
         ledger.send_fresh(gateway)
         with Load(tools, gateway, ledger) as load:
             moment(generator, 0.2, 0.8)
+            busy(gateway, 50)
             cut_power(tools, disk, gateway.process)
             gateway.kill()
             load.wait()
@@ -50,6 +52,9 @@ def test_control_without_sync_loses(mount, gateway, tools, ledger, kind):
     disk = mount(kind, SIZES[kind])
     one = gateway(*on_mount(disk), config=CONFIG, environment={"LD_PRELOAD": str(tools / "nosync.so")})
     cut_rounds(one, tools, ledger, generator, 2, disk)
-    verdict = ledger.judge(disk.point / "data" / "lake")
+    try:
+        verdict = ledger.judge(disk.point / "data" / "lake")
+    except Torn as torn:  # its name was written in time and its end was not: that is a loss
+        return print(torn)
     note(f"control: power cut, {kind}, nothing synced", 2, verdict, seed)
     assert len(verdict.lost) > 0, "the control lost nothing: the power-cut tests are void"
