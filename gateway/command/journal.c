@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "command/arguments.h"
+#include "files/files.h"
 #include "journal/journal.h"
 #include "outlet/outlet.h"
 #include "pipeline/pipeline.h"
@@ -57,19 +58,22 @@ static int journal_forget(
     char gateway_id[JOURNAL_GATEWAY_ID_MAX + 1];
     struct rendering_table *renderings = NULL;
     struct source_state *source_state = NULL;
+    struct file_state *file_state = NULL;
     struct journal_report report = {0};
     struct journal *journal = NULL;
 
-    if (rendering_table_new(&renderings, error))
-        return -1;
-    if (source_state_new(&source_state, config->journal.segment_size, error)) {
+    if (rendering_table_new(&renderings, error) ||
+        source_state_new(&source_state, config->journal.segment_size, error) ||
+        file_state_new(&file_state, config->journal.segment_size, error)) {
         rendering_table_free(&renderings);
+        source_state_free(&source_state);
         return -1;
     }
     journal_gateway_id(gateway_id, config->gateway.id);
-    struct state_kind kinds[1 + SOURCE_STATE_KINDS] = {
-        {STATE_RENDERING, "rendering", rendering_apply, rendering_dump, renderings}};
-    source_state_kinds(source_state, kinds + 1);
+    struct state_kind kinds[2 + SOURCE_STATE_KINDS] = {
+        {STATE_RENDERING, "rendering", rendering_apply, rendering_dump, renderings},
+        file_state_kind(file_state)};
+    source_state_kinds(source_state, kinds + 2);
     const struct journal_options options = {
         .directory = directory,
         .gateway_id = gateway_id,
@@ -88,6 +92,7 @@ static int journal_forget(
         journal_print(&report, outlet);
     journal_close(&journal);
     bytes_free(&report.notes);
+    file_state_free(&file_state);
     source_state_free(&source_state);
     rendering_table_free(&renderings);
     return result;

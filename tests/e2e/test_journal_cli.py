@@ -8,6 +8,7 @@ import pytest
 
 from mqtt import PUBCOMP, PUBREC, V5, Client, pubrel
 from penstock import Gateway, lake_rows, run_command, wait_until
+from tailing import Tail
 
 FORGOT = re.compile(r"^forgot outlet (?P<outlet>\S+): position (?P<position>\d+), (?P<queued>\d+) records queued, (?P<held>\d+) held, "
                     r"(?P<marks>\d+) marks\n$")
@@ -51,6 +52,18 @@ def test_says_what_is_gone_and_the_gateway_starts_again(stopped):
     stopped.send({"sensor_id": "S", "n": 5})
     wait_until("the lake has the sixth", lambda: len(lake_rows(stopped.lake)) == 6)
     assert len(set(lake_rows(stopped.lake))) == 6
+
+
+def test_positions_of_files_stay(gateway):
+    """What was read of a watched file is not read again."""
+    tail = Tail(gateway, "*.log", sets=("gateway.id=site-7",)).start()
+    tail.writer().write(50)
+    tail.arrived()
+    tail.gateway.stop_cleanly()
+    done = forget(tail.gateway, "lake", "-c", "penstock.yaml", "--set", "streams.lines.topics=LINES")
+    assert done.returncode == 0, done.stderr
+    tail.start().writer().write(50)
+    tail.judge()
 
 
 def test_sessions_of_mqtt_stay(stopped):
