@@ -108,32 +108,32 @@ def trickle(wire, pieces, pause):
 
 @pytest.mark.parametrize("first", [b"", b"PO", b"POST /unorganized HTTP/1.1\r\nHo"], ids=["nothing", "half a line", "half a head"])
 def test_slow_head(hasty, first):
+    started = time.monotonic()
     with Wire(hasty.ports["http"]) as wire:
-        started = time.monotonic()
         wire.send(first)
-        assert "http.head_timeout" in problem(trickle(wire, [b"s"] * 100, 0.1), 408)
+        assert "http.head_timeout" in problem(trickle(wire, [b"s"] * 400, 0.1), 408)
         assert wire.reply() is None
-        assert 0.9 < time.monotonic() - started < 9
+        assert 0.9 < time.monotonic() - started < 39
 
 
 def test_slow_body(hasty):
     with Wire(hasty.ports["http"]) as wire:
         wire.send(message(b"Content-Length: 100000", body=b""))
-        assert "http.min_rate" in problem(trickle(wire, [b"x"] * 100, 0.1), 408)
+        assert "http.min_rate" in problem(trickle(wire, [b"x"] * 400, 0.1), 408)
         assert wire.reply() is None
 
 
 def test_slow_chunks(hasty):
     with Wire(hasty.ports["http"]) as wire:
         wire.send(message(CHUNKED, body=b""))
-        problem(trickle(wire, [b"1\r\nx\r\n"] * 100, 0.1), 408)
+        problem(trickle(wire, [b"1\r\nx\r\n"] * 400, 0.1), 408)
 
 
 def test_body_that_is_slow_but_fast_enough(hasty):
-    """About 4 KiB/s for three seconds: longer than http.body_timeout, above http.min_rate."""
+    """About 40 KiB/s for three seconds: longer than http.body_timeout, and so far above http.min_rate that it may come to a halt for a while."""
     with Wire(hasty.ports["http"]) as wire:
-        wire.send(message(b"Content-Length: 12288", body=b""))
-        assert trickle(wire, [b"x" * 410] * 29 + [b"x" * 398], 0.1).status == 200
+        wire.send(message(b"Content-Length: 122880", body=b""))
+        assert trickle(wire, [b"x" * 4096] * 30, 0.1).status == 200
 
 
 @pytest.mark.parametrize("before", [0, 1], ids=["half a line", "silent"])
@@ -173,12 +173,13 @@ def test_reset_while_the_journal_works(gateway):
 # ---- a slow journal ----
 
 def test_commit_timeout_is_an_unknown_outcome(gateway):
-    with gateway("http.commit_timeout=500ms", "lake.roll.every=100ms") as server:
+    with gateway("http.commit_timeout=4s", "lake.roll.every=100ms") as server:
         with Wire(server.ports["http"]) as wire:
             with siege.hanging_commits(server):
                 reply = wire.ask(plain(b"late"))
                 assert "outcome unknown" in problem(reply, 504)
                 assert "retry-after" not in reply.headers
+            wait_until("the commit", lambda: server.metric("penstock_journal_sequence") == 1)
             assert wire.ask(plain(b"next")).status == 200
         wait_until("both lines", lambda: sorted(penstock.lake_rows(server.lake)) == [b"late", b"next"])
         assert held(server) == 0
@@ -213,15 +214,13 @@ def test_bodies_wait_for_room_until_a_commit(gateway):
 
 def test_no_room_that_nothing_will_make(gateway):
     """Bodies that do not end hold all of http.max_in_flight: who comes then is told to come again."""
-    with gateway("http.max_in_flight=1MiB", "http.max_body=1MiB") as server, contextlib.ExitStack() as stack:
+    with gateway("http.max_in_flight=1MiB", "http.max_body=1MiB", "http.body_timeout=1h") as server, contextlib.ExitStack() as stack:
         holders = [stack.enter_context(Wire(server.ports["http"])).send(half(MIB // 2)) for _ in range(2)]
         wait_until("them to be held", lambda: held(server) > MIB - 64)
         with Wire(server.ports["http"]) as late:
-            started = time.monotonic()
             reply = late.ask(plain(b"x" * 1000))
             assert "http.max_in_flight" in problem(reply, 503)
             assert int(reply.headers["retry-after"]) >= 1
-            assert time.monotonic() - started < 5
             for holder in holders:
                 holder.send(b"x")
                 assert holder.reply().status == 200
@@ -229,23 +228,26 @@ def test_no_room_that_nothing_will_make(gateway):
 
 
 def test_memory_is_bounded(gateway):
-    """Forty bodies of a megabyte into room for four."""
+    """Forty bodies of a megabyte into room for four: who is told to come again, and does, is taken."""
     with gateway("http.max_in_flight=4MiB", "http.max_body=1MiB", "http.max_record=512KiB") as server:
         body = b"\n".join([b"x" * 1023] * 1023)
         peak, statuses, lock = [0], [], threading.Lock()
 
         def client():
-            with Wire(server.ports["http"], 30) as wire:
-                status = wire.ask(plain(body)).status
-            with lock:
-                statuses.append(status)
+            while True:
+                with Wire(server.ports["http"]) as wire:
+                    status = wire.ask(plain(body)).status
+                with lock:
+                    statuses.append(status)
+                if status != 503:
+                    break
 
         clients = [threading.Thread(target=client) for _ in range(40)]
         for one in clients:
             one.start()
         while any(one.is_alive() for one in clients):
             peak[0] = max(peak[0], held(server))
-        assert set(statuses) <= {200, 503} and statuses.count(200) >= 10, statuses
+        assert set(statuses) <= {200, 503} and statuses.count(200) == 40, statuses
         assert peak[0] < 6 * MIB
 
 

@@ -68,7 +68,7 @@ def test_stop_under_load_keeps_every_answer(gateway):
                 if one.post("/readings", body).status == 200:
                     accepted.append(body.encode())
                 number += 1
-        except OSError:
+        except (OSError, http.client.HTTPException):
             ends.append(client)
 
     threads = [threading.Thread(target=send, args=(client,)) for client in range(4)]
@@ -77,7 +77,7 @@ def test_stop_under_load_keeps_every_answer(gateway):
     wait_until("some answers", lambda: len(accepted) > 100)
     one.stop_cleanly()
     for thread in threads:
-        thread.join(20)
+        thread.join(60)
     assert sorted(ends) == [0, 1, 2, 3]
     one.start()
     one.stop_cleanly()
@@ -122,9 +122,10 @@ def test_second_signal_ends_at_once(gateway, tmp_path):
     assert leftovers(one.lake) == []
 
 
-def test_idle_stop_is_fast(started):
-    started.send({"sensor_id": 1})
-    assert started.stop(seconds=10) == 0
+def test_idle_stop_does_not_wait_for_its_grace(gateway):
+    one = gateway("gateway.grace=1h").start()
+    one.send({"sensor_id": 1})
+    assert one.stop(seconds=60) == 0
 
 
 HOSTILE = "evil\x1b[31m\x07\x7f\xc2\x85end"
@@ -152,7 +153,7 @@ def test_sd_notify(gateway, tmp_path):
     path = tmp_path / "notify"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(str(path))
-        manager.settimeout(15)
+        manager.settimeout(60)
         one = gateway(environment={"NOTIFY_SOCKET": str(path)}).start()
         said = [manager.recv(4096).decode()]
         one.stop_cleanly()
@@ -170,7 +171,7 @@ def test_watchdog_hears_nothing_from_a_stuck_committer(gateway, tmp_path):
     """With a period of 400 ms the gateway reports every 200 ms; a sync that hangs ends the WATCHDOG=1 and nothing else."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(str(tmp_path / "notify"))
-        manager.settimeout(15)
+        manager.settimeout(60)
         one = gateway(environment={"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "400000"}).start()
 
         def reports(count):
