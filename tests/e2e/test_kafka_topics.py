@@ -135,7 +135,7 @@ def test_full_journal_because_of_a_held_topic(kafka, gateway):
     complaint(one, pair.bad)
     complaint(one, '"refusing"', "journal")
     kafka.create(pair.bad)
-    drained(one, 60)
+    drained(one)
     content(one)
     pair.go_on()
     one.stop_cleanly()
@@ -188,7 +188,7 @@ def test_topic_deleted_and_made_again(kafka, gateway):
     pair.go_on()
     kafka.create(pair.bad, 3)
     after += send(one, "bad", numbered("bad", 20, 30))
-    drained(one, 60)
+    drained(one)
     content(one)
     after += send(one, "bad", numbered("bad", 30, 40))
     one.stop_cleanly()
@@ -272,7 +272,7 @@ def test_record_above_the_topics_own_limit(kafka, gateway, keys, kill):
         arrived(one, kafka, topic, 60)
         one.kill()
         one.start()
-    drained(one, 60)
+    drained(one)
     letters = dead_letters(one, "data")
     payloads = [letter["payload"].encode() for letter in letters]
     if kill:

@@ -189,21 +189,21 @@ def test_subscriptions_are_refused_and_the_connection_stays(shared, version, cod
 def hasty(tmp_path_factory):
     """Deadlines are looked at once a second."""
     with penstock.Gateway(tmp_path_factory.mktemp("hasty"), "lake.roll.every=200ms", "mqtt.connect_timeout=1s", "mqtt.packet_timeout=1s",
-                          "mqtt.max_keep_alive=1s") as gateway:
+                          "mqtt.max_keep_alive=2s") as gateway:
         yield gateway
 
 
 @VERSIONS
 def test_keep_alive(hasty, version):
     """One and a half times, and not a moment earlier (3.1.2.10). Whoever asks for none in MQTT 5 is told the longest there is."""
-    with connected(hasty, version, "quiet", keep_alive=0 if version == V5 else 1) as client:
+    with connected(hasty, version, "quiet", keep_alive=0 if version == V5 else 2) as client:
         began = time.monotonic()
         for _ in range(16):  # whatever comes counts
             assert client.silent(0.25)
+            last = time.monotonic()
             client.send(mqtt.PING).expect(PINGRESP)
-        last = time.monotonic()
         client.thrown_out(0x8D)
-        assert 1.4 < time.monotonic() - last < 15 and last - began >= 4
+        assert 2.9 < time.monotonic() - last < 30 and last - began >= 3.7
 
 
 def test_no_keep_alive_before_5(hasty):
@@ -214,37 +214,37 @@ def test_no_keep_alive_before_5(hasty):
 
 @pytest.mark.parametrize("first", [b"", b"\x10", mqtt.connect(V5, "slow")[:-1]], ids=["nothing", "a byte", "all but a byte"])
 def test_connect_timeout(hasty, first):
+    began = time.monotonic()
     with Client(hasty.ports["mqtt"]) as client:
-        began = time.monotonic()
         client.send(first)
         assert client.end() == []
-        assert 0.9 < time.monotonic() - began < 9
+        assert 0.9 < time.monotonic() - began < 30
 
 
 def test_connect_timeout_counts_from_the_beginning(hasty):
     """A byte now and then is no CONNECT."""
     with Client(hasty.ports["mqtt"]) as client:
         began = time.monotonic()
-        for byte in mqtt.connect(V5, "x" * 200):
+        for byte in mqtt.connect(V5, "x" * 200, user="x" * 200):
             if select.select([client.socket], [], [], 0.1)[0]:
                 break
             client.send(bytes([byte]))
         assert client.end() == []
-        assert time.monotonic() - began < 9
+        assert time.monotonic() - began < 39
 
 
 @VERSIONS
 def test_packet_timeout(hasty, version):
     """A packet that does not end, though its bytes keep coming."""
     message = mqtt.publish(version, "readings/s1", b"x" * 400)
-    with connected(hasty, version, "slow", keep_alive=1) as client:
+    with connected(hasty, version, "slow", keep_alive=2) as client:
         began = time.monotonic()
         for byte in message:
             if select.select([client.socket], [], [], 0.1)[0]:
                 break
             client.send(bytes([byte]))
         client.thrown_out(0x80, 0x82, 0x83)
-        assert 0.9 < time.monotonic() - began < 20
+        assert 0.9 < time.monotonic() - began < 39
 
 
 def test_packets_in_any_pieces(shared):

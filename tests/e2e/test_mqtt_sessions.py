@@ -99,12 +99,12 @@ def kept_besides(server, name):
 
 @pytest.mark.parametrize("version", [V311, V5], ids=["by the option", "as asked"])
 def test_session_expires(gateway, version):
-    with gateway("mqtt.max_sessions=1", "mqtt.max_session_expiry=1s") as server:
-        present(server, version, "short", **keep(version, 1))
+    with gateway("mqtt.max_sessions=1", "mqtt.max_session_expiry=4s") as server:
         began = time.monotonic()
+        present(server, version, "short", **keep(version, 4))
         assert not kept_besides(server, "other")
         wait_until("its end", lambda: kept_besides(server, "other"))
-        assert time.monotonic() - began > 0.5
+        assert time.monotonic() - began > 3.9
         assert not present(server, V5, "short", clean=False)
 
 
@@ -345,14 +345,14 @@ def test_good_bye_with_the_will(executor):
 
 def test_will_waits_for_its_delay(executor):
     began = time.monotonic()
-    connected(executor, V5, "delayed", session_expiry=600, will=will("delayed", properties={"will_delay": 2})).reset()
+    connected(executor, V5, "delayed", session_expiry=600, will=will("delayed", properties={"will_delay": 4})).reset()
     connected(executor, V5, "ended", session_expiry=1, will=will("ended", properties={"will_delay": 600})).reset()
-    connected(executor, V5, "returned", session_expiry=600, will=will("returned", properties={"will_delay": 2})).reset()
+    connected(executor, V5, "returned", session_expiry=600, will=will("returned", properties={"will_delay": 4})).reset()
     with connected(executor, V5, "returned", session_expiry=600, clean=False) as client:
         wait_until("the end of the session", lambda: left(executor, "ended"))
         assert time.monotonic() - began > 0.9
         wait_until("the delay", lambda: left(executor, "delayed"))
-        assert time.monotonic() - began > 1.9
+        assert time.monotonic() - began > 3.9
         settled(executor)
         assert left(executor, "returned") == []
         client.disconnect()

@@ -36,7 +36,7 @@ def test_vanished_clients(gateway):
         for version in (V311, V5):
             for number in range(100):
                 name = f"{version}-{number}"
-                client = connected(server, version, name, keep_alive=1, will={"topic": "wills/" + name, "payload": name})
+                client = connected(server, version, name, keep_alive=1 if number < 99 else 5, will={"topic": "wills/" + name, "payload": name})
                 client.send(mqtt.publish(version, "wills/x", "half")[:number % 5])
                 client.vanish()
         assert in_use(server) > 0
