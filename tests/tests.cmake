@@ -37,6 +37,7 @@ target_compile_definitions(test_journal_damage PRIVATE PENSTOCK_GOLDEN="${CMAKE_
 penstock_journal_test(journal_fault journal)
 penstock_journal_test(journal_mark journal)
 penstock_journal_test(journal_pass journal)
+penstock_journal_test(journal_peek journal)
 penstock_journal_test(journal_mark_fault journal)
 penstock_journal_test(journal_reserve journal)
 penstock_journal_test(journal_forget journal)

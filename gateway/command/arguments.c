@@ -60,6 +60,7 @@ struct argument_words {
 
 static const struct argument_words argument_words_table[] = {
     {"dead-letters", "list|show|replay|drop [STREAM]", 2},
+    {"files", "list", 1},
     {"journal", "forget OUTLET", 2},
 };
 

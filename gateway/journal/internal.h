@@ -189,7 +189,10 @@ void writer_close(struct writer *writer);
 /* ---- recovery.c, recovery_list.c ---------------------------------------------------------------------------- */
 
 int recovery_list(struct journal *journal, struct journal_report *report, struct error *error);
+/* The first half of it: what is listed, as it is; nothing is renamed or deleted. */
+int recovery_list_peek(struct journal *journal, struct error *error);
 int recovery_run(struct journal *journal, struct journal_report *report, struct error *error);
+int recovery_peek(struct journal *journal, struct error *error); /* journal_peek() */
 void recovery_note(struct journal_report *report, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 

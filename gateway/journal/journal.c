@@ -194,6 +194,28 @@ void journal_close(struct journal **journal)
     journal_free(old);
 }
 
+/* ---- looking ------------------------------------------------------------------------------------------------ */
+
+int journal_peek(
+    const char *directory, const struct state_kind *kinds, size_t kinds_count, struct error *error)
+{
+    const struct journal_options options = {
+        .directory = directory, .gateway_id = "", .kinds = kinds, .kinds_count = kinds_count};
+    struct journal *journal = calloc(1, sizeof *journal);
+    int result = -1;
+
+    if (!journal)
+        return error_set(error, ERROR_RETRY, "journal: out of memory"); /* GCOVR_EXCL_LINE: memory is gone */
+    journal_init(journal, &options);
+    journal->directory = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (journal->directory < 0)
+        error_set_errno(error, ERROR_FATAL, "journal %s: open", directory);
+    else
+        result = recovery_peek(journal, error);
+    journal_free(journal);
+    return result;
+}
+
 /* ---- handing over ------------------------------------------------------------------------------------------- */
 
 int journal_hand_over(struct journal *journal, struct handover *handover, struct error *error)

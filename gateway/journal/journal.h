@@ -79,6 +79,12 @@ int journal_open(struct journal **ret_journal, const struct journal_options *opt
 /* Commits what is queued, writes the cursors, stops the threads, frees. Sources and outlets have stopped before. */
 void journal_close(struct journal **journal);
 
+/* Applies the state that the journal in this directory holds, as the next start would find it, and changes nothing. It takes no lock: a gateway may be writing, and
+ * what it has written but not fsynced yet may be among it. `apply` alone of each kind is called; what is of no kind is passed over. ERROR_RETRY: the gateway freed what
+ * was being read; what was applied is of no use, begin anew. ERROR_FATAL as journal_open(), also when there is no journal. @thread any */
+int journal_peek(
+    const char *directory, const struct state_kind *kinds, size_t kinds_count, struct error *error);
+
 /* ---- writing ---------------------------------------------------------------------------------------------- */
 
 enum handover_result {

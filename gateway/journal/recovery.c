@@ -443,3 +443,26 @@ int recovery_run(struct journal *journal, struct journal_report *report, struct 
         recovery_truncate(journal, &journal->segments[journal->segments_count - 2]);
     return 0;
 }
+
+/* What has a name has not been recycled. */
+int recovery_peek(struct journal *journal, struct error *error)
+{
+    struct journal_report report = {0}; /* takes no notes: damage is told at the next start */
+    char name[SEGMENT_NAME_SIZE];
+
+    if (recovery_list_peek(journal, error))
+        return -1;
+    if (!journal->segments_count)
+        return 0;
+    struct tail tail = {.segment = segment_current(journal)};
+    segment_name(name, tail.segment->number);
+    cleanup_fd int fd = openat(journal->directory, name, O_RDONLY | O_CLOEXEC);
+    tail.fd = fd;
+    if (fd < 0)
+        error_set_errno(error, ERROR_FATAL, "open"); /* GCOVR_EXCL_LINE: it was read a moment ago */
+    const int result = fd < 0 || tail_recover(journal, &tail, &report, error) ? -1 : 0;
+    if (faccessat(journal->directory, name, F_OK, 0))
+        return error_set(
+            error, ERROR_RETRY, "journal %s: %s was freed meanwhile", journal->options.directory, name);
+    return result ? error_wrap(error, "journal %s: %s", journal->options.directory, name) : 0;
+}

@@ -60,8 +60,8 @@ static int found_read(struct journal *journal, struct found *found, struct error
     cleanup_fd int fd = openat(journal->directory, found->name, O_RDONLY | O_CLOEXEC);
 
     if (fd < 0 || fstat(fd, &status)) /* GCOVR_EXCL_START: it vanished since it was listed, or a bad disk */
-        return error_set_errno(
-            error, ERROR_FATAL, "journal %s: open %s", journal->options.directory, found->name);
+        return error_set_errno(error, errno == ENOENT ? ERROR_RETRY : ERROR_FATAL, "journal %s: open %s",
+            journal->options.directory, found->name);
     /* GCOVR_EXCL_STOP */
     found->size = (uint64_t)status.st_size;
     if (file_read_at(fd, stored, sizeof stored, 0) < 0) { /* GCOVR_EXCL_START: a bad sector */
@@ -330,4 +330,17 @@ int recovery_list(struct journal *journal, struct journal_report *report, struct
     }
     free(listing.items);
     return result ? -1 : 0;
+}
+
+int recovery_list_peek(struct journal *journal, struct error *error)
+{
+    struct listing listing = {0};
+
+    int result = listing_read(journal, &listing, false, error);
+    if (!result) {
+        listing_mark(journal, &listing);
+        result = listing_take(journal, &listing, error);
+    }
+    free(listing.items);
+    return result;
 }
