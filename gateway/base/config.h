@@ -76,7 +76,8 @@ struct config_subscription {
 /* One entry below `files:`. */
 struct config_watch {
     char *name;
-    struct config_list watch; /* patterns */
+    struct config_list watch; /* patterns; or: */
+    struct config_list spool; /* directories, or patterns */
     struct config_list exclude; /* patterns */
     char *stream;
     char *read_from; /* beginning, end, or a time (RFC 3339) */
@@ -90,6 +91,15 @@ struct config_watch {
     uint64_t max_open;
     bool follow_symlinks;
     bool hard_links;
+    /* of a spool */
+    char *complete; /* closed, quiet, marker */
+    int64_t quiet;
+    char *marker; /* behind the name */
+    char *order; /* time, name */
+    char *done; /* keep, archive, rename, delete */
+    char *after; /* journal, outlets */
+    char *archive; /* below the root of its pattern */
+    char *suffix;
 };
 
 struct config {

@@ -23,11 +23,11 @@ static void config_print_size(uint64_t value, char *text, size_t size)
 }
 
 /* Reported at the value that the user wrote: a default is never to blame when the other one is not. */
-static void config_check_bound(struct config *config, const struct option *option)
+static void config_check_bound(struct config *config, const struct option *option, void *element)
 {
     const struct option_bound *bound = &option->bound;
     const struct option *other = option_find(slice_of(bound->other));
-    const uint64_t *own_field = config_member(option, config, NULL);
+    const uint64_t *own_field = config_member(option, config, element);
     const uint64_t *other_field = config_member(other, config, NULL);
     uint64_t limit = *other_field * bound->times / bound->parts;
     char own[32], theirs[32], limited[32];
@@ -47,9 +47,18 @@ static void config_check_bound(struct config *config, const struct option *optio
             other->name, theirs);
     else
         config_report(config, other_field, "found %s; allowed with it: %s of at %s %s, but its default is %s",
-            theirs, option->name, word, limited, own);
+            theirs, config_find_name(config, own_field), word, limited, own);
     if (origin) /* one report is enough: what depends on this one is not looked at */
         origin->refused = true;
+}
+
+/* A row of a collection is one of each element. */
+static void config_check_bounds(struct config *config, const struct option *option)
+{
+    const struct option_collection *collection = option_collection_of(option);
+
+    for (size_t i = 0; i < (collection ? *config_elements_count(config, collection) : 1); i++)
+        config_check_bound(config, option, collection ? config_element(config, collection, i) : NULL);
 }
 
 static bool config_is_beyond_loopback(const char *address)
@@ -80,6 +89,6 @@ void config_check(struct config *config)
 {
     for (const struct option *option = option_table; option < option_table + option_count; option++)
         if (option->bound.relation != OPTION_FREE)
-            config_check_bound(config, option);
+            config_check_bounds(config, option);
     config_check_listeners(config);
 }

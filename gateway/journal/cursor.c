@@ -127,6 +127,14 @@ int journal_cursor(
     return cursor ? 0 : error_set(error, ERROR_FATAL, "journal: outlet %s has no cursor here", outlet);
 }
 
+uint64_t journal_outlets_passed(struct journal *journal)
+{
+    lock_take(journal);
+    const uint64_t least = cursor_least(journal);
+    lock_release(journal);
+    return least;
+}
+
 void cursor_want(struct journal *journal, struct cursor *cursor, const struct journal_cursor *wanted)
 {
     assert(wanted->position == wanted->base + wanted->delivered + wanted->dead_lettered +

@@ -206,6 +206,9 @@ struct journal_mark {
 int journal_cursor(
     struct journal *journal, const char *outlet, struct journal_cursor *ret_cursor, struct error *error);
 
+/* Newest sequence that every outlet is done with, and up to which nothing is held for one. @thread any */
+uint64_t journal_outlets_passed(struct journal *journal);
+
 /* Takes a copy that becomes durable with the next group, at the latest after 100 ms; positions never go back.
  * What it says done must be so on its store's own terms. @thread the outlet's */
 void journal_cursor_move(struct journal *journal, const char *outlet, const struct journal_cursor *cursor);

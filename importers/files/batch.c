@@ -94,6 +94,7 @@ static int batch_add_file(struct file_batch *batch, const struct file *file, str
         .gone = file->gone,
         .inside = file->inside,
         .renamed = file->life == FILE_RENAMED && !file->where,
+        .done = file->done,
         .identity = file->identity,
         .position = file->position,
         .head = file->head,
@@ -193,6 +194,9 @@ void file_batch_submit(struct source *source)
     source->sent = batch;
     if (batch->handover.parts.length)
         batch_hand_over(source);
+    else
+        source->durable = source->filled;
+    source->filled++;
 }
 
 void file_batch_take_back(struct source *source)
@@ -204,6 +208,7 @@ void file_batch_take_back(struct source *source)
     atomic_store_explicit(&source->back, false, memory_order_relaxed);
     source->in_journal = false;
     if (source->result == HANDOVER_DURABLE) {
+        source->durable = source->filled - 1;
         file_tell_batch(source, source->sent);
         batch_clear(source, source->sent);
         return;

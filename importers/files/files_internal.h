@@ -8,6 +8,7 @@
  *   tail               one file: opened, held against what is known of it, read, ended
  *   scan               what is there: new files, rotated ones, copies of cut ones
  *   life               what becomes of a file: cut, copied, rotated, deleted, at rest
+ *   spool, done        complete files: waited for, read to their end; then kept, moved, or deleted
  *   batch              lines on their way to the journal
  *   tell               log, metrics, /readyz
  *   loop, source       the thread, and the source
@@ -44,25 +45,34 @@
 #define FILE_OPEN_PAUSE CLOCK_SECOND /* before a file that cannot be opened is tried again */
 #define FILE_LOOK_PAUSE CLOCK_SECOND /* an open file's name is not looked at more often */
 
+enum file_complete { FILE_COMPLETE_CLOSED, FILE_COMPLETE_QUIET, FILE_COMPLETE_MARKER };
+enum file_done { FILE_DONE_KEEP, FILE_DONE_ARCHIVE, FILE_DONE_RENAME, FILE_DONE_DELETE };
 enum file_long_lines { FILE_LONG_SPLIT, FILE_LONG_TRUNCATE, FILE_LONG_DEAD_LETTER };
 
 /* ---- what is watched ------------------------------------------------------------------------------------------ */
 
+#define FILE_OWN_NAMES 3 /* that a spool leaves out: its archive, its markers, what it has renamed */
+
 struct file_watch {
     const struct config_watch *from;
+    const struct config_list *takes; /* of these: watch, or spool */
     const struct stream *stream;
     enum file_long_lines long_lines;
+    enum file_complete complete;
+    enum file_done done;
+    bool by_name, after_outlets;
     int64_t
         read_from; /* wall clock: what was written before, and is there at the first look, counts as read */
     char *text; /* its patterns, as the journal knows it by */
     bool known; /* looked through once, and that is in the journal, or will be */
     bool news; /* and it is to be told to the journal */
     struct file_pattern *patterns[OPTION_LIST_MAX];
-    struct file_pattern *excluded[OPTION_LIST_MAX];
+    struct file_pattern *excluded[OPTION_LIST_MAX + FILE_OWN_NAMES];
+    size_t excluded_count;
     size_t open; /* descriptors */
     uint64_t known_files, unread; /* as its gauges say */
     size_t refused; /* new files that found no room in the journal's state, in the scan under way */
-    struct metric_series *files, *lines, *bytes, *gaps, *truncated, *long_count, *lag, *waiting;
+    struct metric_series *files, *lines, *bytes, *gaps, *truncated, *long_count, *lag, *waiting, *finished;
 };
 
 /* A pattern that the journal knows, and the configuration does not any more. */
@@ -93,6 +103,8 @@ enum file_life {
     FILE_CUT, /* its rest, if any, is in a copy that somebody makes (copytruncate) */
     FILE_LEFT_OUT, /* it is compressed: what it holds was in another file */
     FILE_COPY, /* it begins as another file does, which may be cut soon: it waits until that is clear, and it is whole */
+    FILE_WAITS, /* in a spool, and perhaps not complete */
+    FILE_DONE, /* in a spool, and read to its end */
 };
 
 struct file {
@@ -100,6 +112,7 @@ struct file {
     struct file *before, *behind; /* all of them */
     struct file *next_ready;
     struct file *next_touched;
+    struct file *next_done;
     struct file_look *look; /* NULL: no scan has found it yet */
     uint64_t number;
     struct file_identity identity;
@@ -109,6 +122,10 @@ struct file {
     bool inside; /* of a line that is too long */
     bool stored; /* the journal knows it, or will */
     bool ready, touched, gone, ended;
+    bool done; /* that is in the journal, or will be */
+    bool waits_done; /* something is left to do with it: */
+    uint64_t done_batch; /* when this one is durable, */
+    uint64_t done_last; /* and outlets have passed this sequence; 0: to be seen */
     bool checked; /* since the start it was open, and was the one that is known */
     bool look_due; /* at look_at */
     bool was_cut; /* a writer that goes on at its old offset leaves zeros before */
@@ -118,7 +135,8 @@ struct file {
     int64_t look_at; /* not before its name is looked at again */
     int64_t retry_at; /* not before it is opened again */
     uint64_t size; /* as last seen */
-    int64_t changed; /* as last seen: its ctime, in nanoseconds */
+    int64_t changed; /* as last seen: its ctime, in nanoseconds, */
+    int64_t written; /* and its mtime */
     int descriptor; /* -1: closed */
     uint64_t
         root_device; /* of its root, when it was found last: while another one is mounted there nobody knows whether it is gone */
@@ -150,6 +168,10 @@ struct file_batch {
     struct file *touched;
 };
 
+struct file_queue {
+    struct file *first, **last;
+};
+
 struct source {
     struct source_context context;
     struct file_watch *watches;
@@ -169,7 +191,11 @@ struct source {
     uint64_t numbers; /* given */
     uint64_t reserved; /* bytes of the journal's state */
 
-    struct file *ready_first, **ready_last;
+    struct file_queue ready[2]; /* what grows, and what is in spools */
+    bool spool_next; /* of these two */
+    bool sort_wanted; /* of what has got ready in a tick */
+    struct file *done_first, **done_last;
+    uint64_t filled, durable; /* numbers of batches: the one that is being filled, the last durable one */
     struct intake *intake;
     struct intake_result taken;
     struct bytes origin; /* of the record at hand */
@@ -273,9 +299,16 @@ void file_batch_submit(struct source *source);
 /* What is back from the journal, or goes again. */
 void file_batch_take_back(struct source *source);
 
+static inline int64_t file_time(struct timespec time)
+{
+    return time.tv_sec * INT64_C(1000000000) + time.tv_nsec;
+}
+
 /* ---- scan.c -------------------------------------------------------------------------------------------------------- */
 
 void file_scan_all(struct source *source);
+/* Puts what is ready into the order in which it is to be read. */
+void file_scan_sort(struct source *source);
 /* An event: look at this one. name: it may lead to another file than before. */
 void file_scan_look(struct source *source, struct file_look *look, struct slice path, bool name);
 /* The same for one that is known: does its name still lead to it? */
@@ -296,6 +329,30 @@ void file_gone(struct source *source, struct file *file);
 void file_replaced(struct source *source, struct file *file);
 /* Now and then: what ends, what is closed, what waits no longer. Whether something of that will be soon. */
 bool file_life_tick(struct source *source);
+
+/* ---- spool.c ------------------------------------------------------------------------------------------------------ */
+
+/* Whether its watch is a spool. */
+bool file_is_spooled(const struct file *file);
+/* A new one, or one that has come from elsewhere. */
+void file_spool_new(struct source *source, struct file *file);
+/* It is read from now on. */
+void file_spool_take(struct source *source, struct file *file);
+/* An event: its writer is done with what has this path. */
+void file_spool_closed(struct source *source, struct file_look *look, struct slice path);
+/* It is not as it was when it was looked at before. */
+void file_spool_changed(struct source *source, struct file *file);
+/* TAIL_DRY: it is read to its end, or cannot be read at the moment. */
+enum tail_result file_spool_read(struct source *source, struct file *file);
+void file_spool_tick(struct source *source, struct file *file);
+
+/* ---- done.c ------------------------------------------------------------------------------------------------------- */
+
+/* It was read to its end, which is in the journal with the batches that are under way. */
+void file_done_add(struct source *source, struct file *file);
+void file_done_drop(struct source *source, struct file *file);
+/* Moves or deletes what is due. True: there may be more. */
+bool file_done_settle(struct source *source);
 
 /* ---- loop.c -------------------------------------------------------------------------------------------------------- */
 

@@ -147,8 +147,9 @@ bool file_known_inode(const struct source *source, uint64_t inode)
 struct file *file_known_path(const struct source *source, struct slice path)
 {
     for (struct file *file = *known_by_path(source, path); file; file = file->next_path) {
-        if (slice_equal(known_path_of(file), path) && (file->life == FILE_LIVES || file->life == FILE_COPY) &&
-            !file->gone)
+        if (slice_equal(known_path_of(file), path) && !file->gone &&
+            (file->life == FILE_LIVES || file->life == FILE_COPY || file->life == FILE_WAITS ||
+                file->life == FILE_DONE))
             return file;
     }
     return NULL;
@@ -187,7 +188,7 @@ int file_known_rename(struct source *source, struct file *file, struct slice pat
 
 void file_known_free(struct source *source, struct file *file)
 {
-    assert(!file->ready && !file->touched);
+    assert(!file->ready && !file->touched && !file->waits_done);
     file_tail_close(file);
     known_unlink(source, file);
     if (source->hand == file)
@@ -208,6 +209,7 @@ void file_known_forget(struct source *source, struct file *file)
 {
     file_tail_close(file);
     file_unready(source, file);
+    file_done_drop(source, file);
     file->gone = true;
     file_batch_touch(source, file);
 }
@@ -268,6 +270,7 @@ static int known_restore(void *context, const struct file_record *record, struct
     file->head = record->head;
     file->marker = record->marker;
     file->inside = record->inside;
+    file->done = record->done;
     file->life = record->renamed ? FILE_RENAMED : FILE_LIVES;
     file->life_at = files_now(source);
     file->stored = true;
@@ -325,6 +328,7 @@ void file_known_close(struct source *source)
     file_known_forget_unwatched(source);
     while (source->first) {
         file_unready(source, source->first);
+        file_done_drop(source, source->first);
         source->first->touched = false;
         file_known_free(source, source->first);
     }

@@ -172,6 +172,15 @@ static void life_give(struct source *source, struct file *cut, struct file *copy
         file_set_life(source, copy, FILE_RENAMED);
 }
 
+static void life_again(struct source *source, struct file *file)
+{
+    file->position = 0;
+    file->head = file->marker = (struct file_hash){0, FNV_EMPTY};
+    file->inside = file->done = false;
+    file_batch_touch(source, file);
+    file_ready(source, file);
+}
+
 /* It begins anew under a number of its own; what it was may go on in a copy. */
 void file_cut(struct source *source, struct file *file)
 {
@@ -180,15 +189,15 @@ void file_cut(struct source *source, struct file *file)
 
     metric_add(file->look->watch->truncated, 1);
     file_tell_event(file, "files.truncated", file->position);
+    if (file_is_spooled(file)) {
+        life_again(source, file);
+        return;
+    }
     struct file *fresh =
         file_known_add(source, &file->identity, (struct slice){file->path, file->path_length}, &full);
     if (!fresh) { /* no room for both: what a copy holds is not looked for */
-        file->position = 0;
-        file->head = file->marker = (struct file_hash){0, FNV_EMPTY};
-        file->inside = false;
         file->was_cut = true;
-        file_batch_touch(source, file);
-        file_ready(source, file);
+        life_again(source, file);
         return;
     }
     fresh->look = file->look;
@@ -282,6 +291,10 @@ static void life_file(struct source *source, struct file *file)
 {
     const int64_t wait = file->look->watch->from->rotate_wait;
 
+    if (file_is_spooled(file)) {
+        file_spool_tick(source, file);
+        return;
+    }
     switch (file->life) {
     case FILE_LIVES:
         life_live(source, file);
@@ -291,6 +304,8 @@ static void life_file(struct source *source, struct file *file)
         life_end(source, file);
         break;
     case FILE_LEFT_OUT:
+    case FILE_WAITS:
+    case FILE_DONE:
         break;
     case FILE_COPY:
         if (files_now(source) - file->life_at >= wait)
@@ -307,11 +322,16 @@ bool file_life_tick(struct source *source)
 {
     bool soon = false;
 
+    source->sort_wanted = false;
     for (struct file *file = source->first, *behind; file; file = behind) {
         behind = file->behind;
         if (file->look && !file->gone && !file->ready)
             life_file(source, file);
-        soon |= !file->gone && ((file->life != FILE_LIVES && file->life != FILE_LEFT_OUT) || file->look_due);
+        soon |= !file->gone &&
+                ((file->life != FILE_LIVES && file->life != FILE_LEFT_OUT && file->life != FILE_DONE) ||
+                    file->look_due);
     }
+    if (source->sort_wanted)
+        file_scan_sort(source);
     return soon;
 }

@@ -22,7 +22,7 @@ struct list_row {
     struct file_identity identity;
     uint64_t position;
     const char *state;
-    bool renamed; /* as the journal says */
+    bool renamed, done; /* as the journal says */
     bool there;
     uint64_t size; /* when it is there */
 };
@@ -61,6 +61,7 @@ static int list_add(void *context, const struct file_record *record, struct erro
         .position = record->position,
         .identity = record->identity,
         .renamed = record->renamed,
+        .done = record->done,
         .state = record->watch ? "watch" : "gone"};
     for (char *next = path; record->watch && *next; next++)
         *next = *next == '\n' ? ' ' : *next; /* between its patterns */
@@ -135,7 +136,7 @@ static void list_judge(struct list_row *row)
     if (row->number == 0)
         return;
     if (list_look(row, AT_FDCWD, row->path, 0))
-        row->state = row->renamed ? "renamed" : "lives";
+        row->state = row->done ? "done" : row->renamed ? "renamed" : "lives";
     else if (*row->path == '/')
         list_search(row);
     if (row->there && row->size < row->position)

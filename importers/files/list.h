@@ -16,6 +16,7 @@
  *
  *   lives     its name leads to it            cut       another begins where it was, or it is shorter than what was read of it
  *   renamed   it has another name, shown      gone      no name in its directory leads to it
+ *   done      in a spool, read to its end
  *   watch     no file: patterns whose directories were looked through
  *
  * directory: of the journal. segment_size: as for file_state_new(). @thread main */

@@ -28,17 +28,36 @@ static bool loop_is_stopping(const struct source *source)
 
 /* ---- files that have something ------------------------------------------------------------------------------------- */
 
+static struct file_queue *loop_queue(struct source *source, const struct file *file)
+{
+    return &source->ready[file_is_spooled(file)];
+}
+
 static void loop_push(struct source *source, struct file *file)
 {
+    struct file_queue *queue = loop_queue(source, file);
+
     file->next_ready = NULL;
-    *source->ready_last = file;
-    source->ready_last = &file->next_ready;
+    *queue->last = file;
+    queue->last = &file->next_ready;
+}
+
+/* Its turn is not over. */
+static void loop_push_front(struct source *source, struct file *file)
+{
+    struct file_queue *queue = loop_queue(source, file);
+
+    file->ready = true;
+    file->next_ready = queue->first;
+    queue->first = file;
+    if (!file->next_ready)
+        queue->last = &file->next_ready;
 }
 
 void file_ready(struct source *source, struct file *file)
 {
     if (file->ready || file->gone || file->life == FILE_COPY || file->life == FILE_CUT ||
-        file->life == FILE_LEFT_OUT)
+        file->life == FILE_LEFT_OUT || file->life == FILE_WAITS || file->life == FILE_DONE)
         return;
     file->ready = true;
     loop_push(source, file);
@@ -46,25 +65,32 @@ void file_ready(struct source *source, struct file *file)
 
 void file_unready(struct source *source, struct file *file)
 {
-    struct file **at = &source->ready_first;
-
     if (!file->ready)
         return;
+    struct file_queue *queue = loop_queue(source, file);
+    struct file **at = &queue->first;
     while (*at != file)
         at = &(*at)->next_ready;
     *at = file->next_ready;
     if (!*at)
-        source->ready_last = at;
+        queue->last = at;
     file->ready = false;
 }
 
+/* The two take turns, so that a large file in a spool stops no log; NULL: nothing is ready. */
 static struct file *loop_pop(struct source *source)
 {
-    struct file *file = source->ready_first;
+    struct file_queue *queue = &source->ready[source->spool_next];
 
-    source->ready_first = file->next_ready;
-    if (!source->ready_first)
-        source->ready_last = &source->ready_first;
+    if (!queue->first)
+        queue = &source->ready[!source->spool_next];
+    source->spool_next = queue == &source->ready[false];
+    struct file *file = queue->first;
+    if (file) {
+        queue->first = file->next_ready;
+        if (!queue->first)
+            queue->last = &queue->first;
+    }
     return file;
 }
 
@@ -78,6 +104,8 @@ static enum tail_result loop_read_file(struct source *source, struct file *file)
     const enum tail_result opened = file_tail_open(source, file);
     if (opened != TAIL_MORE)
         return opened;
+    if (file_is_spooled(file))
+        return file_spool_read(source, file);
     return file->position == 0 && file_begin(source, file) ? TAIL_DRY : file_tail_read(source, file);
 }
 
@@ -89,14 +117,13 @@ static bool loop_serve(struct source *source, struct file *file)
     file->ready = false;
     switch (result) {
     case TAIL_MORE:
-        file_ready(source, file);
+        if (file_is_spooled(file)) /* one after the other */
+            loop_push_front(source, file);
+        else
+            file_ready(source, file);
         break;
     case TAIL_FULL:
-        file->ready = true; /* its turn is not over */
-        file->next_ready = source->ready_first;
-        source->ready_first = file;
-        if (!file->next_ready)
-            source->ready_last = &file->next_ready;
+        loop_push_front(source, file);
         return true;
     case TAIL_CUT:
         file_cut(source, file);
@@ -110,20 +137,30 @@ static bool loop_serve(struct source *source, struct file *file)
     return false;
 }
 
+static bool loop_is_waited_for(const struct source *source)
+{
+    for (size_t i = 0; i < 2; i++) {
+        if (source->ready[i].first && !loop_is_held(source->ready[i].first))
+            return true;
+    }
+    return false;
+}
+
 /* Returns whether somebody would have more at once. */
 static bool loop_read(struct source *source)
 {
-    for (unsigned served = 0, held = 0; source->ready_first && served < LOOP_ROUND; served++) {
-        struct file *file = loop_pop(source);
+    struct file *file;
+    unsigned held = 0;
+
+    for (unsigned served = 0; served < LOOP_ROUND && (file = loop_pop(source)); served++) {
         if (loop_is_held(file)) {
             loop_push(source, file);
-            if (++held == LOOP_ROUND || file == source->ready_first)
-                return false;
+            held++;
         } else if (loop_serve(source, file)) {
             return !source->in_journal && !source->waits;
         }
     }
-    return source->ready_first && !loop_is_held(source->ready_first);
+    return held < LOOP_ROUND && loop_is_waited_for(source);
 }
 
 /* ---- events -------------------------------------------------------------------------------------------------------------- */
@@ -132,10 +169,15 @@ static void loop_notice(void *context, enum notice_kind kind, size_t walk, struc
 {
     struct source *source = context;
 
-    if (kind == NOTICE_FILE || kind == NOTICE_NAME)
-        file_scan_look(source, &source->looks[walk], path, kind == NOTICE_NAME);
-    else
+    struct file_look *look = &source->looks[walk];
+
+    if (kind == NOTICE_DIRECTORY || kind == NOTICE_ALL) {
         source->scan_wanted = true;
+        return;
+    }
+    file_scan_look(source, look, path, kind == NOTICE_NAME || kind == NOTICE_MOVED);
+    if (kind == NOTICE_CLOSED || kind == NOTICE_MOVED)
+        file_spool_closed(source, look, path);
 }
 
 static void loop_take_events(struct source *source)
@@ -179,7 +221,8 @@ static int64_t loop_timeout(const struct source *source, bool more)
         until = loop_scan_at(source);
     if (source->waits && source->retry_at < until)
         until = source->retry_at;
-    if (source->ready_first && !source->in_journal && now + LOOP_HELD_PAUSE < until)
+    if ((source->ready[0].first || source->ready[1].first) && !source->in_journal &&
+        now + LOOP_HELD_PAUSE < until)
         until = now + LOOP_HELD_PAUSE;
     return until > now ? until - now : 0;
 }
@@ -198,7 +241,8 @@ static void loop_step(struct source *source)
         file_tell_gauges(source);
     }
     file_batch_take_back(source);
-    const bool more = loop_read(source);
+    const bool rest = file_done_settle(source);
+    const bool more = loop_read(source) || rest;
     file_batch_submit(source);
     loop_wait(source, loop_timeout(source, more));
 }

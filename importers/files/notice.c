@@ -179,6 +179,15 @@ void file_notices_sweep(struct file_notices *notices, size_t walk)
     notices->count = kept;
 }
 
+static enum notice_kind notice_kind(uint32_t mask)
+{
+    if (mask & IN_MOVED_TO)
+        return NOTICE_MOVED;
+    if (mask & (IN_CREATE | IN_MOVED_FROM | IN_DELETE))
+        return NOTICE_NAME;
+    return mask & IN_CLOSE_WRITE ? NOTICE_CLOSED : NOTICE_FILE;
+}
+
 static void notice_tell(struct file_notices *notices, const struct watched *watched,
     const struct inotify_event *event, notice_fn *notice, void *context)
 {
@@ -191,9 +200,7 @@ static void notice_tell(struct file_notices *notices, const struct watched *watc
     }
     const int length = snprintf(notices->path, sizeof notices->path, "%.*s%s%s", (int)directory.length,
         directory.data, directory.length > 0 ? "/" : "", event->name);
-    notice(context,
-        event->mask & (IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE) ? NOTICE_NAME : NOTICE_FILE,
-        watched->walk, (struct slice){notices->path, (size_t)length});
+    notice(context, notice_kind(event->mask), watched->walk, (struct slice){notices->path, (size_t)length});
 }
 
 static void notice_event(

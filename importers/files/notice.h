@@ -18,7 +18,9 @@
 struct file_notices;
 
 enum notice_kind {
-    NOTICE_FILE, /* look at this file: it is longer, or closed */
+    NOTICE_FILE, /* look at this file: it is longer */
+    NOTICE_CLOSED, /* the same, and one who could write has closed it */
+    NOTICE_MOVED, /* as NOTICE_NAME, and it was moved here */
     NOTICE_NAME, /* this name leads to a file, or to another one, or to none any more */
     NOTICE_DIRECTORY, /* look at the directories again: there is one more, or one less, in this one, or it is gone itself */
     NOTICE_ALL, /* events were lost: look at everything, of every walk */

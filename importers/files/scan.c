@@ -25,11 +25,6 @@ struct scan_found {
     bool taken;
 };
 
-static int64_t scan_changed(const struct stat *stat)
-{
-    return stat->st_ctim.tv_sec * INT64_C(1000000000) + stat->st_ctim.tv_nsec;
-}
-
 static void scan_name(struct scan_found *found, struct file_look *look, struct slice path)
 {
     const int length = snprintf(found->whole, sizeof found->whole, "%s%s%.*s", look->root,
@@ -51,6 +46,26 @@ static bool scan_has_name(const struct file *file)
            stat.st_ino == file->identity.inode;
 }
 
+static void scan_change_look(struct source *source, struct file *file, struct file_look *look)
+{
+    const bool ready = file->ready;
+
+    file_unready(source, file);
+    file_done_drop(source, file);
+    if (file->descriptor >= 0) {
+        file->look->watch->open--;
+        look->watch->open++;
+    }
+    file->look = look;
+    if (!file_is_spooled(file) && (file->life == FILE_WAITS || file->life == FILE_DONE)) {
+        file->done = false;
+        file_set_life(source, file, FILE_LIVES);
+    }
+    if (ready)
+        file_ready(source, file);
+    file_batch_touch(source, file);
+}
+
 static void scan_see_name(struct source *source, struct file *file, const struct scan_found *found)
 {
     const struct slice path = {file->path, file->path_length};
@@ -69,14 +84,8 @@ static void scan_see_name(struct source *source, struct file *file, const struct
     if (found->taken) {
         free(file->where);
         file->where = NULL;
-        if (file_known_rename(source, file, found->absolute) == 0) {
-            if (file->descriptor >= 0) {
-                file->look->watch->open--;
-                found->look->watch->open++;
-            }
-            file->look = found->look;
-            file_batch_touch(source, file);
-        }
+        if (file_known_rename(source, file, found->absolute) == 0)
+            scan_change_look(source, file, found->look);
     } else if (!file->where || !slice_is(found->path, file->where)) {
         free(file->where);
         file->where = strndup(found->path.data, found->path.length);
@@ -85,9 +94,20 @@ static void scan_see_name(struct source *source, struct file *file, const struct
         file_set_life(source, file, FILE_RENAMED);
 }
 
+/* Nothing is read of it at the moment: who takes it away has it, and under another name that is taken it is the same. */
+static void scan_see_spooled(struct source *source, struct file *file, const struct scan_found *found)
+{
+    if (slice_equal((struct slice){file->path, file->path_length}, found->absolute) || scan_has_name(file))
+        return;
+    if (!found->taken)
+        file_known_forget(source, file);
+    else if (file_known_rename(source, file, found->absolute) == 0)
+        scan_change_look(source, file, found->look);
+}
+
 static void scan_see(struct source *source, struct file *file, const struct scan_found *found)
 {
-    const int64_t changed = scan_changed(&found->stat);
+    const int64_t changed = file_time(found->stat.st_ctim);
 
     if (!file->look && !found->taken) /* a pattern took it once */
         return;
@@ -104,12 +124,21 @@ static void scan_see(struct source *source, struct file *file, const struct scan
         source->scan_wanted = true;
         return;
     }
-    scan_see_name(source, file, found);
+    if (file_is_spooled(file) && (file->life == FILE_WAITS || file->life == FILE_DONE))
+        scan_see_spooled(source, file, found);
+    else
+        scan_see_name(source, file, found);
+    if (file->gone)
+        return;
     if (file->checked && (uint64_t)found->stat.st_size == file->size && changed == file->changed)
         return;
     file->changed = changed;
+    file->written = file_time(found->stat.st_mtim);
     file->size = (uint64_t)found->stat.st_size;
-    file_ready(source, file);
+    if (file_is_spooled(file))
+        file_spool_changed(source, file);
+    else
+        file_ready(source, file);
 }
 
 /* ---- a file that is new ----------------------------------------------------------------------------------------------- */
@@ -143,11 +172,6 @@ static struct file *scan_cut_of(struct source *source, const struct scan_found *
     return NULL;
 }
 
-static int64_t scan_written(const struct stat *stat)
-{
-    return stat->st_mtim.tv_sec * CLOCK_SECOND + stat->st_mtim.tv_nsec / 1000;
-}
-
 static void scan_add(struct source *source, struct scan_found *found)
 {
     struct file_watch *watch = found->look->watch;
@@ -163,15 +187,20 @@ static void scan_add(struct source *source, struct scan_found *found)
     file->scan = source->scan;
     file->checked = true;
     file->size = (uint64_t)found->stat.st_size;
-    file->changed = scan_changed(&found->stat);
+    file->changed = file_time(found->stat.st_ctim);
+    file->written = file_time(found->stat.st_mtim);
     file->read_at = files_now(source);
-    const bool old = !watch->known && file->size && scan_written(&found->stat) < watch->read_from &&
+    const bool old = !watch->known && file->size && file->written / 1000 < watch->read_from &&
                      file_skip(source, file, found->descriptor) == 0;
+    file_tell_new(file);
+    if (file_is_spooled(file)) {
+        file_spool_new(source, file);
+        return;
+    }
     if (watch->open < watch->from->max_open) {
         file->descriptor = fd_take(&found->descriptor);
         watch->open++;
     }
-    file_tell_new(file);
     if (!old)
         file_ready(source, file);
 }
@@ -299,7 +328,9 @@ static void scan_miss(struct source *source, struct file *file)
     if (file->life == FILE_UNLINKED || file->life == FILE_CUT || !file->look->scanned ||
         file->look->device != file->root_device || scan_may_be_there(file) || ++file->missed < MISSES)
         return;
-    if (file->descriptor < 0)
+    if (file->done && file->look->watch->done == FILE_DONE_DELETE)
+        file_done_add(source, file); /* perhaps a part of that was done before a crash */
+    else if (file->descriptor < 0)
         file_gone(source, file);
     else if (fstat(file->descriptor, &stat) == 0) {
         file->size = (uint64_t)stat.st_size;
@@ -356,34 +387,51 @@ static void scan_end_reboot(struct source *source)
     source->rebooted = false;
 }
 
+static int scan_before(int64_t a, int64_t b)
+{
+    return (a > b) - (a < b);
+}
+
+/* Of a watch those that were written last come last, for what was rotated comes before what followed it. */
 static int scan_older(const void *left, const void *right)
 {
     const struct file *a = *(struct file *const *)left, *b = *(struct file *const *)right;
+    const struct file_watch *watch = a->look->watch;
 
-    return (a->changed > b->changed) - (a->changed < b->changed);
+    if (!file_is_spooled(a))
+        return scan_before(a->changed, b->changed);
+    if (watch != b->look->watch)
+        return watch < b->look->watch ? -1 : 1;
+    const int order = watch->by_name ? 0 : scan_before(a->written, b->written);
+    return order ? order : strcmp(a->path, b->path);
 }
 
-/* Those that were written last come last, for what was rotated comes before what followed it. */
-static void scan_sort_ready(struct source *source)
+static void scan_sort(struct file_queue *queue)
 {
     size_t count = 0;
 
-    for (const struct file *file = source->ready_first; file; file = file->next_ready)
+    for (const struct file *file = queue->first; file; file = file->next_ready)
         count++;
     struct file **files = count > 1 ? malloc(count * sizeof(*files)) : NULL;
     if (!files)
         return;
     count = 0;
-    for (struct file *file = source->ready_first; file; file = file->next_ready)
+    for (struct file *file = queue->first; file; file = file->next_ready)
         files[count++] = file;
     qsort(files, count, sizeof(*files), scan_older);
-    source->ready_last = &source->ready_first;
+    queue->last = &queue->first;
     for (size_t i = 0; i < count; i++) {
-        *source->ready_last = files[i];
-        source->ready_last = &files[i]->next_ready;
+        *queue->last = files[i];
+        queue->last = &files[i]->next_ready;
     }
-    *source->ready_last = NULL;
+    *queue->last = NULL;
     free(files);
+}
+
+void file_scan_sort(struct source *source)
+{
+    for (size_t i = 0; i < 2; i++)
+        scan_sort(&source->ready[i]);
 }
 
 void file_scan_all(struct source *source)
@@ -412,7 +460,7 @@ void file_scan_all(struct source *source)
     for (size_t i = 0; i < source->watches_count; i++)
         scan_know_watch(source, &source->watches[i]);
     scan_end_reboot(source);
-    scan_sort_ready(source);
+    file_scan_sort(source);
     file_tell_well(source);
     source->scanned_at = files_now(source);
     source->scan_took = source->scanned_at - began;

@@ -38,10 +38,11 @@ static void settings_check_key(
         if (strcmp(name, settings_facts[i]) == 0)
             return;
     }
-    for (size_t i = 0; i < from->watch.count; i++) {
-        if (file_pattern_compile(&pattern, from->watch.items[i], &error) == 0 &&
+    struct config_list *takes = from->spool.count ? &from->spool : &from->watch;
+    for (size_t i = 0; i < takes->count; i++) {
+        if (file_pattern_compile(&pattern, takes->items[i], &error) == 0 &&
             !file_pattern_captures(pattern, name))
-            config_report(config, &from->watch.items[i],
+            config_report(config, &takes->items[i],
                 "stream %s finds its keys in {%s} of a path, and there is none here", stream->name, name);
         file_pattern_free(&pattern);
     }
@@ -88,6 +89,47 @@ static int settings_read_from(const char *text, int64_t *ret_time, struct error 
     return decode_rfc3339(slice_of(text), ret_time, error);
 }
 
+/* ---- spools ------------------------------------------------------------------------------------------------------ */
+
+/* What is put behind a name. */
+static void settings_check_ending(struct config *config, char **ending)
+{
+    if (strchr(*ending, '/') || strlen(*ending) > NAME_MAX / 2)
+        config_report(config, ending, "found %s; allowed: up to %d bytes without a /", *ending, NAME_MAX / 2);
+}
+
+static void settings_check_spool(struct config *config, struct config_watch *from)
+{
+    static const char inside[] = "found %s; allowed: a directory below the spool, without .. in it";
+
+    settings_check_ending(config, &from->marker);
+    settings_check_ending(config, &from->suffix);
+    if (*from->archive == '/' || *from->archive == '.' || strstr(from->archive, "/.") ||
+        strstr(from->archive, "//") || strlen(from->archive) > NAME_MAX)
+        config_report(config, &from->archive, inside, from->archive);
+    if (strcmp(from->read_from, "beginning") != 0)
+        config_report(config, &from->read_from, "found %s; allowed with spool: beginning", from->read_from);
+    if (from->follow_symlinks && strcmp(from->done, "keep") != 0)
+        config_report(config, &from->done,
+            "found %s; allowed with follow_symlinks: keep, for what a link leads to is not in the spool",
+            from->done);
+}
+
+static void settings_check_watch(struct config *config, struct config_watch *from)
+{
+    if (from->watch.count && from->spool.count)
+        config_report(config, &from->spool, "stands beside watch; allowed: one of them");
+    else if (!from->watch.count && !from->spool.count)
+        config_report(
+            config, from, "has neither watch nor spool; allowed: 1 to %d patterns of paths", OPTION_LIST_MAX);
+    else if (from->spool.count)
+        settings_check_spool(config, from);
+    else if (strcmp(from->done, "keep") != 0)
+        config_report(config, &from->done,
+            "found %s; allowed with watch: keep, for what grows is never done (spool takes complete files)",
+            from->done);
+}
+
 void file_settings_check(struct config *config)
 {
     struct error error;
@@ -95,9 +137,9 @@ void file_settings_check(struct config *config)
 
     for (size_t i = 0; i < config->files_count; i++) {
         struct config_watch *from = &config->files[i];
-        if (from->watch.count == 0)
-            config_report(config, from, "has no watch; allowed: 1 to %d patterns of paths", OPTION_LIST_MAX);
+        settings_check_watch(config, from);
         settings_check_patterns(config, &from->watch);
+        settings_check_patterns(config, &from->spool);
         settings_check_patterns(config, &from->exclude);
         settings_check_stream(config, from);
         if (settings_read_from(from->read_from, &time, &error))
@@ -119,7 +161,31 @@ static int settings_add_literal(struct bytes *pattern, const char *text, struct 
     return 0;
 }
 
-static int settings_compile_pattern(struct file_pattern **ret_pattern, const char *text, struct error *error)
+/* Literal but for what a '\\' stands before. */
+static bool settings_is_literal(const char *text)
+{
+    for (; *text; text++) {
+        if (strchr("*?[{", *text))
+            return false;
+        text += *text == '\\' && text[1];
+    }
+    return true;
+}
+
+/* Of a spool: a directory means what lies in it. */
+static int settings_add_spooled(struct bytes *pattern, const char *text, struct error *error)
+{
+    size_t length = strlen(text);
+
+    if (!settings_is_literal(text))
+        return bytes_add(pattern, text, length, error);
+    while (length > 0 && text[length - 1] == '/')
+        length--;
+    return bytes_add(pattern, text, length, error) || bytes_add(pattern, "/*", 2, error) ? -1 : 0;
+}
+
+static int settings_compile_pattern(
+    struct file_pattern **ret_pattern, const char *text, bool spooled, struct error *error)
 {
     cleanup_bytes struct bytes absolute;
 
@@ -133,24 +199,53 @@ static int settings_compile_pattern(struct file_pattern **ret_pattern, const cha
         if (failed)
             return -1;
     }
-    if (bytes_add(&absolute, text, strlen(text) + 1, error))
+    if (spooled ? settings_add_spooled(&absolute, text, error)
+                : bytes_add(&absolute, text, strlen(text), error))
+        return -1;
+    if (bytes_add(&absolute, "", 1, error))
         return -1;
     return file_pattern_compile(ret_pattern, absolute.data, error);
+}
+
+/* Its archive, its markers, and what it has renamed, whatever its patterns say. */
+static int settings_leave_own(struct file_watch *watch, const struct config_watch *from, struct error *error)
+{
+    const struct {
+        const char *before, *text, *behind;
+    } names[FILE_OWN_NAMES] = {
+        {"", from->archive, "/**"}, {"**/*", from->suffix, ""}, {"**/*", from->marker, ""}};
+    const size_t count = watch->complete == FILE_COMPLETE_MARKER ? FILE_OWN_NAMES : FILE_OWN_NAMES - 1;
+    cleanup_bytes struct bytes text;
+
+    bytes_init(&text, FILE_PATTERN_MAX);
+    for (size_t i = 0; i < count; i++) {
+        bytes_clear(&text);
+        if (bytes_add(&text, names[i].before, strlen(names[i].before), error) ||
+            settings_add_literal(&text, names[i].text, error) ||
+            bytes_add(&text, names[i].behind, strlen(names[i].behind) + 1, error) ||
+            file_pattern_compile(&watch->excluded[watch->excluded_count], text.data, error))
+            return -1;
+        watch->excluded_count++;
+    }
+    return 0;
 }
 
 /* What is left out may be relative to the root of whatever pattern takes it, so that stays as it is. */
 static int settings_compile_patterns(
     struct file_watch *watch, const struct config_watch *from, struct error *error)
 {
-    for (size_t i = 0; i < from->watch.count; i++) {
-        if (settings_compile_pattern(&watch->patterns[i], from->watch.items[i], error))
+    const bool spooled = watch->takes == &from->spool;
+
+    for (size_t i = 0; i < watch->takes->count; i++) {
+        if (settings_compile_pattern(&watch->patterns[i], watch->takes->items[i], spooled, error))
             return -1;
     }
     for (size_t i = 0; i < from->exclude.count; i++) {
         if (file_pattern_compile(&watch->excluded[i], from->exclude.items[i], error))
             return -1;
+        watch->excluded_count++;
     }
-    return 0;
+    return spooled ? settings_leave_own(watch, from, error) : 0;
 }
 
 /* As the journal knows it by. */
@@ -159,8 +254,8 @@ static int settings_text(struct file_watch *watch, struct error *error)
     cleanup_bytes struct bytes text;
 
     bytes_init(&text, OPTION_LIST_MAX * (FILE_PATTERN_MAX + 1));
-    for (size_t i = 0; i < watch->from->watch.count; i++) {
-        if (bytes_print(&text, error, "%s%s", i ? "\n" : "", watch->from->watch.items[i]))
+    for (size_t i = 0; i < watch->takes->count; i++) {
+        if (bytes_print(&text, error, "%s%s", i ? "\n" : "", watch->takes->items[i]))
             return -1;
     }
     watch->text = strndup(text.data, text.length < FILE_PATH_MAX ? text.length : FILE_PATH_MAX);
@@ -183,8 +278,17 @@ static int settings_compile_watch(
     struct source *source, struct file_watch *watch, const struct config_watch *from, struct error *error)
 {
     static const char *const long_lines[] = {"split", "truncate", "dead-letter"};
+    static const char *const complete[] = {"closed", "quiet", "marker"};
+    static const char *const done[] = {"keep", "archive", "rename", "delete"};
 
     watch->from = from;
+    watch->takes = from->spool.count ? &from->spool : &from->watch;
+    watch->by_name = strcmp(from->order, "name") == 0;
+    watch->after_outlets = strcmp(from->after, "outlets") == 0;
+    while (strcmp(complete[watch->complete], from->complete) != 0)
+        watch->complete++;
+    while (strcmp(done[watch->done], from->done) != 0)
+        watch->done++;
     watch->stream = streams_find(source->context.streams, slice_of(from->stream));
     if (!watch->stream)
         return error_set(error, ERROR_FATAL, "files.%s: no outlet takes stream %s", from->name, from->stream);
@@ -193,7 +297,7 @@ static int settings_compile_watch(
     if (settings_read_from(from->read_from, &watch->read_from, error) || settings_text(watch, error) ||
         settings_compile_patterns(watch, from, error))
         return error_wrap(error, "files.%s", from->name);
-    for (size_t i = 0; i < from->watch.count; i++) {
+    for (size_t i = 0; i < watch->takes->count; i++) {
         struct file_look *look = settings_look(source, watch, file_pattern_root(watch->patterns[i]));
         if (!look)
             return error_set(error, ERROR_FATAL, "files: out of memory");
@@ -210,7 +314,7 @@ static int settings_open_walks(struct source *source, struct error *error)
             .take = look->take,
             .take_count = look->take_count,
             .leave = (const struct file_pattern *const *)look->watch->excluded,
-            .leave_count = look->watch->from->exclude.count,
+            .leave_count = look->watch->excluded_count,
             .follow_symlinks = look->watch->from->follow_symlinks,
             .allow_hard_links = look->watch->from->hard_links};
         if (file_walk_new(&look->walk, &options, error))
@@ -242,10 +346,10 @@ void file_settings_free(struct source *source)
         free(source->looks[i].root);
     }
     for (size_t i = 0; i < source->watches_count; i++) {
-        for (size_t j = 0; j < OPTION_LIST_MAX; j++) {
+        for (size_t j = 0; j < OPTION_LIST_MAX; j++)
             file_pattern_free(&source->watches[i].patterns[j]);
+        for (size_t j = 0; j < source->watches[i].excluded_count; j++)
             file_pattern_free(&source->watches[i].excluded[j]);
-        }
         free(source->watches[i].text);
     }
     free(source->looks);

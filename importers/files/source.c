@@ -71,7 +71,10 @@ static int files_open(struct source **ret_source, const struct source_context *c
     if (!source)
         return error_set(error, ERROR_FATAL, "files: out of memory");
     source->context = *context;
-    source->ready_last = &source->ready_first;
+    for (size_t i = 0; i < 2; i++)
+        source->ready[i].last = &source->ready[i].first;
+    source->done_last = &source->done_first;
+    source->filled = 1;
     source->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     bytes_init(&source->origin, RECORD_ORIGIN_MAX + 1);
     if (source->wake < 0)
@@ -116,9 +119,10 @@ static void files_stop(struct source *source, int64_t deadline)
 static int files_describe(const struct source *source, struct bytes *text, struct error *error)
 {
     for (size_t i = 0; i < source->watches_count; i++) {
-        const struct config_watch *from = source->watches[i].from;
-        for (size_t j = 0; j < from->watch.count; j++) {
-            if (bytes_print(text, error, "Files  %s (%s)\n", from->watch.items[j], from->stream))
+        const struct config_list *takes = source->watches[i].takes;
+        for (size_t j = 0; j < takes->count; j++) {
+            if (bytes_print(
+                    text, error, "Files  %s (%s)\n", takes->items[j], source->watches[i].from->stream))
                 return -1;
         }
     }

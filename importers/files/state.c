@@ -14,6 +14,7 @@
 #define FLAG_INSIDE 2
 #define FLAG_WATCH 4
 #define FLAG_RENAMED 8
+#define FLAG_DONE 16
 #define BUCKETS_FIRST 64
 #define MIB (UINT64_C(1) << 20)
 
@@ -50,7 +51,8 @@ int file_state_encode(struct bytes *out, const struct file_record *record, struc
     assert(record->path.length <= FILE_PATH_MAX && record->head.length <= FILE_HEAD_MAX &&
            record->marker.length <= FILE_MARKER_MAX);
     head[1] = (char)((record->gone ? FLAG_GONE : 0) | (record->inside ? FLAG_INSIDE : 0) |
-                     (record->watch ? FLAG_WATCH : 0) | (record->renamed ? FLAG_RENAMED : 0));
+                     (record->watch ? FLAG_WATCH : 0) | (record->renamed ? FLAG_RENAMED : 0) |
+                     (record->done ? FLAG_DONE : 0));
     put_u16(head + 2, (uint16_t)(bare ? 0 : record->path.length));
     put_u16(head + 4, (uint16_t)record->head.length);
     head[6] = (char)record->marker.length;
@@ -76,6 +78,7 @@ static int state_decode(const char *body, size_t length, struct file_record *ret
         .inside = body[1] & FLAG_INSIDE,
         .watch = body[1] & FLAG_WATCH,
         .renamed = body[1] & FLAG_RENAMED,
+        .done = body[1] & FLAG_DONE,
         .identity = {get_u64(body + 16), get_u64(body + 24), (int64_t)get_u64(body + 32)},
         .position = get_u64(body + 40),
         .head = {get_u16(body + 4), get_u64(body + 48)},

@@ -12,7 +12,7 @@
  *               Replaces what was known under this number. Flag 1, gone: the number stands for nothing any more. Flag 2, inside: the
  *               position lies within a line that is too long. Flag 4, watch: no file, but a pattern (in the path's place) whose
  *               directories were looked through once; what appears there from now on is new. Flag 8, renamed: a rotation has given it the name that
- *               it has, so it ends when nothing more comes.
+ *               it has, so it ends when nothing more comes. Flag 16, done: a file of a spool that was read to its end, which is the position.
  * Head and marker are hashes of bytes that may be many or few: their lengths say of how many.
  *
  * All of it stays below 1/FILE_STATE_SHARE of the share of a segment that is for state: the thread adds no file that does not fit.
@@ -49,7 +49,7 @@ struct file_identity {
 
 struct file_record {
     uint64_t number; /* of the file in this journal, from 1; 0 of a watch */
-    bool gone, inside, watch, renamed;
+    bool gone, inside, watch, renamed, done;
     struct file_identity identity;
     uint64_t position;
     struct file_hash head, marker;

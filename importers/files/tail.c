@@ -105,8 +105,7 @@ struct slice file_path_below(const struct file *file)
 static bool tail_is_shortened(struct source *source, struct file *file)
 {
     static const char zeros[FILE_MARKER_MAX];
-    const struct file_hash lost = {
-        file->marker.length, fnv_add(FNV_EMPTY, zeros, file->marker.length)};
+    const struct file_hash lost = {file->marker.length, fnv_add(FNV_EMPTY, zeros, file->marker.length)};
     struct stat stat;
 
     if (!source->rebooted || !file_tail_begins(file, file->descriptor) || fstat(file->descriptor, &stat))

@@ -34,6 +34,7 @@ int file_tell_open(struct source *source, struct error *error)
         watch->lag = metric_series(METRIC_FILES_LAG, name, NULL, NULL);
         watch->lines = metric_series(METRIC_FILES_LINES, name, NULL, NULL);
         watch->bytes = metric_series(METRIC_FILES_BYTES, name, NULL, NULL);
+        watch->finished = metric_series(METRIC_FILES_FINISHED, name, NULL, NULL);
         watch->gaps = metric_series(METRIC_FILES_GAPS, name, NULL, NULL);
         watch->truncated = metric_series(METRIC_FILES_TRUNCATED, name, NULL, NULL);
         watch->long_count = metric_series(METRIC_FILES_LONG_LINES, name, NULL, NULL);

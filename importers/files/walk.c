@@ -396,6 +396,44 @@ int file_walk_open_file(
     return 0;
 }
 
+/* Without the links that files may be read through: somebody else's directory is no place for an archive. */
+static int directory_enter(int above, const char *name, bool make)
+{
+    const struct open_how how = {.flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW,
+        .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV};
+    const int there = (int)syscall(SYS_openat2, above, name, &how, sizeof how);
+
+    if (there >= 0 || errno != ENOENT || !make)
+        return there;
+    if ((mkdirat(above, name, 0777) && errno != EEXIST) || fsync(above))
+        return -1;
+    return (int)syscall(SYS_openat2, above, name, &how, sizeof how);
+}
+
+int file_walk_open_directory(struct file_walk *walk, struct slice path, bool make, struct error *error)
+{
+    char whole[PATH_MAX] = "", shown[WALK_SHOWN + SHOWN_MAX], *name = whole;
+
+    path_show(path, shown);
+    if (path.length && path_copy(path, whole))
+        return open_refuse(walk, shown, error);
+    if (walk_open_root(walk))
+        return error_set_errno(error, ERROR_RETRY, "directory \"%s\": the watched directory", shown);
+    cleanup_fd int at = openat(walk->root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    while (*name && at >= 0) {
+        char *slash = strchrnul(name, '/');
+        char *next = slash + (*slash != '\0');
+        *slash = '\0';
+        const int below = directory_enter(at, name, make);
+        const int number = errno;
+        fd_close(&at);
+        at = below;
+        errno = number;
+        name = next;
+    }
+    return at < 0 ? error_set_errno(error, ERROR_RETRY, "directory \"%s\"", shown) : fd_take(&at);
+}
+
 int file_walk_look(struct file_walk *walk, struct slice path, struct stat *ret_stat)
 {
     char name[PATH_MAX];

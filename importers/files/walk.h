@@ -80,6 +80,10 @@ const struct file_walk_trouble *file_walk_trouble(const struct file_walk *walk);
 int file_walk_open_file(
     struct file_walk *walk, struct slice path, int *ret_file, struct stat *ret_stat, struct error *error);
 
+/* A directory, open for reading; "" is the root as the last scan found it. make: it and those above it are made (mode 0777 and the umask) when they are missing,
+ * and what was made is fsynced. -1, and the text says why. */
+int file_walk_open_directory(struct file_walk *walk, struct slice path, bool make, struct error *error);
+
 /* What lies there, without opening it: a hint. A link is shown as one unless links are followed. 0, or -1 with errno. */
 int file_walk_look(struct file_walk *walk, struct slice path, struct stat *ret_stat);
 

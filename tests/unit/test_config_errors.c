@@ -117,6 +117,8 @@ static const struct wrong wrong_together[] = {
         "p.yaml:1:21: journal.max_size: found 256MiB; allowed: at least 320MiB, because journal.segment_size is 64MiB\n"},
     {"http: {max_body: 64KiB, max_record: 65KiB}\n",
         "p.yaml:1:37: http.max_record: found 65KiB; allowed: at most 64KiB, because http.max_body is 64KiB\n"},
+    {"files: {one: {max_line: 64KiB}, other: {max_line: 9MiB}}\n",
+        "p.yaml:1:51: files.other.max_line: found 9MiB; allowed: at most 8MiB, because journal.segment_size is 64MiB\n"},
     {"http: {max_body: 64KiX}\nmqtt: {max_packet: 256KiB}\njournal: {segment_size: 1MiB}\n",
         "p.yaml:1:18: http.max_body: found \"64KiX\", an unknown unit; allowed: KB, MB, GB, TB, KiB, MiB, GiB, TiB, "
         "none for bytes; did you mean \"KiB\"?\n"},

@@ -90,7 +90,7 @@ static enum notice_kind last_kind;
 
 static void tell(void *context, enum notice_kind kind, size_t walk, struct slice path)
 {
-    static const char *const kinds[] = {"file", "name", "directory", "all"};
+    static const char *const kinds[] = {"file", "closed", "moved", "name", "directory", "all"};
     static char last[512];
     char line[512];
 
@@ -149,20 +149,20 @@ Test(file_notice, files_that_come_grow_move_and_go)
     cr_expect_eq(poll(&ready, 1, 0), 0);
     write_file("f", "");
     cr_expect_eq(poll(&ready, 1, 0), 1);
-    cr_expect_str_eq(read_all(notices), "name 0 f\nfile 0 f\n");
+    cr_expect_str_eq(read_all(notices), "name 0 f\nclosed 0 f\n");
     cr_expect_str_eq(read_all(notices), "");
     append("f");
-    cr_expect_str_eq(read_all(notices), "file 0 f\n");
+    cr_expect_str_eq(read_all(notices), "file 0 f\nclosed 0 f\n");
     cr_assert_eq(rename(in_folder("f"), in_folder("a/g")), 0);
-    cr_expect_str_eq(read_all(notices), "name 0 f\nname 0 a/g\n");
+    cr_expect_str_eq(read_all(notices), "name 0 f\nmoved 0 a/g\n");
     append("a/g");
-    cr_expect_str_eq(read_all(notices), "file 0 a/g\n");
+    cr_expect_str_eq(read_all(notices), "file 0 a/g\nclosed 0 a/g\n");
     cr_assert_eq(truncate(in_folder("a/g"), 0), 0);
     cr_expect_str_eq(read_all(notices), "file 0 a/g\n");
     cr_assert_eq(unlink(in_folder("a/g")), 0);
     cr_expect_str_eq(read_all(notices), "name 0 a/g\n");
     write_file("a/x\ny\xff", "");
-    cr_expect_str_eq(read_all(notices), "name 0 a/x\ny\xff\nfile 0 a/x\ny\xff\n");
+    cr_expect_str_eq(read_all(notices), "name 0 a/x\ny\xff\nclosed 0 a/x\ny\xff\n");
     file_notices_free(&notices);
     file_notices_free(&notices);
 }
@@ -186,7 +186,7 @@ Test(file_notice, directories_that_come_and_go)
     cr_expect_str_eq(read_all(notices), "directory 3 \n", "the new one is not watched");
     cr_expect_eq(watch(notices, 3, "a", "a"), 1, "it is another one, and has to be watched again");
     append("a/f");
-    cr_expect_str_eq(read_all(notices), "file 3 a/f\n");
+    cr_expect_str_eq(read_all(notices), "file 3 a/f\nclosed 3 a/f\n");
 }
 
 Test(file_notice, a_directory_that_moves_gets_its_path_from_the_next_scan)
@@ -204,7 +204,7 @@ Test(file_notice, a_directory_that_moves_gets_its_path_from_the_next_scan)
     cr_expect_eq(watch(notices, 0, "c", "c"), 0);
     cr_expect_eq(watch(notices, 0, "c/b", "c/b"), 0);
     append("c/b/f");
-    cr_expect_str_eq(read_all(notices), "file 0 c/b/f\n");
+    cr_expect_str_eq(read_all(notices), "file 0 c/b/f\nclosed 0 c/b/f\n");
 }
 
 Test(file_notice, what_no_scan_finds_is_forgotten)
@@ -369,6 +369,6 @@ Test(file_notice, no_instances_or_watches_or_memory)
     ioctl_fails = EBADF;
     cr_expect_eq(file_notices_read(notices, tell, NULL, &error), -1);
     ioctl_fails = 0;
-    cr_expect_str_eq(read_all(notices), "name 0 f\nfile 0 f\n");
+    cr_expect_str_eq(read_all(notices), "name 0 f\nclosed 0 f\n");
     file_notices_free(&notices);
 }

@@ -3,12 +3,14 @@
 #include <errno.h>
 #include <sched.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/sysmacros.h>
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "folder.h"
 #include "walk_harness.h"
 
@@ -143,6 +145,61 @@ Test(file_walk_hostile, only_paths_below_the_root)
     cr_expect_str_eq(watch_said, "file \"a/g\": open: No such file or directory");
     cr_expect_eq(watch_open(&watch, "a/f/g"), ERROR_RETRY, "%s", watch_said);
     cr_expect_eq(watch_open(&watch, "a/f"), ERROR_NONE);
+    watch_end(&watch);
+}
+
+/* "" when it is opened, else what is said. */
+static const char *open_directory(struct file_walk *walk, const char *path, bool make)
+{
+    static struct error error;
+
+    error.text[0] = '\0';
+    cleanup_fd int directory = file_walk_open_directory(walk, slice_of(path), make, &error);
+    cr_expect_eq(directory >= 0, error.text[0] == '\0', "%s", path);
+    return error.text;
+}
+
+Test(file_walk_hostile, directories_are_made_below_the_root_alone)
+{
+    struct watch watch;
+
+    make_directory("outside");
+    make_directory("watched");
+    write_file("watched/file", "");
+    make_link("../outside", "watched/link");
+    watch_begin(&watch, "watched/*", "", true, false);
+    cr_expect_str_eq(open_directory(watch.walk, "", false), "");
+    cr_expect_str_eq(
+        open_directory(watch.walk, "a/b", false), "directory \"a/b\": No such file or directory");
+    cr_expect_str_eq(open_directory(watch.walk, "a/b", true), "");
+    cr_expect_str_eq(open_directory(watch.walk, "a/b", false), "");
+    cr_expect_str_eq(open_directory(watch.walk, "a/b/c/d", true), "");
+    cr_expect_eq(access(in_folder("watched/a/b/c/d"), F_OK), 0);
+    cr_expect_str_eq(open_directory(watch.walk, "file/a", true), "directory \"file/a\": Not a directory");
+    cr_expect_str_eq(open_directory(watch.walk, "link/a", true), "directory \"link/a\": Not a directory",
+        "whatever files are read through");
+    cr_expect_eq(access(in_folder("outside/a"), F_OK), -1);
+    cr_expect_str_eq(open_directory(watch.walk, "../outside", true),
+        "file \"../outside\": no path below the watched directory: Invalid argument");
+    char name[300];
+    memset(name, 'x', sizeof name - 1);
+    name[sizeof name - 1] = '\0';
+    cr_expect_neq(*open_directory(watch.walk, name, true), '\0');
+    cr_assert_eq(rename(in_folder("watched"), in_folder("moved")), 0);
+    watch_scan(&watch);
+    cr_expect_neq(*open_directory(watch.walk, "a", true), '\0');
+    watch_end(&watch);
+}
+
+Test(file_walk_hostile, no_directories_are_made_in_a_root_that_was_removed)
+{
+    struct watch watch;
+
+    make_directory("watched");
+    watch_begin(&watch, "watched/*", "", false, false);
+    watch_scan(&watch);
+    cr_assert_eq(rmdir(in_folder("watched")), 0);
+    cr_expect_str_eq(open_directory(watch.walk, "a", true), "directory \"a\": No such file or directory");
     watch_end(&watch);
 }
 

@@ -119,8 +119,10 @@ Test(mark, what_is_behind_one_is_kept_until_it_is_free)
     cr_assert_eq(found.count, 350);
     cr_assert_eq(found.damaged, 0);
     cr_assert_eq(found.id[0], 51);
+    cr_assert_eq(journal_outlets_passed(fx.journal), 50, "what is held is not passed");
     two[0].position = 200;
     fixture_mark(&fx, "one", 390, 6, two, 1);
+    cr_assert_eq(journal_outlets_passed(fx.journal), 200);
     fixture_reopen(&fx);
     journal_status(fx.journal, &status);
     cr_assert_gt(status.oldest, 51);
@@ -128,6 +130,7 @@ Test(mark, what_is_behind_one_is_kept_until_it_is_free)
     cr_assert_eq(found.count, 200);
     two[0].position = two[1].position = JOURNAL_MARK_FREE;
     fixture_mark(&fx, "one", 390, 0, two, 2);
+    cr_assert_eq(journal_outlets_passed(fx.journal), 390);
     fixture_reopen(&fx);
     journal_status(fx.journal, &status);
     cr_assert_gt(status.oldest, 300);

@@ -1,0 +1,348 @@
+/* done: what is done with a file of a spool directory that was read to its end; see files_internal.h
+ *
+ * First the journal has its lines, and that it is done (or, by option, all outlets have confirmed them); then it is moved, or deleted, and the
+ * directories are fsynced; then it is forgotten. A crash in between leaves a file that is known as done, and is moved then; or one that is
+ * moved, and is forgotten then. Whoever writes in the directory may put another file under the name at any moment: so it is moved first,
+ * and looked at then, and what is not ours goes back. */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "files/files_internal.h"
+
+#define DONE_ROUND 256 /* files, until lines have their turn */
+#define DONE_NAMES 1000 /* that are tried in the archive for one file */
+#define DONE_PAUSE CLOCK_SECOND /* before what did not work is tried again */
+
+enum done_result {
+    DONE_MOVED,
+    DONE_GONE, /* another file has its name, or none */
+    DONE_CHANGED, /* there is more in it than was read */
+    DONE_FAILED, /* later: it was told why */
+};
+
+/* ---- the queue ---------------------------------------------------------------------------------------------------------- */
+
+void file_done_add(struct source *source, struct file *file)
+{
+    if (file->look->watch->done == FILE_DONE_KEEP || file->waits_done)
+        return;
+    file->done_batch = source->filled - !file->touched;
+    file->done_last = 0;
+    file->waits_done = true;
+    file->next_done = NULL;
+    *source->done_last = file;
+    source->done_last = &file->next_done;
+}
+
+void file_done_drop(struct source *source, struct file *file)
+{
+    struct file **at = &source->done_first;
+
+    if (!file->waits_done)
+        return;
+    while (*at != file)
+        at = &(*at)->next_done;
+    *at = file->next_done;
+    if (!*at)
+        source->done_last = at;
+    file->waits_done = false;
+}
+
+/* Whether the journal has what was read of it; by option, whether all outlets are behind that: what came meanwhile they wait for, too. */
+static bool done_is_due(const struct source *source, struct file *file, uint64_t passed)
+{
+    if (file->done_batch > source->durable)
+        return false;
+    if (!file->look->watch->after_outlets)
+        return true;
+    if (!file->done_last)
+        file->done_last = journal_durable(source->context.journal);
+    return passed >= file->done_last;
+}
+
+/* ---- names -------------------------------------------------------------------------------------------------------------- */
+
+/* Directories that names were moved in, and that are not fsynced yet. */
+struct done_place {
+    int directory; /* -1: none */
+    char path[FILE_PATH_MAX + 1]; /* below the root */
+};
+
+struct done_round {
+    struct source *source;
+    struct file_walk *walk; /* of both */
+    struct done_place from, to;
+    struct file *moved; /* in next_done: forgotten when both are fsynced */
+    bool failed; /* an fsync did: they are looked at again */
+};
+
+static void place_sync(struct done_round *round, struct done_place *place)
+{
+    if (place->directory >= 0 && fsync(place->directory)) {
+        file_tell_trouble(round->source, "spool: fsync of directory %s: %s", place->path, strerror(errno));
+        round->failed = true;
+    }
+    fd_close(&place->directory);
+}
+
+static int place_open(struct done_round *round, struct done_place *place, struct slice path, bool make)
+{
+    struct error error;
+
+    if (place->directory >= 0 && slice_is(path, place->path))
+        return 0;
+    place_sync(round, place);
+    place->directory = file_walk_open_directory(round->walk, path, make, &error);
+    if (place->directory < 0) {
+        file_tell_trouble(round->source, "%s", error.text);
+        return -1;
+    }
+    memcpy(place->path, path.data, path.length);
+    place->path[path.length] = '\0';
+    return 0;
+}
+
+static struct slice done_directory(struct slice path)
+{
+    const char *slash = memrchr(path.data, '/', path.length);
+
+    return (struct slice){path.data, slash ? (size_t)(slash - path.data) : 0};
+}
+
+/* DONE_MOVED: it is the file, and as long as it was read. */
+static enum done_result done_look(const struct file *file, int directory, const char *name)
+{
+    cleanup_fd int descriptor = openat(directory, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    struct file_identity identity;
+    struct error ignored;
+    struct stat stat;
+
+    if (descriptor < 0)
+        return errno == ENOENT ? DONE_GONE : DONE_FAILED;
+    if (file_identify(descriptor, &identity, &ignored) || fstat(descriptor, &stat))
+        return DONE_FAILED;
+    if (!file_is_same(file, &identity))
+        return DONE_GONE;
+    return (uint64_t)stat.st_size == file->position ? DONE_MOVED : DONE_CHANGED;
+}
+
+/* Some filesystems cannot refuse to replace; there it is asked before. */
+static int done_rename(int from, const char *name, int to, const char *target)
+{
+    if (renameat2(from, name, to, target, RENAME_NOREPLACE) == 0)
+        return 0;
+    if (errno != EINVAL)
+        return -1;
+    if (faccessat(to, target, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
+        errno = EEXIST;
+        return -1;
+    }
+    return renameat(from, name, to, target);
+}
+
+/* NAME, NAME.2, NAME.3 and so on, with the suffix behind. */
+static int done_name(char ret_name[NAME_MAX + 1], const char *name, unsigned number, const char *suffix)
+{
+    const int length = number == 1 ? snprintf(ret_name, NAME_MAX + 1, "%s%s", name, suffix)
+                                   : snprintf(ret_name, NAME_MAX + 1, "%s.%u%s", name, number, suffix);
+
+    errno = ENAMETOOLONG;
+    return length > NAME_MAX ? -1 : 0;
+}
+
+/* Under the first of these names that is free. */
+static enum done_result done_move(struct done_round *round, const struct file *file, const char *name, int to,
+    const char *target, const char *suffix, char ret_name[NAME_MAX + 1])
+{
+    const int from = round->from.directory;
+    int failed = -1;
+
+    errno = EEXIST;
+    for (unsigned number = 1; failed && errno == EEXIST && number <= DONE_NAMES; number++)
+        failed = done_name(ret_name, target, number, suffix) ? -1 : done_rename(from, name, to, ret_name);
+    if (failed) {
+        file_tell_trouble(round->source, "spool: %s could not become %s%s: %s", file->shown, target, suffix,
+            strerror(errno));
+        return DONE_FAILED;
+    }
+    const enum done_result result = done_look(file, to, ret_name);
+    if (result != DONE_MOVED && done_rename(to, ret_name, from, name))
+        file_tell_trouble(round->source, "spool: %s became %s, is another file, and could not go back: %s",
+            file->shown, ret_name, strerror(errno));
+    return result;
+}
+
+/* ---- one file ------------------------------------------------------------------------------------------------------------ */
+
+/* archive/2026-11-22/PATH */
+static enum done_result done_archive(struct done_round *round, const struct file *file, const char *name)
+{
+    const time_t now = clock_wall(round->source->context.clock) / CLOCK_SECOND;
+    const struct slice below = done_directory(file_path_below(file));
+    char path[FILE_PATH_MAX + 1], date[sizeof "2026-11-22"], moved[NAME_MAX + 1];
+    struct tm day;
+
+    gmtime_r(&now, &day);
+    strftime(date, sizeof date, "%F", &day);
+    const size_t length = (size_t)snprintf(path, sizeof path, "%s/%s%s%.*s", file->look->watch->from->archive,
+        date, below.length ? "/" : "", (int)below.length, below.data);
+    if (length >= sizeof path) {
+        file_tell_trouble(round->source, "spool: %s: its path in the archive would be too long", file->shown);
+        return DONE_FAILED;
+    }
+    if (place_open(round, &round->to, (struct slice){path, length}, true))
+        return DONE_FAILED;
+    return done_move(round, file, name, round->to.directory, name, "", moved);
+}
+
+static enum done_result done_rename_here(struct done_round *round, const struct file *file, const char *name)
+{
+    char moved[NAME_MAX + 1];
+
+    return done_move(round, file, name, round->from.directory, name, file->look->watch->from->suffix, moved);
+}
+
+/* Of a crash between the two steps this name is left. */
+static void done_own_name(const struct file *file, char own[NAME_MAX + 1])
+{
+    snprintf(own, NAME_MAX + 1, ".penstock-%" PRIu64 "~", file->number);
+}
+
+static enum done_result done_delete(struct done_round *round, const struct file *file, const char *name)
+{
+    const int directory = round->from.directory;
+    char own[NAME_MAX + 1], moved[NAME_MAX + 1];
+
+    done_own_name(file, own);
+    const enum done_result result = done_move(round, file, name, directory, own, "", moved);
+    if (result == DONE_MOVED && unlinkat(directory, moved, 0) && errno != ENOENT) {
+        file_tell_trouble(round->source, "spool: %s could not be deleted: %s", file->shown, strerror(errno));
+        return DONE_FAILED;
+    }
+    return result;
+}
+
+static enum done_result done_gone(const struct done_round *round, const struct file *file)
+{
+    const int directory = round->from.directory;
+    char own[NAME_MAX + 1];
+
+    done_own_name(file, own);
+    if (file->look->watch->done == FILE_DONE_DELETE && done_look(file, directory, own) == DONE_MOVED &&
+        unlinkat(directory, own, 0))
+        return DONE_FAILED;
+    return DONE_GONE;
+}
+
+/* It goes before the file: left alone, it would be taken for the next file's of this name. */
+static void done_remove_marker(const struct done_round *round, const struct file *file, const char *name)
+{
+    const struct file_watch *watch = file->look->watch;
+    char marker[2 * NAME_MAX + 1];
+
+    if (watch->complete != FILE_COMPLETE_MARKER)
+        return;
+    snprintf(marker, sizeof marker, "%s%s", name, watch->from->marker);
+    if (unlinkat(round->from.directory, marker, 0) && errno != ENOENT)
+        file_tell_trouble(
+            round->source, "spool: the marker of %s could not be deleted: %s", file->shown, strerror(errno));
+}
+
+static enum done_result done_file(struct done_round *round, const struct file *file)
+{
+    const struct slice path = file_path_below(file), directory = done_directory(path);
+    char name[NAME_MAX + 1];
+
+    if (round->walk != file->look->walk) {
+        place_sync(round, &round->from);
+        place_sync(round, &round->to);
+        round->walk = file->look->walk;
+    }
+    snprintf(name, sizeof name, "%s", path.data + directory.length + (directory.length > 0));
+    if (place_open(round, &round->from, directory, false))
+        return DONE_FAILED;
+    const enum done_result result = done_look(file, round->from.directory, name);
+    if (result != DONE_MOVED)
+        return result == DONE_GONE ? done_gone(round, file) : result;
+    done_remove_marker(round, file, name);
+    switch (file->look->watch->done) {
+    case FILE_DONE_ARCHIVE:
+        return done_archive(round, file, name);
+    case FILE_DONE_RENAME:
+        return done_rename_here(round, file, name);
+    case FILE_DONE_DELETE:
+        return done_delete(round, file, name);
+    case FILE_DONE_KEEP:
+        break;
+    }
+    return DONE_GONE;
+}
+
+/* ---- a round --------------------------------------------------------------------------------------------------------------- */
+
+static void done_later(struct source *source, struct file *file)
+{
+    file_done_add(source, file);
+    file->retry_at = files_now(source) + DONE_PAUSE;
+}
+
+static void round_take(struct done_round *round, struct file *file)
+{
+    file_done_drop(round->source, file);
+    switch (done_file(round, file)) {
+    case DONE_MOVED:
+    case DONE_GONE:
+        file->next_done = round->moved;
+        round->moved = file;
+        break;
+    case DONE_CHANGED:
+        file_tell_event(file, "files.changed", 0);
+        file_spool_take(round->source, file);
+        break;
+    case DONE_FAILED:
+        done_later(round->source, file);
+        break;
+    }
+}
+
+static void round_end(struct done_round *round)
+{
+    struct source *source = round->source;
+
+    place_sync(round, &round->from);
+    place_sync(round, &round->to);
+    while (round->moved) {
+        struct file *file = round->moved;
+        round->moved = file->next_done;
+        source->scan_wanted |= file->look->watch->refused > 0; /* there is room for another one */
+        if (round->failed)
+            done_later(source, file);
+        else
+            file_known_forget(source, file);
+    }
+}
+
+bool file_done_settle(struct source *source)
+{
+    struct done_round round = {.source = source, .from.directory = -1, .to.directory = -1};
+    const uint64_t passed = source->done_first ? journal_outlets_passed(source->context.journal) : 0;
+    const int64_t now = files_now(source);
+    unsigned taken = 0;
+
+    for (struct file *file = source->done_first, *next; file && taken < DONE_ROUND; file = next) {
+        next = file->next_done;
+        if (now < file->retry_at || !done_is_due(source, file, passed))
+            continue;
+        taken++;
+        round_take(&round, file);
+    }
+    round_end(&round);
+    return taken == DONE_ROUND;
+}

@@ -1,0 +1,170 @@
+/* spool: complete files, each taken once: it waits until it is whole, is read to its end, and what is left to do with it is done.c's; see
+ * files_internal.h
+ *
+ * A program says that a file is whole by closing it, by moving it in, or with a marker beside it; of one that says nothing (it was there
+ * before, or there are no events) the time tells in which nothing more comes. If more comes after all, it is read on. */
+#include <limits.h>
+#include <stdio.h>
+
+#include "files/files_internal.h"
+
+#define SPOOL_MARKER_PAUSE CLOCK_SECOND /* between two looks for a marker */
+
+bool file_is_spooled(const struct file *file)
+{
+    return file->look->watch->from->spool.count > 0;
+}
+
+void file_spool_take(struct source *source, struct file *file)
+{
+    file_set_life(source, file, FILE_LIVES);
+    file_ready(source, file);
+}
+
+/* ---- is it whole? ------------------------------------------------------------------------------------------------------- */
+
+static void spool_wait(struct source *source, struct file *file)
+{
+    file_set_life(source, file, FILE_WAITS);
+    file->life_at = files_now(source);
+}
+
+static bool spool_has_marker(const struct file *file)
+{
+    const struct slice path = file_path_below(file);
+    char marker[FILE_PATH_MAX + NAME_MAX + 1];
+    struct stat stat;
+    const int length = snprintf(
+        marker, sizeof marker, "%.*s%s", (int)path.length, path.data, file->look->watch->from->marker);
+
+    return file_walk_look(file->look->walk, (struct slice){marker, (size_t)length}, &stat) == 0;
+}
+
+/* As it was when it was seen last. */
+static bool spool_is_unchanged(struct source *source, struct file *file)
+{
+    struct stat stat;
+
+    if (file_walk_look(file->look->walk, file_path_below(file), &stat) ||
+        stat.st_ino != file->identity.inode) {
+        source->scan_wanted = true;
+        return false;
+    }
+    const bool same = (uint64_t)stat.st_size == file->size && file_time(stat.st_ctim) == file->changed;
+    file->size = (uint64_t)stat.st_size;
+    file->changed = file_time(stat.st_ctim);
+    return same;
+}
+
+/* What was written last long ago need not wait any longer; should a clock have been set, it is read on. */
+void file_spool_new(struct source *source, struct file *file)
+{
+    const struct file_watch *watch = file->look->watch;
+    const int64_t age = clock_wall(source->context.clock) - file->changed / 1000;
+
+    file->own = true;
+    spool_wait(source, file);
+    if (watch->complete != FILE_COMPLETE_MARKER && age >= watch->from->quiet)
+        file_spool_take(source, file);
+}
+
+static void spool_tick_waiting(struct source *source, struct file *file)
+{
+    const struct file_watch *watch = file->look->watch;
+    const int64_t now = files_now(source);
+
+    if (watch->complete == FILE_COMPLETE_MARKER) {
+        if (now - file->life_at < SPOOL_MARKER_PAUSE)
+            return;
+        file->life_at = now;
+        if (!spool_has_marker(file))
+            return;
+    } else {
+        if (now - file->life_at < watch->from->quiet)
+            return;
+        if (!spool_is_unchanged(source, file)) {
+            file->life_at = now;
+            return;
+        }
+    }
+    source->sort_wanted = true;
+    file_spool_take(source, file);
+}
+
+void file_spool_tick(struct source *source, struct file *file)
+{
+    switch (file->life) {
+    case FILE_WAITS:
+        spool_tick_waiting(source, file);
+        break;
+    case FILE_DONE:
+        break;
+    default: /* it could not be opened, or has lost its name */
+        if (files_now(source) >= file->retry_at)
+            file_ready(source, file);
+        break;
+    }
+}
+
+void file_spool_closed(struct source *source, struct file_look *look, struct slice path)
+{
+    char whole[FILE_PATH_MAX + 1];
+    const int length = snprintf(
+        whole, sizeof whole, "%s%s%.*s", look->root, look->root[1] ? "/" : "", (int)path.length, path.data);
+    struct file *file =
+        (size_t)length < sizeof whole ? file_known_path(source, (struct slice){whole, (size_t)length}) : NULL;
+
+    if (look->watch->complete == FILE_COMPLETE_CLOSED && file && file->look == look &&
+        file->life == FILE_WAITS)
+        file_spool_take(source, file);
+}
+
+void file_spool_changed(struct source *source, struct file *file)
+{
+    switch (file->life) {
+    case FILE_WAITS:
+        file->life_at = files_now(source);
+        break;
+    case FILE_DONE:
+        if (file->size == file->position && file->checked) {
+            file_spool_take(
+                source, file); /* as long as before; whether it is the same it shows when it is opened */
+            break;
+        }
+        if (file->checked)
+            file_tell_event(file, "files.changed", file->size - file->position);
+        spool_wait(source, file);
+        break;
+    default:
+        file_ready(source, file);
+        break;
+    }
+}
+
+/* ---- to its end ----------------------------------------------------------------------------------------------------------- */
+
+static void spool_end(struct source *source, struct file *file)
+{
+    file_tail_close(file);
+    file_set_life(source, file, FILE_DONE);
+    if (!file->done) {
+        file->done = true;
+        file_batch_touch(source, file);
+        metric_add(file->look->watch->finished, 1);
+    }
+    file_done_add(source, file);
+}
+
+enum tail_result file_spool_read(struct source *source, struct file *file)
+{
+    const uint64_t from = file->position;
+    enum tail_result result = file_tail_read(source, file);
+
+    if (result == TAIL_DRY && !file->retry_at)
+        result = file_tail_finish(source, file);
+    if (file->position != from)
+        file->done = false;
+    if (result == TAIL_DRY && !file->retry_at)
+        spool_end(source, file);
+    return result;
+}
