@@ -7,11 +7,14 @@ import pathlib
 import signal
 
 import pytest
-from importing import Import, Imported, ending
+from importing import HELD, Import, Imported, ending
+from postgres import Session
 
 PARTS = 8
 ROWS = 800
-SLOWLY = "(SELECT true FROM pg_sleep(0.002 + id * 0))"  # for every row
+# Every row takes its time. Four of the partitions wait for whoever has the first lock of held(), and the last two of those for the second, too.
+SLOWLY = (f"(SELECT true FROM pg_sleep(0.002 + id * 0)) AND (tableoid < 'public.part4'::regclass OR {HELD}) "
+          f"AND (tableoid < 'public.part6'::regclass OR {HELD.replace('(1 +', '(2 +')})")
 WORDS = ("--target", "made", "--format", "jsonl")
 
 
@@ -24,6 +27,7 @@ def begin(database, tmp_path):
         started.append(Import(database.address, *words, cwd=tmp_path, **more))
         return started[-1]
 
+    begin_one.database = database
     yield begin_one
     for one in started:
         if one.process.poll() is None:
@@ -44,6 +48,14 @@ def parts(database):
     database.run(f"CREATE TABLE parts (id int PRIMARY KEY, v int) PARTITION BY HASH (id);"
                  + "".join(f"CREATE TABLE part{n} PARTITION OF parts FOR VALUES WITH (MODULUS {PARTS}, REMAINDER {n});" for n in range(PARTS))
                  + f"INSERT INTO parts SELECT i, 0 FROM generate_series(0, {ROWS - 1}) i; ANALYZE parts")
+
+
+@contextlib.contextmanager
+def held(database, lock=1):
+    """The import does not come to its end meanwhile, however long the test takes."""
+    with contextlib.closing(Session(database.server, database.name)) as holder:
+        holder.say(f"SELECT pg_advisory_lock({lock});")
+        yield
 
 
 def hidden(folder):

@@ -221,7 +221,7 @@ def test_stopped_while_a_name_is_looked_up(database, table, run, silent, tmp_pat
                     environment={"LD_PRELOAD": str(silent), "SILENT_WHO": who, "SILENT_AFTER": str(after), "SILENT_SEEN": str(seen)})
     wait_until("the resolver is asked", seen.exists)
     one.process.send_signal(how)
-    assert one.end(20) == 1 and "stopped" in one.said, one.said
+    assert one.end() == 1 and "stopped" in one.said, one.said
     assert not (tmp_path / "made").exists()
 
 

@@ -237,17 +237,19 @@ def test_stopped_while_a_lock_is_waited_for(database, run, readings, tmp_path):
     assert left(tmp_path) == []
 
 
-def test_a_target_that_is_taken_meanwhile(run, readings, tmp_path):
-    one = run.begin("--target", "made", "--format", "jsonl", "--columns", "id", "--where", f"id <= 500 AND {SLOWLY}", "readings")
-    wait_until("it has begun", lambda: left(tmp_path))
-    (tmp_path / "made").mkdir()
-    (tmp_path / "made" / "mine").write_text("mine")
+def test_a_target_that_is_taken_meanwhile(server, database, run, readings, tmp_path):
+    with contextlib.closing(Session(server, database.name)) as holder:
+        holder.say(HOLD)
+        one = run.begin("--target", "made", "--format", "jsonl", "--columns", "id", "--where", f"id <= 500 AND {HELD}", "readings")
+        wait_until("it has begun", lambda: left(tmp_path))
+        (tmp_path / "made").mkdir()
+        (tmp_path / "made" / "mine").write_text("mine")
     assert one.end() == 1 and "somebody else made it meanwhile" in one.said
     assert "1 of 1 splits are finished and kept" in one.said
     hidden, = (name for name in left(tmp_path) if name != "made")
     assert hidden.startswith(".made.import-") and left(tmp_path / "made") == ["mine"]
     (tmp_path / "made" / "mine").unlink()
-    run("--resume", "--target", "made", "--format", "jsonl", "--columns", "id", "--where", f"id <= 500 AND {SLOWLY}", "readings")
+    run("--resume", "--target", "made", "--format", "jsonl", "--columns", "id", "--where", f"id <= 500 AND {HELD}", "readings")
     assert Imported(tmp_path / "made").manifest["tables"][0]["rows"] == 500
     assert left(tmp_path) == ["made"]
 

@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 from importing import BINARY, wait_until
-from resuming import PARTS, ROWS, SLOWLY, WORDS, assert_whole, begin, done, hidden, parts, run  # noqa: F401
+from resuming import PARTS, ROWS, SLOWLY, WORDS, assert_whole, begin, done, held, hidden, parts, run  # noqa: F401
 
 
 @pytest.mark.parametrize("replace", [False, True])
@@ -32,17 +32,18 @@ def test_killed_while_it_is_published(database, begin, run, parts, killing, tmp_
 
 
 @pytest.mark.parametrize("killed", [False, True])
-def test_files_that_are_deleted_meanwhile_do_not_come_back(run, parts, tmp_path, killed):
+def test_files_that_are_deleted_meanwhile_do_not_come_back(database, run, parts, tmp_path, killed):
     """Somebody makes one file of those that were there, while others are being added."""
     made = tmp_path / "made"
     made.mkdir()
     (made / "part-00000.jsonl").touch()
     words = (*WORDS, "--append", "--where", SLOWLY, "parts")
-    one = run.begin(*words)
-    wait_until("a split is done", lambda: done(tmp_path))
-    if killed:
-        one.kill()
-    (made / "part-00000.jsonl").rename(made / "compacted.jsonl")
+    with held(database):
+        one = run.begin(*words)
+        wait_until("a split is done", lambda: done(tmp_path))
+        if killed:
+            one.kill()
+        (made / "part-00000.jsonl").rename(made / "compacted.jsonl")
     if killed:
         one = run.begin(*words, "--resume")
     assert one.end() == 0 and (not killed or "were there before" in one.said), one.said
@@ -61,7 +62,7 @@ def test_stopped_while_another_is_published(database, run, parts, tmp_path, how)
     one = run.begin(*words)
     wait_until("all is read", lambda: any(list(place.glob("manifest.json")) for place in hidden(tmp_path)))
     one.process.send_signal(signal.SIGINT)
-    assert one.end(20) == 1 and "stopped" in one.said and "this one waits for it" in one.said
+    assert one.end() == 1 and "stopped" in one.said and "this one waits for it" in one.said
     assert f"{PARTS} of {PARTS} splits are finished and kept" in one.said and "--resume" in one.said.split("To go on: ")[1]
     os.close(theirs)
     assert f"{PARTS} splits with {ROWS} rows" in run(*words, "--resume").said

@@ -11,8 +11,8 @@ import subprocess
 import threading
 
 import pytest
-from importing import BINARY, Imported, wait_until
-from resuming import PARTS, ROWS, SLOWLY, WORDS, assert_whole, begin, done, hidden, keepers, lives, log, made_rows, parts, run  # noqa: F401
+from importing import BINARY, HELD, Imported, wait_until
+from resuming import PARTS, ROWS, SLOWLY, WORDS, assert_whole, begin, done, held, hidden, keepers, lives, log, made_rows, parts, run  # noqa: F401
 
 ROUNDS = int(os.environ.get("ROUNDS", 3))
 
@@ -24,9 +24,10 @@ def files(folder):
 
 def interrupted(begin, folder, *words, splits=2, how=signal.SIGKILL, **more):
     """An import that has ended after some splits; what it said."""
-    one = begin(*WORDS, "--where", SLOWLY, *words, "parts", **more)
-    wait_until("some splits are done", lambda: len(done(folder)) >= splits)
-    one.kill(how)
+    with held(begin.database):
+        one = begin(*WORDS, "--where", SLOWLY, *words, "parts", **more)
+        wait_until("some splits are done", lambda: len(done(folder)) >= splits)
+        one.kill(how)
     return one
 
 
@@ -115,15 +116,15 @@ def test_stopped_and_gone_on(begin, run, parts, tmp_path, database, how):
 
 
 def test_a_lost_server_keeps_what_is_finished(begin, run, parts, tmp_path, server, database):
-    slowly = SLOWLY.replace("0.002", "0.02")  # two commands come before its end
-    one = begin(*WORDS, "--where", slowly, "parts")
-    wait_until("a split is done", lambda: done(tmp_path))
-    server.run(f"ALTER DATABASE {database.name} ALLOW_CONNECTIONS false")
-    server.run(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database.name}'")
+    with held(database):
+        one = begin(*WORDS, "--where", SLOWLY, "parts")
+        wait_until("a split is done", lambda: done(tmp_path))
+        server.run(f"ALTER DATABASE {database.name} ALLOW_CONNECTIONS false")
+        server.run(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database.name}'")
     assert one.end() == 1 and "their snapshot is not held" in one.said
     server.run(f"ALTER DATABASE {database.name} ALLOW_CONNECTIONS true")
-    assert "the snapshot is gone" in run(*WORDS, "--where", slowly, "--resume", "parts", status=1).said
-    run(*WORDS, "--where", slowly, "--resume=mixed", "parts")
+    assert "the snapshot is gone" in run(*WORDS, "--where", SLOWLY, "--resume", "parts", status=1).said
+    run(*WORDS, "--where", SLOWLY, "--resume=mixed", "parts")
     assert_whole(tmp_path)
 
 
@@ -137,7 +138,9 @@ def test_stopped_before_anything_is_done(begin, parts, tmp_path):
 
 
 def test_a_query_goes_on(begin, run, parts, tmp_path):
-    words = (*WORDS, "--connections", 1, "--split-by", "id", "--query", f"SELECT id, v FROM parts WHERE {SLOWLY}")
+    """The last rows take three seconds: they cannot be held, for the bounds of the column are looked for among them, too."""
+    slowly = f"(SELECT true FROM pg_sleep(CASE WHEN id < {ROWS - 100} THEN 0 ELSE 0.03 END))"
+    words = (*WORDS, "--connections", 1, "--split-by", "id", "--query", f"SELECT id, v FROM parts WHERE {slowly}")
     one = begin(*words)
     wait_until("a split is done", lambda: done(tmp_path))
     one.kill()
@@ -226,13 +229,14 @@ def test_what_looks_as_copy_writes_it_goes_on_so(database, begin, run, parts, tm
     assert len(made.files()) == PARTS and sorted(lines) == sorted(f"{i},0,36:00:00,TRUE\n" for i in range(ROWS))
 
 
-def test_two_at_once(begin, run, parts, tmp_path):
+def test_two_at_once(database, begin, run, parts, tmp_path):
     interrupted(begin, tmp_path)
-    first = begin(*WORDS, "--where", SLOWLY, "--resume", "parts")
-    wait_until("it goes on", lambda: len(done(tmp_path)) > 2)
-    os.kill(first.process.pid, signal.SIGSTOP)
-    assert "an import into it is at work" in run(*WORDS, "--where", SLOWLY, "--resume", "parts", status=1).said
-    os.kill(first.process.pid, signal.SIGCONT)
+    with held(database):
+        first = begin(*WORDS, "--where", SLOWLY, "--resume", "parts")
+        wait_until("it goes on", lambda: database.run("SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"))
+        os.kill(first.process.pid, signal.SIGSTOP)
+        assert "an import into it is at work" in run(*WORDS, "--where", SLOWLY, "--resume", "parts", status=1).said
+        os.kill(first.process.pid, signal.SIGCONT)
     assert first.end() == 0, first.said
     assert_whole(tmp_path)
 
@@ -272,10 +276,13 @@ def test_a_full_disk_that_is_made_larger(run, parts, tmp_path):
 
 # ---- without the keeper -------------------------------------------------------------------------------------------------
 
-def test_a_killed_keeper_harms_no_import_that_reads(begin, parts, tmp_path):
-    one = begin(*WORDS, "--where", SLOWLY, "parts")
-    wait_until("a split is done", lambda: done(tmp_path))
-    os.kill(keepers(tmp_path)[0], signal.SIGKILL)
+def test_a_killed_keeper_harms_no_import_that_reads(database, begin, parts, tmp_path):
+    with held(database):
+        one = begin(*WORDS, "--where", SLOWLY, "parts")
+        wait_until("a split is done", lambda: done(tmp_path))
+        keeper, = keepers(tmp_path)
+        os.kill(keeper, signal.SIGKILL)
+        wait_until("the keeper is gone", lambda: not lives(keeper))
     assert one.end() == 0 and "the snapshot is kept by those who read it" in one.said
     assert_whole(tmp_path)
 
@@ -322,9 +329,10 @@ def test_from_the_beginning(database, run, orphan, tmp_path):
 
 def test_mixed(database, begin, run, orphan, tmp_path):
     database.run("UPDATE parts SET v = 7")
-    one = begin(*WORDS, "--where", SLOWLY, "--resume=mixed", "parts")
-    wait_until("it goes on", lambda: len(done(tmp_path)) > len(orphan))
-    one.kill()
+    with held(database, 2):
+        one = begin(*WORDS, "--where", SLOWLY, "--resume=mixed", "parts")
+        wait_until("it goes on", lambda: len(done(tmp_path)) > len(orphan))
+        one.kill()
     run(*WORDS, "--where", SLOWLY, "--resume", "parts")  # in the second snapshot
     made, rows = made_rows(tmp_path)
     assert [row[0] for row in rows] == list(range(ROWS)) and {row[1] for row in rows} == {0, 7}
@@ -337,10 +345,11 @@ def test_mixed(database, begin, run, orphan, tmp_path):
 def test_mixed_pages(database, begin, run, tmp_path, moved):
     """Ranges of pages are kept while no row has moved as a whole, else they are read again."""
     database.run("CREATE TABLE wide (id int, t text) WITH (fillfactor = 10); INSERT INTO wide SELECT i, repeat('x', 300) FROM generate_series(1, 12000) i; ANALYZE wide")
-    words = (*WORDS, "--connections", 1, "--columns", "id", "--where", f"id % 20 = 0 AND {SLOWLY}", "wide")
-    one = begin(*words)
-    wait_until("a split is done", lambda: done(tmp_path))
-    one.kill()
+    words = (*WORDS, "--connections", 1, "--columns", "id", "--where", f"id % 20 = 0 AND (id < 11000 OR {HELD})", "wide")
+    with held(database):
+        one = begin(*words)
+        wait_until("a split is done", lambda: done(tmp_path))
+        one.kill()
     os.kill(keepers(tmp_path)[0], signal.SIGKILL)
     assert log(tmp_path)[0]["tables"][0]["splits"][0][1] == 1, "cut by pages"
     if moved:
@@ -376,10 +385,11 @@ def test_a_table_that_has_changed(database, begin, run, orphan, tmp_path):
 def test_tables_that_have_come_since_are_left_out(database, begin, run, parts, tmp_path):
     database.run("CREATE SCHEMA s; CREATE TABLE s.a (id int); CREATE TABLE s.c (id int); INSERT INTO s.a VALUES (1);"
                  "INSERT INTO s.c SELECT generate_series(1, 400)")
-    words = (*WORDS, "--schema", "s", "--connections", 1, "--where", SLOWLY)
-    one = begin(*words)
-    wait_until("a split is done", lambda: done(tmp_path))
-    one.kill()
+    words = (*WORDS, "--schema", "s", "--connections", 1, "--where", f"id = 1 OR {HELD}")
+    with held(database):
+        one = begin(*words)
+        wait_until("a split is done", lambda: done(tmp_path))
+        one.kill()
     database.run("CREATE TABLE s.b (id int)")
     run(*words, "--resume")
     assert sorted(Imported(tmp_path / "made").tables) == [("s", "a"), ("s", "c")]

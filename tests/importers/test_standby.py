@@ -1,6 +1,7 @@
 """Imports beside replication: from a standby that follows its primary, with what its replay does to long reads; and how an import keeps the pace that it is told.
 The standby is made by pg_basebackup and streams."""
 
+import contextlib
 import json
 import re
 import shutil
@@ -11,8 +12,8 @@ import time
 
 import pytest
 import readers
-from importing import Import, Imported, ending, rows_of, wait_until
-from postgres import QUIET, Postgres
+from importing import HELD, HOLD, Import, Imported, ending, rows_of, wait_until
+from postgres import QUIET, Postgres, Session
 
 sys.path.insert(0, str(readers.folder()))
 
@@ -125,11 +126,13 @@ def test_feedback_prevents_conflicts(primary, run, tmp_path):
     server = following(primary, max_standby_streaming_delay="0", hot_standby_feedback="on")
     try:
         before = server.run("SELECT sum(v) FROM parts").strip()
-        one = run.begin(server, "--target", "made", "--format", "jsonl", "--where", SLOWLY, "parts")
-        wait_until("it reads", lambda: reads(server))
-        wait_until("the primary knows that it does", lambda: primary.run("SELECT count(backend_xmin) FROM pg_stat_replication").strip() != "0")
-        conflict(primary, "parts")
-        server.catch_up()
+        with contextlib.closing(Session(server)) as holder:
+            holder.say(HOLD)
+            one = run.begin(server, "--target", "made", "--format", "jsonl", "--where", HELD, "parts")
+            wait_until("it reads", lambda: reads(server))
+            wait_until("the primary knows that it does", lambda: primary.run("SELECT count(backend_xmin) FROM pg_stat_replication").strip() != "0")
+            conflict(primary, "parts")
+            server.catch_up()
         assert one.end() == 0, one.said
         rows = [row for path in Imported(tmp_path / "made").files("public", "parts") for row in rows_of(path, "jsonl")]
         assert sorted(row[0] for row in rows) == list(range(ROWS)) and str(sum(row[1] for row in rows)) == before
@@ -139,9 +142,11 @@ def test_feedback_prevents_conflicts(primary, run, tmp_path):
 
 def test_a_worker_that_is_cancelled_reads_its_split_again(standby, run, tmp_path):
     """As a conflict does it that leaves the snapshot alone."""
-    one = run.begin(standby, "--target", "made", "--format", "jsonl", "--where", SLOWLY, "parts")
-    wait_until("it reads", lambda: reads(standby))
-    standby.run("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE query LIKE 'COPY%' AND state = 'active' LIMIT 1")
+    with contextlib.closing(Session(standby)) as holder:
+        holder.say(HOLD)
+        one = run.begin(standby, "--target", "made", "--format", "jsonl", "--where", HELD, "parts")
+        wait_until("it reads", lambda: reads(standby))
+        standby.run("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE query LIKE 'COPY%' AND state = 'active' LIMIT 1")
     assert one.end() == 0, one.said
     assert "it is read again" in one.said
     assert Imported(tmp_path / "made").manifest["tables"][0]["rows"] == ROWS
