@@ -12,8 +12,6 @@ import pytest  # noqa: E402
 from importing import Import  # noqa: E402
 from postgres import QUIET, Postgres  # noqa: E402
 
-SLOW = "i % 100 > 0 OR (SELECT true FROM pg_sleep(0.01 + i * 0))"
-
 
 class Importing:
     """Imports of one test: its database, its topic, its folder."""

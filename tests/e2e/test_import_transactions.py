@@ -7,13 +7,22 @@ import signal
 import pytest
 
 from broker import PASSWORDS
-from import_topic import SLOW, Importing, check_manifest, database, exact, importing, sent  # noqa: F401
+from import_topic import Importing, check_manifest, database, exact, importing, sent  # noqa: F401
 from importing import HELD, HOLD, wait_until
 from kafka import GROUP, READ, TRANSACTIONAL_ID, WRITE, in_hands_of
 from postgres import Session
 
 ROWS = 20000
-TABLE = f"CREATE TABLE t WITH (fillfactor = 10) AS SELECT i, repeat('x', 300) pad FROM generate_series(1, {ROWS}) i; ALTER TABLE t ADD PRIMARY KEY (i)"
+TABLE = f"CREATE TABLE t WITH (fillfactor = 10) AS SELECT id, id i, repeat('x', 300) pad FROM generate_series(1, {ROWS}) id; ALTER TABLE t ADD PRIMARY KEY (id)"
+LAST_HELD = f"id < {ROWS // 10 * 7} OR {HELD}"
+
+
+@contextlib.contextmanager
+def held(importing):
+    """What is read with LAST_HELD does not come to its end meanwhile."""
+    with contextlib.closing(Session(importing.server, importing.name)) as holder:
+        holder.say(HOLD)
+        yield
 
 
 def rows_of(messages):
@@ -66,10 +75,10 @@ def test_stopped_and_begun_anew(importing):
     """What was committed stays, and an import that is not gone on with sends all of it under another id."""
     topic = importing.create()
     importing.run(TABLE)
-    words = ("--transactional", "--where", SLOW, "t")
-    one = importing.begin(*words)
-    wait_until("some splits", lambda: len(importing.finished()) > 2)
-    assert one.kill(signal.SIGINT) == 1 and "finished and kept" in one.said
+    with held(importing):
+        one = importing.begin("--transactional", "--where", LAST_HELD, "t")
+        wait_until("some splits", lambda: len(importing.finished()) > 2)
+        assert one.kill(signal.SIGINT) == 1 and "finished and kept" in one.said
     kept = {sent(message).id for message in importing.kafka.consume(topic)}
     importing.import_("--transactional", "t")
     own = [message for message in importing.kafka.consume(topic) if sent(message).id not in kept]
@@ -95,9 +104,10 @@ def test_killed_and_begun_anew(importing):
 def test_a_connection_to_the_database_that_is_lost(importing):
     topic = importing.create(2)
     importing.run(TABLE)
-    one = importing.begin("--transactional", "--where", SLOW, "t")
-    wait_until("a split, and another one at work", lambda: importing.finished() and importing.run(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'penstock%' AND query LIKE 'COPY%' AND state = 'active' LIMIT 1"))
+    with held(importing):
+        one = importing.begin("--transactional", "--where", LAST_HELD, "t")
+        wait_until("a split, and another one at work", lambda: importing.finished() and importing.run(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'penstock%' AND query LIKE 'COPY%' AND state = 'active' LIMIT 1"))
     assert one.end() == 0 and "it is read again" in one.said, one.said
     check_once(importing, topic)
 
@@ -115,10 +125,11 @@ def test_the_snapshot_is_gone(importing):
     """What is committed cannot be taken back, and the rest of it cannot be read any more."""
     topic = importing.create()
     importing.run(TABLE)
-    words = ("--transactional", "--where", SLOW, "t")
-    one = importing.begin("--keep-snapshot", 0, *words)
-    wait_until("some splits", lambda: len(importing.finished()) > 2)
-    assert one.kill(signal.SIGINT) == 1
+    words = ("--transactional", "--where", LAST_HELD, "t")
+    with held(importing):
+        one = importing.begin("--keep-snapshot", 0, *words)
+        wait_until("some splits", lambda: len(importing.finished()) > 2)
+        assert one.kill(signal.SIGINT) == 1
     said = importing.import_("--resume", *words, status=1).said
     assert f"the snapshot is gone: " in said and f"splits are committed in topic {topic} and stay there" in said and "into an empty topic" in said
 
