@@ -1,6 +1,7 @@
 /* arguments: see arguments.h */
 #include "command/arguments.h"
 
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -60,7 +61,7 @@ struct argument_words {
 
 static const struct argument_words argument_words_table[] = {
     {"dead-letters", "list|show|replay|drop [STREAM]", 2},
-    {"files", "list", 1},
+    {"files", "list|reset FILE...", SIZE_MAX},
     {"journal", "forget OUTLET", 2},
 };
 

@@ -15,7 +15,7 @@ const struct command command_table[] = {
     {"dead-letters", command_dead_letters,
         "List, show, give back or delete what an outlet could not deliver."},
     {"drop", command_drop, "Put files into a watched directory, each whole or not at all: drop --help."},
-    {"files", command_files, "List the files that are read, and how far: files list."},
+    {"files", command_files, "List the files that are read, and how far; read some again: files list|reset."},
     {"journal", command_journal, "Forget an outlet that is not configured any more: journal forget OUTLET."},
     {"help", command_help, "Explain the commands and all options."},
 };

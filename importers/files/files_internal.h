@@ -9,6 +9,7 @@
  *   scan               what is there: new files, rotated ones, copies of cut ones
  *   life               what becomes of a file: cut, copied, rotated, deleted, at rest
  *   spool, done        complete files: waited for, read to their end; then kept, moved, or deleted
+ *   reset              files that people want to be read again
  *   batch              lines on their way to the journal
  *   tell               log, metrics, /readyz
  *   loop, source       the thread, and the source
@@ -214,6 +215,7 @@ struct source {
     int64_t scan_at, scanned_at; /* the next one, the last one */
     int64_t scan_took;
     int64_t tick_at;
+    int64_t reset_at; /* not before it is looked for what is to be read again */
     bool scan_wanted;
     size_t cut; /* files that are FILE_CUT */
     char trouble[256]; /* as it is told; "": none */
@@ -361,6 +363,11 @@ void file_ready(struct source *source, struct file *file);
 void file_unready(struct source *source, struct file *file);
 void *file_loop_run(void *source);
 void file_loop_wake(struct source *source); /* @thread any */
+
+/* ---- reset.c ------------------------------------------------------------------------------------------------------- */
+
+/* What people have asked to be read again. Only while nothing is on its way to the journal. */
+void file_reset_take(struct source *source);
 
 /* ---- tell.c -------------------------------------------------------------------------------------------------------- */
 

@@ -68,24 +68,24 @@ static int list_add(void *context, const struct file_record *record, struct erro
     return 0;
 }
 
-static int list_read(struct list *list, const char *directory, uint64_t segment_size, struct error *error)
+/* From the beginning each time: what was applied before a segment was freed is of no use. */
+int file_list_read(
+    struct file_state **ret_state, const char *directory, uint64_t segment_size, struct error *error)
 {
-    int result = -1;
-
-    for (int i = 0; result && i < LIST_TRIES; i++) {
+    for (int i = 0; i < LIST_TRIES; i++) {
         struct file_state *state;
         if (file_state_new(&state, segment_size, error))
             return -1;
         const struct state_kind kind = file_state_kind(state);
-        result = journal_peek(directory, &kind, 1, error);
-        const bool again = result && error->kind == ERROR_RETRY;
-        if (!result)
-            result = file_state_visit(state, list_add, list, error);
+        if (journal_peek(directory, &kind, 1, error) == 0) {
+            *ret_state = state;
+            return 0;
+        }
         file_state_free(&state);
-        if (result && !again)
+        if (error->kind != ERROR_RETRY)
             return -1;
     }
-    return result;
+    return -1;
 }
 
 /* ---- what is there --------------------------------------------------------------------------------------------------- */
@@ -206,11 +206,11 @@ static int list_print(struct bytes *text, const struct list *list, struct error 
     return 0;
 }
 
-int file_list(struct bytes *text, const char *directory, uint64_t segment_size, struct error *error)
+int file_list(struct bytes *text, const struct file_state *state, struct error *error)
 {
     __attribute__((cleanup(list_free))) struct list list = {0};
 
-    if (list_read(&list, directory, segment_size, error))
+    if (file_state_visit(state, list_add, &list, error))
         return -1;
     if (list.count == 0)
         return 0;

@@ -11,6 +11,7 @@
 
 #include "base/bytes.h"
 #include "base/error.h"
+#include "files/files.h"
 
 /* Appends a table, by path: state, device:inode (as stat -c %d:%i says them), position, size, lag, path.
  *
@@ -19,7 +20,11 @@
  *   done      in a spool, read to its end
  *   watch     no file: patterns whose directories were looked through
  *
- * directory: of the journal. segment_size: as for file_state_new(). @thread main */
-int file_list(struct bytes *text, const char *directory, uint64_t segment_size, struct error *error);
+ * @thread main */
+int file_list(struct bytes *text, const struct file_state *state, struct error *error);
+
+/* What the journal in this directory knows of files; to be freed by file_state_free(). segment_size: as for file_state_new(). @thread main */
+int file_list_read(
+    struct file_state **ret_state, const char *directory, uint64_t segment_size, struct error *error);
 
 #endif

@@ -241,6 +241,10 @@ static void loop_step(struct source *source)
         file_tell_gauges(source);
     }
     file_batch_take_back(source);
+    if (now >= source->reset_at && !source->in_journal && !source->waits) {
+        source->reset_at = now + LOOP_TICK;
+        file_reset_take(source);
+    }
     const bool rest = file_done_settle(source);
     const bool more = loop_read(source) || rest;
     file_batch_submit(source);

@@ -13,6 +13,7 @@ import tempfile
 import pytest
 
 from penstock import BINARY, run_command, wait_until
+from spooling import Spool
 from tailing import Tail, need
 
 CONTENT = b"".join(b"line %06d\n" % number for number in range(3000))  # less than a pipe holds
@@ -338,6 +339,20 @@ def test_file_systems_that_cannot_rename_without_replacing(way, tmp_path, elsewh
 
 
 # ---- beside a gateway ----
+
+@pytest.mark.parametrize("events", [True, False])
+def test_a_spool_takes_each_file_once(gateway, tmp_path, events):
+    """Whole, whatever the kernel tells of the temporary file, and without waiting: it is moved in."""
+    spool = Spool(gateway, done="archive", events=events, quiet="300ms").start()
+    for number in range(30):
+        source = made(tmp_path / f"{number}.csv", spool.content(500))
+        done = drop(spool.root, *(["--move"] if number % 2 else []), source)
+        assert done.returncode == 0, done.stderr
+    spool.arrived()
+    wait_until("the archive", lambda: len(spool.names("archive")) == 30)
+    spool.judge()
+    assert "penstock-drop" not in spool.gateway.said()
+
 
 def test_a_gateway_takes_each_line_once(gateway, tmp_path, elsewhere):
     """Patterns that take every name, and every hidden one that is not a temporary one, too."""

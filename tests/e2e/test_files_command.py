@@ -1,12 +1,15 @@
 """`penstock files list`: what the journal knows of watched files, beside a gateway that runs or does not."""
 
 import collections
+import contextlib
 import os
 import re
 
 import pytest
 
 from penstock import run_command, wait_until
+from siege import injected, moment, new_random, rounds
+from spooling import Spool
 from tailing import Tail, held
 
 Row = collections.namedtuple("Row", "state identity position size lag path")
@@ -148,7 +151,135 @@ def test_no_journal(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("words", [[], ["lst"], ["list", "more"]])
+@pytest.mark.parametrize("words", [[], ["lst"], ["list", "more"], ["reset"]])
 def test_usage(words, tmp_path):
     done = run_command("files", *words, cwd=tmp_path)
-    assert done.returncode == 2 and "allowed: list" in done.stderr
+    assert done.returncode == 2 and "allowed: list, or reset" in done.stderr
+
+
+# ---- reset ----
+
+def reset(tail, *paths):
+    sets = [argument for one in tail.gateway.sets for argument in ("--set", one)]
+    return run_command("files", "reset", "-c", "penstock.yaml", *sets, *(str(one) for one in paths), cwd=tail.gateway.directory)
+
+
+def requests(tail):
+    return [one.name for one in (tail.gateway.data / "files-reset").iterdir()]
+
+
+def came(tail, times):
+    """Waits until each line has come so many times, and the request is gone; nothing comes more often."""
+    wait_until("every line", lambda: collections.Counter(tail.rows()) == times)
+    wait_until("the end of the request", lambda: not requests(tail))
+    tail.settle()
+    assert collections.Counter(tail.rows()) == times
+
+
+def test_reset_while_it_runs(gateway):
+    tail = Tail(gateway, "*.log").start()
+    one, two = tail.writer("one.log").write(50), tail.writer("two.log").write(50)
+    tail.arrived()
+    done = reset(tail, one.path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("1 of 1 files will be read again")
+    times = collections.Counter(tail.written)
+    times.update(line for line in tail.written if line.startswith(one.name.encode() + b" "))
+    came(tail, times)
+    one.write(5)
+    two.write(5)
+    times.update(tail.written[100:])
+    came(tail, times)
+    tail.gateway.stop_cleanly()
+    tail.start()
+    came(tail, times)
+    assert listed(tail)[0] == {str(file.path): expected(file.path) for file in (one, two)}
+    assert tail.gateway.metric("penstock_files_gaps_total") == tail.gateway.metric("penstock_files_truncated_total") == 0
+
+
+def test_reset_while_it_is_stopped(gateway):
+    tail = Tail(gateway, "*.log").start()
+    one = tail.writer("one.log").write(50)
+    tail.arrived()
+    tail.gateway.stop_cleanly()
+    one.write(7)
+    assert reset(tail, os.path.relpath(one.path, tail.gateway.directory)).returncode == 0
+    assert len(requests(tail)) == 1
+    tail.start()
+    rows = collections.Counter(tail.written)
+    rows.update(tail.written[:50])
+    wait_until("all of them", lambda: collections.Counter(tail.rows()) >= rows)
+    came(tail, collections.Counter(tail.rows()))
+    assert set(collections.Counter(tail.rows())[line] for line in tail.written[:50]) == {2}
+
+
+def test_reset_of_what_counted_as_read(gateway):
+    """What was there at the first start is read from its end; now somebody wants it."""
+    tail = Tail(gateway, "*.log", read_from="end")
+    one = tail.writer("one.log").write(50)
+    tail.start()
+    two = tail.writer("two.log").write(5)
+    wait_until("the new one", lambda: len(tail.rows()) == 5)
+    assert reset(tail, one.path, two.path).returncode == 0
+    times = collections.Counter(tail.written)
+    times.update(tail.written[50:])
+    came(tail, times)
+
+
+def test_reset_of_a_spooled_file_that_is_kept(gateway):
+    spool = Spool(gateway, done="keep").start()
+    one = spool.move_in("one.csv")
+    spool.move_in("two.csv")
+    spool.arrived()
+    wait_until("the end of both", lambda: spool.gateway.metric("penstock_files_finished_total") == 2)
+    done = run_command("files", "reset", "-c", "penstock.yaml", str(one), cwd=spool.gateway.directory)
+    assert done.returncode == 0, done.stderr
+    times = collections.Counter(spool.written)
+    times.update(spool.written[:100])
+    wait_until("every line", lambda: collections.Counter(spool.rows()) == times)
+    spool.settle()
+    spool.gateway.stop_cleanly()
+    spool.start().settle()
+    assert collections.Counter(spool.rows()) == times
+    said = run_command("files", "list", "-c", "penstock.yaml", cwd=spool.gateway.directory).stdout
+    assert re.search(rf"^done .* {one}$", said, re.MULTILINE), said
+
+
+def test_what_cannot_be_reset(gateway):
+    tail = Tail(gateway, "*.log").start()
+    one, two = tail.writer("one.log").write(50), tail.writer("two.log").write(50)
+    tail.arrived()
+    tail.gateway.stop_cleanly()
+    one.path.rename(tail.logs / "one.1")
+    strange = tail.logs / "a\nstranger"
+    strange.write_bytes(b"unknown\n")
+    done = reset(tail, tail.logs / "missing", tail.logs / "one.1", two.path, strange)
+    assert done.returncode == 1
+    assert done.stdout.startswith("1 of 4 files")
+    missing, renamed, unknown, all_of_them = done.stderr.splitlines()
+    assert missing.startswith(f"penstock files: {tail.logs}/missing: open: No such file")
+    assert f"{tail.logs}/one.1: was renamed" in renamed
+    assert f"{tail.logs}/a\\x0Astranger: not known" in unknown
+    assert "not all" in all_of_them
+    assert len(requests(tail)) == 1
+
+
+def test_reset_and_kill_9(gateway, tmp_path):
+    """Each time that it is asked for, each line comes once more, whenever the gateway ends."""
+    generator, seed = new_random()
+    tail = Tail(gateway, "*.log", sets=("lake.roll.every=100ms",)).start()
+    tail.writer("one.log").write(3000)
+    tail.arrived()
+    faults = [f"{calls}:signal=SIGKILL:when={count}" for calls, count in (("unlinkat", 1), *(("pwrite64", count) for count in range(1, 5)))]
+    faults += [None] * rounds(4)
+    for number, fault in enumerate(faults):
+        with injected(tail.gateway, fault, tmp_path / f"strace-{number}") if fault else contextlib.nullcontext():
+            assert reset(tail, tail.logs / "one.log").returncode == 0
+            if fault:
+                assert tail.gateway.ended() == -9
+            else:
+                moment(generator, 0, 1.5)
+                tail.gateway.kill()
+        tail.start()
+        came(tail, collections.Counter({line: number + 2 for line in tail.written}))
+    print(f"reset and kill -9: {len(faults)} rounds, each of 3000 lines once more for each, seed {seed}")
