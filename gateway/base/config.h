@@ -92,13 +92,14 @@ struct config_watch {
     bool follow_symlinks;
     bool hard_links;
     /* of a spool */
+    char *records; /* lines, file */
     char *complete; /* closed, quiet, marker */
     int64_t quiet;
     char *marker; /* behind the name */
     char *order; /* time, name */
     char *done; /* keep, archive, rename, delete */
     char *after; /* journal, outlets */
-    char *archive; /* below the root of its pattern */
+    char *archive, *failed; /* directories below the root of its pattern */
     char *suffix;
 };
 

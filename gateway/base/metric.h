@@ -39,6 +39,7 @@
     X(FILES_GAPS, COUNTER, "penstock_files_gaps_total", "watch", "Files that vanished before they were read to their end.") \
     X(FILES_TRUNCATED, COUNTER, "penstock_files_truncated_total", "watch", "Times that a file was cut, and read from its beginning.") \
     X(FILES_FINISHED, COUNTER, "penstock_files_finished_total", "watch", "Files of a spool that were read to their end.") \
+    X(FILES_FAILED, COUNTER, "penstock_files_failed_total", "watch", "Files of a spool that could not be taken.") \
     X(FILES_LONG_LINES, COUNTER, "penstock_files_long_lines_total", "watch", "Lines above max_line.") \
     X(COMMIT_SECONDS, HISTOGRAM_SECONDS, "penstock_commit_seconds", "", "Time of one group commit: write and fdatasync.") \
     X(COMMIT_RECORDS, HISTOGRAM_COUNT, "penstock_commit_records", "", "Records in one group commit.") \

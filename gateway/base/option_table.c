@@ -177,6 +177,8 @@ const struct option option_table[] = {
         .help = "Whether symbolic links are followed, also out of the directory, as the logs of containers need it."},
     {"files.*.hard_links", OPTION_BOOL, .offset = IN_WATCH(hard_links), .initial = "false",
         .help = "Whether files are read that have another name somewhere: whoever may write in the directory can link any file there."},
+    {"files.*.records", WORDS("lines file"), .offset = IN_WATCH(records), .initial = "lines",
+        .help = "What a record is in a spool: a line; or the file, of at most max_line bytes, for a stream of bytes or (one document, or an array of records) of json."},
     {"files.*.complete", WORDS("closed quiet marker"), .offset = IN_WATCH(complete), .initial = "closed",
         .help = "When a file in a spool counts as complete: closed by its writer or moved there (of which only events tell: else as quiet), quiet for a time, or when a file with its name and the marker is there. What comes later all the same is read on."},
     {"files.*.quiet", TIME(MILLISECOND, DAY), .offset = IN_WATCH(quiet), .initial = "5s",
@@ -191,6 +193,8 @@ const struct option option_table[] = {
         .help = "And when: as soon as the journal has all of it, or when every outlet is done with it, too."},
     {"files.*.archive", TEXT("a directory below the spool"), .least = 1, .offset = IN_WATCH(archive), .initial = "archive",
         .help = "Directory in the spool in whose directories of a day (2026-01-31, UTC) such files are put, with their path."},
+    {"files.*.failed", TEXT("a directory below the spool"), .least = 1, .offset = IN_WATCH(failed), .initial = "failed",
+        .help = "Directory in the spool for files that cannot be taken, each with the reason in NAME.reason beside it."},
     {"files.*.suffix", TEXT("what a name ends with"), .least = 1, .offset = IN_WATCH(suffix), .initial = ".taken",
         .help = "What such files are renamed with."},
 

@@ -31,7 +31,7 @@ enum done_result {
 
 void file_done_add(struct source *source, struct file *file)
 {
-    if (file->look->watch->done == FILE_DONE_KEEP || file->waits_done)
+    if ((file->look->watch->done == FILE_DONE_KEEP && !file->failed) || file->waits_done)
         return;
     file->done_batch = source->filled - !file->touched;
     file->done_last = 0;
@@ -130,7 +130,7 @@ static enum done_result done_look(const struct file *file, int directory, const 
         return DONE_FAILED;
     if (!file_is_same(file, &identity))
         return DONE_GONE;
-    return (uint64_t)stat.st_size == file->position ? DONE_MOVED : DONE_CHANGED;
+    return file->failed || (uint64_t)stat.st_size == file->position ? DONE_MOVED : DONE_CHANGED;
 }
 
 /* Some filesystems cannot refuse to replace; there it is asked before. */
@@ -200,6 +200,26 @@ static enum done_result done_archive(struct done_round *round, const struct file
     if (place_open(round, &round->to, (struct slice){path, length}, true))
         return DONE_FAILED;
     return done_move(round, file, name, round->to.directory, name, "", moved);
+}
+
+/* With the reason beside it; should there be a crash in between, the log has it. */
+static enum done_result done_fail(struct done_round *round, const struct file *file, const char *name)
+{
+    const struct slice failed = slice_of(file->look->watch->from->failed);
+    char moved[NAME_MAX + 1], reason[NAME_MAX + sizeof ".reason"];
+
+    if (place_open(round, &round->to, failed, true))
+        return DONE_FAILED;
+    const enum done_result result = done_move(round, file, name, round->to.directory, name, "", moved);
+    if (result != DONE_MOVED)
+        return result;
+    snprintf(reason, sizeof reason, "%s.reason", moved);
+    cleanup_fd int why =
+        openat(round->to.directory, reason, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+    if (why < 0 || dprintf(why, "%s: %s\n", file->shown, file->failed) < 0 || fsync(why))
+        file_tell_trouble(
+            round->source, "spool: why %s failed could not be written: %s", file->shown, strerror(errno));
+    return result;
 }
 
 static enum done_result done_rename_here(struct done_round *round, const struct file *file, const char *name)
@@ -272,6 +292,8 @@ static enum done_result done_file(struct done_round *round, const struct file *f
     if (result != DONE_MOVED)
         return result == DONE_GONE ? done_gone(round, file) : result;
     done_remove_marker(round, file, name);
+    if (file->failed)
+        return done_fail(round, file, name);
     switch (file->look->watch->done) {
     case FILE_DONE_ARCHIVE:
         return done_archive(round, file, name);

@@ -52,7 +52,8 @@ enum file_long_lines { FILE_LONG_SPLIT, FILE_LONG_TRUNCATE, FILE_LONG_DEAD_LETTE
 
 /* ---- what is watched ------------------------------------------------------------------------------------------ */
 
-#define FILE_OWN_NAMES 3 /* that a spool leaves out: its archive, its markers, what it has renamed */
+#define FILE_OWN_NAMES \
+    4 /* that a spool leaves out: its archive, what failed, what it has renamed, its markers */
 
 struct file_watch {
     const struct config_watch *from;
@@ -61,7 +62,7 @@ struct file_watch {
     enum file_long_lines long_lines;
     enum file_complete complete;
     enum file_done done;
-    bool by_name, after_outlets;
+    bool whole, by_name, after_outlets;
     int64_t
         read_from; /* wall clock: what was written before, and is there at the first look, counts as read */
     char *text; /* its patterns, as the journal knows it by */
@@ -73,7 +74,8 @@ struct file_watch {
     size_t open; /* descriptors */
     uint64_t known_files, unread; /* as its gauges say */
     size_t refused; /* new files that found no room in the journal's state, in the scan under way */
-    struct metric_series *files, *lines, *bytes, *gaps, *truncated, *long_count, *lag, *waiting, *finished;
+    struct metric_series *files, *lines, *bytes, *gaps, *truncated, *long_count, *lag, *waiting, *finished,
+        *failed;
 };
 
 /* A pattern that the journal knows, and the configuration does not any more. */
@@ -125,6 +127,7 @@ struct file {
     bool ready, touched, gone, ended;
     bool done; /* that is in the journal, or will be */
     bool waits_done; /* something is left to do with it: */
+    const char *failed; /* not NULL: why it cannot be taken */
     uint64_t done_batch; /* when this one is durable, */
     uint64_t done_last; /* and outlets have passed this sequence; 0: to be seen */
     bool checked; /* since the start it was open, and was the one that is known */
@@ -286,6 +289,8 @@ void file_tail_close(struct file *file);
 enum tail_result file_tail_read(struct source *source, struct file *file);
 /* Its life has ended: what stands behind the last line break is a line. */
 enum tail_result file_tail_finish(struct source *source, struct file *file);
+/* All of it, of `size` bytes, as one body. TAIL_FULL: a batch that holds nothing else takes it, or none does; TAIL_CUT: it has another size. */
+enum tail_result file_tail_take_whole(struct source *source, struct file *file, size_t size);
 /* Whether the file behind the descriptor has what is known of this one: its head; and its marker at its position. */
 bool file_tail_begins(const struct file *file, int descriptor);
 bool file_tail_continues(const struct file *file, int descriptor);

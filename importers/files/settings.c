@@ -71,9 +71,13 @@ static void settings_check_stream(struct config *config, struct config_watch *fr
     else if (!stream)
         config_report(config, &from->stream, "found %s, which is no stream; allowed: %.*s", from->stream,
             (int)names.length, names.data);
-    else if (strcmp(stream->format, "bytes") == 0)
+    else if (strcmp(from->records, "file") == 0 && strcmp(stream->format, "text") == 0)
         config_report(config, &from->stream,
-            "found %s, a stream of bytes, which knows no lines; allowed: streams of json or text",
+            "found %s, a stream of lines of text; allowed with records: file: streams of json or bytes",
+            from->stream);
+    else if (strcmp(from->records, "file") != 0 && strcmp(stream->format, "bytes") == 0)
+        config_report(config, &from->stream,
+            "found %s, a stream of bytes, which knows no lines; allowed: streams of json or text, or records: file",
             from->stream);
     else
         settings_check_key(config, from, stream);
@@ -98,15 +102,21 @@ static void settings_check_ending(struct config *config, char **ending)
         config_report(config, ending, "found %s; allowed: up to %d bytes without a /", *ending, NAME_MAX / 2);
 }
 
+static void settings_check_inside(struct config *config, char **directory)
+{
+    const char *text = *directory;
+
+    if (*text == '/' || *text == '.' || strstr(text, "/.") || strstr(text, "//") || strlen(text) > NAME_MAX)
+        config_report(
+            config, directory, "found %s; allowed: a directory below the spool, without .. in it", text);
+}
+
 static void settings_check_spool(struct config *config, struct config_watch *from)
 {
-    static const char inside[] = "found %s; allowed: a directory below the spool, without .. in it";
-
     settings_check_ending(config, &from->marker);
     settings_check_ending(config, &from->suffix);
-    if (*from->archive == '/' || *from->archive == '.' || strstr(from->archive, "/.") ||
-        strstr(from->archive, "//") || strlen(from->archive) > NAME_MAX)
-        config_report(config, &from->archive, inside, from->archive);
+    settings_check_inside(config, &from->archive);
+    settings_check_inside(config, &from->failed);
     if (strcmp(from->read_from, "beginning") != 0)
         config_report(config, &from->read_from, "found %s; allowed with spool: beginning", from->read_from);
     if (from->follow_symlinks && strcmp(from->done, "keep") != 0)
@@ -128,6 +138,9 @@ static void settings_check_watch(struct config *config, struct config_watch *fro
         config_report(config, &from->done,
             "found %s; allowed with watch: keep, for what grows is never done (spool takes complete files)",
             from->done);
+    else if (strcmp(from->records, "file") == 0)
+        config_report(config, &from->records,
+            "found file; allowed with watch: lines, for what grows is never whole (spool takes complete files)");
 }
 
 void file_settings_check(struct config *config)
@@ -212,8 +225,8 @@ static int settings_leave_own(struct file_watch *watch, const struct config_watc
 {
     const struct {
         const char *before, *text, *behind;
-    } names[FILE_OWN_NAMES] = {
-        {"", from->archive, "/**"}, {"**/*", from->suffix, ""}, {"**/*", from->marker, ""}};
+    } names[FILE_OWN_NAMES] = {{"", from->archive, "/**"}, {"", from->failed, "/**"},
+        {"**/*", from->suffix, ""}, {"**/*", from->marker, ""}};
     const size_t count = watch->complete == FILE_COMPLETE_MARKER ? FILE_OWN_NAMES : FILE_OWN_NAMES - 1;
     cleanup_bytes struct bytes text;
 
@@ -283,6 +296,7 @@ static int settings_compile_watch(
 
     watch->from = from;
     watch->takes = from->spool.count ? &from->spool : &from->watch;
+    watch->whole = strcmp(from->records, "file") == 0;
     watch->by_name = strcmp(from->order, "name") == 0;
     watch->after_outlets = strcmp(from->after, "outlets") == 0;
     while (strcmp(complete[watch->complete], from->complete) != 0)

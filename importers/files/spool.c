@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <stdio.h>
 
+#include "base/log.h"
 #include "files/files_internal.h"
 
 #define SPOOL_MARKER_PAUSE CLOCK_SECOND /* between two looks for a marker */
@@ -15,9 +16,17 @@ bool file_is_spooled(const struct file *file)
     return file->look->watch->from->spool.count > 0;
 }
 
+/* What was left to do with it is for when its end has been reached again. */
+static void spool_begin(struct source *source, struct file *file, enum file_life life)
+{
+    file_done_drop(source, file);
+    file->failed = NULL;
+    file_set_life(source, file, life);
+}
+
 void file_spool_take(struct source *source, struct file *file)
 {
-    file_set_life(source, file, FILE_LIVES);
+    spool_begin(source, file, FILE_LIVES);
     file_ready(source, file);
 }
 
@@ -25,7 +34,7 @@ void file_spool_take(struct source *source, struct file *file)
 
 static void spool_wait(struct source *source, struct file *file)
 {
-    file_set_life(source, file, FILE_WAITS);
+    spool_begin(source, file, FILE_WAITS);
     file->life_at = files_now(source);
 }
 
@@ -155,13 +164,55 @@ static void spool_end(struct source *source, struct file *file)
     file_done_add(source, file);
 }
 
+/* The journal hears nothing of it: behind a crash it fails again. */
+static enum tail_result spool_fail(struct source *source, struct file *file, const char *why)
+{
+    file->failed = why;
+    file_tail_close(file);
+    file_set_life(source, file, FILE_DONE);
+    log_event(LOG_WARN, "files.failed", log_text("watch", file->look->watch->from->name),
+        log_text("file", file->shown), log_text("reason", why));
+    metric_add(file->look->watch->failed, 1);
+    file_done_add(source, file);
+    return TAIL_DRY;
+}
+
+static enum tail_result spool_read_lines(struct source *source, struct file *file)
+{
+    const enum tail_result result = file_tail_read(source, file);
+
+    return result == TAIL_DRY && !file->retry_at ? file_tail_finish(source, file) : result;
+}
+
+/* One that has changed since is taken once more. */
+static enum tail_result spool_read_whole(struct source *source, struct file *file)
+{
+    const bool empty = source->filling->used == 0;
+    struct stat stat;
+
+    if (fstat(file->descriptor, &stat) || (file->position && (uint64_t)stat.st_size != file->position))
+        return TAIL_CUT;
+    const uint64_t size = (uint64_t)stat.st_size;
+    if (size == file->position) {
+        file->retry_at = 0;
+        return TAIL_DRY;
+    }
+    if (size > file->look->watch->from->max_line)
+        return spool_fail(source, file, "it is larger than max_line, and records: file makes it one record");
+    const enum tail_result result = file_tail_take_whole(source, file, size);
+    return result == TAIL_FULL && empty
+               ? spool_fail(source, file, "it has more records than the journal takes at once")
+               : result;
+}
+
 enum tail_result file_spool_read(struct source *source, struct file *file)
 {
     const uint64_t from = file->position;
-    enum tail_result result = file_tail_read(source, file);
+    const enum tail_result result =
+        file->look->watch->whole ? spool_read_whole(source, file) : spool_read_lines(source, file);
 
-    if (result == TAIL_DRY && !file->retry_at)
-        result = file_tail_finish(source, file);
+    if (file->life == FILE_DONE)
+        return result;
     if (file->position != from)
         file->done = false;
     if (result == TAIL_DRY && !file->retry_at)

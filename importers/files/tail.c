@@ -392,6 +392,31 @@ static enum tail_result tail_take(struct source *source, struct file *file, cons
     return cut.part ? tail_add_part(source, file, data, cut.part, false) : TAIL_DRY;
 }
 
+enum tail_result file_tail_take_whole(struct source *source, struct file *file, size_t size)
+{
+    const struct stream *stream = file->look->watch->stream;
+    struct file_batch *batch = source->filling;
+    char *at = batch->payloads + batch->used;
+    struct tail_block block = {.source = source, .file = file, .body = {at, size}};
+
+    if (source->batch_capacity - batch->used <= size)
+        return TAIL_FULL;
+    const ssize_t got = file_read_at(file->descriptor, at, size + 1, 0);
+    if (got < 0) {
+        tail_failed(source, file);
+        return TAIL_DRY;
+    }
+    if ((size_t)got != size)
+        return TAIL_CUT;
+    memset(&source->taken, 0, offsetof(struct intake_result, list));
+    if (block_add(&block, stream->format == RECORD_FORMAT_JSON ? DECODE_JSON : DECODE_BYTES, NULL))
+        return TAIL_FULL;
+    tail_count(source, file, size);
+    batch->used += size;
+    tail_advance(source, file, at, size);
+    return TAIL_MORE;
+}
+
 static size_t tail_zeros(const struct file *file, const char *data, size_t length)
 {
     size_t zeros = 0;

@@ -35,6 +35,7 @@ int file_tell_open(struct source *source, struct error *error)
         watch->lines = metric_series(METRIC_FILES_LINES, name, NULL, NULL);
         watch->bytes = metric_series(METRIC_FILES_BYTES, name, NULL, NULL);
         watch->finished = metric_series(METRIC_FILES_FINISHED, name, NULL, NULL);
+        watch->failed = metric_series(METRIC_FILES_FAILED, name, NULL, NULL);
         watch->gaps = metric_series(METRIC_FILES_GAPS, name, NULL, NULL);
         watch->truncated = metric_series(METRIC_FILES_TRUNCATED, name, NULL, NULL);
         watch->long_count = metric_series(METRIC_FILES_LONG_LINES, name, NULL, NULL);

@@ -14,14 +14,14 @@ from penstock import lake_rows, wait_until
 class Spool:
     """A gateway and the directory that it takes files from."""
 
-    def __init__(self, make, *sets, root=None, where="", others=None, **settings):
+    def __init__(self, make, *sets, root=None, where="", others=None, streams=None, **settings):
         self.root = root or make.folder / "drop"
         self.root.mkdir(exist_ok=True)
         self.outside = self.root.with_name("outside")
         self.outside.mkdir(exist_ok=True)
         self.written, self.count = [], 0
         entry = {"spool": [f"{self.root}{where}"], "stream": "lines", "scan": "300ms", "quiet": "300ms", **settings}
-        config = yaml.safe_dump({"streams": {"lines": {"format": "text"}}, "files": {"drop": entry, **(others or {})}})
+        config = yaml.safe_dump({"streams": {"lines": {"format": "text"}, **(streams or {})}, "files": {"drop": entry, **(others or {})}})
         self.gateway = make("lake.roll.every=200ms", *sets, config=config)
         self.lake = self.gateway.lake
 

@@ -1,12 +1,14 @@
 """Files that are dropped: taken when they are complete, each once, in order, and what is done with them then."""
 
+import base64
+import json
 import os
 import time
 
 import pytest
 import yaml
 
-from penstock import run_command, wait_until
+from penstock import lake_rows, read_lake, run_command, wait_until
 from spooling import Spool, replace
 
 EVENTS = pytest.mark.parametrize("events", [True, False], ids=["events", "no events"])
@@ -248,6 +250,78 @@ def test_many_small_files_at_once(gateway):
     spool.judge()
 
 
+BYTES = {"blobs": {"format": "bytes", "lake": {"path": "blobs"}}}
+
+
+def test_whole_files(gateway):
+    """Binary too: a file is a record."""
+    spool = Spool(gateway, streams=BYTES, stream="blobs", records="file", done="archive", max_line="64KiB")
+    contents = [bytes(range(256)) * 10, b"one\ntwo\n", b"x" * (64 << 10), "Zürich".encode("utf-16")]
+    spool.start()
+    for number, content in enumerate(contents):
+        spool.move_in(f"{number}.bin", content)
+    spool.move_in("empty.bin", b"")
+    spool.move_in("large.bin", b"x" * ((64 << 10) + 1))
+    wait_until("all of them", lambda: spool.gateway.metric("penstock_files_finished_total", 'watch="drop"') == 5)
+    day = time.strftime("%Y-%m-%d", time.gmtime())
+    spool.has(*(f"archive/{day}/{name}.bin" for name in (0, 1, 2, 3, "empty")), "failed/large.bin", "failed/large.bin.reason")
+    assert "larger than max_line" in (spool.root / "failed" / "large.bin.reason").read_text()
+    assert (spool.root / "failed" / "large.bin").stat().st_size == (64 << 10) + 1
+    assert spool.gateway.metric("penstock_files_failed_total", 'watch="drop"') == 1
+    assert spool.gateway.metric("penstock_records_accepted_total", 'source="files",stream="blobs"') == 4
+    wait_until("them in the lake", lambda: sorted(blobs(spool)) == sorted(contents))
+    spool.gateway.stop_cleanly()
+
+
+def blobs(spool):
+    return [base64.b64decode(json.loads(row)["payload"]) for row in lake_rows(spool.lake, "blobs")]
+
+
+def test_whole_documents(gateway):
+    """A file of JSON over many lines is a record; an array of them is as many, and a file that was replaced is taken again."""
+    spool = Spool(gateway, streams={"documents": {"format": "json"}}, stream="documents", records="file")
+    spool.start()
+    path = spool.move_in("one.json", b'{\n  "a": 1,\n  "b": [\n    2\n  ]\n}\n')
+    spool.move_in("many.json", b'[{"a": 2},\n {"a": 3}]')
+    accepted = 'source="files",stream="documents"'
+    wait_until("three records", lambda: spool.gateway.metric("penstock_records_accepted_total", accepted) == 3)
+    path.write_bytes(b'{"a": 4, "longer": "than it was before, and in place, so that it is the same file with another content"}')
+    wait_until("a fourth one", lambda: spool.gateway.metric("penstock_records_accepted_total", accepted) == 4)
+    spool.move_in("bad.json", b'{"a": ')
+    wait_until("a dead letter", lambda: spool.gateway.metric("penstock_records_rejected_total", accepted + ',reason="syntax"') == 1)
+    spool.gateway.stop_cleanly()
+
+
+def test_text_that_people_type(kafka, gateway):
+    """Notes that are dropped go to a topic and, each in a file of its own, to the lake."""
+    topic = kafka.create(kafka.name("UNORGANIZED"), 2)
+    spool = Spool(gateway, f"kafka.properties.bootstrap.servers={kafka.cluster.servers()}", "lake.enabled=true", "lake.roll.records=1",
+                  streams={"unorganized": {"format": "text", "topics": [topic]}}, stream="unorganized", done="archive")
+    notes = [f"meter {number} in the cellar was replaced, see \"old\" one; Zähler läuft".encode() for number in range(20)]
+    spool.start()
+    for number, note in enumerate(notes):
+        if number % 2:
+            spool.write(f"note {number}.txt", note)
+        else:
+            spool.move_in(f"note {number}.txt", note + b"\r\n")
+    wait_until("them in Kafka", lambda: sorted(kafka.values(topic)) == sorted(notes))
+    wait_until("them in the lake", lambda: sorted(lake_rows(spool.lake, "unorganized")) == sorted(notes))
+    assert [len(file.rows) for file in read_lake(spool.lake)] == [1] * len(notes)
+    spool.has(*(f"note {number}.txt" for number in range(20)), folder=f"archive/{time.strftime('%Y-%m-%d', time.gmtime())}")
+    spool.gateway.stop_cleanly()
+
+
+def test_what_fails_again_and_again(gateway):
+    """The failed are not in each other's way, and are left where they are by the next start."""
+    spool = Spool(gateway, streams=BYTES, stream="blobs", records="file", max_line="1KiB")
+    for _ in range(2):
+        spool.start()
+        path = spool.move_in("large.bin", b"x" * 2000)
+        wait_until("it is moved away", lambda: not path.exists())
+        spool.gateway.kill()
+    spool.has("failed/large.bin", "failed/large.bin.2", "failed/large.bin.2.reason", "failed/large.bin.reason")
+
+
 @pytest.mark.parametrize("settings, complaint", [
     ({"watch": ["/x/*"]}, "stands beside watch"),
     ({"archive": "../elsewhere"}, "a directory below the spool"),
@@ -258,6 +332,8 @@ def test_many_small_files_at_once(gateway):
     ({"done": "burn"}, "burn"),
     ({"spool": [], "watch": ["/x/*"], "done": "delete"}, "allowed with watch: keep"),
     ({"spool": []}, "neither watch nor spool"),
+    ({"records": "file"}, "allowed with records: file: streams of json or bytes"),
+    ({"failed": "."}, "a directory below the spool"),
 ])
 def test_configurations_that_are_refused(tmp_path, settings, complaint):
     entry = {"spool": [str(tmp_path)], "stream": "lines", **settings}
