@@ -326,6 +326,8 @@ void file_scan_known(struct source *source, struct file *file);
 void file_set_life(struct source *source, struct file *file, enum file_life life);
 /* Before its first line is read. True: it waits, for it may be a copy, perhaps still being made, of a file that is cut then. */
 bool file_begin(struct source *source, struct file *file);
+/* Whether it begins as gzip or zstd files do. */
+bool file_is_compressed(int descriptor);
 /* All that is there counts as read. */
 int file_skip(struct source *source, struct file *file, int descriptor);
 /* It begins anew, under a number of its own; what it was may go on in a copy. */

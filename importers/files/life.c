@@ -129,7 +129,7 @@ static struct file *life_original(struct source *source, const struct file *copy
 }
 
 /* gzip (RFC 1952, 2.3.1) and Zstandard (RFC 8878, 3.1.1): rotated and compressed. */
-static bool life_is_compressed(int descriptor)
+bool file_is_compressed(int descriptor)
 {
     static const char gzip[] = {'\x1f', '\x8b'}, zstd[] = {'\x28', '\xb5', '\x2f', '\xfd'};
     char bytes[4] = {0};
@@ -144,7 +144,7 @@ bool file_begin(struct source *source, struct file *file)
         return false;
     if (life_size(file->descriptor) == 0)
         return true; /* what comes next is looked at when it is there */
-    if (life_is_compressed(file->descriptor)) {
+    if (file_is_compressed(file->descriptor)) {
         file_set_life(source, file, FILE_LEFT_OUT);
         file_tell_event(file, "files.compressed", file->size);
         file_tail_close(file);

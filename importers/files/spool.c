@@ -179,6 +179,8 @@ static enum tail_result spool_fail(struct source *source, struct file *file, con
 
 static enum tail_result spool_read_lines(struct source *source, struct file *file)
 {
+    if (file->position == 0 && file_is_compressed(file->descriptor))
+        return spool_fail(source, file, "it is compressed, and has no lines as it is");
     const enum tail_result result = file_tail_read(source, file);
 
     return result == TAIL_DRY && !file->retry_at ? file_tail_finish(source, file) : result;
@@ -207,14 +209,11 @@ static enum tail_result spool_read_whole(struct source *source, struct file *fil
 
 enum tail_result file_spool_read(struct source *source, struct file *file)
 {
-    const uint64_t from = file->position;
     const enum tail_result result =
         file->look->watch->whole ? spool_read_whole(source, file) : spool_read_lines(source, file);
 
     if (file->life == FILE_DONE)
         return result;
-    if (file->position != from)
-        file->done = false;
     if (result == TAIL_DRY && !file->retry_at)
         spool_end(source, file);
     return result;

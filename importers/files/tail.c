@@ -300,6 +300,7 @@ static void tail_advance(struct source *source, struct file *file, const char *d
         file->head.length += head;
     }
     file->position += length;
+    file->done = false;
     file->marker.length = before + length < FILE_MARKER_MAX ? before + length : FILE_MARKER_MAX;
     file->marker.value = fnv_add(FNV_EMPTY, data + length - file->marker.length, file->marker.length);
     file->size = file->size > file->position ? file->size : file->position;
