@@ -304,7 +304,7 @@ def test_stopped_while_the_network_is_silent(bank, how):
             wait_until("a silent connection", lambda: proxy.silent > before)
             start = time.monotonic()
             assert one.kill(how) == 1, one.said
-            assert time.monotonic() - start < 15, f"silent after {distance} bytes: {one.said}"
+            assert time.monotonic() - start < 60, f"silent after {distance} bytes: {one.said}"
             proxy.release()
         proxy.cut("silent")
     assert not (bank.folder / "made").exists()
