@@ -83,6 +83,8 @@ struct config_watch {
     char *read_from; /* beginning, end, or a time (RFC 3339) */
     char *long_lines; /* split, truncate, dead-letter */
     uint64_t max_line;
+    char *encoding; /* utf-8, utf-16, utf-16le, utf-16be, latin-1 */
+    char *invalid; /* pass, replace, fail */
     int64_t scan; /* between two looks at the directories */
     bool events; /* inotify */
     int64_t rotate_wait; /* from the last line of a rotated file to its end */

@@ -41,6 +41,7 @@
     X(FILES_FINISHED, COUNTER, "penstock_files_finished_total", "watch", "Files of a spool that were read to their end.") \
     X(FILES_FAILED, COUNTER, "penstock_files_failed_total", "watch", "Files of a spool that could not be taken.") \
     X(FILES_LONG_LINES, COUNTER, "penstock_files_long_lines_total", "watch", "Lines above max_line.") \
+    X(FILES_UNDECODABLE, COUNTER, "penstock_files_undecodable_lines_total", "watch", "Lines with bytes that are nothing in their encoding; with `invalid: pass` those of UTF-8 are not looked for.") \
     X(COMMIT_SECONDS, HISTOGRAM_SECONDS, "penstock_commit_seconds", "", "Time of one group commit: write and fdatasync.") \
     X(COMMIT_RECORDS, HISTOGRAM_COUNT, "penstock_commit_records", "", "Records in one group commit.") \
     X(JOURNAL_BYTES, GAUGE, "penstock_journal_bytes", "", "Bytes of the journal's segments on disk, reserve included.") \

@@ -1,11 +1,12 @@
 /* files_internal: what the files of this room share.
  *
  *   pattern, state     pure: names that a watch takes; what the journal holds of a file
- *   lines              pure: how much of a block is whole lines
+ *   charset, lines     pure: the text of a file as UTF-8; how much of a block is whole lines
  *   walk, notice       directories, looked at and listened to
  *   settings           the configuration, checked and compiled
  *   known              the files that are known, by inode and by path
  *   tail               one file: opened, held against what is known of it, read, ended
+ *   take               what was read of it, as records
  *   scan               what is there: new files, rotated ones, copies of cut ones
  *   life               what becomes of a file: cut, copied, rotated, deleted, at rest
  *   spool, done        complete files: waited for, read to their end; then kept, moved, or deleted
@@ -18,8 +19,9 @@
  * journal. A batch that the journal does not take goes again as it is, so nothing that was read is ever unread, and of two batches with
  * lines of one file the first is durable first. With the lines of a batch goes the state of every file that they are of.
  *
- * Memory: two batches (FILE_BATCH_BYTES, or twice the longest line), the descriptions of their records, and of each file that is known some
- * 300 bytes and its path. Descriptors: watch.max_open of each watch; the least recently read one is closed for another.
+ * Memory: two batches (FILE_BATCH_BYTES, or twice the longest line; and CHARSET_GROWTH times the longest one that is converted), the
+ * descriptions of their records, and of each file that is known some 300 bytes and its path. Descriptors: watch.max_open of each
+ * watch; the least recently read one is closed for another.
  */
 #ifndef PENSTOCK_FILES_INTERNAL_H
 #define PENSTOCK_FILES_INTERNAL_H
@@ -31,7 +33,9 @@
 
 #include "base/metric.h"
 #include "base/option.h"
+#include "files/charset.h"
 #include "files/files.h"
+#include "files/lines.h"
 #include "files/notice.h"
 #include "files/pattern.h"
 #include "files/state.h"
@@ -49,6 +53,7 @@
 enum file_complete { FILE_COMPLETE_CLOSED, FILE_COMPLETE_QUIET, FILE_COMPLETE_MARKER };
 enum file_done { FILE_DONE_KEEP, FILE_DONE_ARCHIVE, FILE_DONE_RENAME, FILE_DONE_DELETE };
 enum file_long_lines { FILE_LONG_SPLIT, FILE_LONG_TRUNCATE, FILE_LONG_DEAD_LETTER };
+enum file_invalid { FILE_INVALID_PASS, FILE_INVALID_REPLACE, FILE_INVALID_FAIL };
 
 /* ---- what is watched ------------------------------------------------------------------------------------------ */
 
@@ -60,6 +65,9 @@ struct file_watch {
     const struct config_list *takes; /* of these: watch, or spool */
     const struct stream *stream;
     enum file_long_lines long_lines;
+    enum charset charset; /* CHARSET_UTF16: as the file's byte order mark says */
+    enum file_invalid invalid;
+    bool converts; /* else its lines are passed on as they stand there */
     enum file_complete complete;
     enum file_done done;
     bool whole, by_name, after_outlets;
@@ -74,8 +82,8 @@ struct file_watch {
     size_t open; /* descriptors */
     uint64_t known_files, unread; /* as its gauges say */
     size_t refused; /* new files that found no room in the journal's state, in the scan under way */
-    struct metric_series *files, *lines, *bytes, *gaps, *truncated, *long_count, *lag, *waiting, *finished,
-        *failed;
+    struct metric_series *files, *lines, *bytes, *gaps, *truncated, *long_count, *undecodable, *lag, *waiting,
+        *finished, *failed;
 };
 
 /* A pattern that the journal knows, and the configuration does not any more. */
@@ -294,6 +302,24 @@ enum tail_result file_tail_take_whole(struct source *source, struct file *file, 
 /* Whether the file behind the descriptor has what is known of this one: its head; and its marker at its position. */
 bool file_tail_begins(const struct file *file, int descriptor);
 bool file_tail_continues(const struct file *file, int descriptor);
+
+/* ---- take.c -------------------------------------------------------------------------------------------------------- */
+
+/* What was read of a file from its position on; in the batch's payloads, behind the bytes of its marker. */
+struct file_block {
+    const char *data;
+    size_t length, most; /* most: it would be longer if the file were */
+    enum charset charset; /* its order is known */
+};
+
+/* The whole lines of the block become records, or a part of a line that is too long, and the position moves behind them. TAIL_DRY: it has neither. */
+enum tail_result file_take(struct source *source, struct file *file, const struct file_block *block);
+/* All of it does: its line will have no end. */
+enum tail_result file_take_rest(struct source *source, struct file *file, const struct file_block *block);
+/* All of it is one body. TAIL_FULL: the batch does not take it. */
+enum tail_result file_take_whole(struct source *source, struct file *file, const struct file_block *block);
+/* Bytes behind the position that are of no line are done with. */
+void file_take_skip(struct source *source, struct file *file, const char *data, size_t length);
 
 /* ---- batch.c ------------------------------------------------------------------------------------------------------- */
 

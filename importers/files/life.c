@@ -250,7 +250,7 @@ static void life_end(struct source *source, struct file *file)
         return;
     file->ended = true;
     if (file->life == FILE_UNLINKED || file->where)
-        file_known_forget(source, file);
+        file_gone(source, file);
     else {
         file->life = FILE_LIVES;
         file_batch_touch(source, file);

@@ -113,6 +113,14 @@ static void settings_check_inside(struct config *config, char **directory)
 
 static void settings_check_spool(struct config *config, struct config_watch *from)
 {
+    if (strcmp(from->records, "file") == 0 && strcmp(from->encoding, "utf-8") != 0)
+        config_report(config, &from->encoding,
+            "found %s; allowed with records: file: utf-8, for its bytes are passed on as they are",
+            from->encoding);
+    if (strcmp(from->records, "file") == 0 && strcmp(from->invalid, "pass") != 0)
+        config_report(config, &from->invalid,
+            "found %s; allowed with records: file: pass, for its bytes are passed on as they are",
+            from->invalid);
     settings_check_ending(config, &from->marker);
     settings_check_ending(config, &from->suffix);
     settings_check_inside(config, &from->archive);
@@ -287,10 +295,24 @@ static struct file_look *settings_look(struct source *source, struct file_watch 
     return look->root ? look : NULL;
 }
 
+static void settings_compile_lines(struct file_watch *watch, const struct config_watch *from)
+{
+    static const char *const long_lines[] = {"split", "truncate", "dead-letter"};
+    static const char *const charsets[] = {"utf-8", "utf-16", "utf-16le", "utf-16be", "latin-1"};
+    static const char *const invalid[] = {"pass", "replace", "fail"};
+
+    while (strcmp(long_lines[watch->long_lines], from->long_lines) != 0)
+        watch->long_lines++;
+    while (strcmp(charsets[watch->charset], from->encoding) != 0)
+        watch->charset++;
+    while (strcmp(invalid[watch->invalid], from->invalid) != 0)
+        watch->invalid++;
+    watch->converts = watch->charset != CHARSET_UTF8 || watch->invalid != FILE_INVALID_PASS;
+}
+
 static int settings_compile_watch(
     struct source *source, struct file_watch *watch, const struct config_watch *from, struct error *error)
 {
-    static const char *const long_lines[] = {"split", "truncate", "dead-letter"};
     static const char *const complete[] = {"closed", "quiet", "marker"};
     static const char *const done[] = {"keep", "archive", "rename", "delete"};
 
@@ -306,8 +328,7 @@ static int settings_compile_watch(
     watch->stream = streams_find(source->context.streams, slice_of(from->stream));
     if (!watch->stream)
         return error_set(error, ERROR_FATAL, "files.%s: no outlet takes stream %s", from->name, from->stream);
-    while (strcmp(long_lines[watch->long_lines], from->long_lines) != 0)
-        watch->long_lines++;
+    settings_compile_lines(watch, from);
     if (settings_read_from(from->read_from, &watch->read_from, error) || settings_text(watch, error) ||
         settings_compile_patterns(watch, from, error))
         return error_wrap(error, "files.%s", from->name);

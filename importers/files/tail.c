@@ -5,17 +5,13 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/sysmacros.h>
 
 #include "base/file.h"
-#include "base/utf8.h"
 #include "files/files_internal.h"
 #include "files/lines.h"
 
-#define NUMBER_ROOM 21 /* ":" and the offset */
 #define CLOSE_CANDIDATES 16 /* files that are compared when one has to be closed */
 
 /* ---- what identifies a file ---------------------------------------------------------------------------------------- */
@@ -171,234 +167,128 @@ enum tail_result file_tail_open(struct source *source, struct file *file)
     return TAIL_DRY;
 }
 
-/* ---- a block as records ---------------------------------------------------------------------------------------------- */
-
-struct tail_block {
-    struct source *source;
-    struct file *file;
-    struct slice body; /* it begins at the file's position */
-    struct file_match match;
-    size_t prefix; /* of the origin: all but the offset */
-};
-
-static struct slice block_capture(const struct tail_block *block, const char *name)
-{
-    for (size_t i = 0; i < block->match.count; i++) {
-        if (strcmp(block->match.captures[i].name, name) == 0)
-            return block->match.captures[i].value;
-    }
-    return (struct slice){NULL, 0};
-}
-
-static struct slice block_find(void *context, enum selector_source from, const char *name)
-{
-    const struct tail_block *block = context;
-
-    if (from != SELECTOR_FILE)
-        return (struct slice){NULL, 0};
-    if (strcmp(name, "path") == 0)
-        return slice_of(block->file->shown);
-    if (strcmp(name, "name") == 0)
-        return slice_of(strrchr(block->file->shown, '/') + 1);
-    if (strcmp(name, "host") == 0)
-        return slice_of(block->source->host);
-    return block_capture(block, name);
-}
-
-/* PATH:OFFSET of the record's first byte. */
-static struct slice block_locate(void *context, struct slice payload)
-{
-    const struct tail_block *block = context;
-    struct bytes *origin = &block->source->origin;
-    const size_t behind = payload.data ? (size_t)(payload.data - block->body.data) : 0;
-    uint64_t offset = block->file->position + behind;
-    char digits[NUMBER_ROOM];
-    size_t first = sizeof digits;
-
-    /* Once per line: printf would take longer than all else that is done to it here. */
-    do {
-        digits[--first] = (char)('0' + offset % 10);
-        offset /= 10;
-    } while (offset);
-    origin->length = block->prefix + (sizeof digits - first);
-    memcpy(origin->data + block->prefix, digits + first, sizeof digits - first);
-    return bytes_slice(origin);
-}
-
-static void block_prepare(struct tail_block *block)
-{
-    const struct file *file = block->file;
-    const struct file_look *look = file->look;
-    struct bytes *origin = &block->source->origin;
-    const struct slice path = file_path_below(file);
-    const size_t shown = strlen(file->shown), most = RECORD_ORIGIN_MAX - NUMBER_ROOM;
-    struct error ignored;
-
-    for (size_t i = 0; i < look->take_count; i++) {
-        if (file_pattern_match(look->take[i], path, &block->match))
-            break;
-        block->match.count = 0;
-    }
-    bytes_clear(origin);
-    bytes_add(origin, file->shown, shown <= most ? shown : utf8_whole(file->shown, most), &ignored);
-    bytes_add(origin, ":", 1, &ignored);
-    block->prefix = origin->length;
-}
-
-/* As with topics of MQTT: a part called "key", else one called like the key in the record. */
-static struct slice block_key(const struct tail_block *block)
-{
-    const struct selector *key = &block->file->look->watch->stream->key;
-    const struct slice named = block_capture(block, "key");
-
-    if (key->source == SELECTOR_FILE || named.data)
-        return key->source == SELECTOR_FILE ? (struct slice){NULL, 0} : named;
-    return key->source == SELECTOR_POINTER ? block_capture(block, strrchr(key->name, '/') + 1)
-                                           : (struct slice){NULL, 0};
-}
-
-/* reason: NULL, or why it goes to the dead letters. -1: the hand-over takes no more, and is as it was. */
-static int block_add(struct tail_block *block, enum decode_form form, const char *reason)
-{
-    struct source *source = block->source;
-    const struct stream *stream = block->file->look->watch->stream;
-    struct handover *handover = &source->filling->handover;
-    const struct handover_mark mark = handover_mark(handover);
-    struct intake_facts facts = {.find = block_find,
-        .context = block,
-        .received = clock_wall(source->context.clock),
-        .bury = block_locate,
-        .locate = block_locate};
-    struct error error;
-
-    block_prepare(block);
-    facts.key = block_key(block);
-    if (!reason && form == DECODE_NDJSON && lines_are_blank(block->body.data, block->body.length))
-        return 0;
-    const int failed =
-        reason
-            ? intake_bury(source->intake, stream, block->body, &facts, reason, handover, &error)
-            : intake_add(source->intake, stream, form, block->body, &facts, handover, &source->taken, &error);
-    if (failed || (handover->size <= source->handover_max && handover->parts.length <= source->parts_max))
-        return failed;
-    handover_rewind(handover, &mark);
-    return -1;
-}
-
 /* ---- on through the file ----------------------------------------------------------------------------------------------- */
 
-/* `length` bytes behind the position are done with; `data` has the marker's bytes before it. */
-static void tail_advance(struct source *source, struct file *file, const char *data, size_t length)
+static size_t tail_zeros(const struct file *file, const struct file_block *block)
 {
-    const size_t before = file->marker.length;
-    const size_t head =
-        FILE_HEAD_MAX - file->head.length < length ? FILE_HEAD_MAX - file->head.length : length;
+    size_t zeros = 0;
 
-    /* Of a file that was begun elsewhere the head is whole, or all that there was. */
-    if (file->head.length == file->position) {
-        file->head.value = fnv_add(file->head.value, data, head);
-        file->head.length += head;
-    }
-    file->position += length;
-    file->done = false;
-    file->marker.length = before + length < FILE_MARKER_MAX ? before + length : FILE_MARKER_MAX;
-    file->marker.value = fnv_add(FNV_EMPTY, data + length - file->marker.length, file->marker.length);
-    file->size = file->size > file->position ? file->size : file->position;
-    file_batch_touch(source, file);
+    while (file->was_cut && zeros < block->length && block->data[zeros] == '\0')
+        zeros++;
+    return zeros - zeros % charset_unit(block->charset);
 }
 
-static void tail_count(struct source *source, const struct file *file, size_t bytes)
+/* What stands before the next line and belongs to none. */
+static size_t tail_skip(const struct file *file, const struct file_block *block)
+{
+    enum charset charset = block->charset;
+    const size_t mark = file->position == 0 ? charset_mark(&charset, block->data, block->length) : 0;
+
+    if (mark)
+        return mark;
+    /* The other half of a code unit of which the first was read as something else, under another encoding or at the end of a life. */
+    if (file->position % charset_unit(charset))
+        return 1;
+    return tail_zeros(file, block);
+}
+
+/* Without a byte order mark nobody knows what it says. It may still be written. */
+static enum tail_result tail_unordered(struct source *source, struct file *file, size_t length)
+{
+    if (length == 1 && file->position == 0 && !file_is_spooled(file))
+        return TAIL_DRY;
+    file_tell_trouble(source,
+        "%s: no byte order mark: files.%s.encoding would have to be utf-16le or utf-16be", file->shown,
+        file->look->watch->from->name);
+    file->retry_at = files_now(source) + FILE_OPEN_PAUSE;
+    if (file_is_spooled(file)) /* once its name is gone, so is the file: nothing would end it */
+        file_tail_close(file);
+    return TAIL_DRY;
+}
+
+/* Reads behind the position; the block's data lie behind the marker's bytes. */
+static enum tail_result tail_fetch(struct source *source, struct file *file, struct file_block *ret_block)
 {
     const struct file_watch *watch = file->look->watch;
     struct file_batch *batch = source->filling;
-    struct file_watch_count *lines = &batch->watches[watch - source->watches];
-    struct file_stream_count *records = &batch->streams[watch->stream - source->context.streams->items];
+    const size_t before = file->marker.length, line = watch->from->max_line + LINES_BREAK_MAX;
+    const size_t taken = before + (watch->converts ? CHARSET_GROWTH * line : 0);
+    const size_t turn = FILE_TURN > line ? FILE_TURN : line;
+    const size_t room = source->batch_capacity - batch->used;
+    char *at = batch->payloads + batch->used, start[2];
+    struct file_block block = {.data = at + before, .charset = watch->charset};
 
-    records->accepted += source->taken.accepted;
-    lines->lines += source->taken.accepted;
-    for (size_t i = 0; i < INTAKE_REASONS; i++) {
-        records->rejected[i] += source->taken.by_reason[i];
-        lines->lines += source->taken.by_reason[i];
+    if (room < taken + line)
+        return TAIL_FULL;
+    block.most = room - taken < turn ? room - taken : turn;
+    if (charset_unit(block.charset) == 2) {
+        /* Before the rest, which shows whether they are still those of the file that is known. */
+        const ssize_t first = file_read_at(file->descriptor, start, sizeof start, 0);
+        charset_mark(&block.charset, start, first > 0 ? (size_t)first : 0);
     }
-    lines->bytes += bytes;
+    const bool unordered = block.charset == CHARSET_UTF16;
+    const ssize_t got = file_read_at(
+        file->descriptor, at, before + (unordered ? sizeof start : block.most), file->position - before);
+    if (got < 0) {
+        tail_failed(source, file);
+        return TAIL_DRY;
+    }
+    if ((size_t)got < before || fnv_add(FNV_EMPTY, at, before) != file->marker.value)
+        return TAIL_CUT;
+    file->retry_at = 0;
+    block.length = (size_t)got - before;
+    if (unordered && block.length)
+        return tail_unordered(source, file, block.length);
+    *ret_block = block;
+    return block.length ? TAIL_MORE : TAIL_DRY;
 }
 
-/* All of it, or what the hand-over takes. */
-static enum tail_result tail_add(
-    struct source *source, struct file *file, const char *data, size_t length, const char *reason)
+enum tail_result file_tail_read(struct source *source, struct file *file)
 {
-    const struct stream *stream = file->look->watch->stream;
-    struct tail_block block = {.source = source, .file = file, .body = {data, length}};
-    const enum decode_form form = stream->format == RECORD_FORMAT_TEXT ? DECODE_LINES : DECODE_NDJSON;
+    struct file_block block;
+    enum tail_result result = tail_fetch(source, file, &block);
 
-    memset(&source->taken, 0, offsetof(struct intake_result, list));
-    while (block_add(&block, form, reason)) {
-        if (source->filling->handover.records)
-            return TAIL_FULL;
-        const char *feed = memrchr(data, '\n', block.body.length / 2);
-        if (!feed)
-            feed = memchr(data, '\n', block.body.length - 1);
-        if (!feed) /* one line; there is none that no hand-over takes */
-            return TAIL_FULL;
-        block.body.length = (size_t)(feed - data) + 1;
+    if (result != TAIL_MORE)
+        return result;
+    if (file->size < file->position + block.length) {
+        file->size = file->position + block.length;
+        file->read_at = files_now(source);
+        if (file->life != FILE_LIVES)
+            file->life_at = file->read_at;
     }
-    tail_count(source, file, block.body.length);
-    source->filling->used = (size_t)(data - source->filling->payloads) + block.body.length;
-    tail_advance(source, file, data, block.body.length);
-    return TAIL_MORE;
-}
-
-/* A part of a line that is too long. */
-static enum tail_result tail_add_part(
-    struct source *source, struct file *file, const char *data, size_t length, bool last)
-{
-    const struct file_watch *watch = file->look->watch;
-    char reason[128];
-
-    if (file->position == 0 || data[-1] == '\n')
-        metric_add(watch->long_count, 1);
-    if (watch->long_lines == FILE_LONG_TRUNCATE && file->inside) {
-        tail_advance(source, file, data, length);
-        file->inside = !last;
+    const size_t skip = tail_skip(file, &block);
+    if (skip) {
+        file_take_skip(source, file, block.data, skip);
         return TAIL_MORE;
     }
-    snprintf(reason, sizeof reason, "part of a line of more than %" PRIu64 " bytes (files.%.32s.max_line)",
-        watch->from->max_line, watch->from->name);
-    const enum tail_result added =
-        tail_add(source, file, data, length, watch->long_lines == FILE_LONG_DEAD_LETTER ? reason : NULL);
-    if (added == TAIL_MORE)
-        file->inside = watch->long_lines != FILE_LONG_SPLIT && !last;
-    return added;
+    file->was_cut = false;
+    const uint64_t from = file->position;
+    result = file_take(source, file, &block);
+    return result == TAIL_MORE && block.length < block.most && file->position == from + block.length
+               ? TAIL_DRY
+               : result;
 }
 
-static enum tail_result tail_take_inside(
-    struct source *source, struct file *file, const char *data, size_t length)
+enum tail_result file_tail_finish(struct source *source, struct file *file)
 {
-    const size_t most = file->look->watch->from->max_line;
-    const size_t line = lines_first(data, length);
-    const size_t part = line ? line : length;
+    struct file_block block;
+    const enum tail_result result = tail_fetch(source, file, &block);
 
-    if (part <= most)
-        return tail_add_part(source, file, data, part, line != 0);
-    return tail_add_part(source, file, data, most, false);
-}
-
-static enum tail_result tail_take(struct source *source, struct file *file, const char *data, size_t length)
-{
-    if (file->inside)
-        return tail_take_inside(source, file, data, length);
-    const struct lines_cut cut = lines_cut(data, length, file->look->watch->from->max_line);
-    if (cut.length)
-        return tail_add(source, file, data, cut.length, NULL);
-    return cut.part ? tail_add_part(source, file, data, cut.part, false) : TAIL_DRY;
+    if (result != TAIL_MORE)
+        return result;
+    const struct lines_cut cut =
+        lines_cut(block.charset, block.data, block.length, file->look->watch->from->max_line);
+    if (!file->inside && (cut.length || cut.part || tail_skip(file, &block))) {
+        file_ready(source, file); /* it has grown: that is for file_tail_read() */
+        return TAIL_MORE;
+    }
+    return file_take_rest(source, file, &block);
 }
 
 enum tail_result file_tail_take_whole(struct source *source, struct file *file, size_t size)
 {
-    const struct stream *stream = file->look->watch->stream;
     struct file_batch *batch = source->filling;
     char *at = batch->payloads + batch->used;
-    struct tail_block block = {.source = source, .file = file, .body = {at, size}};
 
     if (source->batch_capacity - batch->used <= size)
         return TAIL_FULL;
@@ -409,89 +299,5 @@ enum tail_result file_tail_take_whole(struct source *source, struct file *file, 
     }
     if ((size_t)got != size)
         return TAIL_CUT;
-    memset(&source->taken, 0, offsetof(struct intake_result, list));
-    if (block_add(&block, stream->format == RECORD_FORMAT_JSON ? DECODE_JSON : DECODE_BYTES, NULL))
-        return TAIL_FULL;
-    tail_count(source, file, size);
-    batch->used += size;
-    tail_advance(source, file, at, size);
-    return TAIL_MORE;
-}
-
-static size_t tail_zeros(const struct file *file, const char *data, size_t length)
-{
-    size_t zeros = 0;
-
-    while (file->was_cut && zeros < length && data[zeros] == '\0')
-        zeros++;
-    return zeros;
-}
-
-/* Reads behind the position; *ret_data is where that lies, behind the marker's bytes. */
-static enum tail_result tail_fetch(
-    struct source *source, struct file *file, const char **ret_data, size_t *ret_length, size_t *ret_most)
-{
-    struct file_batch *batch = source->filling;
-    const size_t before = file->marker.length, line = file->look->watch->from->max_line + 2; /* CR, LF */
-    const size_t turn = FILE_TURN > line ? FILE_TURN : line;
-    char *at = batch->payloads + batch->used;
-    size_t room = source->batch_capacity - batch->used;
-
-    if (room < before + line)
-        return TAIL_FULL;
-    *ret_most = room - before < turn ? room - before : turn;
-    const ssize_t got = file_read_at(file->descriptor, at, before + *ret_most, file->position - before);
-    if (got < 0) {
-        tail_failed(source, file);
-        return TAIL_DRY;
-    }
-    if ((size_t)got < before || fnv_add(FNV_EMPTY, at, before) != file->marker.value)
-        return TAIL_CUT;
-    file->retry_at = 0;
-    *ret_data = at + before;
-    *ret_length = (size_t)got - before;
-    return TAIL_MORE;
-}
-
-enum tail_result file_tail_read(struct source *source, struct file *file)
-{
-    const char *data;
-    size_t length, most;
-    enum tail_result result = tail_fetch(source, file, &data, &length, &most);
-
-    if (result != TAIL_MORE || length == 0)
-        return result == TAIL_MORE ? TAIL_DRY : result;
-    if (file->size < file->position + length) {
-        file->size = file->position + length;
-        file->read_at = files_now(source);
-        if (file->life != FILE_LIVES)
-            file->life_at = file->read_at;
-    }
-    const size_t zeros = tail_zeros(file, data, length);
-    if (zeros) {
-        tail_advance(source, file, data, zeros);
-        return TAIL_MORE;
-    }
-    file->was_cut = false;
-    const uint64_t from = file->position;
-    result = tail_take(source, file, data, length);
-    return result == TAIL_MORE && length < most && file->position == from + length ? TAIL_DRY : result;
-}
-
-enum tail_result file_tail_finish(struct source *source, struct file *file)
-{
-    const char *data;
-    size_t length, most;
-    const enum tail_result result = tail_fetch(source, file, &data, &length, &most);
-
-    if (result != TAIL_MORE || length == 0)
-        return result == TAIL_MORE ? TAIL_DRY : result;
-    if (file->inside)
-        return tail_add_part(source, file, data, length, true);
-    const struct lines_cut cut = lines_cut(data, length, file->look->watch->from->max_line);
-    if (cut.length || cut.part) { /* it has grown: that is for file_tail_read() */
-        file_ready(source, file);
-        return TAIL_MORE;
-    }
-    return tail_add(source, file, data, length, NULL);
+    return file_take_whole(source, file, &(struct file_block){.data = at, .length = size});
 }

@@ -5,6 +5,7 @@ be waited for; so a probe, a file of its own, is taken through a life that lasts
 behind a restart."""
 
 import contextlib
+import json
 import os
 import pathlib
 import shutil
@@ -30,8 +31,8 @@ class Writer:
 
     numbers = 0  # of all writers, so that no line is there twice
 
-    def __init__(self, path, written, flags=os.O_APPEND, prefix="w"):
-        self.path, self.written, self.flags = pathlib.Path(path), written, flags
+    def __init__(self, path, written, flags=os.O_APPEND, prefix="w", encoding="utf-8"):
+        self.path, self.written, self.flags, self.encoding = pathlib.Path(path), written, flags, encoding
         Writer.numbers += 1
         self.name = f"{prefix}{Writer.numbers}"
         self.next = 0
@@ -41,19 +42,28 @@ class Writer:
     def reopen(self):
         self.close()
         self.descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | self.flags, 0o644)
+        if self.encoding != "utf-8" and os.fstat(self.descriptor).st_size == 0:
+            write_all(self.descriptor, "\ufeff".encode(self.encoding))
 
     def lines(self, count, size=60):
         """New ones, that count as written."""
         made = []
         for _ in range(count):
-            line = f"{self.name} {self.next:07} ".encode()
-            made.append(line + b"." * (size - len(line)))
+            line = f"{self.name} {self.next:07} "
+            if self.encoding == "utf-8":
+                line = line.ljust(size, ".")
+            else:  # a marker's 64 bytes are so few characters that the number has to be at the end
+                line = line.ljust(size - 8, "ਊ") + f" {self.next:07}"
+            made.append(line.encode())
             self.next += 1
         self.written += made
         return made
 
     def write(self, count=100, size=60):
-        put(self.descriptor, b"".join(line + b"\n" for line in self.lines(count, size)))
+        data = "".join(line.decode() + "\n" for line in self.lines(count, size)).encode(self.encoding)
+        half = len(data) if self.encoding == "utf-8" else len(data) // 2 | 1  # of a code unit, too
+        write_all(self.descriptor, data[:half])
+        write_all(self.descriptor, data[half:])
         return self
 
     def sync(self):
@@ -65,7 +75,7 @@ class Writer:
         self.descriptor = None
 
 
-def put(descriptor, data):
+def write_all(descriptor, data):
     while data:
         data = data[os.write(descriptor, data):]
 
@@ -100,12 +110,13 @@ class Tail:
         self.probes.mkdir(exist_ok=True)
         self.probe_count = 0
         self.written = []
+        self.encoding = settings.get("encoding", "utf-8")
         self.config = configuration([*(self.logs / one for one in watch), self.probes / probes], streams, **settings)
         self.gateway = make("lake.roll.every=200ms", *sets, config=self.config)
         self.lake = self.gateway.lake
 
     def writer(self, name="app.log", **more):
-        return Writer(self.logs / name, self.written, **more)
+        return Writer(self.logs / name, self.written, encoding=self.encoding, **more)
 
     def start(self):
         self.gateway.start()
@@ -127,11 +138,15 @@ class Tail:
                                  f"{self.gateway.said()}") from None
         return self
 
+    def encoded(self, text, begins):
+        """In the watch's encoding; UTF-16 begins with a byte order mark."""
+        return text.decode().encode("utf-16-le" if self.encoding == "utf-16" and not begins else self.encoding)
+
     def scanned(self):
         """Returns when everything that is there has been looked at."""
         self.probe_count += 1
         probe = f"probe {self.gateway.starts} {self.probe_count}".encode()
-        (self.probes / f"probe-{self.probe_count}").write_bytes(probe + b"\n")
+        (self.probes / f"probe-{self.probe_count}").write_bytes(self.encoded(probe + b"\n", True))
         wait_until("a scan", lambda: probe in lake_rows(self.lake))
 
     def settle(self):
@@ -139,10 +154,10 @@ class Tail:
         self.probe_count += 1
         path = self.probes / f"probe-{self.probe_count}"
         first, last = (f"probe {self.gateway.starts} {self.probe_count} {part}".encode() for part in ("whole", "half"))
-        path.write_bytes(first + b"\n")
+        path.write_bytes(self.encoded(first + b"\n", True))
         wait_until("the probe's line", lambda: first in lake_rows(self.lake))
         with open(path, "ab") as file:
-            file.write(last)
+            file.write(self.encoded(last, False))
         path.rename(path.with_name(f"over-{self.probe_count}"))
         wait_until("the probe's end", lambda: last in lake_rows(self.lake))
         return self
@@ -163,6 +178,41 @@ class Tail:
         assert not doubled, f"{doubled} of {len(rows)} lines came twice, such as {sorted(set(one for one in rows if rows.count(one) > 1))[:3]}"
         assert not ordered or disorder(rows) == 0, f"{disorder(rows)} lines stand behind later ones"
         return rows
+
+
+# ---- files written by hand, and what became of them ----
+
+def put(one, name, data):
+    path = os.path.join(os.fsencode(one.logs), os.fsencode(name))
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "ab") as file:
+        file.write(data)
+
+
+def rows_when(one, count):
+    try:
+        wait_until(f"{count} rows", lambda: len(one.rows()) >= count)
+    except AssertionError as error:
+        raise AssertionError(f"{error}: {[row[:80] for row in one.rows()]}\n{one.gateway.said()}") from None
+    return one.rows()
+
+
+def letters(one):
+    """Also while the gateway runs: what the dead-letter outlet has written."""
+    found = []
+    for file in sorted((one.gateway.data / "dead-letters").glob("*.jsonl")):
+        found += [json.loads(line) for line in file.read_bytes().split(b"\n")[:-1]]  # of the last one a part may be there
+    return found
+
+
+def letters_when(one, count):
+    wait_until(f"{count} dead letters", lambda: len(letters(one)) >= count)
+    return letters(one)
+
+
+def numbered(length):
+    """A text in which every place is different."""
+    return b"".join(b"%07d " % number for number in range(length // 8 + 1))[:length]
 
 
 # ---- what rotates ----

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from penstock import lake_rows, read_lake, run_command, wait_until
-from tailing import SETTINGS, Tail, configuration
+from tailing import SETTINGS, Tail, configuration, letters, letters_when, numbered, put, rows_when
 
 KIB = 1024
 
@@ -20,34 +20,6 @@ def tail(gateway):
     def make(*watch, **settings):
         return Tail(gateway, *(watch or ("*.log",)), **settings)
     return make
-
-
-def put(one, name, data):
-    path = os.path.join(os.fsencode(one.logs), os.fsencode(name))
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    with open(path, "ab") as file:
-        file.write(data)
-
-
-def rows_when(one, count):
-    try:
-        wait_until(f"{count} rows", lambda: len(one.rows()) >= count)
-    except AssertionError as error:
-        raise AssertionError(f"{error}: {[row[:80] for row in one.rows()]}\n{one.gateway.said()}") from None
-    return one.rows()
-
-
-def letters(one):
-    """Also while the gateway runs: what the dead-letter outlet has written."""
-    found = []
-    for file in sorted((one.gateway.data / "dead-letters").glob("*.jsonl")):
-        found += [json.loads(line) for line in file.read_bytes().split(b"\n")[:-1]]  # of the last one a part may be there
-    return found
-
-
-def letters_when(one, count):
-    wait_until(f"{count} dead letters", lambda: len(letters(one)) >= count)
-    return letters(one)
 
 
 # ---- line breaks ----
@@ -155,11 +127,6 @@ def test_many_short_lines_behind_a_long_one(tail):
     one = tail().start()
     put(one, "a.log", b"x" * (600 * KIB) + b"\n" + b"y\n" * 300_000)
     rows_when(one, 300_001)
-
-
-def numbered(length):
-    """A text in which every place is different."""
-    return b"".join(b"%07d " % number for number in range(length // 8 + 1))[:length]
 
 
 @pytest.mark.parametrize("long_lines", ["split", "truncate", "dead-letter"])
@@ -413,6 +380,8 @@ WRONG = {
     "read_from": ({"read_from": "yesterday"},
                   "files.logs.read_from: found yesterday; allowed: beginning, end, or a time as 2026-01-31T12:00:00Z"),
     "long_lines": ({"long_lines": "drop"}, "files.logs.long_lines: found \"drop\"; allowed: split, truncate, dead-letter"),
+    "encoding": ({"encoding": "ebcdic"}, "files.logs.encoding: found \"ebcdic\"; allowed: utf-8, utf-16, utf-16le, utf-16be, latin-1"),
+    "invalid": ({"invalid": "drop"}, "files.logs.invalid: found \"drop\"; allowed: pass, replace, fail"),
     "max_line": ({"max_line": "100MiB"},
                  "files.logs.max_line: found \"100MiB\"; allowed: a size from 1KiB to 16MiB, at most journal.segment_size / 8"),
     "pattern": ({"watch": ["/tmp/[a"]}, "files.logs.watch: byte 6, \"[a\": [ is not closed; a bracket itself is written \\["),

@@ -68,10 +68,20 @@ def judge(tail, fault, count, seed):
 @pytest.mark.parametrize("sizes", [(), SMALL_SEGMENTS], ids=["default sizes", "small segments"])
 @pytest.mark.parametrize("styles", STYLES)
 def test_kill_9_while_files_are_rotated(gateway, styles, sizes):
+    kill_while_rotated(gateway, styles, sizes)
+
+
+def test_kill_9_while_files_of_utf_16_are_rotated(gateway):
+    """Written so that code units come in halves; a program that goes on behind copytruncate writes no byte order mark again."""
+    tail = kill_while_rotated(gateway, "both", (), encoding="utf-16le", invalid="fail")
+    assert not list((tail.gateway.data / "dead-letters").glob("*.jsonl"))
+
+
+def kill_while_rotated(gateway, styles, sizes, **settings):
     generator, seed = new_random()
     count = rounds(6)
     line = ("files.logs.max_line=64KiB",) if sizes else ()
-    tail = Tail(gateway, "*.log*", sets=(PATIENT, *sizes, *line), rotate_wait="2s", scan="100ms", events=True)
+    tail = Tail(gateway, "*.log*", sets=(PATIENT, *sizes, *line), rotate_wait="2s", scan="100ms", events=True, **settings)
     programs = [Program(tail, f"p{number}", style, new_random_of(generator)) for number, style in enumerate(STYLES[styles])]
     for program in programs:
         program.start()
@@ -91,7 +101,8 @@ def test_kill_9_while_files_are_rotated(gateway, styles, sizes):
     tail.arrived().settle()
     tail.gateway.stop_cleanly(320)
     assert sum(program.rotations for program in programs) > count
-    judge(tail, f"kill -9, files, {styles}", count, seed)
+    judge(tail, f"kill -9, files, {' '.join([styles, *settings.values()])}", count, seed)
+    return tail
 
 
 def new_random_of(generator):
