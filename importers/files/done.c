@@ -17,12 +17,12 @@
 #include "files/files_internal.h"
 
 #define DONE_ROUND 256 /* files, until lines have their turn */
-#define DONE_NAMES 1000 /* that are tried in the archive for one file */
+#define DONE_NAMES 100 /* that are tried for one file before it gets its number */
 #define DONE_PAUSE CLOCK_SECOND /* before what did not work is tried again */
 
 enum done_result {
     DONE_MOVED,
-    DONE_GONE, /* another file has its name, or none */
+    DONE_GONE, /* another file has its name, or none: a scan says where it is */
     DONE_CHANGED, /* there is more in it than was read */
     DONE_FAILED, /* later: it was told why */
 };
@@ -101,7 +101,8 @@ static int place_open(struct done_round *round, struct done_place *place, struct
     place_sync(round, place);
     place->directory = file_walk_open_directory(round->walk, path, make, &error);
     if (place->directory < 0) {
-        file_tell_trouble(round->source, "%s", error.text);
+        if (make || (errno != ENOENT && errno != ENOTDIR))
+            file_tell_trouble(round->source, "%s", error.text);
         return -1;
     }
     memcpy(place->path, path.data, path.length);
@@ -116,8 +117,8 @@ static struct slice done_directory(struct slice path)
     return (struct slice){path.data, slash ? (size_t)(slash - path.data) : 0};
 }
 
-/* DONE_MOVED: it is the file, and as long as it was read. */
-static enum done_result done_look(const struct file *file, int directory, const char *name)
+/* DONE_MOVED: it is the file, as it was read. (A new name changes its ctime.) */
+static enum done_result done_look(const struct file *file, int directory, const char *name, bool moved)
 {
     cleanup_fd int descriptor = openat(directory, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
     struct file_identity identity;
@@ -130,7 +131,11 @@ static enum done_result done_look(const struct file *file, int directory, const 
         return DONE_FAILED;
     if (!file_is_same(file, &identity))
         return DONE_GONE;
-    return file->failed || (uint64_t)stat.st_size == file->position ? DONE_MOVED : DONE_CHANGED;
+    if (file->failed)
+        return DONE_MOVED;
+    const bool same =
+        moved ? file_time(stat.st_mtim) == file->written : file_time(stat.st_ctim) == file->changed;
+    return same && (uint64_t)stat.st_size == file->position ? DONE_MOVED : DONE_CHANGED;
 }
 
 /* Some filesystems cannot refuse to replace; there it is asked before. */
@@ -147,14 +152,36 @@ static int done_rename(int from, const char *name, int to, const char *target)
     return renameat(from, name, to, target);
 }
 
-/* NAME, NAME.2, NAME.3 and so on, with the suffix behind. */
-static int done_name(char ret_name[NAME_MAX + 1], const char *name, unsigned number, const char *suffix)
+/* NAME, NAME.2, NAME.3 and so on, with the suffix behind; then one that fits, and that nobody else has. */
+static void done_name(const struct file *file, const char *name, unsigned number, const char *suffix,
+    char ret_name[NAME_MAX + 1])
 {
-    const int length = number == 1 ? snprintf(ret_name, NAME_MAX + 1, "%s%s", name, suffix)
-                                   : snprintf(ret_name, NAME_MAX + 1, "%s.%u%s", name, number, suffix);
+    const bool last = number > DONE_NAMES || strlen(name) + strlen(suffix) + sizeof ".100" > NAME_MAX;
+    char counted[sizeof ".n18446744073709551615"] = "";
 
-    errno = ENAMETOOLONG;
-    return length > NAME_MAX ? -1 : 0;
+    if (last)
+        snprintf(counted, sizeof counted, ".n%" PRIu64, file->number);
+    else if (number > 1)
+        snprintf(counted, sizeof counted, ".%u", number);
+    const size_t room = NAME_MAX - strlen(counted) - strlen(suffix);
+    const size_t length = strlen(name) < room ? strlen(name) : room;
+    char *at = mempcpy(ret_name, name, length);
+    at = mempcpy(at, counted, strlen(counted));
+    memcpy(at, suffix, strlen(suffix) + 1);
+}
+
+/* It goes before the file: left alone, it would be taken for the next file's of this name. */
+static void done_remove_marker(const struct done_round *round, const struct file *file, const char *name)
+{
+    const struct file_watch *watch = file->look->watch;
+    char marker[2 * NAME_MAX + 1];
+
+    if (watch->complete != FILE_COMPLETE_MARKER)
+        return;
+    snprintf(marker, sizeof marker, "%s%s", name, watch->from->marker);
+    if (unlinkat(round->from.directory, marker, 0) && errno != ENOENT)
+        file_tell_trouble(
+            round->source, "spool: the marker of %s could not be deleted: %s", file->shown, strerror(errno));
 }
 
 /* Under the first of these names that is free. */
@@ -164,15 +191,18 @@ static enum done_result done_move(struct done_round *round, const struct file *f
     const int from = round->from.directory;
     int failed = -1;
 
+    done_remove_marker(round, file, name);
     errno = EEXIST;
-    for (unsigned number = 1; failed && errno == EEXIST && number <= DONE_NAMES; number++)
-        failed = done_name(ret_name, target, number, suffix) ? -1 : done_rename(from, name, to, ret_name);
+    for (unsigned number = 1; failed && errno == EEXIST && number <= DONE_NAMES + 1; number++) {
+        done_name(file, target, number, suffix, ret_name);
+        failed = done_rename(from, name, to, ret_name);
+    }
     if (failed) {
         file_tell_trouble(round->source, "spool: %s could not become %s%s: %s", file->shown, target, suffix,
             strerror(errno));
         return DONE_FAILED;
     }
-    const enum done_result result = done_look(file, to, ret_name);
+    const enum done_result result = done_look(file, to, ret_name, true);
     if (result != DONE_MOVED && done_rename(to, ret_name, from, name))
         file_tell_trouble(round->source, "spool: %s became %s, is another file, and could not go back: %s",
             file->shown, ret_name, strerror(errno));
@@ -249,30 +279,25 @@ static enum done_result done_delete(struct done_round *round, const struct file 
     return result;
 }
 
-static enum done_result done_gone(const struct done_round *round, const struct file *file)
+void file_done_forget(struct source *source, struct file *file)
 {
-    const int directory = round->from.directory;
+    struct done_round round = {.source = source, .walk = file->look->walk, .from.directory = -1};
     char own[NAME_MAX + 1];
 
     done_own_name(file, own);
-    if (file->look->watch->done == FILE_DONE_DELETE && done_look(file, directory, own) == DONE_MOVED &&
-        unlinkat(directory, own, 0))
-        return DONE_FAILED;
-    return DONE_GONE;
+    if (file->look->watch->done == FILE_DONE_DELETE &&
+        place_open(&round, &round.from, done_directory(file_path_below(file)), false) == 0 &&
+        done_look(file, round.from.directory, own, true) == DONE_MOVED)
+        unlinkat(round.from.directory, own, 0);
+    place_sync(&round, &round.from);
+    file_gone(source, file);
 }
 
-/* It goes before the file: left alone, it would be taken for the next file's of this name. */
-static void done_remove_marker(const struct done_round *round, const struct file *file, const char *name)
+static bool done_is_written(int directory, const char *name)
 {
-    const struct file_watch *watch = file->look->watch;
-    char marker[2 * NAME_MAX + 1];
+    cleanup_fd int file = openat(directory, name, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW | O_CLOEXEC);
 
-    if (watch->complete != FILE_COMPLETE_MARKER)
-        return;
-    snprintf(marker, sizeof marker, "%s%s", name, watch->from->marker);
-    if (unlinkat(round->from.directory, marker, 0) && errno != ENOENT)
-        file_tell_trouble(
-            round->source, "spool: the marker of %s could not be deleted: %s", file->shown, strerror(errno));
+    return file >= 0 && file_is_written(file);
 }
 
 static enum done_result done_file(struct done_round *round, const struct file *file)
@@ -287,11 +312,12 @@ static enum done_result done_file(struct done_round *round, const struct file *f
     }
     snprintf(name, sizeof name, "%s", path.data + directory.length + (directory.length > 0));
     if (place_open(round, &round->from, directory, false))
-        return DONE_FAILED;
-    const enum done_result result = done_look(file, round->from.directory, name);
+        return errno == ENOENT || errno == ENOTDIR ? DONE_GONE : DONE_FAILED;
+    const enum done_result result = done_look(file, round->from.directory, name, false);
     if (result != DONE_MOVED)
-        return result == DONE_GONE ? done_gone(round, file) : result;
-    done_remove_marker(round, file, name);
+        return result;
+    if (done_is_written(round->from.directory, name))
+        return DONE_FAILED;
     if (file->failed)
         return done_fail(round, file, name);
     switch (file->look->watch->done) {
@@ -320,9 +346,11 @@ static void round_take(struct done_round *round, struct file *file)
     file_done_drop(round->source, file);
     switch (done_file(round, file)) {
     case DONE_MOVED:
-    case DONE_GONE:
         file->next_done = round->moved;
         round->moved = file;
+        break;
+    case DONE_GONE:
+        round->source->scan_wanted = true;
         break;
     case DONE_CHANGED:
         file_tell_event(file, "files.changed", 0);

@@ -371,6 +371,8 @@ bool file_life_tick(struct source *source);
 bool file_is_spooled(const struct file *file);
 /* A new one, or one that has come from elsewhere. */
 void file_spool_new(struct source *source, struct file *file);
+/* Whether somebody has it open for writing, as far as that can be known. */
+bool file_is_written(int descriptor);
 /* It is read from now on. */
 void file_spool_take(struct source *source, struct file *file);
 /* An event: its writer is done with what has this path. */
@@ -386,6 +388,8 @@ void file_spool_tick(struct source *source, struct file *file);
 /* It was read to its end, which is in the journal with the batches that are under way. */
 void file_done_add(struct source *source, struct file *file);
 void file_done_drop(struct source *source, struct file *file);
+/* It is not there any more, and neither is what a crash may have left of it. */
+void file_done_forget(struct source *source, struct file *file);
 /* Moves or deletes what is due. True: there may be more. */
 bool file_done_settle(struct source *source);
 

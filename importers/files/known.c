@@ -87,14 +87,11 @@ static int known_show(const char *path, char **ret_shown, struct error *error)
 
 /* ---- one of them -------------------------------------------------------------------------------------------------- */
 
-struct file *file_known_add(
-    struct source *source, const struct file_identity *identity, struct slice path, bool *ret_full)
+static struct file *known_add(struct source *source, const struct file_identity *identity, struct slice path)
 {
-    const uint64_t size = file_state_size(path.length);
+    struct file *file = calloc(1, sizeof *file);
     struct error ignored;
 
-    *ret_full = source->reserved + size > file_state_limit(source->context.files);
-    struct file *file = *ret_full ? NULL : calloc(1, sizeof *file);
     if (!file)
         return NULL;
     file->path = strndup(path.data, path.length);
@@ -109,7 +106,7 @@ struct file *file_known_add(
     file->root_device = identity->device; /* until a scan has found it */
     file->head.value = file->marker.value = FNV_EMPTY;
     file->descriptor = -1;
-    source->reserved += size;
+    source->reserved += file_state_size(path.length);
     if (source->files_count++ >= source->buckets)
         known_grow(source);
     file->behind = source->first;
@@ -118,6 +115,13 @@ struct file *file_known_add(
     source->first = file;
     known_link(source, file);
     return file;
+}
+
+struct file *file_known_add(
+    struct source *source, const struct file_identity *identity, struct slice path, bool *ret_full)
+{
+    *ret_full = source->reserved + file_state_size(path.length) > file_state_limit(source->context.files);
+    return *ret_full ? NULL : known_add(source, identity, path);
 }
 
 struct file *file_known_find(const struct source *source, uint64_t device, uint64_t inode)
@@ -256,12 +260,11 @@ static void known_look(struct file *file, struct file_look *look)
 static int known_restore(void *context, const struct file_record *record, struct error *error)
 {
     struct source *source = context;
-    bool full;
 
     if (record->watch)
         return known_watch(source, record, error);
     const uint64_t numbers = source->numbers;
-    struct file *file = file_known_add(source, &record->identity, record->path, &full);
+    struct file *file = known_add(source, &record->identity, record->path);
     if (!file)
         return error_set(error, ERROR_FATAL, "files: out of memory");
     file->number = record->number;
@@ -327,9 +330,8 @@ void file_known_close(struct source *source)
 {
     file_known_forget_unwatched(source);
     while (source->first) {
-        file_unready(source, source->first);
-        file_done_drop(source, source->first);
-        source->first->touched = false;
+        /* Taking each out of its queue would take as long as there are files before it. */
+        source->first->ready = source->first->waits_done = source->first->touched = false;
         file_known_free(source, source->first);
     }
     free(source->by_inode);

@@ -291,7 +291,7 @@ static void life_file(struct source *source, struct file *file)
 {
     const int64_t wait = file->look->watch->from->rotate_wait;
 
-    if (file_is_spooled(file)) {
+    if (file_is_spooled(file) && file->life != FILE_CUT) {
         file_spool_tick(source, file);
         return;
     }

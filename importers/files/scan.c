@@ -130,7 +130,10 @@ static void scan_see(struct source *source, struct file *file, const struct scan
         scan_see_name(source, file, found);
     if (file->gone)
         return;
-    if (file->checked && (uint64_t)found->stat.st_size == file->size && changed == file->changed)
+    if (file->life == FILE_DONE && file->checked)
+        file_done_add(source, file); /* where its name was not found, it may be now */
+    if ((file->checked || file->life == FILE_WAITS) && (uint64_t)found->stat.st_size == file->size &&
+        changed == file->changed)
         return;
     file->changed = changed;
     file->written = file_time(found->stat.st_mtim);
@@ -218,6 +221,14 @@ static int scan_open(struct source *source, struct scan_found *found)
     return 0;
 }
 
+/* An inode that is used again: of a file that grows its next read shows it, but here the event counts that says that the new one is whole. */
+static bool scan_may_be_another(const struct file *file, const struct scan_found *found)
+{
+    return found->taken && file->look && file_is_spooled(file) &&
+           (file->life == FILE_WAITS || file->life == FILE_DONE) &&
+           ((uint64_t)found->stat.st_size != file->size || file_time(found->stat.st_ctim) != file->changed);
+}
+
 static void scan_new(struct source *source, struct scan_found *found)
 {
     if (scan_open(source, found))
@@ -225,6 +236,10 @@ static void scan_new(struct source *source, struct scan_found *found)
     struct file *known = file_known_find(source, found->identity.device, found->identity.inode);
     if (known && !file_is_same(known, &found->identity) && known->identity.device != found->identity.device)
         known = NULL;
+    if (known && !file_is_same(known, &found->identity) && scan_may_be_another(known, found)) {
+        file_replaced(source, known);
+        known = NULL;
+    }
     struct file *cut = known ? NULL : scan_cut_of(source, found);
     if (known)
         scan_see(source, known, found); /* the name has changed hands since it was looked at */
@@ -246,7 +261,7 @@ static void scan_entry(struct source *source, struct file_look *look, struct sli
         !(S_ISREG(found.stat.st_mode) || taken))
         return;
     struct file *file = file_known_find(source, found.stat.st_dev, found.stat.st_ino);
-    if (file && file->identity.device == found.stat.st_dev)
+    if (file && file->identity.device == found.stat.st_dev && !scan_may_be_another(file, &found))
         scan_see(source, file, &found);
     else if (taken || source->cut)
         scan_new(source, &found);
@@ -328,8 +343,8 @@ static void scan_miss(struct source *source, struct file *file)
     if (file->life == FILE_UNLINKED || file->life == FILE_CUT || !file->look->scanned ||
         file->look->device != file->root_device || scan_may_be_there(file) || ++file->missed < MISSES)
         return;
-    if (file->done && file->look->watch->done == FILE_DONE_DELETE)
-        file_done_add(source, file); /* perhaps a part of that was done before a crash */
+    if (file->done)
+        file_done_forget(source, file);
     else if (file->descriptor < 0)
         file_gone(source, file);
     else if (fstat(file->descriptor, &stat) == 0) {

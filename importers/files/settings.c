@@ -106,7 +106,8 @@ static void settings_check_inside(struct config *config, char **directory)
 {
     const char *text = *directory;
 
-    if (*text == '/' || *text == '.' || strstr(text, "/.") || strstr(text, "//") || strlen(text) > NAME_MAX)
+    if (*text == '/' || *text == '.' || strstr(text, "/.") || strstr(text, "//") || strlen(text) > NAME_MAX ||
+        text[strlen(text) - 1] == '/')
         config_report(
             config, directory, "found %s; allowed: a directory below the spool, without .. in it", text);
 }
@@ -127,10 +128,10 @@ static void settings_check_spool(struct config *config, struct config_watch *fro
     settings_check_inside(config, &from->failed);
     if (strcmp(from->read_from, "beginning") != 0)
         config_report(config, &from->read_from, "found %s; allowed with spool: beginning", from->read_from);
-    if (from->follow_symlinks && strcmp(from->done, "keep") != 0)
+    if ((from->follow_symlinks || from->hard_links) && strcmp(from->done, "keep") != 0)
         config_report(config, &from->done,
-            "found %s; allowed with follow_symlinks: keep, for what a link leads to is not in the spool",
-            from->done);
+            "found %s; allowed with %s: keep, for another name of the file may not be in the spool",
+            from->done, from->follow_symlinks ? "follow_symlinks" : "hard_links");
 }
 
 static void settings_check_watch(struct config *config, struct config_watch *from)
@@ -350,6 +351,8 @@ static int settings_open_walks(struct source *source, struct error *error)
             .take_count = look->take_count,
             .leave = (const struct file_pattern *const *)look->watch->excluded,
             .leave_count = look->watch->excluded_count,
+            .closed = {look->watch->from->archive, look->watch->from->failed},
+            .closed_count = look->watch->takes == &look->watch->from->spool ? 2 : 0,
             .follow_symlinks = look->watch->from->follow_symlinks,
             .allow_hard_links = look->watch->from->hard_links};
         if (file_walk_new(&look->walk, &options, error))

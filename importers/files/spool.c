@@ -3,9 +3,13 @@
  *
  * A program says that a file is whole by closing it, by moving it in, or with a marker beside it; of one that says nothing (it was there
  * before, or there are no events) the time tells in which nothing more comes. If more comes after all, it is read on. */
+#include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 
+#include "base/file.h"
 #include "base/log.h"
 #include "files/files_internal.h"
 
@@ -65,6 +69,26 @@ static bool spool_is_unchanged(struct source *source, struct file *file)
     return same;
 }
 
+/* Whoever has it open for writing keeps others from a lease (fcntl(2)). Where there are none to be had, or only for the owner, nobody knows. */
+bool file_is_written(int descriptor)
+{
+    /* Who opens it meanwhile has a signal sent to us, whose default must not be our end. */
+    if (fcntl(descriptor, F_SETSIG, SIGURG) || fcntl(descriptor, F_SETLEASE, F_RDLCK))
+        return errno == EAGAIN;
+    fcntl(descriptor, F_SETLEASE, F_UNLCK);
+    return false;
+}
+
+static bool spool_is_written(const struct file *file)
+{
+    cleanup_fd int descriptor = -1;
+    struct error ignored;
+    struct stat stat;
+
+    return file_walk_open_file(file->look->walk, file_path_below(file), &descriptor, &stat, &ignored) == 0 &&
+           file_is_written(descriptor);
+}
+
 /* What was written last long ago need not wait any longer; should a clock have been set, it is read on. */
 void file_spool_new(struct source *source, struct file *file)
 {
@@ -73,7 +97,7 @@ void file_spool_new(struct source *source, struct file *file)
 
     file->own = true;
     spool_wait(source, file);
-    if (watch->complete != FILE_COMPLETE_MARKER && age >= watch->from->quiet)
+    if (watch->complete != FILE_COMPLETE_MARKER && age >= watch->from->quiet && !spool_is_written(file))
         file_spool_take(source, file);
 }
 
@@ -91,7 +115,7 @@ static void spool_tick_waiting(struct source *source, struct file *file)
     } else {
         if (now - file->life_at < watch->from->quiet)
             return;
-        if (!spool_is_unchanged(source, file)) {
+        if (!spool_is_unchanged(source, file) || spool_is_written(file)) {
             file->life_at = now;
             return;
         }
@@ -109,7 +133,9 @@ void file_spool_tick(struct source *source, struct file *file)
     case FILE_DONE:
         break;
     default: /* it could not be opened, or has lost its name */
-        if (files_now(source) >= file->retry_at)
+        if (file->look_due && files_now(source) >= file->look_at)
+            file_scan_known(source, file);
+        else if (files_now(source) >= file->retry_at)
             file_ready(source, file);
         break;
     }
@@ -124,8 +150,14 @@ void file_spool_closed(struct source *source, struct file_look *look, struct sli
         (size_t)length < sizeof whole ? file_known_path(source, (struct slice){whole, (size_t)length}) : NULL;
 
     if (look->watch->complete == FILE_COMPLETE_CLOSED && file && file->look == look &&
-        file->life == FILE_WAITS)
+        file->life == FILE_WAITS && !spool_is_written(file))
         file_spool_take(source, file);
+}
+
+static void spool_wait_again(struct source *source, struct file *file)
+{
+    file_tell_event(file, "files.changed", file->size > file->position ? file->size - file->position : 0);
+    spool_wait(source, file);
 }
 
 void file_spool_changed(struct source *source, struct file *file)
@@ -135,17 +167,18 @@ void file_spool_changed(struct source *source, struct file *file)
         file->life_at = files_now(source);
         break;
     case FILE_DONE:
-        if (file->size == file->position && file->checked) {
+        if (file->size == file->position) {
             file_spool_take(
                 source, file); /* as long as before; whether it is the same it shows when it is opened */
             break;
         }
-        if (file->checked)
-            file_tell_event(file, "files.changed", file->size - file->position);
-        spool_wait(source, file);
+        spool_wait_again(source, file);
         break;
     default:
-        file_ready(source, file);
+        if (file->done && !file->checked && file->size != file->position)
+            spool_wait_again(source, file); /* it has changed while we were not there */
+        else
+            file_ready(source, file);
         break;
     }
 }
@@ -154,6 +187,13 @@ void file_spool_changed(struct source *source, struct file *file)
 
 static void spool_end(struct source *source, struct file *file)
 {
+    struct stat stat;
+
+    /* What is changed from here on is looked at once more before it is moved. */
+    if (file->descriptor >= 0 && fstat(file->descriptor, &stat) == 0) {
+        file->changed = file_time(stat.st_ctim);
+        file->written = file_time(stat.st_mtim);
+    }
     file_tail_close(file);
     file_set_life(source, file, FILE_DONE);
     if (!file->done) {

@@ -181,6 +181,9 @@ static int scan_enter(const struct scan *scan, int fd, bool link)
 
 static bool walk_enters(const struct file_walk *walk)
 {
+    for (size_t i = 0; i < walk->options.closed_count; i++)
+        if (strcmp(walk->path, walk->options.closed[i]) == 0)
+            return false;
     for (size_t i = 0; i < walk->options.take_count; i++)
         if (file_pattern_enters(walk->options.take[i], (struct slice){walk->path, walk->length}))
             return true;

@@ -4,6 +4,7 @@ import base64
 import gzip
 import json
 import os
+import shutil
 import time
 
 import pytest
@@ -40,11 +41,15 @@ def test_what_is_done_with_files(gateway, done, events):
     spool.judge()
 
 
-def test_a_file_waits_until_it_is_complete(gateway):
-    """Its writer has it open: nothing of it is read until that is closed."""
-    spool = Spool(gateway, quiet="1h", done="archive")
+@EVENTS
+def test_a_file_waits_until_it_is_complete(gateway, events):
+    """Its writer has it open: nothing of it is read until that is closed, however quiet it is."""
+    spool = Spool(gateway, quiet="100ms", done="delete", events=events)
     spool.start()
     with open(spool.root / "slow.csv", "wb") as slow:
+        spool.settle()
+        spool.settle()
+        assert (spool.root / "slow.csv").exists()
         slow.write(spool.content())
         slow.flush()
         spool.settle()
@@ -172,6 +177,156 @@ def test_logs_go_on_beside_a_large_file(gateway):
     rows = spool.rows()
     assert sorted(rows) == sorted(spool.written)
     assert rows.index(spool.written[-1]) < len(rows) // 2
+
+
+def test_a_file_that_somebody_has_open_again_is_not_moved_yet(gateway):
+    spool = Spool(gateway, "lake.url=blocked/lake", done="delete", after="outlets", quiet="100ms")
+    blocked = spool.gateway.directory / "blocked"
+    blocked.write_text("a file where a directory should be")
+    spool.lake = blocked / "lake"
+    spool.start()
+    path = spool.move_in("a.csv")
+    wait_until("it is read", lambda: spool.gateway.metric("penstock_files_finished_total", 'watch="drop"') == 1)
+    with open(path, "ab") as again:
+        blocked.unlink()
+        spool.arrived().settle()
+        assert path.exists()
+        again.write(spool.content())
+    spool.arrived().has()
+    spool.judge()
+
+
+def test_more_comes_while_outlets_are_waited_for(gateway):
+    """It is deleted when they have that, too."""
+    spool = Spool(gateway, "lake.url=blocked/lake", done="delete", after="outlets", quiet="100ms")
+    blocked = spool.gateway.directory / "blocked"
+    blocked.write_text("a file where a directory should be")
+    spool.lake = blocked / "lake"
+    spool.start()
+    path = spool.move_in("a.csv")
+    lines = 'source="files",stream="lines"'
+    wait_until("it is read", lambda: spool.gateway.metric("penstock_records_accepted_total", lines) == 100)
+    with open(path, "ab") as more:
+        more.write(spool.content(lines=300000))
+    wait_until("that is read", lambda: spool.gateway.metric("penstock_records_accepted_total", lines) == 300100)
+    blocked.unlink()
+    wait_until("it is deleted", lambda: not path.exists())
+    spool.gateway.kill()
+    assert sorted(set(spool.rows())) == sorted(spool.written)
+
+
+@EVENTS
+def test_one_that_is_written_anew_in_place_before_it_is_moved(gateway, events):
+    """As long as it was, with another content."""
+    spool = Spool(gateway, "lake.url=blocked/lake", done="archive", after="outlets", events=events, quiet="100ms")
+    blocked = spool.gateway.directory / "blocked"
+    blocked.write_text("a file where a directory should be")
+    spool.lake = blocked / "lake"
+    spool.start()
+    path = spool.move_in("a.csv")
+    wait_until("it is read", lambda: spool.gateway.metric("penstock_files_finished_total", 'watch="drop"') == 1)
+    path.write_bytes(spool.content())
+    blocked.unlink()
+    spool.arrived()
+    spool.has(f"archive/{time.strftime('%Y-%m-%d', time.gmtime())}/a.csv")
+    spool.judge()
+
+
+def test_renamed_before_it_is_moved(gateway):
+    """The file itself, or a directory above it: it is what it was, and is moved under its new name."""
+    spool = Spool(gateway, where="/**", done="archive", exclude="archive")
+    spool.start()
+    in_the_way = spool.root / "archive"
+    in_the_way.write_text("a file where a directory should be")
+    one = spool.move_in("one.csv")
+    spool.move_in("north/other.csv")
+    spool.arrived()
+    wait_until("both are read", lambda: spool.gateway.metric("penstock_files_finished_total", 'watch="drop"') == 2)
+    one.rename(spool.root / "renamed.csv")
+    (spool.root / "north").rename(spool.root / "south")
+    in_the_way.unlink()
+    spool.has("renamed.csv", "south/other.csv", folder=f"archive/{time.strftime('%Y-%m-%d', time.gmtime())}")
+    spool.judge()
+
+
+def test_its_directory_goes_before_it_is_deleted(gateway):
+    spool = Spool(gateway, "lake.url=blocked/lake", where="/**", done="delete", after="outlets")
+    blocked = spool.gateway.directory / "blocked"
+    blocked.write_text("a file where a directory should be")
+    spool.lake = blocked / "lake"
+    spool.start()
+    spool.move_in("north/a.csv")
+    wait_until("it is read", lambda: spool.gateway.metric("penstock_files_finished_total", 'watch="drop"') == 1)
+    shutil.rmtree(spool.root / "north")
+    blocked.unlink()
+    spool.arrived()
+    wait_until("it is forgotten", lambda: spool.gateway.metric("penstock_files", 'watch="drop"') == 0)
+    assert spool.gateway.metric("penstock_files_gaps_total", 'watch="drop"') == 0
+    spool.judge()
+
+
+def test_an_inode_that_is_used_again(gateway):
+    """What its writer has closed is taken at once, whatever was known by this inode."""
+    spool = Spool(gateway, quiet="1h")
+    spool.start().settle()
+    for _ in range(20):
+        path = spool.write("a.csv")
+        spool.arrived()
+        path.unlink()
+    spool.gateway.stop_cleanly()
+    assert sorted(spool.rows()) == sorted(spool.written)
+
+
+def test_what_came_while_it_was_stopped_waits_until_it_is_complete(gateway):
+    spool = Spool(gateway, complete="marker", done="keep")
+    path, marker = spool.write("a.csv", b"a line\nha"), spool.root / "a.csv.done"
+    marker.touch()
+    spool.start()
+    wait_until("it is read", lambda: spool.gateway.metric("penstock_files_finished_total", 'watch="drop"') == 1)
+    spool.gateway.stop_cleanly()
+    marker.unlink()
+    with open(path, "ab") as more:
+        more.write(b"lf\nanother ")
+    spool.start()
+    wait_until("it is looked at", lambda: "files.changed" in spool.gateway.said())
+    with open(path, "ab") as more:
+        more.write(b"line\n")
+    marker.touch()
+    wait_until("it is read", lambda: len(spool.rows()) == 4)
+    assert sorted(spool.rows()) == [b"a line", b"another line", b"ha", b"lf"]
+    spool.gateway.stop_cleanly()
+
+
+def test_a_name_that_is_used_very_often(gateway):
+    """And one that is as long as names can be."""
+    spool = Spool(gateway, done="rename")
+    (spool.root / "a.csv.taken").touch()
+    for number in range(2, 101):
+        (spool.root / f"a.csv.{number}.taken").touch()
+    spool.start()
+    spool.move_in("a.csv")
+    spool.move_in("x" * 255)
+    spool.arrived()
+    wait_until("both are renamed", lambda: not {"a.csv", "x" * 255} & set(spool.names()))
+    assert sum(name.startswith("a.csv.n") and name.endswith(".taken") for name in spool.names()) == 1
+    assert sum(name.startswith("xxx") and name.endswith(".taken") for name in spool.names()) == 1
+    spool.judge()
+
+
+def test_a_watch_that_becomes_larger_than_the_journal_has_room_for(gateway):
+    """More files are known than fit with one pattern more: it starts, and takes no new ones."""
+    small = ("journal.segment_size=1MiB", "journal.max_size=16MiB", "mqtt.max_packet=256KiB", "http.max_body=256KiB", "http.max_record=256KiB")
+    spool = Spool(gateway, *small, max_line="64KiB")
+    for number in range(1000):
+        spool.write(f"{number}-{'x' * 100}", lines=1)
+    spool.start()
+    wait_until("some wait", lambda: spool.gateway.metric("penstock_files_waiting", 'watch="drop"') > 0)
+    spool.gateway.stop_cleanly()
+    longer = spool.root / ("y" * 200)
+    spool.gateway.config = spool.gateway.config.replace(f"- {spool.root}\n", f"- {spool.root}\n    - {longer}\n", 1)
+    assert str(longer) in spool.gateway.config
+    spool.start()
+    spool.gateway.stop_cleanly()
 
 
 def test_after_all_outlets(gateway):
@@ -339,6 +494,8 @@ def test_what_fails_again_and_again(gateway):
     ({"suffix": "/x"}, "without a /"),
     ({"read_from": "end"}, "allowed with spool: beginning"),
     ({"follow_symlinks": True, "done": "delete"}, "allowed with follow_symlinks: keep"),
+    ({"hard_links": True, "done": "delete"}, "allowed with hard_links: keep"),
+    ({"archive": "archive/"}, "a directory below the spool"),
     ({"done": "burn"}, "burn"),
     ({"spool": [], "watch": ["/x/*"], "done": "delete"}, "allowed with watch: keep"),
     ({"spool": []}, "neither watch nor spool"),
