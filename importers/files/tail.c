@@ -1,7 +1,8 @@
 /* tail: one file, from its position to its end; see files_internal.h
  *
- * Every read begins with the bytes of the marker: what follows them is a continuation only when they are still there, so a file that was cut,
- * or cut and written anew up to any length, shows with the very read that would have taken the wrong bytes. */
+ * Every read begins with the bytes of the marker, and the file's head is looked at before: what follows is a continuation only when both are
+ * still there, so a file that was cut, or cut and written anew up to any length, shows with the very read that would have taken the wrong
+ * bytes. */
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -220,6 +221,13 @@ static enum tail_result tail_fetch(struct source *source, struct file *file, str
 
     if (room < taken + line)
         return TAIL_FULL;
+    errno = 0;
+    if (file->position > before && !file_tail_begins(file, file->descriptor)) {
+        if (errno == 0)
+            return TAIL_CUT; /* other lines of one kind may end as the last one did */
+        tail_failed(source, file);
+        return TAIL_DRY;
+    }
     block.most = room - taken < turn ? room - taken : turn;
     if (charset_unit(block.charset) == 2) {
         /* Before the rest, which shows whether they are still those of the file that is known. */

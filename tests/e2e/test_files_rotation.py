@@ -312,17 +312,18 @@ def test_inode_of_the_deleted_file_for_another_name(tail):
 
 # ---- written anew ----
 
+@pytest.mark.parametrize("size", [60, 400], ids=["", "ending alike"])
 @pytest.mark.parametrize("stopped", [False, True], ids=["running", "stopped"])
 @pytest.mark.parametrize("count", [10, 500, 2000], ids=["shorter", "as long", "longer"])
-def test_cut_and_written_anew(tail, count, stopped):
+def test_cut_and_written_anew(tail, count, stopped, size):
     one = tail("app.log").start()
-    writer = one.writer().write(500)
+    writer = one.writer().write(500, size)
     one.arrived()
     if stopped:
         one.gateway.stop_cleanly()
     with contextlib.nullcontext() if stopped else held(one.gateway):
         os.truncate(one.logs / "app.log", 0)
-        writer.write(count)
+        writer.write(count, size)
     if stopped:
         one.start()
     one.judge()
