@@ -1,10 +1,9 @@
-"""Files that are dropped: taken when they are complete, each once, in order, and what is done with them then."""
+"""Files that are dropped: taken when they are complete, each once, in order, by lines or whole."""
 
 import base64
 import gzip
 import json
 import os
-import shutil
 import time
 
 import pytest
@@ -14,31 +13,6 @@ from penstock import lake_rows, read_lake, run_command, wait_until
 from spooling import Spool, replace
 
 EVENTS = pytest.mark.parametrize("events", [True, False], ids=["events", "no events"])
-
-
-@EVENTS
-@pytest.mark.parametrize("done", ["keep", "archive", "rename", "delete"])
-def test_what_is_done_with_files(gateway, done, events):
-    spool = Spool(gateway, done=done, events=events)
-    spool.write("before.csv")
-    spool.write("other.csv", end=b"")
-    spool.start()
-    spool.move_in("moved.csv")
-    spool.write("written.csv")
-    spool.move_in("empty.csv", b"")
-    spool.arrived()
-    names = ["before.csv", "empty.csv", "moved.csv", "other.csv", "written.csv"]
-    wait_until("all of them to be done with", lambda: spool.gateway.metric("penstock_files_finished_total", 'watch="drop"') == 5)
-    if done == "keep":
-        assert spool.names() == names
-    elif done == "archive":
-        spool.has(*names, folder=f"archive/{time.strftime('%Y-%m-%d', time.gmtime())}")
-        spool.has(*(f"archive/{time.strftime('%Y-%m-%d', time.gmtime())}/{name}" for name in names))
-    elif done == "rename":
-        spool.has(*(f"{name}.taken" for name in names))
-    else:
-        spool.has()
-    spool.judge()
 
 
 @EVENTS
@@ -179,92 +153,6 @@ def test_logs_go_on_beside_a_large_file(gateway):
     assert rows.index(spool.written[-1]) < len(rows) // 2
 
 
-def test_a_file_that_somebody_has_open_again_is_not_moved_yet(gateway):
-    spool = Spool(gateway, "lake.url=blocked/lake", done="delete", after="outlets", quiet="100ms")
-    blocked = spool.gateway.directory / "blocked"
-    blocked.write_text("a file where a directory should be")
-    spool.lake = blocked / "lake"
-    spool.start()
-    path = spool.move_in("a.csv")
-    wait_until("it is read", lambda: spool.gateway.metric("penstock_files_finished_total", 'watch="drop"') == 1)
-    with open(path, "ab") as again:
-        blocked.unlink()
-        spool.arrived().settle()
-        assert path.exists()
-        again.write(spool.content())
-    spool.arrived().has()
-    spool.judge()
-
-
-def test_more_comes_while_outlets_are_waited_for(gateway):
-    """It is deleted when they have that, too."""
-    spool = Spool(gateway, "lake.url=blocked/lake", done="delete", after="outlets", quiet="100ms")
-    blocked = spool.gateway.directory / "blocked"
-    blocked.write_text("a file where a directory should be")
-    spool.lake = blocked / "lake"
-    spool.start()
-    path = spool.move_in("a.csv")
-    lines = 'source="files",stream="lines"'
-    wait_until("it is read", lambda: spool.gateway.metric("penstock_records_accepted_total", lines) == 100)
-    with open(path, "ab") as more:
-        more.write(spool.content(lines=300000))
-    wait_until("that is read", lambda: spool.gateway.metric("penstock_records_accepted_total", lines) == 300100)
-    blocked.unlink()
-    wait_until("it is deleted", lambda: not path.exists())
-    spool.gateway.kill()
-    assert sorted(set(spool.rows())) == sorted(spool.written)
-
-
-@EVENTS
-def test_one_that_is_written_anew_in_place_before_it_is_moved(gateway, events):
-    """As long as it was, with another content."""
-    spool = Spool(gateway, "lake.url=blocked/lake", done="archive", after="outlets", events=events, quiet="100ms")
-    blocked = spool.gateway.directory / "blocked"
-    blocked.write_text("a file where a directory should be")
-    spool.lake = blocked / "lake"
-    spool.start()
-    path = spool.move_in("a.csv")
-    wait_until("it is read", lambda: spool.gateway.metric("penstock_files_finished_total", 'watch="drop"') == 1)
-    path.write_bytes(spool.content())
-    blocked.unlink()
-    spool.arrived()
-    spool.has(f"archive/{time.strftime('%Y-%m-%d', time.gmtime())}/a.csv")
-    spool.judge()
-
-
-def test_renamed_before_it_is_moved(gateway):
-    """The file itself, or a directory above it: it is what it was, and is moved under its new name."""
-    spool = Spool(gateway, where="/**", done="archive", exclude="archive")
-    spool.start()
-    in_the_way = spool.root / "archive"
-    in_the_way.write_text("a file where a directory should be")
-    one = spool.move_in("one.csv")
-    spool.move_in("north/other.csv")
-    spool.arrived()
-    wait_until("both are read", lambda: spool.gateway.metric("penstock_files_finished_total", 'watch="drop"') == 2)
-    one.rename(spool.root / "renamed.csv")
-    (spool.root / "north").rename(spool.root / "south")
-    in_the_way.unlink()
-    spool.has("renamed.csv", "south/other.csv", folder=f"archive/{time.strftime('%Y-%m-%d', time.gmtime())}")
-    spool.judge()
-
-
-def test_its_directory_goes_before_it_is_deleted(gateway):
-    spool = Spool(gateway, "lake.url=blocked/lake", where="/**", done="delete", after="outlets")
-    blocked = spool.gateway.directory / "blocked"
-    blocked.write_text("a file where a directory should be")
-    spool.lake = blocked / "lake"
-    spool.start()
-    spool.move_in("north/a.csv")
-    wait_until("it is read", lambda: spool.gateway.metric("penstock_files_finished_total", 'watch="drop"') == 1)
-    shutil.rmtree(spool.root / "north")
-    blocked.unlink()
-    spool.arrived()
-    wait_until("it is forgotten", lambda: spool.gateway.metric("penstock_files", 'watch="drop"') == 0)
-    assert spool.gateway.metric("penstock_files_gaps_total", 'watch="drop"') == 0
-    spool.judge()
-
-
 def test_an_inode_that_is_used_again(gateway):
     """What its writer has closed is taken at once, whatever was known by this inode."""
     spool = Spool(gateway, quiet="1h")
@@ -297,22 +185,6 @@ def test_what_came_while_it_was_stopped_waits_until_it_is_complete(gateway):
     spool.gateway.stop_cleanly()
 
 
-def test_a_name_that_is_used_very_often(gateway):
-    """And one that is as long as names can be."""
-    spool = Spool(gateway, done="rename")
-    (spool.root / "a.csv.taken").touch()
-    for number in range(2, 101):
-        (spool.root / f"a.csv.{number}.taken").touch()
-    spool.start()
-    spool.move_in("a.csv")
-    spool.move_in("x" * 255)
-    spool.arrived()
-    wait_until("both are renamed", lambda: not {"a.csv", "x" * 255} & set(spool.names()))
-    assert sum(name.startswith("a.csv.n") and name.endswith(".taken") for name in spool.names()) == 1
-    assert sum(name.startswith("xxx") and name.endswith(".taken") for name in spool.names()) == 1
-    spool.judge()
-
-
 def test_a_watch_that_becomes_larger_than_the_journal_has_room_for(gateway):
     """More files are known than fit with one pattern more: it starts, and takes no new ones."""
     small = ("journal.segment_size=1MiB", "journal.max_size=16MiB", "mqtt.max_packet=256KiB", "http.max_body=256KiB", "http.max_record=256KiB")
@@ -327,57 +199,6 @@ def test_a_watch_that_becomes_larger_than_the_journal_has_room_for(gateway):
     assert str(longer) in spool.gateway.config
     spool.start()
     spool.gateway.stop_cleanly()
-
-
-def test_after_all_outlets(gateway):
-    """While the lake cannot be written, nothing is deleted."""
-    spool = Spool(gateway, "lake.url=blocked/lake", done="delete", after="outlets")
-    blocked = spool.gateway.directory / "blocked"
-    blocked.write_text("a file where a directory should be")
-    spool.lake = blocked / "lake"
-    spool.start()
-    spool.move_in("a.csv")
-    wait_until("it is read", lambda: spool.gateway.metric("penstock_files_finished_total", 'watch="drop"') == 1)
-    spool.gateway.stop()
-    spool.gateway.start()
-    wait_until("a look at it", lambda: spool.gateway.metric("penstock_files", 'watch="drop"') == 1)
-    assert spool.names() == ["a.csv"]
-    blocked.unlink()
-    spool.arrived().has()
-    spool.judge()
-
-
-def test_an_archive_that_is_in_the_way(gateway):
-    """It is told, and other files are read; when there is a place again, they are moved."""
-    spool = Spool(gateway, done="archive")
-    (spool.root / "archive").write_text("a file where a directory should be")
-    spool.start()
-    spool.move_in("a.csv")
-    spool.move_in("b.csv")
-    spool.arrived()
-    wait_until("it is told", lambda: "files.trouble" in spool.gateway.said())
-    assert spool.names() == ["a.csv", "archive", "b.csv"]
-    (spool.root / "archive").unlink()
-    spool.has("a.csv", "b.csv", folder=f"archive/{time.strftime('%Y-%m-%d', time.gmtime())}")
-    spool.judge()
-
-
-def test_what_is_done_is_not_done_to_another_file(gateway):
-    """A link that leads elsewhere, and the archive as a link, are left alone."""
-    spool = Spool(gateway, done="archive")
-    secret = spool.outside / "secret"
-    secret.write_text("not for the stream\n")
-    (spool.root / "archive").symlink_to(spool.outside)
-    (spool.root / "link.csv").symlink_to(secret)
-    spool.start()
-    spool.move_in("a.csv")
-    spool.arrived()
-    wait_until("it is told", lambda: "files.trouble" in spool.gateway.said())
-    assert secret.exists() and (spool.root / "a.csv").exists() and (spool.root / "link.csv").is_symlink()
-    assert [path.name for path in spool.outside.iterdir()] == ["secret"]
-    (spool.root / "archive").unlink()
-    (spool.root / "link.csv").unlink()
-    spool.judge()
 
 
 def test_names_that_nobody_likes(gateway):
