@@ -117,8 +117,11 @@ static struct slice done_directory(struct slice path)
     return (struct slice){path.data, slash ? (size_t)(slash - path.data) : 0};
 }
 
-/* DONE_MOVED: it is the file, as it was read. (A new name changes its ctime.) */
-static enum done_result done_look(const struct file *file, int directory, const char *name, bool moved)
+/* A new name changes the ctime; behind a crash its times are not known any more. */
+enum look { LOOK_FIRST, LOOK_MOVED, LOOK_LEFT };
+
+/* DONE_MOVED: it is the file, as it was read. */
+static enum done_result done_look(const struct file *file, int directory, const char *name, enum look when)
 {
     cleanup_fd int descriptor = openat(directory, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
     struct file_identity identity;
@@ -133,8 +136,8 @@ static enum done_result done_look(const struct file *file, int directory, const 
         return DONE_GONE;
     if (file->failed)
         return DONE_MOVED;
-    const bool same =
-        moved ? file_time(stat.st_mtim) == file->written : file_time(stat.st_ctim) == file->changed;
+    const bool same = when == LOOK_LEFT || (when == LOOK_MOVED ? file_time(stat.st_mtim) == file->written
+                                                               : file_time(stat.st_ctim) == file->changed);
     return same && (uint64_t)stat.st_size == file->position ? DONE_MOVED : DONE_CHANGED;
 }
 
@@ -202,7 +205,7 @@ static enum done_result done_move(struct done_round *round, const struct file *f
             strerror(errno));
         return DONE_FAILED;
     }
-    const enum done_result result = done_look(file, to, ret_name, true);
+    const enum done_result result = done_look(file, to, ret_name, LOOK_MOVED);
     if (result != DONE_MOVED && done_rename(to, ret_name, from, name))
         file_tell_trouble(round->source, "spool: %s became %s, is another file, and could not go back: %s",
             file->shown, ret_name, strerror(errno));
@@ -287,7 +290,7 @@ void file_done_forget(struct source *source, struct file *file)
     done_own_name(file, own);
     if (file->look->watch->done == FILE_DONE_DELETE &&
         place_open(&round, &round.from, done_directory(file_path_below(file)), false) == 0 &&
-        done_look(file, round.from.directory, own, true) == DONE_MOVED)
+        done_look(file, round.from.directory, own, LOOK_LEFT) == DONE_MOVED)
         unlinkat(round.from.directory, own, 0);
     place_sync(&round, &round.from);
     file_gone(source, file);
@@ -313,7 +316,7 @@ static enum done_result done_file(struct done_round *round, const struct file *f
     snprintf(name, sizeof name, "%s", path.data + directory.length + (directory.length > 0));
     if (place_open(round, &round->from, directory, false))
         return errno == ENOENT || errno == ENOTDIR ? DONE_GONE : DONE_FAILED;
-    const enum done_result result = done_look(file, round->from.directory, name, false);
+    const enum done_result result = done_look(file, round->from.directory, name, LOOK_FIRST);
     if (result != DONE_MOVED)
         return result;
     if (done_is_written(round->from.directory, name))

@@ -99,7 +99,9 @@ static void scan_see_spooled(struct source *source, struct file *file, const str
 {
     if (slice_equal((struct slice){file->path, file->path_length}, found->absolute) || scan_has_name(file))
         return;
-    if (!found->taken)
+    if (!found->taken && file->done)
+        file_done_forget(source, file);
+    else if (!found->taken)
         file_known_forget(source, file);
     else if (file_known_rename(source, file, found->absolute) == 0)
         scan_change_look(source, file, found->look);
@@ -124,7 +126,7 @@ static void scan_see(struct source *source, struct file *file, const struct scan
         source->scan_wanted = true;
         return;
     }
-    if (file_is_spooled(file) && (file->life == FILE_WAITS || file->life == FILE_DONE))
+    if (file_is_spooled(file) && (file->life == FILE_WAITS || file->done))
         scan_see_spooled(source, file, found);
     else
         scan_see_name(source, file, found);
@@ -224,8 +226,7 @@ static int scan_open(struct source *source, struct scan_found *found)
 /* An inode that is used again: of a file that grows its next read shows it, but here the event counts that says that the new one is whole. */
 static bool scan_may_be_another(const struct file *file, const struct scan_found *found)
 {
-    return found->taken && file->look && file_is_spooled(file) &&
-           (file->life == FILE_WAITS || file->life == FILE_DONE) &&
+    return found->taken && file->look && file_is_spooled(file) && (file->life == FILE_WAITS || file->done) &&
            ((uint64_t)found->stat.st_size != file->size || file_time(found->stat.st_ctim) != file->changed);
 }
 
