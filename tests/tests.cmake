@@ -268,6 +268,8 @@ endforeach()
 target_link_options(test_parquet_faults PRIVATE -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc)
 
 # The file source.
+penstock_test(file_unpack files)
+target_link_libraries(test_file_unpack PRIVATE PkgConfig::ZLIB PkgConfig::ZSTD)
 foreach(name file_charset file_pattern file_state file_lines)
     penstock_test(${name} files)
 endforeach()

@@ -116,6 +116,12 @@ void inflate_free(struct inflate **inflate);
  * ERROR_REJECT: broken, or a cap is reached (the text says which); ERROR_RETRY: out of memory. After an error
  * only inflate_free() is left. */
 int inflate_feed(struct inflate *inflate, struct slice in, struct bytes *out, struct error *error);
+/* Without caps but that of the window: takes some of *in, and writes at most room bytes. It moves nothing only when it has neither input nor
+ * anything left to write; behind a piece that is complete it wants input. */
+int inflate_step(struct inflate *inflate, struct slice *in, char *out, size_t room, size_t *ret_written,
+    struct error *error);
+/* At the end of a member or frame, and nothing has come since. */
+bool inflate_is_complete(const struct inflate *inflate);
 /* ERROR_REJECT when the compressed data ended early (nothing at all did, too). */
 int inflate_finish(struct inflate *inflate, struct error *error);
 

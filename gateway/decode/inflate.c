@@ -59,8 +59,6 @@ static size_t smaller(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-/* A step takes some of *in, writes at most room bytes to out and says how many; it moves nothing only when it has
- * neither input nor anything left to write. */
 static int step_gzip(struct inflate *stream, struct slice *in, char *out, size_t room, size_t *ret_written,
     struct error *error)
 {
@@ -104,7 +102,7 @@ static int step_zstd(struct inflate *stream, struct slice *in, char *out, size_t
     return 0;
 }
 
-static int step(struct inflate *stream, struct slice *in, char *out, size_t room, size_t *ret_written,
+int inflate_step(struct inflate *stream, struct slice *in, char *out, size_t room, size_t *ret_written,
     struct error *error)
 {
     return stream->coding == INFLATE_GZIP ? step_gzip(stream, in, out, room, ret_written, error)
@@ -117,7 +115,7 @@ static int step_at_limit(
 {
     char more;
 
-    if (step(stream, in, &more, 1, ret_written, error))
+    if (inflate_step(stream, in, &more, 1, ret_written, error))
         return -1;
     if (*ret_written)
         return error_set(error, ERROR_REJECT, "unpacks to more than %zu bytes", limit);
@@ -138,7 +136,7 @@ static int step_into(
         bytes_reserve(out, smaller(out->limit - out->length, OUT_STEP), error))
         return -1; /* GCOVR_EXCL_LINE: realloc failed */
     size_t room = smaller(out->capacity - out->length, OUT_STEP);
-    if (step(stream, in, out->data + out->length, room, &written, error))
+    if (inflate_step(stream, in, out->data + out->length, room, &written, error))
         return -1;
     out->length += written;
     stream->out += written;
@@ -160,6 +158,11 @@ int inflate_feed(struct inflate *stream, struct slice in, struct bytes *out, str
                 error, ERROR_REJECT, "unpacks to more than %d times its size", INFLATE_RATIO_MAX);
     }
     return 0;
+}
+
+bool inflate_is_complete(const struct inflate *stream)
+{
+    return stream->complete;
 }
 
 int inflate_finish(struct inflate *stream, struct error *error)

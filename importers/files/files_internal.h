@@ -9,6 +9,7 @@
  *   take               what was read of it, as records
  *   scan               what is there: new files, rotated ones, copies of cut ones
  *   life               what becomes of a file: cut, copied, rotated, deleted, at rest
+ *   unpack             compressed files as plain ones
  *   spool, done        complete files: waited for, read to their end; then kept, moved, or deleted
  *   reset              files that people want to be read again
  *   batch              lines on their way to the journal
@@ -135,7 +136,7 @@ struct file {
     bool ready, touched, gone, ended;
     bool done; /* that is in the journal, or will be */
     bool waits_done; /* something is left to do with it: */
-    const char *failed; /* not NULL: why it cannot be taken */
+    char *failed; /* not NULL: why it cannot be taken */
     uint64_t done_batch; /* when this one is durable, */
     uint64_t done_last; /* and outlets have passed this sequence; 0: to be seen */
     bool checked; /* since the start it was open, and was the one that is known */
@@ -149,7 +150,8 @@ struct file {
     uint64_t size; /* as last seen */
     int64_t changed; /* as last seen: its ctime, in nanoseconds, */
     int64_t written; /* and its mtime */
-    int descriptor; /* -1: closed */
+    int descriptor; /* -1: closed; or of what comes out of: */
+    struct file_unpack *unpack; /* NULL: it is not compressed */
     uint64_t
         root_device; /* of its root, when it was found last: while another one is mounted there nobody knows whether it is gone */
     unsigned scan; /* that found it last */
@@ -352,8 +354,6 @@ void file_scan_known(struct source *source, struct file *file);
 void file_set_life(struct source *source, struct file *file, enum file_life life);
 /* Before its first line is read. True: it waits, for it may be a copy, perhaps still being made, of a file that is cut then. */
 bool file_begin(struct source *source, struct file *file);
-/* Whether it begins as gzip or zstd files do. */
-bool file_is_compressed(int descriptor);
 /* All that is there counts as read. */
 int file_skip(struct source *source, struct file *file, int descriptor);
 /* It begins anew, under a number of its own; what it was may go on in a copy. */
@@ -379,6 +379,8 @@ void file_spool_take(struct source *source, struct file *file);
 void file_spool_closed(struct source *source, struct file_look *look, struct slice path);
 /* It is not as it was when it was looked at before. */
 void file_spool_changed(struct source *source, struct file *file);
+/* It is open: what it holds is not what its descriptor says when it is compressed. TAIL_MORE: it can be read. */
+enum tail_result file_spool_open(struct source *source, struct file *file);
 /* TAIL_DRY: it is read to its end, or cannot be read at the moment. */
 enum tail_result file_spool_read(struct source *source, struct file *file);
 void file_spool_tick(struct source *source, struct file *file);

@@ -206,6 +206,7 @@ void file_known_free(struct source *source, struct file *file)
     free(file->path);
     free(file->where);
     free(file->shown);
+    free(file->failed);
     free(file);
 }
 

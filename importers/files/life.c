@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 #include "files/files_internal.h"
+#include "files/unpack.h"
 
 void file_set_life(struct source *source, struct file *file, enum file_life life)
 {
@@ -128,16 +129,6 @@ static struct file *life_original(struct source *source, const struct file *copy
     return NULL;
 }
 
-/* gzip (RFC 1952, 2.3.1) and Zstandard (RFC 8878, 3.1.1): rotated and compressed. */
-bool file_is_compressed(int descriptor)
-{
-    static const char gzip[] = {'\x1f', '\x8b'}, zstd[] = {'\x28', '\xb5', '\x2f', '\xfd'};
-    char bytes[4] = {0};
-
-    return file_read_at(descriptor, bytes, sizeof bytes, 0) > 0 &&
-           (memcmp(bytes, gzip, sizeof gzip) == 0 || memcmp(bytes, zstd, sizeof zstd) == 0);
-}
-
 bool file_begin(struct source *source, struct file *file)
 {
     if (file->own)
@@ -174,6 +165,8 @@ static void life_give(struct source *source, struct file *cut, struct file *copy
 
 static void life_again(struct source *source, struct file *file)
 {
+    if (file_is_spooled(file))
+        file_tail_close(file); /* it may be compressed now, or not any more */
     file->position = 0;
     file->head = file->marker = (struct file_hash){0, FNV_EMPTY};
     file->inside = file->done = false;

@@ -5,13 +5,17 @@
  * before, or there are no events) the time tells in which nothing more comes. If more comes after all, it is read on. */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "base/file.h"
 #include "base/log.h"
 #include "files/files_internal.h"
+#include "files/unpack.h"
 
 #define SPOOL_MARKER_PAUSE CLOCK_SECOND /* between two looks for a marker */
 
@@ -24,6 +28,7 @@ bool file_is_spooled(const struct file *file)
 static void spool_begin(struct source *source, struct file *file, enum file_life life)
 {
     file_done_drop(source, file);
+    free(file->failed);
     file->failed = NULL;
     file_set_life(source, file, life);
 }
@@ -189,10 +194,16 @@ static void spool_end(struct source *source, struct file *file)
 {
     struct stat stat;
 
+    const int descriptor = file->unpack ? file_unpack_packed(file->unpack) : file->descriptor;
     /* What is changed from here on is looked at once more before it is moved. */
-    if (file->descriptor >= 0 && fstat(file->descriptor, &stat) == 0) {
+    if (fstat(descriptor, &stat) == 0) {
         file->changed = file_time(stat.st_ctim);
         file->written = file_time(stat.st_mtim);
+    }
+    if (file->unpack) {
+        file->size = (uint64_t)stat.st_size;
+        if (file_skip(source, file, descriptor))
+            return;
     }
     file_tail_close(file);
     file_set_life(source, file, FILE_DONE);
@@ -207,8 +218,10 @@ static void spool_end(struct source *source, struct file *file)
 /* The journal hears nothing of it: behind a crash it fails again. */
 static enum tail_result spool_fail(struct source *source, struct file *file, const char *why)
 {
-    file->failed = why;
+    file->failed = strdup(why);
     file_tail_close(file);
+    if (!file->failed)
+        return TAIL_DRY; /* out of memory: it is tried again */
     file_set_life(source, file, FILE_DONE);
     log_event(LOG_WARN, "files.failed", log_text("watch", file->look->watch->from->name),
         log_text("file", file->shown), log_text("reason", why));
@@ -217,13 +230,61 @@ static enum tail_result spool_fail(struct source *source, struct file *file, con
     return TAIL_DRY;
 }
 
+static enum tail_result spool_broken(struct source *source, struct file *file, const struct error *error)
+{
+    char why[ERROR_TEXT_SIZE + 64];
+
+    if (error->kind == ERROR_REJECT) {
+        snprintf(why, sizeof why, "%s; %" PRIu64 " bytes of what came out were taken", error->text,
+            file->position);
+        return spool_fail(source, file, why);
+    }
+    file_tell_trouble(source, "%s: %s", file->shown, error->text);
+    file->retry_at = files_now(source) + FILE_OPEN_PAUSE;
+    file_tail_close(file);
+    return TAIL_DRY;
+}
+
+enum tail_result file_spool_open(struct source *source, struct file *file)
+{
+    const struct file_watch *watch = file->look->watch;
+    struct error error;
+
+    /* One that is done is known by what it is, not by what came out of it. */
+    if (watch->whole || file->done || !file_is_compressed(file->descriptor))
+        return TAIL_MORE;
+    if (file_unpack_open(&file->unpack, &file->descriptor, &error) ||
+        file_unpack_to(file->unpack, file->descriptor, file->position, &error))
+        return spool_broken(source, file, &error);
+    return TAIL_MORE;
+}
+
+/* One that has grown since holds all of it once more. */
+static bool spool_has_grown(const struct file *file)
+{
+    struct stat stat;
+
+    return file->done && file_is_compressed(file->descriptor) && fstat(file->descriptor, &stat) == 0 &&
+           (uint64_t)stat.st_size > file->position;
+}
+
 static enum tail_result spool_read_lines(struct source *source, struct file *file)
 {
-    if (file->position == 0 && file_is_compressed(file->descriptor))
-        return spool_fail(source, file, "it is compressed, and has no lines as it is");
-    const enum tail_result result = file_tail_read(source, file);
+    struct error error;
 
-    return result == TAIL_DRY && !file->retry_at ? file_tail_finish(source, file) : result;
+    if (!file->unpack && spool_has_grown(file))
+        return spool_fail(source, file, "it is compressed, and has grown after it was read");
+    if (file->unpack) {
+        const uint64_t ahead =
+            2 * (FILE_TURN + file->look->watch->from->max_line); /* more than is read in a turn */
+        file_unpack_forget(file->unpack, file->descriptor, file->position - file->marker.length);
+        if (file_unpack_to(file->unpack, file->descriptor, file->position + ahead, &error))
+            return spool_broken(source, file, &error);
+    }
+    const enum tail_result result = file_tail_read(source, file);
+    if (result != TAIL_DRY || file->retry_at)
+        return result;
+    return file->unpack && !file_unpack_ended(file->unpack) ? TAIL_MORE : file_tail_finish(source, file);
 }
 
 /* One that has changed since is taken once more. */

@@ -11,6 +11,7 @@
 
 #include "base/file.h"
 #include "files/files_internal.h"
+#include "files/unpack.h"
 #include "files/lines.h"
 
 #define CLOSE_CANDIDATES 16 /* files that are compared when one has to be closed */
@@ -69,6 +70,7 @@ void file_tail_close(struct file *file)
     if (file->descriptor >= 0)
         file->look->watch->open--;
     fd_close(&file->descriptor);
+    file_unpack_close(&file->unpack);
 }
 
 /* One that nothing has come to for long, of some: those that no name leads to any more must stay open. */
@@ -158,6 +160,8 @@ enum tail_result file_tail_open(struct source *source, struct file *file)
         file_known_identify(source, file, &identity);
     const bool first = !file->checked;
     file->checked = true;
+    if (file_is_spooled(file) && file_spool_open(source, file) != TAIL_MORE)
+        return TAIL_DRY;
     errno = 0;
     if (file_tail_continues(file, file->descriptor) || (first && tail_is_shortened(source, file)))
         return TAIL_MORE;

@@ -1,7 +1,6 @@
 """Files that are dropped: taken when they are complete, each once, in order, by lines or whole."""
 
 import base64
-import gzip
 import json
 import os
 import time
@@ -286,15 +285,6 @@ def test_text_that_people_type(kafka, gateway):
     assert [len(file.rows) for file in read_lake(spool.lake)] == [1] * len(notes)
     spool.has(*(f"note {number}.txt" for number in range(20)), folder=f"archive/{time.strftime('%Y-%m-%d', time.gmtime())}")
     spool.gateway.stop_cleanly()
-
-
-@pytest.mark.parametrize("content", [gzip.compress(b"a line\n" * 1000), b"\x28\xb5\x2f\xfd\nand more\n"], ids=["gzip", "zstd"])
-def test_compressed_files_have_no_lines(gateway, content):
-    spool = Spool(gateway)
-    spool.start()
-    spool.move_in("packed.csv", content)
-    spool.has("failed/packed.csv", "failed/packed.csv.reason")
-    spool.judge()
 
 
 def test_what_fails_again_and_again(gateway):

@@ -1,0 +1,100 @@
+"""Dropped files that are compressed: their lines, once, in bounded memory, whatever happens on the way."""
+
+import gzip
+import pathlib
+import subprocess
+
+import pytest
+
+from penstock import wait_until
+from spooling import Spool
+
+
+def zstd(data):
+    return subprocess.run(["zstd", "-q", "-c"], input=data, capture_output=True, check=True).stdout
+
+
+PACKED = pytest.mark.parametrize("pack", [gzip.compress, zstd], ids=["gzip", "zstd"])
+
+
+@PACKED
+@pytest.mark.parametrize("done", ["keep", "archive"])
+def test_lines_of_packed_files(gateway, pack, done):
+    spool = Spool(gateway, done=done)
+    spool.start()
+    spool.move_in("one.csv.gz", pack(spool.content()))
+    spool.move_in("large.csv.gz", pack(spool.content(lines=200000)))
+    spool.move_in("several.csv.gz", pack(spool.content(lines=1000, end=b"")) + pack(b"\n" + spool.content(end=b"")))
+    spool.move_in("nothing.gz", pack(b""))
+    spool.move_in("plain.csv")
+    spool.judge()
+    assert spool.gateway.starts == 2 and "files.failed" not in spool.gateway.said()
+
+
+@PACKED
+def test_kept_and_not_unpacked_again(gateway, pack):
+    """Behind a restart one that is done is known as it is; in its place another one is taken, and one that has grown is not."""
+    spool = Spool(gateway, quiet="100ms")
+    spool.start()
+    path = spool.move_in("a.gz", pack(spool.content(lines=5000)))
+    spool.arrived()
+    spool.gateway.kill()
+    spool.start().settle()
+    path.write_bytes(pack(spool.content(lines=3000)))
+    spool.arrived()
+    path.write_bytes(spool.content(lines=3000))
+    spool.arrived()
+    path.write_bytes(pack(spool.content(lines=100)))
+    spool.arrived()
+    with open(path, "ab") as more:
+        more.write(pack(b"more\n"))
+    spool.has("failed/a.gz", "failed/a.gz.reason")
+    assert "has grown" in (spool.root / "failed" / "a.gz.reason").read_text()
+    spool.judge()
+
+
+@PACKED
+@pytest.mark.parametrize("how", ["cut", "broken"])
+def test_what_cannot_be_unpacked(gateway, pack, how):
+    spool = Spool(gateway, done="delete")
+    spool.start()
+    data = pack(b"".join(b"%d is a number\n" % (number * 7919 % 104729) for number in range(20000)))
+    half = len(data) // 2
+    spool.move_in("bad.gz", data[:half] if how == "cut" else data[:half] + bytes(200) + data[half + 200:])
+    spool.move_in("good.gz", pack(spool.content()))
+    spool.has("failed/bad.gz", "failed/bad.gz.reason")
+    reason = (spool.root / "failed" / "bad.gz.reason").read_text()
+    assert "ends early" in reason if how == "cut" else ": " in reason
+    wait_until("the others", lambda: not set(spool.written) - set(spool.rows()))
+    spool.gateway.stop_cleanly()
+
+
+@PACKED
+def test_memory_for_any_size(gateway, pack):
+    """Half a gigabyte comes out of half a megabyte."""
+    spool = Spool(gateway, "lake.enabled=true", done="delete", max_line="1MiB")
+    spool.start()
+    path = spool.move_in("bomb.gz", pack((b"x" * 999 + b"\n") * 500000))
+    wait_until("it is deleted", lambda: not path.exists(), 300)
+    status = pathlib.Path(f"/proc/{spool.gateway.process.pid}/status").read_text()
+    peak = int(status.split("VmHWM:")[1].split()[0])
+    shared = int(status.split("RssShmem:")[1].split()[0])
+    assert peak < 150000 and shared < 20000, (peak, shared)
+    assert spool.gateway.metric("penstock_files_lines_total", 'watch="drop"') == 500000
+    spool.gateway.stop_cleanly(300)
+
+
+@PACKED
+def test_killed_while_it_is_read(gateway, pack):
+    """It goes on where it was, as often as that happens."""
+    spool = Spool(gateway, done="delete")
+    spool.move_in("a.gz", pack(spool.content(lines=400000)))
+    before = 0
+    for _ in range(4):
+        spool.start()
+        lines = wait_until("some lines", lambda: spool.gateway.metric("penstock_files_lines_total", 'watch="drop"'))
+        spool.gateway.kill()
+        before += lines
+    assert before <= len(spool.written)
+    spool.start().arrived().has()
+    spool.judge()
