@@ -90,6 +90,7 @@ struct config_watch {
     int64_t rotate_wait; /* from the last line of a rotated file to its end */
     int64_t idle; /* until a line without its end counts as whole; 0: never */
     int64_t close_after; /* a file without anything new */
+    uint64_t rate; /* bytes per second; 0: as fast as it goes */
     uint64_t max_open;
     bool follow_symlinks;
     bool hard_links;

@@ -34,6 +34,7 @@
     X(FILES_KNOWN, GAUGE, "penstock_files", "watch", "Files that are read or watched for more.") \
     X(FILES_WAITING, GAUGE, "penstock_files_waiting", "watch", "New files that wait because the journal's state has no room for more (journal.segment_size).") \
     X(FILES_LAG, GAUGE, "penstock_files_lag_bytes", "watch", "Bytes that were seen in files and are not read yet.") \
+    X(FILES_OLDEST, GAUGE, "penstock_files_oldest_unread_seconds", "watch", "How long there has been something unread in a file, of the one that has waited longest.") \
     X(FILES_LINES, COUNTER, "penstock_files_lines_total", "watch", "Lines that became records or dead letters.") \
     X(FILES_BYTES, COUNTER, "penstock_files_bytes_total", "watch", "Bytes of these lines.") \
     X(FILES_GAPS, COUNTER, "penstock_files_gaps_total", "watch", "Files that vanished before they were read to their end.") \

@@ -175,6 +175,8 @@ const struct option option_table[] = {
         .help = "How long a line without its line break may stand at the end of a file until it is taken as it is."},
     {"files.*.close_after", TIME(SECOND, DAY), .offset = IN_WATCH(close_after), .initial = "5min",
         .help = "Files to which nothing more has come for this long are closed until something does."},
+    {"files.*.rate", SIZE(KIB, TIB), .zero = "as fast as it goes", .offset = IN_WATCH(rate), .initial = "0",
+        .help = "Bytes that are read of all files together in a second, on average: one turn is up to 1 MiB, or max_line."},
     {"files.*.max_open", COUNT("files", 1, 65536), .offset = IN_WATCH(max_open), .initial = "1024",
         .help = "Most files that are open at once; for a further one the least recently read is closed."},
     {"files.*.follow_symlinks", OPTION_BOOL, .offset = IN_WATCH(follow_symlinks), .initial = "false",

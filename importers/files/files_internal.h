@@ -81,9 +81,11 @@ struct file_watch {
     struct file_pattern *excluded[OPTION_LIST_MAX + FILE_OWN_NAMES];
     size_t excluded_count;
     size_t open; /* descriptors */
+    int64_t next_at; /* with a rate: not before it is read on */
     uint64_t known_files, unread; /* as its gauges say */
+    int64_t oldest; /* monotonic: since when something is unread */
     size_t refused; /* new files that found no room in the journal's state, in the scan under way */
-    struct metric_series *files, *lines, *bytes, *gaps, *truncated, *long_count, *undecodable, *lag, *waiting,
+    struct metric_series *files, *lines, *bytes, *gaps, *truncated, *long_count, *undecodable, *lag, *waiting, *oldest_unread,
         *finished, *failed;
 };
 
@@ -145,6 +147,7 @@ struct file {
     enum file_life life; /* of FILE_RENAMED and FILE_UNLINKED `ended` says that its last line was taken */
     int64_t life_at; /* monotonic: since when */
     int64_t read_at; /* when something was read last */
+    int64_t unread_at; /* since when there is something unread, as its gauge is concerned; 0: there is not */
     int64_t look_at; /* not before its name is looked at again */
     int64_t retry_at; /* not before it is opened again */
     uint64_t size; /* as last seen */

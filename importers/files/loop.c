@@ -94,9 +94,13 @@ static struct file *loop_pop(struct source *source)
     return file;
 }
 
-static bool loop_is_held(const struct file *file)
+static bool loop_is_held(const struct source *source, const struct file *file)
 {
-    return atomic_load_explicit(&file->look->watch->stream->suspended, memory_order_relaxed);
+    const struct file_watch *watch = file->look->watch;
+
+    if (watch->from->rate && files_now(source) < watch->next_at)
+        return true;
+    return atomic_load_explicit(&watch->stream->suspended, memory_order_relaxed);
 }
 
 static enum tail_result loop_read_file(struct source *source, struct file *file)
@@ -109,10 +113,25 @@ static enum tail_result loop_read_file(struct source *source, struct file *file)
     return file->position == 0 && file_begin(source, file) ? TAIL_DRY : file_tail_read(source, file);
 }
 
+/* What was read is paid for with time. */
+static void loop_pay(const struct source *source, struct file_watch *watch, uint64_t bytes)
+{
+    const int64_t now = files_now(source);
+
+    if (watch->next_at < now)
+        watch->next_at = now;
+    watch->next_at += (int64_t)((double)bytes * CLOCK_SECOND / (double)watch->from->rate);
+}
+
 /* True: the batch takes no more. */
 static bool loop_serve(struct source *source, struct file *file)
 {
+    struct file_watch *watch = file->look->watch;
+    const uint64_t from = file->position;
     const enum tail_result result = loop_read_file(source, file);
+
+    if (watch->from->rate && file->position > from)
+        loop_pay(source, watch, file->position - from);
 
     file->ready = false;
     switch (result) {
@@ -140,7 +159,7 @@ static bool loop_serve(struct source *source, struct file *file)
 static bool loop_is_waited_for(const struct source *source)
 {
     for (size_t i = 0; i < 2; i++) {
-        if (source->ready[i].first && !loop_is_held(source->ready[i].first))
+        if (source->ready[i].first && !loop_is_held(source, source->ready[i].first))
             return true;
     }
     return false;
@@ -153,7 +172,7 @@ static bool loop_read(struct source *source)
     unsigned held = 0;
 
     for (unsigned served = 0; served < LOOP_ROUND && (file = loop_pop(source)); served++) {
-        if (loop_is_held(file)) {
+        if (loop_is_held(source, file)) {
             loop_push(source, file);
             held++;
         } else if (loop_serve(source, file)) {

@@ -31,6 +31,7 @@ int file_tell_open(struct source *source, struct error *error)
         const char *name = watch->from->name;
         watch->files = metric_series(METRIC_FILES_KNOWN, name, NULL, NULL);
         watch->waiting = metric_series(METRIC_FILES_WAITING, name, NULL, NULL);
+        watch->oldest_unread = metric_series(METRIC_FILES_OLDEST, name, NULL, NULL);
         watch->lag = metric_series(METRIC_FILES_LAG, name, NULL, NULL);
         watch->lines = metric_series(METRIC_FILES_LINES, name, NULL, NULL);
         watch->bytes = metric_series(METRIC_FILES_BYTES, name, NULL, NULL);
@@ -86,19 +87,38 @@ void file_tell_well(struct source *source)
     health_set(TELL_CONDITION, HEALTH_OK, NULL);
 }
 
+static void tell_file(struct file *file, int64_t now)
+{
+    struct file_watch *watch = file->look->watch;
+
+    watch->known_files++;
+    if (file->size <= file->position) {
+        file->unread_at = 0;
+        return;
+    }
+    if (!file->unread_at)
+        file->unread_at = now;
+    watch->unread += file->size - file->position;
+    watch->oldest = file->unread_at < watch->oldest ? file->unread_at : watch->oldest;
+}
+
 void file_tell_gauges(struct source *source)
 {
-    for (size_t i = 0; i < source->watches_count; i++)
+    const int64_t now = files_now(source);
+
+    for (size_t i = 0; i < source->watches_count; i++) {
         source->watches[i].known_files = source->watches[i].unread = 0;
-    for (const struct file *file = source->first; file; file = file->behind) {
-        if (!file->look || file->gone || file->life == FILE_LEFT_OUT)
-            continue;
-        file->look->watch->known_files++;
-        file->look->watch->unread += file->size > file->position ? file->size - file->position : 0;
+        source->watches[i].oldest = now;
+    }
+    for (struct file *file = source->first; file; file = file->behind) {
+        if (file->look && !file->gone && file->life != FILE_LEFT_OUT)
+            tell_file(file, now);
     }
     for (size_t i = 0; i < source->watches_count; i++) {
         metric_set(source->watches[i].files, (double)source->watches[i].known_files);
         metric_set(source->watches[i].lag, (double)source->watches[i].unread);
+        metric_set(
+            source->watches[i].oldest_unread, (double)(now - source->watches[i].oldest) / CLOCK_SECOND);
     }
 }
 

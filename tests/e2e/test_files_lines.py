@@ -371,6 +371,22 @@ def test_many_idle_files_cost_no_time(tail):
 
 # ---- what a configuration may not say ----
 
+def test_a_rate(tail):
+    """A large file takes as long as it says; what has waited is told meanwhile."""
+    one = tail("*.log", rate="2MiB", max_line="64KiB")
+    writer = one.writer().write(1)
+    one.start()
+    one.arrived()
+    began = time.monotonic()
+    writer.write(60000, 100)
+    watch = 'watch="logs"'
+    wait_until("something to be unread", lambda: one.gateway.metric("penstock_files_oldest_unread_seconds", watch) >= 1)
+    one.arrived()
+    assert time.monotonic() - began > 60000 * 101 / (2 << 20) - 1.1, "but for a turn"
+    wait_until("nothing to be unread", lambda: one.gateway.metric("penstock_files_oldest_unread_seconds", watch) == 0)
+    one.judge()
+
+
 WRONG = {
     "unknown stream": ({"stream": "nothing"},
                        "files.logs.stream: found nothing, which is no stream; allowed: readings, unorganized, keyed, lines, raw"),
