@@ -85,8 +85,8 @@ struct file_watch {
     uint64_t known_files, unread; /* as its gauges say */
     int64_t oldest; /* monotonic: since when something is unread */
     size_t refused; /* new files that found no room in the journal's state, in the scan under way */
-    struct metric_series *files, *lines, *bytes, *gaps, *truncated, *long_count, *undecodable, *lag, *waiting, *oldest_unread,
-        *finished, *failed;
+    struct metric_series *files, *lines, *bytes, *gaps, *truncated, *long_count, *undecodable, *lag, *waiting,
+        *oldest_unread, *finished, *failed;
 };
 
 /* A pattern that the journal knows, and the configuration does not any more. */
