@@ -187,6 +187,13 @@ static void done_remove_marker(const struct done_round *round, const struct file
             round->source, "spool: the marker of %s could not be deleted: %s", file->shown, strerror(errno));
 }
 
+static bool done_is_written(int directory, const char *name)
+{
+    cleanup_fd int file = openat(directory, name, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW | O_CLOEXEC);
+
+    return file >= 0 && file_is_written(file);
+}
+
 /* Under the first of these names that is free. */
 static enum done_result done_move(struct done_round *round, const struct file *file, const char *name, int to,
     const char *target, const char *suffix, char ret_name[NAME_MAX + 1])
@@ -205,7 +212,9 @@ static enum done_result done_move(struct done_round *round, const struct file *f
             strerror(errno));
         return DONE_FAILED;
     }
-    const enum done_result result = done_look(file, to, ret_name, LOOK_MOVED);
+    /* Who opened it before it was moved has it open now; later nobody does by its name. */
+    const enum done_result result =
+        done_is_written(to, ret_name) ? DONE_FAILED : done_look(file, to, ret_name, LOOK_MOVED);
     if (result != DONE_MOVED && done_rename(to, ret_name, from, name))
         file_tell_trouble(round->source, "spool: %s became %s, is another file, and could not go back: %s",
             file->shown, ret_name, strerror(errno));
@@ -294,13 +303,6 @@ void file_done_forget(struct source *source, struct file *file)
         unlinkat(round.from.directory, own, 0);
     place_sync(&round, &round.from);
     file_gone(source, file);
-}
-
-static bool done_is_written(int directory, const char *name)
-{
-    cleanup_fd int file = openat(directory, name, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW | O_CLOEXEC);
-
-    return file >= 0 && file_is_written(file);
 }
 
 static enum done_result done_file(struct done_round *round, const struct file *file)

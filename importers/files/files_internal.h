@@ -136,6 +136,7 @@ struct file {
     bool inside; /* of a line that is too long */
     bool stored; /* the journal knows it, or will */
     bool ready, touched, gone, ended;
+    bool closed; /* in a spool, and waiting: a writer has closed it */
     bool done; /* that is in the journal, or will be */
     bool waits_done; /* something is left to do with it: */
     char *failed; /* not NULL: why it cannot be taken */

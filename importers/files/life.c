@@ -48,16 +48,15 @@ static void life_inherit(struct source *source, struct file *copy, struct file *
 
 int file_skip(struct source *source, struct file *file, int descriptor)
 {
-    char bytes[FILE_HEAD_MAX];
-    const size_t head = file->size < sizeof bytes ? file->size : sizeof bytes;
-    const size_t marker = file->size < FILE_MARKER_MAX ? file->size : FILE_MARKER_MAX;
+    char first[FILE_HEAD_MAX], last[FILE_MARKER_MAX];
+    const size_t head = file->size < sizeof first ? file->size : sizeof first;
+    const size_t marker = file->size < sizeof last ? file->size : sizeof last;
 
-    if (file_read_at(descriptor, bytes, head, 0) != (ssize_t)head)
+    if (file_read_at(descriptor, first, head, 0) != (ssize_t)head ||
+        file_read_at(descriptor, last, marker, file->size - marker) != (ssize_t)marker)
         return -1;
-    file->head = (struct file_hash){head, fnv_add(FNV_EMPTY, bytes, head)};
-    if (file_read_at(descriptor, bytes, marker, file->size - marker) != (ssize_t)marker)
-        return -1;
-    file->marker = (struct file_hash){marker, fnv_add(FNV_EMPTY, bytes, marker)};
+    file->head = (struct file_hash){head, fnv_add(FNV_EMPTY, first, head)};
+    file->marker = (struct file_hash){marker, fnv_add(FNV_EMPTY, last, marker)};
     file->position = file->size;
     file_batch_touch(source, file);
     return 0;

@@ -127,11 +127,11 @@ static void loop_pay(const struct source *source, struct file_watch *watch, uint
 static bool loop_serve(struct source *source, struct file *file)
 {
     struct file_watch *watch = file->look->watch;
-    const uint64_t from = file->position;
+    const uint64_t *bytes = &source->filling->watches[watch - source->watches].bytes, before = *bytes;
     const enum tail_result result = loop_read_file(source, file);
 
-    if (watch->from->rate && file->position > from)
-        loop_pay(source, watch, file->position - from);
+    if (watch->from->rate)
+        loop_pay(source, watch, *bytes - before);
 
     file->ready = false;
     switch (result) {
@@ -165,20 +165,40 @@ static bool loop_is_waited_for(const struct source *source)
     return false;
 }
 
+/* True: the batch takes no more. Those of spools that are held are put aside, and keep their places. */
+static bool loop_serve_round(struct source *source, struct file_queue *aside, unsigned *ret_held)
+{
+    struct file *file;
+
+    for (unsigned served = 0; served < LOOP_ROUND && (file = loop_pop(source)); served++) {
+        if (!loop_is_held(source, file)) {
+            if (loop_serve(source, file))
+                return true;
+            continue;
+        }
+        ++*ret_held;
+        if (file_is_spooled(file)) {
+            *aside->last = file;
+            aside->last = &file->next_ready;
+        } else
+            loop_push(source, file);
+    }
+    return false;
+}
+
 /* Returns whether somebody would have more at once. */
 static bool loop_read(struct source *source)
 {
-    struct file *file;
+    struct file_queue *spooled = &source->ready[true], aside = {NULL, &aside.first};
     unsigned held = 0;
+    const bool full = loop_serve_round(source, &aside, &held);
 
-    for (unsigned served = 0; served < LOOP_ROUND && (file = loop_pop(source)); served++) {
-        if (loop_is_held(source, file)) {
-            loop_push(source, file);
-            held++;
-        } else if (loop_serve(source, file)) {
-            return !source->in_journal && !source->waits;
-        }
-    }
+    *aside.last = spooled->first;
+    if (!spooled->first && aside.first)
+        spooled->last = aside.last;
+    spooled->first = aside.first;
+    if (full)
+        return !source->in_journal && !source->waits;
     return held < LOOP_ROUND && loop_is_waited_for(source);
 }
 

@@ -49,15 +49,23 @@ static bool scan_has_name(const struct file *file)
 static void scan_change_look(struct source *source, struct file *file, struct file_look *look)
 {
     const bool ready = file->ready;
+    bool left_out = false;
 
     file_unready(source, file);
     file_done_drop(source, file);
+    if (file_is_spooled(file) != (look->watch->takes == &look->watch->from->spool)) {
+        left_out = file->unpack != NULL;
+        file->own &= file->position > 0;
+        file_tail_close(file);
+    }
     if (file->descriptor >= 0) {
         file->look->watch->open--;
         look->watch->open++;
     }
     file->look = look;
-    if (!file_is_spooled(file) && (file->life == FILE_WAITS || file->life == FILE_DONE)) {
+    if (left_out)
+        file_set_life(source, file, FILE_LEFT_OUT);
+    else if (!file_is_spooled(file) && (file->life == FILE_WAITS || file->life == FILE_DONE)) {
         file->done = false;
         file_set_life(source, file, FILE_LIVES);
     }
@@ -126,7 +134,7 @@ static void scan_see(struct source *source, struct file *file, const struct scan
         source->scan_wanted = true;
         return;
     }
-    if (file_is_spooled(file) && (file->life == FILE_WAITS || file->done))
+    if (file_is_spooled(file) && (file->life == FILE_WAITS || file->life == FILE_DONE || file->done))
         scan_see_spooled(source, file, found);
     else
         scan_see_name(source, file, found);

@@ -7,10 +7,12 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/vfs.h>
 
 #include "base/file.h"
 #include "base/log.h"
@@ -30,6 +32,7 @@ static void spool_begin(struct source *source, struct file *file, enum file_life
     file_done_drop(source, file);
     free(file->failed);
     file->failed = NULL;
+    file->closed = false;
     file_set_life(source, file, life);
 }
 
@@ -74,9 +77,16 @@ static bool spool_is_unchanged(struct source *source, struct file *file)
     return same;
 }
 
-/* Whoever has it open for writing keeps others from a lease (fcntl(2)). Where there are none to be had, or only for the owner, nobody knows. */
+/* Whoever has it open for writing keeps others from a lease (fcntl(2)). Where there are none to be had, or only for the owner, nobody knows;
+ * nor on network filesystems, which say the same when it is the server that gives none. */
 bool file_is_written(int descriptor)
 {
+    struct statfs system;
+
+    if (fstatfs(descriptor, &system) || system.f_type == NFS_SUPER_MAGIC ||
+        system.f_type == SMB_SUPER_MAGIC || system.f_type == SMB2_SUPER_MAGIC ||
+        system.f_type == CIFS_SUPER_MAGIC)
+        return false;
     /* Who opens it meanwhile has a signal sent to us, whose default must not be our end. */
     if (fcntl(descriptor, F_SETSIG, SIGURG) || fcntl(descriptor, F_SETLEASE, F_RDLCK))
         return errno == EAGAIN;
@@ -117,7 +127,7 @@ static void spool_tick_waiting(struct source *source, struct file *file)
         file->life_at = now;
         if (!spool_has_marker(file))
             return;
-    } else {
+    } else if (!file->closed || spool_is_written(file)) {
         if (now - file->life_at < watch->from->quiet)
             return;
         if (!spool_is_unchanged(source, file) || spool_is_written(file)) {
@@ -138,7 +148,9 @@ void file_spool_tick(struct source *source, struct file *file)
     case FILE_DONE:
         break;
     default: /* it could not be opened, or has lost its name */
-        if (file->look_due && files_now(source) >= file->look_at)
+        if (file->life == FILE_UNLINKED && file->descriptor < 0)
+            file_gone(source, file);
+        else if (file->look_due && files_now(source) >= file->look_at)
             file_scan_known(source, file);
         else if (files_now(source) >= file->retry_at)
             file_ready(source, file);
@@ -155,8 +167,12 @@ void file_spool_closed(struct source *source, struct file_look *look, struct sli
         (size_t)length < sizeof whole ? file_known_path(source, (struct slice){whole, (size_t)length}) : NULL;
 
     if (look->watch->complete == FILE_COMPLETE_CLOSED && file && file->look == look &&
-        file->life == FILE_WAITS && !spool_is_written(file))
-        file_spool_take(source, file);
+        file->life == FILE_WAITS) {
+        file->closed =
+            spool_is_written(file); /* perhaps by the one who is closing it: it is asked once more */
+        if (!file->closed)
+            file_spool_take(source, file);
+    }
 }
 
 static void spool_wait_again(struct source *source, struct file *file)
@@ -190,16 +206,41 @@ void file_spool_changed(struct source *source, struct file *file)
 
 /* ---- to its end ----------------------------------------------------------------------------------------------------------- */
 
+/* The journal hears nothing of it: behind a crash it fails again. */
+static enum tail_result spool_fail(struct source *source, struct file *file, const char *why)
+{
+    free(file->failed);
+    file->failed = strdup(why);
+    file_tail_close(file);
+    if (!file->failed) { /* out of memory: it is tried again */
+        file->retry_at = files_now(source) + FILE_OPEN_PAUSE;
+        return TAIL_DRY;
+    }
+    file_set_life(source, file, FILE_DONE);
+    log_event(LOG_WARN, "files.failed", log_text("watch", file->look->watch->from->name),
+        log_text("file", file->shown), log_text("reason", why));
+    metric_add(file->look->watch->failed, 1);
+    file_done_add(source, file);
+    return TAIL_DRY;
+}
+
 static void spool_end(struct source *source, struct file *file)
 {
     struct stat stat;
 
     const int descriptor = file->unpack ? file_unpack_packed(file->unpack) : file->descriptor;
-    /* What is changed from here on is looked at once more before it is moved. */
-    if (fstat(descriptor, &stat) == 0) {
-        file->changed = file_time(stat.st_ctim);
-        file->written = file_time(stat.st_mtim);
+
+    if (file->unpack && !file_unpack_is_unchanged(file->unpack)) {
+        spool_fail(source, file, "it is compressed, and has changed while it was read");
+        return;
     }
+    /* What is changed from here on is looked at once more before it is moved. */
+    if (fstat(descriptor, &stat)) {
+        file->retry_at = files_now(source) + FILE_OPEN_PAUSE;
+        return;
+    }
+    file->changed = file_time(stat.st_ctim);
+    file->written = file_time(stat.st_mtim);
     if (file->unpack) {
         file->size = (uint64_t)stat.st_size;
         if (file_skip(source, file, descriptor))
@@ -213,21 +254,6 @@ static void spool_end(struct source *source, struct file *file)
         metric_add(file->look->watch->finished, 1);
     }
     file_done_add(source, file);
-}
-
-/* The journal hears nothing of it: behind a crash it fails again. */
-static enum tail_result spool_fail(struct source *source, struct file *file, const char *why)
-{
-    file->failed = strdup(why);
-    file_tail_close(file);
-    if (!file->failed)
-        return TAIL_DRY; /* out of memory: it is tried again */
-    file_set_life(source, file, FILE_DONE);
-    log_event(LOG_WARN, "files.failed", log_text("watch", file->look->watch->from->name),
-        log_text("file", file->shown), log_text("reason", why));
-    metric_add(file->look->watch->failed, 1);
-    file_done_add(source, file);
-    return TAIL_DRY;
 }
 
 static enum tail_result spool_broken(struct source *source, struct file *file, const struct error *error)
@@ -253,9 +279,14 @@ enum tail_result file_spool_open(struct source *source, struct file *file)
     /* One that is done is known by what it is, not by what came out of it. */
     if (watch->whole || file->done || !file_is_compressed(file->descriptor))
         return TAIL_MORE;
-    if (file_unpack_open(&file->unpack, &file->descriptor, &error) ||
-        file_unpack_to(file->unpack, file->descriptor, file->position, &error))
+    if (file_unpack_open(&file->unpack, &file->descriptor, &error))
         return spool_broken(source, file, &error);
+    for (uint64_t to = 0; to < file->position;) {
+        to = file->position - to < FILE_TURN ? file->position : to + FILE_TURN;
+        if (file_unpack_to(file->unpack, file->descriptor, to, &error))
+            return spool_broken(source, file, &error);
+        file_unpack_forget(file->unpack, file->descriptor, to - file->marker.length);
+    }
     return TAIL_MORE;
 }
 
@@ -297,6 +328,8 @@ static enum tail_result spool_read_whole(struct source *source, struct file *fil
         return TAIL_CUT;
     const uint64_t size = (uint64_t)stat.st_size;
     if (size == file->position) {
+        if (!file_tail_continues(file, file->descriptor))
+            return TAIL_CUT;
         file->retry_at = 0;
         return TAIL_DRY;
     }
@@ -313,9 +346,7 @@ enum tail_result file_spool_read(struct source *source, struct file *file)
     const enum tail_result result =
         file->look->watch->whole ? spool_read_whole(source, file) : spool_read_lines(source, file);
 
-    if (file->life == FILE_DONE)
-        return result;
-    if (result == TAIL_DRY && !file->retry_at)
+    if (file->life != FILE_DONE && result == TAIL_DRY && !file->retry_at)
         spool_end(source, file);
     return result;
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -18,6 +19,7 @@
 struct file_unpack {
     struct inflate *inflate;
     int packed;
+    struct stat begun; /* of it, then */
     uint64_t offset; /* in it, of what is not in `in` yet */
     struct slice in;
     bool full; /* there may be more to come without further input */
@@ -61,12 +63,13 @@ int file_unpack_open(struct file_unpack **ret_unpack, int *packed, struct error 
     enum inflate_coding coding;
 
     if (!unpack)
-        return error_set(error, ERROR_RETRY, "decompressor: out of memory");
+        return error_set(
+            error, ERROR_RETRY, "decompressor: out of memory"); /* GCOVR_EXCL_LINE: calloc failed */
     unpack->packed = -1;
     if (!unpack_coding(*packed, &coding))
         return error_set(error, ERROR_RETRY, "decompressor: the file has changed");
-    if (inflate_new(&unpack->inflate, coding, error))
-        return -1;
+    if (inflate_new(&unpack->inflate, coding, error) || fstat(*packed, &unpack->begun))
+        return -1; /* GCOVR_EXCL_LINE: malloc failed */
     cleanup_fd int plain = memfd_create("penstock-unpacked", MFD_CLOEXEC);
     if (plain < 0)
         return error_set_errno(error, ERROR_RETRY, "decompressor: memory for what comes out");
@@ -117,6 +120,15 @@ int file_unpack_to(struct file_unpack *unpack, int plain, uint64_t length, struc
 bool file_unpack_ended(const struct file_unpack *unpack)
 {
     return unpack->ended;
+}
+
+bool file_unpack_is_unchanged(const struct file_unpack *unpack)
+{
+    struct stat now;
+
+    return fstat(unpack->packed, &now) == 0 && now.st_size == unpack->begun.st_size &&
+           (uint64_t)now.st_size == unpack->offset && now.st_mtim.tv_sec == unpack->begun.st_mtim.tv_sec &&
+           now.st_mtim.tv_nsec == unpack->begun.st_mtim.tv_nsec;
 }
 
 int file_unpack_packed(const struct file_unpack *unpack)

@@ -29,6 +29,8 @@ void file_unpack_close(struct file_unpack **unpack);
 int file_unpack_to(struct file_unpack *unpack, int plain, uint64_t length, struct error *error);
 /* Nothing more comes. */
 bool file_unpack_ended(const struct file_unpack *unpack);
+/* Once it has ended: what came out is what the compressed file holds now. */
+bool file_unpack_is_unchanged(const struct file_unpack *unpack);
 /* The compressed file, as long as it is open. */
 int file_unpack_packed(const struct file_unpack *unpack);
 /* What lies before `position` is not read again, but for the first FILE_UNPACK_KEPT bytes. */

@@ -1,6 +1,8 @@
 """Dropped files that are compressed: their lines, once, in bounded memory, whatever happens on the way."""
 
+import contextlib
 import gzip
+import os
 import pathlib
 import subprocess
 
@@ -49,7 +51,7 @@ def test_kept_and_not_unpacked_again(gateway, pack):
     with open(path, "ab") as more:
         more.write(pack(b"more\n"))
     spool.has("failed/a.gz", "failed/a.gz.reason")
-    assert "has grown" in (spool.root / "failed" / "a.gz.reason").read_text()
+    wait_until("the reason", lambda: "has grown" in (spool.root / "failed" / "a.gz.reason").read_text())
     spool.judge()
 
 
@@ -63,8 +65,8 @@ def test_what_cannot_be_unpacked(gateway, pack, how):
     spool.move_in("bad.gz", data[:half] if how == "cut" else data[:half] + bytes(200) + data[half + 200:])
     spool.move_in("good.gz", pack(spool.content()))
     spool.has("failed/bad.gz", "failed/bad.gz.reason")
-    reason = (spool.root / "failed" / "bad.gz.reason").read_text()
-    assert "ends early" in reason if how == "cut" else ": " in reason
+    reason = wait_until("the reason", lambda: (spool.root / "failed" / "bad.gz.reason").read_text())
+    assert "ends early" in reason if how == "cut" else "gzip: " in reason or "zstd: " in reason
     wait_until("the others", lambda: not set(spool.written) - set(spool.rows()))
     spool.gateway.stop_cleanly()
 
@@ -75,26 +77,40 @@ def test_memory_for_any_size(gateway, pack):
     spool = Spool(gateway, "lake.enabled=true", done="delete", max_line="1MiB")
     spool.start()
     path = spool.move_in("bomb.gz", pack((b"x" * 999 + b"\n") * 500000))
-    wait_until("it is deleted", lambda: not path.exists(), 300)
+    seen = [0]
+
+    def over(lines):
+        seen.append(unpacked(spool.gateway))
+        return not path.exists() or spool.gateway.metric("penstock_files_lines_total", 'watch="drop"') > lines
+
+    wait_until("half of it", lambda: over(250000), 300)
+    spool.gateway.kill()
+    spool.start()
+    wait_until("it is deleted", lambda: over(500000), 300)
+    assert max(seen) < 40 << 20, "also while it is unpacked up to where it was"
     status = pathlib.Path(f"/proc/{spool.gateway.process.pid}/status").read_text()
-    peak = int(status.split("VmHWM:")[1].split()[0])
-    shared = int(status.split("RssShmem:")[1].split()[0])
-    assert peak < 150000 and shared < 20000, (peak, shared)
-    assert spool.gateway.metric("penstock_files_lines_total", 'watch="drop"') == 500000
+    assert int(status.split("VmHWM:")[1].split()[0]) < 150000
     spool.gateway.stop_cleanly(300)
+
+
+def unpacked(gateway):
+    """Bytes of memory that what came out takes."""
+    size = 0
+    for descriptor in pathlib.Path(f"/proc/{gateway.process.pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            if "penstock-unpacked" in os.readlink(descriptor):
+                size += descriptor.stat().st_blocks * 512
+    return size
 
 
 @PACKED
 def test_killed_while_it_is_read(gateway, pack):
     """It goes on where it was, as often as that happens."""
     spool = Spool(gateway, done="delete")
-    spool.move_in("a.gz", pack(spool.content(lines=400000)))
-    before = 0
+    spool.move_in("a.gz", pack(spool.content(lines=1000000)))
     for _ in range(4):
         spool.start()
-        lines = wait_until("some lines", lambda: spool.gateway.metric("penstock_files_lines_total", 'watch="drop"'))
+        wait_until("some lines", lambda: not spool.names() or spool.gateway.metric("penstock_files_lines_total", 'watch="drop"'))
         spool.gateway.kill()
-        before += lines
-    assert before <= len(spool.written)
     spool.start().arrived().has()
     spool.judge()

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
@@ -89,10 +90,13 @@ static void take(bool gzip, uint64_t step)
     }
     cr_assert_eq(file_unpack_to(unpack, file, PLAIN + 1, &error), 0, "%s", error.text);
     cr_expect(file_unpack_ended(unpack));
+    cr_expect(file_unpack_is_unchanged(unpack));
     cr_assert_eq(fstat(file, &stat), 0);
     cr_expect_eq((size_t)stat.st_size, PLAIN);
     cr_expect_lt(stat.st_blocks * 512, 2 << 20, "what was read takes no memory");
     expect(file, 0, FILE_UNPACK_KEPT);
+    cr_assert_eq(file_write_at(file_unpack_packed(unpack), "more", 4, PLAIN), 0);
+    cr_expect(!file_unpack_is_unchanged(unpack));
     file_unpack_close(&unpack);
     file_unpack_close(&unpack);
     close(file);
@@ -195,11 +199,17 @@ Test(file_unpack, what_cannot_be_read_or_kept_may_pass)
 Test(file_unpack, without_descriptors)
 {
     struct file_unpack *unpack;
-    int file = packed(true, 100, 0), last = file;
+    struct rlimit limit;
+    int file = packed(true, 100, 0);
 
-    while (last >= 0)
-        last = open("/dev/null", O_RDONLY);
+    cr_assert_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    const rlim_t before = limit.rlim_cur;
+    limit.rlim_cur = (rlim_t)file + 1;
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
     cr_expect_eq(file_unpack_open(&unpack, &file, &error), -1);
     cr_expect_eq(error.kind, ERROR_RETRY);
+    limit.rlim_cur = before;
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
     cr_expect(file_is_compressed(file), "it is what it was");
+    close(file);
 }

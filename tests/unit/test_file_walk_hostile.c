@@ -191,6 +191,33 @@ Test(file_walk_hostile, directories_are_made_below_the_root_alone)
     watch_end(&watch);
 }
 
+Test(file_walk_hostile, closed_directories_are_not_entered)
+{
+    struct file_pattern *pattern;
+    struct error error;
+    struct watch watch = {0};
+
+    make_directory("watched");
+    make_directory("watched/archive");
+    make_directory("watched/other");
+    make_directory("watched/other/archive");
+    write_file("watched/archive/f", "");
+    write_file("watched/other/archive/f", "");
+    char text[200];
+    snprintf(text, sizeof text, "%s/**", in_folder("watched"));
+    cr_assert_eq(file_pattern_compile(&pattern, text, &error), 0, "%s", error.text);
+    const struct file_pattern *take[] = {pattern};
+    const struct file_walk_options options = {.root = file_pattern_root(pattern),
+        .take = take,
+        .take_count = 1,
+        .closed = {"archive"},
+        .closed_count = 1};
+    cr_assert_eq(file_walk_new(&watch.walk, &options, &error), 0, "%s", error.text);
+    cr_expect_str_eq(watch_scan(&watch), "+other/archive/f\n/\nother/\nother/archive/\n");
+    file_walk_free(&watch.walk);
+    file_pattern_free(&pattern);
+}
+
 Test(file_walk_hostile, no_directories_are_made_in_a_root_that_was_removed)
 {
     struct watch watch;
