@@ -63,8 +63,7 @@ int file_unpack_open(struct file_unpack **ret_unpack, int *packed, struct error 
     enum inflate_coding coding;
 
     if (!unpack)
-        return error_set(
-            error, ERROR_RETRY, "decompressor: out of memory"); /* GCOVR_EXCL_LINE: calloc failed */
+        return error_set(error, ERROR_RETRY, "out of memory"); /* GCOVR_EXCL_LINE: calloc failed */
     unpack->packed = -1;
     if (!unpack_coding(*packed, &coding))
         return error_set(error, ERROR_RETRY, "decompressor: the file has changed");

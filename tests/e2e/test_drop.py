@@ -205,7 +205,8 @@ def test_a_file_that_changes_meanwhile(spool, tmp_path):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_signals_leave_nothing(spool, number):
-    process = subprocess.Popen([BINARY, "drop", "--to", spool, "--as", "a.csv", "-"], stdin=subprocess.PIPE)
+    process = subprocess.Popen([BINARY, "drop", "--to", spool, "--as", "a.csv", "-"], stdin=subprocess.PIPE,
+                               preexec_fn=lambda: signal.signal(number, signal.SIG_DFL))  # whoever began the tests in the background had it ignored
     process.stdin.write(CONTENT)
     process.stdin.flush()
     wait_until("the temporary file", lambda: any(path.stat().st_size for path in spool.iterdir()))
