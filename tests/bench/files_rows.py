@@ -120,11 +120,12 @@ def growing(bench):
     seconds, lags = max(bench.seconds, 10), []
     script = ("import os, time\n"
               f"files = [os.open('{folder}/drop/%d.log' % number, os.O_WRONLY | os.O_APPEND) for number in range({MANY})]\n"
-              f"line, written, start = {LINE % 0!r}, 0, time.monotonic()\n"
+              f"lines = [{LINE!r} % number for number in range({MANY})]\n"  # files that begin alike could be copies, and wait
+              "written, start = 0, time.monotonic()\n"
               f"while time.monotonic() - start < {seconds}:\n"
               f"    due = int((time.monotonic() - start) * {EACH} * len(files))\n"
               "    while written < due:\n"
-              "        os.write(files[written % len(files)], line); written += 1\n"
+              "        os.write(files[written % len(files)], lines[written % len(files)]); written += 1\n"
               "    time.sleep(0.005)\n"
               "print(written)\n")
     with Tail(bench, folder) as server:
