@@ -81,6 +81,15 @@ int file_read_value(const char *name, bool secret, struct bytes *text, struct er
     return 0;
 }
 
+int file_rename_new(int from, const char *old, int to, const char *name)
+{
+    if (renameat2(from, old, to, name, RENAME_NOREPLACE) == 0)
+        return 0;
+    if (errno != EINVAL && errno != ENOSYS)
+        return -1;
+    return linkat(from, old, to, name, 0) ? -1 : unlinkat(from, old, 0);
+}
+
 /* The directory that holds the entry just made is synced, or a power cut takes the entry with it. */
 static int file_make_one(const char *path, struct error *error)
 {

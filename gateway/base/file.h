@@ -31,6 +31,10 @@ int file_write_at(int fd, const void *data, size_t length, uint64_t offset);
 /* Reads until length bytes are there or the file ends. Returns the bytes read, or -1 with errno set. */
 ssize_t file_read_at(int fd, void *data, size_t length, uint64_t offset);
 
+/* Renames without replacing. link() and unlink() where the file system has no such rename (NFS): both names for a moment, and for good when
+ * we are killed between them. Returns 0, or -1 with errno set: EEXIST when the name is taken. */
+int file_rename_new(int from, const char *old, int to, const char *name);
+
 #define FILE_VALUE_MAX ((size_t)64 << 10)
 #define FILE_VALUE_BUFFER (FILE_VALUE_MAX + 2) /* what the buffer may hold at least */
 

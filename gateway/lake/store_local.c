@@ -255,19 +255,6 @@ static int local_write(struct store_file *file, const void *data, size_t length,
     return 0;
 }
 
-/* Without replacing. link() and unlink() where the file system has no such rename: both names for a moment, and the hidden
- * one is a leftover when we are killed between them. Returns -1 with errno set. */
-static int local_rename(const struct store *store, const struct store_file *file, const char *target)
-{
-    if (renameat2(file->directory_fd, file->temporary, store->root_fd, target, RENAME_NOREPLACE) == 0)
-        return 0;
-    if (errno != EINVAL && errno != ENOSYS)
-        return -1;
-    if (linkat(file->directory_fd, file->temporary, store->root_fd, target, 0))
-        return -1;
-    return unlinkat(file->directory_fd, file->temporary, 0);
-}
-
 static int local_publish(struct store *store, struct store_file **file_pointer, const char *path,
     const char *name, struct error *error)
 {
@@ -282,7 +269,7 @@ static int local_publish(struct store *store, struct store_file **file_pointer, 
         return error_set_errno(error, ERROR_RETRY, "lake %s/%s: fsync", store->root, target);
     if (local_directories(store, path, error))
         return -1;
-    if (local_rename(store, file, target)) {
+    if (file_rename_new(file->directory_fd, file->temporary, store->root_fd, target)) {
         if (errno == EEXIST)
             return error_set(
                 error, ERROR_RETRY, "lake %s/%s: a file of this name is already there", store->root, target);

@@ -141,20 +141,6 @@ static enum done_result done_look(const struct file *file, int directory, const 
     return same && (uint64_t)stat.st_size == file->position ? DONE_MOVED : DONE_CHANGED;
 }
 
-/* Some filesystems cannot refuse to replace; there it is asked before. */
-static int done_rename(int from, const char *name, int to, const char *target)
-{
-    if (renameat2(from, name, to, target, RENAME_NOREPLACE) == 0)
-        return 0;
-    if (errno != EINVAL)
-        return -1;
-    if (faccessat(to, target, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
-        errno = EEXIST;
-        return -1;
-    }
-    return renameat(from, name, to, target);
-}
-
 /* NAME, NAME.2, NAME.3 and so on, with the suffix behind; then one that fits, and that nobody else has. */
 static void done_name(const struct file *file, const char *name, unsigned number, const char *suffix,
     char ret_name[NAME_MAX + 1])
@@ -205,7 +191,7 @@ static enum done_result done_move(struct done_round *round, const struct file *f
     errno = EEXIST;
     for (unsigned number = 1; failed && errno == EEXIST && number <= DONE_NAMES + 1; number++) {
         done_name(file, target, number, suffix, ret_name);
-        failed = done_rename(from, name, to, ret_name);
+        failed = file_rename_new(from, name, to, ret_name);
     }
     if (failed) {
         file_tell_trouble(round->source, "spool: %s could not become %s%s: %s", file->shown, target, suffix,
@@ -215,7 +201,7 @@ static enum done_result done_move(struct done_round *round, const struct file *f
     /* Who opened it before it was moved has it open now; later nobody does by its name. */
     const enum done_result result =
         done_is_written(to, ret_name) ? DONE_FAILED : done_look(file, to, ret_name, LOOK_MOVED);
-    if (result != DONE_MOVED && done_rename(to, ret_name, from, name))
+    if (result != DONE_MOVED && file_rename_new(to, ret_name, from, name))
         file_tell_trouble(round->source, "spool: %s became %s, is another file, and could not go back: %s",
             file->shown, ret_name, strerror(errno));
     return result;

@@ -97,16 +97,6 @@ static int drop_copy(int from, int to, struct error *error)
 
 /* ---- names ------------------------------------------------------------------------------------------------------- */
 
-/* Without replacing. -1 with errno set. */
-static int drop_rename(int from, const char *old, int directory, const char *name)
-{
-    if (renameat2(from, old, directory, name, RENAME_NOREPLACE) == 0)
-        return 0;
-    if (errno != EINVAL && errno != ENOSYS)
-        return -1;
-    return linkat(from, old, directory, name, 0) ? -1 : unlinkat(from, old, 0);
-}
-
 static int drop_refuse_taken(struct error *error)
 {
     return error_set(error, ERROR_REJECT,
@@ -123,7 +113,7 @@ static int drop_sync(int directory, struct error *error)
 
 static int drop_publish(int directory, const char *name, struct error *error)
 {
-    if (drop_rename(directory, drop_temporary, directory, name))
+    if (file_rename_new(directory, drop_temporary, directory, name))
         return errno == EEXIST ? drop_refuse_taken(error) : error_set_errno(error, ERROR_RETRY, "rename");
     drop_made = 0;
     return drop_sync(directory, error);
@@ -221,7 +211,7 @@ static int drop_put_itself(int directory, const char *source, int file, const st
             "has other names (hard links), and watches refuse such files: drop a copy, without --move");
     if (fsync(file))
         return error_set_errno(error, ERROR_RETRY, "fsync");
-    if (drop_rename(AT_FDCWD, source, directory, name) == 0)
+    if (file_rename_new(AT_FDCWD, source, directory, name) == 0)
         return drop_sync(directory, error) || drop_sync_parent(source, error) ? -1 : 0;
     if (errno == EXDEV)
         return 1;
