@@ -11,12 +11,10 @@
 #include <string.h>
 
 #include "command/arguments.h"
-#include "files/files.h"
 #include "journal/journal.h"
 #include "outlet/outlet.h"
 #include "pipeline/pipeline.h"
-#include "record/record.h"
-#include "source/source.h"
+#include "pipeline/states.h"
 
 static int journal_usage(void)
 {
@@ -51,37 +49,28 @@ static int journal_check_unwanted(const struct config *config, const char *outle
     return 0;
 }
 
-/* All kinds of state that the gateway has: their snapshot is written anew here. */
+/* Whose snapshots are written anew here. */
 static int journal_forget(
     const struct config *config, const char *directory, const char *outlet, struct error *error)
 {
     char gateway_id[JOURNAL_GATEWAY_ID_MAX + 1];
-    struct rendering_table *renderings = NULL;
-    struct source_state *source_state = NULL;
-    struct file_state *file_state = NULL;
+    struct states states = {0};
     struct journal_report report = {0};
     struct journal *journal = NULL;
 
-    if (rendering_table_new(&renderings, error) ||
-        source_state_new(&source_state, config->journal.segment_size, error) ||
-        file_state_new(&file_state, config->journal.segment_size, error)) {
-        rendering_table_free(&renderings);
-        source_state_free(&source_state);
+    if (states_open(&states, config->journal.segment_size, error)) {
+        states_close(&states);
         return -1;
     }
     journal_gateway_id(gateway_id, config->gateway.id);
-    struct state_kind kinds[2 + SOURCE_STATE_KINDS] = {
-        {STATE_RENDERING, "rendering", rendering_apply, rendering_dump, renderings},
-        file_state_kind(file_state)};
-    source_state_kinds(source_state, kinds + 2);
     const struct journal_options options = {
         .directory = directory,
         .gateway_id = gateway_id,
         .segment_size = config->journal.segment_size,
         .max_size = config->journal.max_size,
         .forget = outlet,
-        .kinds = kinds,
-        .kinds_count = sizeof kinds / sizeof *kinds,
+        .kinds = states.kinds,
+        .kinds_count = STATES_KINDS,
         .clock = &clock_system,
     };
     int result = journal_open(&journal, &options, &report, error);
@@ -92,9 +81,7 @@ static int journal_forget(
         journal_print(&report, outlet);
     journal_close(&journal);
     bytes_free(&report.notes);
-    file_state_free(&file_state);
-    source_state_free(&source_state);
-    rendering_table_free(&renderings);
+    states_close(&states);
     return result;
 }
 

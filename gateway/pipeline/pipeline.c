@@ -12,6 +12,7 @@
 #include "journal/journal.h"
 #include "outlet/outlet.h"
 #include "pipeline/renderings.h"
+#include "pipeline/states.h"
 #include "record/record.h"
 #include "route/route.h"
 #include "source/source.h"
@@ -32,13 +33,10 @@ struct pipeline {
     const struct outlet_kind *wanted[OUTLETS]; /* of the table, those that the configuration asks for */
     const char *outlet_names[OUTLETS];
     size_t wanted_count;
-    struct state_kind kinds[2 + SOURCE_STATE_KINDS];
 
     struct streams *streams;
     struct topic_map *topics;
-    struct rendering_table *renderings;
-    struct source_state *source_state;
-    struct file_state *file_state;
+    struct states states;
     struct journal *journal;
     struct dead_letters *dead_letters;
     struct outlet *outlets[OUTLETS]; /* as wanted[] */
@@ -158,14 +156,8 @@ static int pipeline_open_journal(struct pipeline *pipeline, struct error *error)
         pipeline->journal_directory = NULL;
         return error_set(error, ERROR_RETRY, "journal: out of memory");
     }
-    if (rendering_table_new(&pipeline->renderings, error) ||
-        source_state_new(&pipeline->source_state, pipeline->config->journal.segment_size, error) ||
-        file_state_new(&pipeline->file_state, pipeline->config->journal.segment_size, error))
+    if (states_open(&pipeline->states, pipeline->config->journal.segment_size, error))
         return -1;
-    pipeline->kinds[0] = (struct state_kind){
-        STATE_RENDERING, "rendering", rendering_apply, rendering_dump, pipeline->renderings};
-    pipeline->kinds[1] = file_state_kind(pipeline->file_state);
-    source_state_kinds(pipeline->source_state, pipeline->kinds + 2);
     const struct journal_options options = {
         .directory = pipeline->journal_directory,
         .gateway_id = pipeline->gateway_id,
@@ -173,18 +165,15 @@ static int pipeline_open_journal(struct pipeline *pipeline, struct error *error)
         .max_size = pipeline->config->journal.max_size,
         .outlets = pipeline->outlet_names,
         .outlets_count = pipeline->wanted_count,
-        .kinds = pipeline->kinds,
-        .kinds_count = sizeof pipeline->kinds / sizeof *pipeline->kinds,
+        .kinds = pipeline->states.kinds,
+        .kinds_count = STATES_KINDS,
         .clock = pipeline->clock,
     };
     int result = journal_open(&pipeline->journal, &options, &report, error);
     if (!result)
         pipeline_log_report(pipeline, &report);
     bytes_free(&report.notes);
-    return result || source_state_check(pipeline->source_state, error) ||
-                   file_state_check(pipeline->file_state, error)
-               ? -1
-               : 0;
+    return result || states_check(&pipeline->states, error) ? -1 : 0;
 }
 
 static int pipeline_open_dead_letters(struct pipeline *pipeline, struct error *error)
@@ -214,7 +203,7 @@ static int pipeline_open_outlets(struct pipeline *pipeline, struct error *error)
     const struct outlet_context context = {.config = pipeline->config,
         .gateway_id = pipeline->gateway_id,
         .journal = pipeline->journal,
-        .renderings = pipeline->renderings,
+        .renderings = pipeline->states.renderings,
         .streams = pipeline->streams,
         .dead_letters = pipeline->dead_letters,
         .clock = pipeline->clock};
@@ -234,8 +223,8 @@ static int pipeline_open_sources(struct pipeline *pipeline, struct error *error)
         .streams = pipeline->streams,
         .topics = pipeline->topics,
         .journal = pipeline->journal,
-        .state = pipeline->source_state,
-        .files = pipeline->file_state,
+        .state = pipeline->states.source,
+        .files = pipeline->states.files,
         .clock = pipeline->clock};
 
     for (size_t i = 0; i < SOURCES; i++) {
@@ -266,7 +255,7 @@ static int pipeline_run_outlets(struct pipeline *pipeline, struct error *error)
 static int pipeline_store_renderings(struct pipeline *pipeline, struct error *error)
 {
     return renderings_store(
-        pipeline->streams, pipeline->renderings, pipeline->journal, pipeline->clock, error);
+        pipeline->streams, pipeline->states.renderings, pipeline->journal, pipeline->clock, error);
 }
 
 static int pipeline_run_sources(struct pipeline *pipeline, struct error *error)
@@ -349,9 +338,7 @@ void pipeline_close(struct pipeline **pipeline)
     for (size_t i = SOURCES; i-- > 0;)
         pipeline_sources[i]->close(&old->sources[i]);
     dead_letters_close(&old->dead_letters);
-    file_state_free(&old->file_state);
-    source_state_free(&old->source_state);
-    rendering_table_free(&old->renderings);
+    states_close(&old->states);
     topic_map_free(&old->topics);
     streams_free(&old->streams);
     free(old->dead_letters_directory);

@@ -1,0 +1,27 @@
+/* states: see states.h */
+#include "pipeline/states.h"
+
+int states_open(struct states *states, uint64_t segment_size, struct error *error)
+{
+    if (rendering_table_new(&states->renderings, error) ||
+        source_state_new(&states->source, segment_size, error) ||
+        file_state_new(&states->files, segment_size, error))
+        return -1;
+    states->kinds[0] = (struct state_kind){
+        STATE_RENDERING, "rendering", rendering_apply, rendering_dump, states->renderings};
+    states->kinds[1] = file_state_kind(states->files);
+    source_state_kinds(states->source, states->kinds + 2);
+    return 0;
+}
+
+void states_close(struct states *states)
+{
+    file_state_free(&states->files);
+    source_state_free(&states->source);
+    rendering_table_free(&states->renderings);
+}
+
+int states_check(const struct states *states, struct error *error)
+{
+    return source_state_check(states->source, error) || file_state_check(states->files, error) ? -1 : 0;
+}
