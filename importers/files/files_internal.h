@@ -58,8 +58,7 @@ enum file_invalid { FILE_INVALID_PASS, FILE_INVALID_REPLACE, FILE_INVALID_FAIL }
 
 /* ---- what is watched ------------------------------------------------------------------------------------------ */
 
-#define FILE_OWN_NAMES \
-    4 /* that a spool leaves out: its archive, what failed, what it has renamed, its markers */
+#define FILE_OWN_NAMES 2 /* that a spool leaves out: what it has renamed, its markers */
 
 struct file_watch {
     const struct config_watch *from;
@@ -88,6 +87,11 @@ struct file_watch {
     struct metric_series *files, *lines, *bytes, *gaps, *truncated, *long_count, *undecodable, *lag, *waiting,
         *oldest_unread, *finished, *failed;
 };
+
+static inline bool file_watch_spools(const struct file_watch *watch)
+{
+    return watch->takes == &watch->from->spool;
+}
 
 /* A pattern that the journal knows, and the configuration does not any more. */
 struct file_unwatched {
@@ -348,8 +352,8 @@ static inline int64_t file_time(struct timespec time)
 void file_scan_all(struct source *source);
 /* Puts what is ready into the order in which it is to be read. */
 void file_scan_sort(struct source *source);
-/* An event: look at this one. name: it may lead to another file than before. */
-void file_scan_look(struct source *source, struct file_look *look, struct slice path, bool name);
+/* An event: look at this one. name: it may lead to another file than before; closed: whoever wrote it has closed it, or moved it here. */
+void file_scan_look(struct source *source, struct file_look *look, struct slice path, bool name, bool closed);
 /* The same for one that is known: does its name still lead to it? */
 void file_scan_known(struct source *source, struct file *file);
 
@@ -371,16 +375,19 @@ bool file_life_tick(struct source *source);
 
 /* ---- spool.c ------------------------------------------------------------------------------------------------------ */
 
-/* Whether its watch is a spool. */
-bool file_is_spooled(const struct file *file);
+static inline bool file_is_spooled(const struct file *file)
+{
+    return file_watch_spools(file->look->watch);
+}
+
 /* A new one, or one that has come from elsewhere. */
 void file_spool_new(struct source *source, struct file *file);
 /* Whether somebody has it open for writing, as far as that can be known. */
 bool file_is_written(int descriptor);
 /* It is read from now on. */
 void file_spool_take(struct source *source, struct file *file);
-/* An event: its writer is done with what has this path. */
-void file_spool_closed(struct source *source, struct file_look *look, struct slice path);
+/* An event: its writer is done with this one, which waits. */
+void file_spool_closed(struct source *source, struct file *file);
 /* It is not as it was when it was looked at before. */
 void file_spool_changed(struct source *source, struct file *file);
 /* It is open: what it holds is not what its descriptor says when it is compressed. TAIL_MORE: it can be read. */

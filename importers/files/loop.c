@@ -10,8 +10,8 @@
 
 #define LOOP_TICK CLOCK_SECOND
 #define LOOP_TICK_SOON (CLOCK_SECOND / 10) /* while files end */
-#define LOOP_HELD_PAUSE \
-    (CLOCK_SECOND / 10) /* between two looks at a stream whose dead letters have used up their quota */
+/* Between two looks at what is held: by a rate, or by dead letters that have used up their quota. */
+#define LOOP_HELD_PAUSE (CLOCK_SECOND / 10)
 #define LOOP_SCAN_PAUSE (CLOCK_SECOND / 5) /* whatever is done to the directories */
 #define LOOP_ROUND 64 /* files, until the journal and the events have their turn */
 
@@ -132,7 +132,6 @@ static bool loop_serve(struct source *source, struct file *file)
 
     if (watch->from->rate)
         loop_pay(source, watch, *bytes - before);
-
     file->ready = false;
     switch (result) {
     case TAIL_MORE:
@@ -208,15 +207,11 @@ static void loop_notice(void *context, enum notice_kind kind, size_t walk, struc
 {
     struct source *source = context;
 
-    struct file_look *look = &source->looks[walk];
-
-    if (kind == NOTICE_DIRECTORY || kind == NOTICE_ALL) {
+    if (kind == NOTICE_DIRECTORY || kind == NOTICE_ALL)
         source->scan_wanted = true;
-        return;
-    }
-    file_scan_look(source, look, path, kind == NOTICE_NAME || kind == NOTICE_MOVED);
-    if (kind == NOTICE_CLOSED || kind == NOTICE_MOVED)
-        file_spool_closed(source, look, path);
+    else
+        file_scan_look(source, &source->looks[walk], path, kind == NOTICE_NAME || kind == NOTICE_MOVED,
+            kind == NOTICE_CLOSED || kind == NOTICE_MOVED);
 }
 
 static void loop_take_events(struct source *source)

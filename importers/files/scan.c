@@ -53,7 +53,7 @@ static void scan_change_look(struct source *source, struct file *file, struct fi
 
     file_unready(source, file);
     file_done_drop(source, file);
-    if (file_is_spooled(file) != (look->watch->takes == &look->watch->from->spool)) {
+    if (file_is_spooled(file) != file_watch_spools(look->watch)) {
         left_out = file->unpack != NULL;
         file->own &= file->position > 0;
         file_tail_close(file);
@@ -276,7 +276,7 @@ static void scan_entry(struct source *source, struct file_look *look, struct sli
         scan_new(source, &found);
 }
 
-void file_scan_look(struct source *source, struct file_look *look, struct slice path, bool name)
+void file_scan_look(struct source *source, struct file_look *look, struct slice path, bool name, bool closed)
 {
     struct scan_found found;
 
@@ -293,6 +293,11 @@ void file_scan_look(struct source *source, struct file_look *look, struct slice 
     if (file_walk_takes(look->walk, path))
         scan_entry(source, look, path, true);
     source->scan_wanted |= source->cut > 0 || (name && file); /* where is it now? */
+    if (!closed || !file_watch_spools(look->watch))
+        return;
+    file = file_known_path(source, found.absolute);
+    if (file && file->look == look && file->life == FILE_WAITS)
+        file_spool_closed(source, file);
 }
 
 void file_scan_known(struct source *source, struct file *file)

@@ -229,22 +229,18 @@ static int settings_compile_pattern(
     return file_pattern_compile(ret_pattern, absolute.data, error);
 }
 
-/* Its archive, its markers, and what it has renamed, whatever its patterns say. */
+/* What it has renamed and its markers, whatever its patterns say. (Its archive and what failed are closed to the walk.) */
 static int settings_leave_own(struct file_watch *watch, const struct config_watch *from, struct error *error)
 {
-    const struct {
-        const char *before, *text, *behind;
-    } names[FILE_OWN_NAMES] = {{"", from->archive, "/**"}, {"", from->failed, "/**"},
-        {"**/*", from->suffix, ""}, {"**/*", from->marker, ""}};
+    const char *const endings[FILE_OWN_NAMES] = {from->suffix, from->marker};
     const size_t count = watch->complete == FILE_COMPLETE_MARKER ? FILE_OWN_NAMES : FILE_OWN_NAMES - 1;
     cleanup_bytes struct bytes text;
 
     bytes_init(&text, FILE_PATTERN_MAX);
     for (size_t i = 0; i < count; i++) {
         bytes_clear(&text);
-        if (bytes_add(&text, names[i].before, strlen(names[i].before), error) ||
-            settings_add_literal(&text, names[i].text, error) ||
-            bytes_add(&text, names[i].behind, strlen(names[i].behind) + 1, error) ||
+        if (bytes_add(&text, "**/*", 4, error) || settings_add_literal(&text, endings[i], error) ||
+            bytes_add(&text, "", 1, error) ||
             file_pattern_compile(&watch->excluded[watch->excluded_count], text.data, error))
             return -1;
         watch->excluded_count++;
@@ -256,7 +252,7 @@ static int settings_leave_own(struct file_watch *watch, const struct config_watc
 static int settings_compile_patterns(
     struct file_watch *watch, const struct config_watch *from, struct error *error)
 {
-    const bool spooled = watch->takes == &from->spool;
+    const bool spooled = file_watch_spools(watch);
 
     for (size_t i = 0; i < watch->takes->count; i++) {
         if (settings_compile_pattern(&watch->patterns[i], watch->takes->items[i], spooled, error))
@@ -352,7 +348,7 @@ static int settings_open_walks(struct source *source, struct error *error)
             .leave = (const struct file_pattern *const *)look->watch->excluded,
             .leave_count = look->watch->excluded_count,
             .closed = {look->watch->from->archive, look->watch->from->failed},
-            .closed_count = look->watch->takes == &look->watch->from->spool ? 2 : 0,
+            .closed_count = file_watch_spools(look->watch) ? 2 : 0,
             .follow_symlinks = look->watch->from->follow_symlinks,
             .allow_hard_links = look->watch->from->hard_links};
         if (file_walk_new(&look->walk, &options, error))

@@ -21,11 +21,6 @@
 
 #define SPOOL_MARKER_PAUSE CLOCK_SECOND /* between two looks for a marker */
 
-bool file_is_spooled(const struct file *file)
-{
-    return file->look->watch->from->spool.count > 0;
-}
-
 /* What was left to do with it is for when its end has been reached again. */
 static void spool_begin(struct source *source, struct file *file, enum file_life life)
 {
@@ -158,21 +153,13 @@ void file_spool_tick(struct source *source, struct file *file)
     }
 }
 
-void file_spool_closed(struct source *source, struct file_look *look, struct slice path)
+void file_spool_closed(struct source *source, struct file *file)
 {
-    char whole[FILE_PATH_MAX + 1];
-    const int length = snprintf(
-        whole, sizeof whole, "%s%s%.*s", look->root, look->root[1] ? "/" : "", (int)path.length, path.data);
-    struct file *file =
-        (size_t)length < sizeof whole ? file_known_path(source, (struct slice){whole, (size_t)length}) : NULL;
-
-    if (look->watch->complete == FILE_COMPLETE_CLOSED && file && file->look == look &&
-        file->life == FILE_WAITS) {
-        file->closed =
-            spool_is_written(file); /* perhaps by the one who is closing it: it is asked once more */
-        if (!file->closed)
-            file_spool_take(source, file);
-    }
+    if (file->look->watch->complete != FILE_COMPLETE_CLOSED)
+        return;
+    file->closed = spool_is_written(file); /* perhaps by the one who is closing it: it is asked once more */
+    if (!file->closed)
+        file_spool_take(source, file);
 }
 
 static void spool_wait_again(struct source *source, struct file *file)

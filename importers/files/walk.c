@@ -179,11 +179,22 @@ static int scan_enter(const struct scan *scan, int fd, bool link)
     return 0;
 }
 
+/* Such a directory, or below one. */
+static bool walk_is_closed(const struct file_walk *walk)
+{
+    for (size_t i = 0; i < walk->options.closed_count; i++) {
+        const size_t length = strlen(walk->options.closed[i]);
+        if (strncmp(walk->path, walk->options.closed[i], length) == 0 &&
+            (walk->path[length] == '/' || walk->path[length] == '\0'))
+            return true;
+    }
+    return false;
+}
+
 static bool walk_enters(const struct file_walk *walk)
 {
-    for (size_t i = 0; i < walk->options.closed_count; i++)
-        if (strcmp(walk->path, walk->options.closed[i]) == 0)
-            return false;
+    if (walk_is_closed(walk))
+        return false;
     for (size_t i = 0; i < walk->options.take_count; i++)
         if (file_pattern_enters(walk->options.take[i], (struct slice){walk->path, walk->length}))
             return true;
@@ -211,6 +222,8 @@ static bool walk_takes(const struct file_walk *walk)
     char whole[FILE_PATTERN_MAX + PATH_MAX];
     bool taken = false;
 
+    if (walk_is_closed(walk))
+        return false;
     for (size_t i = 0; i < options->take_count && !taken; i++)
         taken = file_pattern_takes(options->take[i], path, NULL);
     if (!taken || options->leave_count == 0)

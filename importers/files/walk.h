@@ -31,7 +31,8 @@ struct file_walk_options {
     size_t take_count;
     const struct file_pattern *const *leave; /* whole paths as in take, or relative to the root */
     size_t leave_count;
-    const char *closed[2]; /* directories that are not entered, below the root; they outlive the walk, too */
+    const char
+        *closed[2]; /* directories below the root of which nothing is taken; they outlive the walk, too */
     size_t closed_count;
     bool follow_symlinks, allow_hard_links;
 };
