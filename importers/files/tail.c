@@ -99,8 +99,18 @@ struct slice file_path_below(const struct file *file)
     return (struct slice){file->path + root, file->path_length - root};
 }
 
+static int64_t tail_machine_started(void)
+{
+    struct timespec now, since;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    clock_gettime(CLOCK_BOOTTIME, &since);
+    return file_time(now) - file_time(since);
+}
+
 /* A power cut took bytes that the journal has and the file's own writer had not synced: it ends before its position now, or in zeros. What
- * comes is new; without a start of the machine in between it would be another content. */
+ * comes is new; without a start of the machine in between it would be another content. So it is when it ends before its position and was
+ * written since the start: nobody knows from where on. */
 static bool tail_is_shortened(struct source *source, struct file *file)
 {
     static const char zeros[FILE_MARKER_MAX];
@@ -111,6 +121,8 @@ static bool tail_is_shortened(struct source *source, struct file *file)
         return false;
     file->size = (uint64_t)stat.st_size;
     if (file->size < file->position) {
+        if (file_time(stat.st_mtim) >= tail_machine_started())
+            return false;
         file_tell_event(file, "files.shortened", file->position - file->size);
         return file_skip(source, file, file->descriptor) == 0;
     }
