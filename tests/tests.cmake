@@ -60,6 +60,7 @@ foreach(name avro column)
 endforeach()
 penstock_test(value_text lake)
 penstock_test(avro_row lake)
+penstock_test(avro_rows lake)
 
 # The tests of files of text share a harness.
 foreach(name json_lines row_text delimited delimited_java delimited_postgres delimited_rows stream_codec)
@@ -102,8 +103,8 @@ penstock_test(inflate decode)
 
 penstock_test(checksum table)
 penstock_test(merge_keys table)
-penstock_test(merge_text table)
-target_sources(test_merge_text PRIVATE tests/unit/folder.c tests/unit/text_harness.c)
+penstock_test(merge_file table)
+target_sources(test_merge_file PRIVATE tests/unit/folder.c tests/unit/text_harness.c)
 penstock_test(pace table)
 penstock_test(job_pace table)
 foreach(name manifest_read published verify_files)

@@ -95,8 +95,8 @@ int attempt_file_open(struct attempt_file **ret_file, struct attempt *attempt, c
     const char *name, const struct column_field *fields, size_t fields_count,
     const struct table_file_options *options, struct error *error);
 int attempt_file_add(struct attempt_file *file, const struct column_batch *batch, struct error *error);
-/* Rows as such a file has them: of delimited text only. */
-int attempt_file_copy(struct attempt_file *file, struct slice rows, struct error *error);
+/* A row as such a file has it: table_file_copy(). */
+int attempt_file_copy(struct attempt_file *file, struct slice row, struct error *error);
 /* Writes its end and makes it durable. */
 int attempt_file_finish(
     struct attempt_file *file, uint64_t *ret_bytes, uint32_t *ret_crc32c, struct error *error);

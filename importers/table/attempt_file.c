@@ -77,9 +77,9 @@ int attempt_file_add(struct attempt_file *file, const struct column_batch *batch
     return table_file_add(file->writer, batch, error);
 }
 
-int attempt_file_copy(struct attempt_file *file, struct slice rows, struct error *error)
+int attempt_file_copy(struct attempt_file *file, struct slice row, struct error *error)
 {
-    return table_file_copy(file->writer, rows, error);
+    return table_file_copy(file->writer, row, error);
 }
 
 int attempt_file_finish(

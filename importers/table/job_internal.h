@@ -154,6 +154,8 @@ void job_pace_look(struct job *job);
 
 /* Room for so many tables of the list. */
 int job_make_tables(struct job *job, size_t count, struct error *error);
+/* What the files of a table are. */
+struct table_file_options job_table_file(const struct job *job, const struct table *table);
 /* What it is called: its directory, and what the files say. */
 int job_name_table(const struct job *job, struct job_table *table, struct error *error);
 /* ERROR_REJECT: an increment that the target has already began with the same value. */
@@ -181,6 +183,8 @@ int job_hive_write(struct job *job, struct error *error);
 
 /* manifest.json; of a job whose splits are all done. */
 int job_manifest(const struct job *job, struct bytes *text, struct error *error);
+/* What a column is in the files, as members of the manifest's; NULL: no memory. */
+struct json_t *job_manifest_type(const struct column_field *field);
 /* What its files of delimited text look like; NULL: they are none, or no memory. */
 struct json_t *job_manifest_text(const struct job *job);
 

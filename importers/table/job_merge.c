@@ -8,10 +8,9 @@
 #include "base/file.h"
 #include "base/shown.h"
 #include "table/merge_keys.h"
-#include "table/merge_text.h"
 #include "table/published.h"
 
-#define MERGE_SHOWN 80 /* bytes of a key, for people */
+#define MERGE_FIELD_SHOWN 80 /* bytes of a field, for people */
 
 struct merging {
     struct job *job;
@@ -43,21 +42,25 @@ int job_merge_open(struct job *job, struct error *error)
 {
     const struct job_options *options = job->options;
     const struct table *table = job->list->tables[0];
-    size_t key[DELIMITED_WANTED_MAX];
 
     job_merge_close(&job->merge);
     if (!options->merge_key_count)
         return 0;
-    if (options->merge_key_count > DELIMITED_WANTED_MAX)
-        return error_set(error, ERROR_REJECT, "--merge-key: more than %d columns", DELIMITED_WANTED_MAX);
-    for (size_t i = 0; i < options->merge_key_count; i++)
-        if (merge_find_column(table, options->merge_key[i], &key[i], error))
-            return -1;
-    job->merge = calloc(1, sizeof *job->merge);
-    if (!job->merge)
+    if (options->merge_key_count > TABLE_ROW_WANTED_MAX)
+        return error_set(error, ERROR_REJECT, "--merge-key: more than %d columns", TABLE_ROW_WANTED_MAX);
+    struct job_merge *merge = calloc(1, sizeof *merge);
+    job->merge = merge;
+    if (!merge)
         return error_set(error, ERROR_RETRY, "import: out of memory");
-    if (delimited_rows_open(&job->merge->rows, options->file.delimited, table->columns_count, key,
-            options->merge_key_count, error))
+    merge->file = job_table_file(job, table);
+    merge->rows = (struct merge_rows){.options = &merge->file,
+        .fields = table->fields,
+        .fields_count = table->columns_count,
+        .key_count = options->merge_key_count};
+    for (size_t i = 0; i < options->merge_key_count; i++)
+        if (merge_find_column(table, options->merge_key[i], &merge->rows.key[i], error))
+            return -1;
+    if (merge_rows_check(&merge->rows, error))
         return error_wrap(error, "--merge-key");
     return job_merge_look(job, job->merge, error);
 }
@@ -72,19 +75,20 @@ static bool merge_is_stopped(void *context)
 }
 
 static int merge_complain_twice(
-    const struct merging *merging, const struct delimited_row *row, struct error *error)
+    const struct merging *merging, const struct table_row *row, struct error *error)
 {
-    const struct delimited_rows *rows = &merging->merge->rows;
+    const struct merge_rows *rows = &merging->merge->rows;
     cleanup_bytes struct bytes text;
     struct error ignored;
     bool made = true;
 
-    bytes_init(&text, DELIMITED_WANTED_MAX * 8 * MERGE_SHOWN);
-    for (size_t i = 0; made && i < rows->wanted_count; i++) {
-        const struct slice field = row->fields[i];
-        char piece[MERGE_SHOWN + 1];
-        snprintf(piece, sizeof piece, "%.*s", (int)(field.length < MERGE_SHOWN ? field.length : MERGE_SHOWN),
-            field.data);
+    bytes_init(&text, TABLE_ROW_WANTED_MAX * 8 * MERGE_FIELD_SHOWN);
+    for (size_t i = 0; made && i < rows->key_count; i++) {
+        char number[MERGE_SHOWN], piece[MERGE_FIELD_SHOWN + 1];
+        const struct slice field = merge_rows_show(rows, i, row->fields[i], number);
+        snprintf(piece, sizeof piece, "%.*s",
+            (int)(field.length < MERGE_FIELD_SHOWN ? field.length : MERGE_FIELD_SHOWN),
+            field.length ? field.data : "");
         made = !(i && bytes_add_text(&text, ", ", &ignored)) && !shown_add(&text, piece, &ignored);
     }
     return error_set(error, ERROR_REJECT,
@@ -93,12 +97,12 @@ static int merge_complain_twice(
         text.length ? text.data : "");
 }
 
-static int merge_take_key(void *context, const struct delimited_row *row, struct error *error)
+static int merge_take_key(void *context, const struct table_row *row, struct error *error)
 {
     struct merging *merging = context;
     bool new;
 
-    if (merge_keys_add(merging->keys, row->fields, merging->merge->rows.wanted_count, &new, error))
+    if (merge_keys_add(merging->keys, row->fields, merging->merge->rows.key_count, &new, error))
         return error->kind != ERROR_REJECT
                    ? -1
                    : error_wrap(error,
@@ -106,17 +110,33 @@ static int merge_take_key(void *context, const struct delimited_row *row, struct
     return new ? 0 : merge_complain_twice(merging, row, error);
 }
 
-static int merge_check_nulls(const struct merging *merging, struct error *error)
+/* What is not in the files as it is in the table cannot be compared there. */
+static int merge_check_column(const struct merging *merging, size_t column, struct error *error)
 {
-    const struct delimited_rows *rows = &merging->merge->rows;
+    const char *name = merging->table->table->columns[column].name;
 
-    for (size_t i = 0; i < merging->table->plan->count; i++)
-        for (size_t k = 0; k < rows->wanted_count; k++)
-            if (merging->table->results[i].columns[rows->wanted[k]].nulls)
-                return error_set(error, ERROR_REJECT,
-                    "--merge-key: column %s is NULL in a row that has changed, and NULL is not equal to anything: take a key that is NOT NULL",
-                    merging->table->table->columns[rows->wanted[k]].name);
+    for (size_t i = 0; i < merging->table->plan->count; i++) {
+        const struct read_column *seen = &merging->table->results[i].columns[column];
+        if (seen->nulls)
+            return error_set(error, ERROR_REJECT,
+                "--merge-key: column %s is NULL in a row that has changed, and NULL is not equal to anything: take a key that is NOT NULL",
+                name);
+        if (seen->nulled || seen->rounded || seen->bounds)
+            return error_set(error, ERROR_REJECT,
+                "--merge-key: values of column %s are changed by --infinity, --numeric or --arrays, and different ones may be the same in the files: leave the option out, or take another key",
+                name);
+    }
     return 0;
+}
+
+static int merge_check_key(const struct merging *merging, struct error *error)
+{
+    const struct merge_rows *rows = &merging->merge->rows;
+    int result = 0;
+
+    for (size_t k = 0; !result && k < rows->key_count; k++)
+        result = merge_check_column(merging, rows->key[k], error);
+    return result;
 }
 
 static int merge_read(struct merging *merging, bool old, const struct manifest_file *file, merge_row_fn *row,
@@ -129,9 +149,8 @@ static int merge_read(struct merging *merging, bool old, const struct manifest_f
     snprintf(path, sizeof path, "%s/%s", merging->job->options->target, file->name);
     if (attempt_read(merging->job->attempt, old, file->name, &fd, error))
         return -1;
-    const struct merge_text text = {
-        .fd = fd, .path = path, .file = *file, .header = merging->job->options->file.delimited->header};
-    return merge_text_read(&text, merging->merge->rows, &visit, error);
+    const struct merge_file read = {.fd = fd, .path = path, .file = *file, .rows = &merging->merge->rows};
+    return merge_file_read(&read, &visit, error);
 }
 
 static int merge_read_keys(struct merging *merging, struct error *error)
@@ -184,13 +203,13 @@ static int merge_begin_file(struct merging *merging, struct error *error)
         merging->table->table->columns_count, &merging->table->file, error);
 }
 
-static int merge_take_row(void *context, const struct delimited_row *row, struct error *error)
+static int merge_take_row(void *context, const struct table_row *row, struct error *error)
 {
     struct merging *merging = context;
     struct job_merge *merge = merging->merge;
     bool there;
 
-    if (merge_keys_find(merging->keys, row->fields, merge->rows.wanted_count, &there, error))
+    if (merge_keys_find(merging->keys, row->fields, merge->rows.key_count, &there, error))
         return -1;
     if (there)
         return 0;
@@ -225,7 +244,7 @@ static int merge_all(struct merging *merging, struct error *error)
 
     merge->files_count = 0;
     merge->kept = 0;
-    if (merge_check_nulls(merging, error) || job_merge_look(job, merge, error))
+    if (merge_check_key(merging, error) || job_merge_look(job, merge, error))
         return -1;
     if (merge->base != base)
         return error_set(error, ERROR_REJECT,

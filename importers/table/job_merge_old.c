@@ -66,40 +66,96 @@ static bool old_is_table(const struct looking *at, const struct manifest_table *
            (strcmp(then->schema, now->schema) == 0 && strcmp(then->name, now->name) == 0);
 }
 
-/* NULL is not equal to NULL, but may look like a value. A merged set was looked at when it was merged. */
+/* NULL is not equal to NULL, but may look like a value. */
+static bool old_is_changed(const json_t *column)
+{
+    static const char *const counts[] = {
+        "nulls", "infinities_to_null", "rounded_to_double", "lower_bounds_dropped"};
+    bool changed = false;
+
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
+        changed = changed || json_integer_value(json_object_get(column, counts[i])) > 0;
+    return changed;
+}
+
+/* A merged set was looked at when it was merged. */
 static bool old_has_key(const struct looking *at, const struct manifest *manifest)
 {
-    const struct delimited_rows *rows = &at->merge->rows;
+    const struct merge_rows *rows = &at->merge->rows;
     const json_t *table = json_array_get(json_object_get(manifest->json, "tables"), 0);
     const json_t *key = json_object_get(json_object_get(table, "merged"), "key");
 
-    for (size_t i = 0; i < rows->wanted_count; i++) {
-        const json_t *column = json_array_get(json_object_get(table, "columns"), rows->wanted[i]);
+    for (size_t i = 0; i < rows->key_count; i++) {
+        const json_t *column = json_array_get(json_object_get(table, "columns"), rows->key[i]);
         const char *before = json_string_value(json_array_get(key, i));
-        if (json_integer_value(json_object_get(column, "nulls")) > 0 ||
-            (key && (!before || strcmp(before, old_table(at)->columns[rows->wanted[i]].name) != 0)))
+        if (old_is_changed(column) ||
+            (key && (!before || strcmp(before, old_table(at)->columns[rows->key[i]].name) != 0)))
             return false;
     }
-    return !key || json_array_size(key) == rows->wanted_count;
+    return !key || json_array_size(key) == rows->key_count;
+}
+
+static const char *old_text_objection(const struct looking *at, const struct manifest *manifest)
+{
+    const json_t *text = json_object_get(manifest->json, "text");
+
+    if (!text)
+        return "its files are no delimited text, or it was written by a version that did not say what they look like";
+    return json_equal(text, at->text)
+               ? NULL
+               : "its files have another form (delimiters, what NULL looks like, a header)";
+}
+
+/* What the columns are in the files. */
+static bool old_has_types(const struct looking *at, const struct manifest *manifest)
+{
+    const json_t *table = json_array_get(json_object_get(manifest->json, "tables"), 0);
+    bool equal = true;
+
+    for (size_t i = 0; equal && i < old_table(at)->columns_count; i++) {
+        json_t *now = job_manifest_type(&old_table(at)->fields[i]);
+        const json_t *then = json_array_get(json_object_get(table, "columns"), i);
+        const char *name;
+        json_t *value;
+        json_object_foreach(now, name, value) equal = equal && json_equal(json_object_get(then, name), value);
+        equal = equal && now;
+        json_decref(now);
+    }
+    return equal;
+}
+
+/* Their names say it. */
+static const char *old_avro_objection(const struct looking *at, const struct manifest *manifest)
+{
+    const struct manifest_table *table = manifest->tables;
+
+    for (size_t i = 0; i < table->files_count; i++) {
+        const char *extension = table->files[i].name ? strrchr(table->files[i].name, '.') : ".avro";
+        if (!extension || strcmp(extension, ".avro") != 0)
+            return "its files are not Avro";
+    }
+    return old_has_types(at, manifest)
+               ? NULL
+               : "its columns have other types in the files (--numeric, --uuid, --time, --arrays, --infinity)";
 }
 
 static const char *old_objection(const struct looking *at, const struct manifest *manifest)
 {
     const struct manifest_table *table = manifest->tables;
-    const json_t *text = json_object_get(manifest->json, "text");
+    const char *objection;
 
     if (manifest->tables_count != 1 || *table->directory || manifest->topic)
         return "it is not about the files of one table";
     if (!old_is_table(at, table))
         return "it is about another table";
-    if (!text)
-        return "its files are no delimited text, or it was written by a version that did not say what they look like";
     if (!old_has_columns(at, table) || !old_has_casts(at, manifest))
         return "its files have other columns";
-    if (!json_equal(text, at->text))
-        return "its files have another form (delimiters, what NULL looks like, a header)";
+    objection = at->merge->file.format == TABLE_AVRO ? old_avro_objection(at, manifest)
+                                                     : old_text_objection(at, manifest);
+    if (objection)
+        return objection;
     if (!old_has_key(at, manifest))
-        return "it has NULL in a column of the merge key, or was merged by another key";
+        return "it has NULL in a column of the merge key, or values that an option has changed, or was merged by another key";
     return NULL;
 }
 

@@ -57,13 +57,20 @@ static void job_free_tables(struct job *job)
         job->options->kind->list_free(&job->list);
 }
 
+struct table_file_options job_table_file(const struct job *job, const struct table *table)
+{
+    struct table_file_options file = job->options->file;
+
+    file.name = *table->name ? table->name : "query";
+    return file;
+}
+
 int job_name_table(const struct job *job, struct job_table *table, struct error *error)
 {
     char title[2 * ATTEMPT_NAME_MAX];
 
-    table->file = job->options->file;
+    table->file = job_table_file(job, table->table);
     table->names = job->options->names;
-    table->file.name = *table->table->name ? table->table->name : "query";
     table->plain = calloc(table->table->columns_count + 1, sizeof *table->plain);
     if (!table->plain)
         return error_set(error, ERROR_RETRY, "plan: out of memory");

@@ -110,6 +110,20 @@ static json_t *manifest_file(const struct job_table *table, const struct split *
     return made;
 }
 
+/* What a column is in the files. */
+json_t *job_manifest_type(const struct column_field *field)
+{
+    json_t *made = json_pack("{s:s}", "file_type", column_type_name(field->type));
+
+    if (field->type == COLUMN_LIST)
+        json_object_set_new(made, "element", json_string(column_type_name(field->element)));
+    if (field->type == COLUMN_DECIMAL || (field->type == COLUMN_LIST && field->element == COLUMN_DECIMAL)) {
+        json_object_set_new(made, "precision", json_integer(field->precision));
+        json_object_set_new(made, "scale", json_integer(field->scale));
+    }
+    return made;
+}
+
 static json_t *manifest_column(const struct job_table *table, size_t at)
 {
     const struct table_column *column = &table->table->columns[at];
@@ -122,15 +136,12 @@ static json_t *manifest_column(const struct job_table *table, size_t at)
         sum.rounded += table->results[i].columns[at].rounded;
         sum.bounds += table->results[i].columns[at].bounds;
     }
-    json_t *made = json_pack("{s:s, s:s, s:s, s:b, s:i, s:I}", "name", column->name, "type", column->type,
-        "file_type", column_type_name(field->type), "not_null", column->not_null, "primary_key",
-        (int)column->key, "nulls", (json_int_t)sum.nulls);
-    if (field->type == COLUMN_LIST)
-        json_object_set_new(made, "element", json_string(column_type_name(field->element)));
-    if (field->type == COLUMN_DECIMAL || (field->type == COLUMN_LIST && field->element == COLUMN_DECIMAL)) {
-        json_object_set_new(made, "precision", json_integer(field->precision));
-        json_object_set_new(made, "scale", json_integer(field->scale));
-    }
+    json_t *made = json_pack("{s:s, s:s, s:b, s:i, s:I}", "name", column->name, "type", column->type,
+        "not_null", column->not_null, "primary_key", (int)column->key, "nulls", (json_int_t)sum.nulls);
+    json_t *type = job_manifest_type(field);
+    if (type)
+        json_object_update(made, type);
+    json_decref(type);
     /* What an option changed is said only where it did. */
     if (sum.nulled)
         json_object_set_new(made, "infinities_to_null", json_integer((json_int_t)sum.nulled));
@@ -147,8 +158,8 @@ static json_t *manifest_merged(const struct job *job, const struct table *table,
     const struct job_merge *merge = job->merge;
     json_t *key = json_array();
 
-    for (size_t i = 0; i < merge->rows.wanted_count; i++)
-        json_array_append_new(key, json_string(table->columns[merge->rows.wanted[i]].name));
+    for (size_t i = 0; i < merge->rows.key_count; i++)
+        json_array_append_new(key, json_string(table->columns[merge->rows.key[i]].name));
     return json_pack("{s:o, s:I, s:I, s:I}", "key", key, "rows_read", (json_int_t)rows, "rows_kept",
         (json_int_t)merge->kept, "rows_replaced", (json_int_t)(merge->old_rows - merge->kept));
 }

@@ -6,6 +6,7 @@ import os
 import pathlib
 import signal
 import subprocess
+import sys
 import time
 
 BINARY = pathlib.Path(os.environ.get("PENSTOCK") or pathlib.Path(__file__).resolve().parents[2] / "build" / "penstock")
@@ -94,6 +95,14 @@ def wait_until(what, ready, patience=PATIENCE):
     while not ready():
         assert time.monotonic() < end, f"not within {patience} s: {what}"
         time.sleep(0.02)
+
+
+def peak(command):
+    """The most memory, in bytes, that a program had."""
+    told = "import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL); " \
+           "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
+    done = subprocess.run([sys.executable, "-c", told, *map(str, command)], stdout=subprocess.PIPE, check=True, timeout=PATIENCE)
+    return int(done.stdout) * 1024
 
 
 def rows_of(path, kind):

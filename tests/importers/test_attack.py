@@ -13,7 +13,7 @@ import sys
 import pytest
 
 import readers
-from importing import BINARY, PATIENCE, Import, Imported, rows_of
+from importing import BINARY, Import, Imported, peak, rows_of
 
 sys.path.insert(0, str(readers.folder()))
 
@@ -374,14 +374,6 @@ def check_long(made, kind):
     nothing = "\\N" if kind == "text" else None
     assert rows[2] == [text, nothing] and rows[4] == [nothing, data]
     assert [rows[number] for number in (1, 3, 5)] == [["a", b"a"], ["b", b"b"], ["c", b"c"]]
-
-
-def peak(command):
-    """The most memory, in bytes, that a program had."""
-    told = "import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL); " \
-           "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
-    done = subprocess.run([sys.executable, "-c", told, *map(str, command)], stdout=subprocess.PIPE, check=True, timeout=PATIENCE)
-    return int(done.stdout) * 1024
 
 
 def test_rows_of_256_mib(database, imported, tmp_path):

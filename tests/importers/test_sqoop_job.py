@@ -7,11 +7,15 @@ import pathlib
 import pty
 import stat
 import subprocess
+import sys
 
 import pytest
 
-from importing import BINARY, wait_until
+import readers
+from importing import BINARY, rows_of, wait_until
 from sqooping import PASSWORD, PATIENCE, Sqoop, begin_server
+
+sys.path.insert(0, str(readers.folder()))
 
 TABLE = "DROP TABLE IF EXISTS growing; CREATE TABLE growing (id bigserial PRIMARY KEY, v text); INSERT INTO growing (v) VALUES ('a'), ('b')"
 INCREMENTAL = ["--table", "growing", "--target-dir", "t", "-m", 1, "--incremental", "append", "--check-column", "id"]
@@ -346,6 +350,17 @@ def test_a_job_merges_what_has_changed(jobs, tmp_path):
         jobs.psql(f"UPDATE changing SET v = 'night {night}', at = now() WHERE id % (7 + {night}) = 0; INSERT INTO changing SELECT max(id) + 1, 'new' FROM changing")
     jobs("--exec", "nightly", "--", "--dry-run")
     assert "--merge-key id" in jobs.out
+
+
+def test_a_job_merges_files_of_avro(jobs, tmp_path):
+    """They have Sqoop's names and types."""
+    jobs.psql(CHANGING)
+    jobs.create("nightly", "import", "--table", "changing", "--target-dir", "t", "--m", 2, "--as-avrodatafile", "--incremental", "lastmodified", "--check-column", "at", "--merge-key", "id")
+    for night in range(3):
+        jobs("--exec", "nightly")
+        rows = [row for path in (tmp_path / "t").glob("part-m-*.avro") for row in rows_of(path, "avro")]
+        assert sorted(f"{key},{v}" for key, v, _ in rows) == sorted(jobs.copied("SELECT id, v FROM changing").splitlines())
+        jobs.psql(f"UPDATE changing SET v = 'night {night}', at = now() WHERE id % (7 + {night}) = 0; INSERT INTO changing SELECT max(id) + 1, 'new' FROM changing")
 
 
 def test_killed_at_any_step_a_job_has_merged_or_not(jobs, killing):

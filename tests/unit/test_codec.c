@@ -79,6 +79,15 @@ static void check(enum table_codec kind, struct codec *codec, struct slice data)
     if (kind != TABLE_CODEC_NONE && data.length > 10000)
         cr_assert(out.length < data.length * 3 / 4);
     free(back);
+
+    cleanup_bytes struct bytes ours;
+    bytes_init(&ours, OUT_LIMIT);
+    cr_assert(bytes_add_text(&ours, "before", &error) == 0);
+    cr_assert(codec_unpack(kind, (struct slice){out.data + 6, out.length - 6}, &ours, &error) == 0,
+        "codec %d: %s", kind, error.text);
+    cr_assert(memcmp(ours.data, "before", 6) == 0);
+    cr_assert(slice_equal((struct slice){ours.data + 6, ours.length - 6}, data), "codec %d, %zu bytes", kind,
+        data.length);
 }
 
 Test(codec, is_read_back_by_its_library)
@@ -181,6 +190,46 @@ Test(codec, refused_levels)
         cr_assert_str_eq(error.text, rows[i].text);
         cr_assert_null(codec);
     }
+}
+
+/* Unpacked, a block becomes what it was, nothing above the limit, and never more or less than it says. */
+static void unpack_fails(enum table_codec kind, struct slice packed, size_t limit, const char *why)
+{
+    cleanup_bytes struct bytes out;
+
+    bytes_init(&out, limit);
+    cr_assert(codec_unpack(kind, packed, &out, &error) == -1, "codec %d", kind);
+    cr_assert_eq(error.kind, ERROR_REJECT);
+    cr_assert(strstr(error.text, why), "codec %d: %s", kind, error.text);
+}
+
+Test(codec, blocks_that_cannot_be_unpacked)
+{
+    static const char damaged[] = "a compressed block is damaged";
+    char data[4000];
+
+    memset(data, 'a', sizeof data);
+    for (size_t i = 1; i < CODECS; i++) {
+        struct codec *codec = NULL;
+        cleanup_bytes struct bytes out;
+        bytes_init(&out, OUT_LIMIT);
+        cr_assert(codec_open(&codec, codecs[i], 0, &error) == 0);
+        cr_assert(codec_compress(codec, (struct slice){data, sizeof data}, &out, &error) == 0);
+        codec_close(&codec);
+        unpack_fails(codecs[i], bytes_slice(&out), 3000, "more than 3000 bytes");
+        for (size_t length = 0; length < out.length; length++)
+            unpack_fails(codecs[i], (struct slice){out.data, length}, OUT_LIMIT, damaged);
+        cr_assert(bytes_add_text(&out, "x", &error) == 0);
+        unpack_fails(codecs[i], bytes_slice(&out), OUT_LIMIT, damaged);
+        for (size_t at = 0; at < out.length; at++) {
+            cleanup_bytes struct bytes ignored;
+            bytes_init(&ignored, OUT_LIMIT);
+            out.data[at] = (char)~out.data[at];
+            codec_unpack(codecs[i], bytes_slice(&out), &ignored, &error);
+            out.data[at] = (char)~out.data[at];
+        }
+    }
+    unpack_fails(TABLE_CODEC_NONE, (struct slice){data, sizeof data}, 3000, "more than 3000 bytes");
 }
 
 Test(codec, blocks_that_are_too_large)

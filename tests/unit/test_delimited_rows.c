@@ -153,7 +153,7 @@ static size_t find_rows(struct sample *sample, const struct delimited_options *o
     size_t *ends, size_t ends_most, struct slice *ret_last)
 {
     struct delimited_rows rows;
-    struct delimited_row row;
+    struct table_row row;
     const struct slice text = bytes_slice(&sample->text);
     size_t begin = 0, seen = 0, count = 0;
 
@@ -229,7 +229,7 @@ static void expect(const struct delimited_options *options, const char *text, si
 {
     const size_t wanted[] = {columns - 1, 0, columns - 1};
     struct delimited_rows rows;
-    struct delimited_row row;
+    struct table_row row;
     bool found;
 
     cr_assert_eq(delimited_rows_open(&rows, options, columns, wanted, 3, &error), 0);
@@ -254,7 +254,7 @@ Test(delimited_rows, fields_as_they_were_written)
 static void expect_error(const struct delimited_options *options, const char *text, const char *why)
 {
     struct delimited_rows rows;
-    struct delimited_row row;
+    struct table_row row;
     bool found;
 
     cr_assert_eq(delimited_rows_open(&rows, options, 2, all, 1, &error), 0);
@@ -278,7 +278,7 @@ Test(delimited_rows, what_is_no_row)
 Test(delimited_rows, nothing_is_no_row)
 {
     struct delimited_rows rows;
-    struct delimited_row row;
+    struct table_row row;
     bool found = true;
 
     cr_assert_eq(delimited_rows_open(&rows, &exact[0], 2, all, 1, &error), 0);

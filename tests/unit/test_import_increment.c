@@ -33,9 +33,9 @@ Test(import_increment, belongs_together)
 
 #define CHANGED "--target", "x", "t", "--incremental", "lastmodified", "--check-column", "at"
 
-Test(import_increment, merges_text)
+Test(import_increment, merges_text_and_avro)
 {
-    static const char *const formats[] = {"csv", "text", "sqoop"};
+    static const char *const formats[] = {"csv", "text", "sqoop", "avro"};
 
     for (size_t i = 0; i < sizeof formats / sizeof *formats; i++) {
         TAKEN(CHANGED, "--format", formats[i], "--merge-key", "id,b");
@@ -43,7 +43,7 @@ Test(import_increment, merges_text)
         cr_assert_str_eq(options.merge_key.names[1], "b");
     }
     REFUSED("(PARTITION BY id ORDER BY at DESC)", CHANGED, "--merge-key", "id,b");
-    REFUSED("is for delimited text", CHANGED, "--merge-key", "id", "--format", "avro");
+    REFUSED("is for delimited text", CHANGED, "--merge-key", "id", "--format", "parquet");
     REFUSED("is for delimited text", CHANGED, "--merge-key", "id", "--format", "jsonl");
     REFUSED("leave one of them out", CHANGED, "--merge-key", "id", "--format", "csv", "--append");
     REFUSED("does not go with --to", CHANGED, "--merge-key", "id", "--to", "kafka:t");

@@ -9,18 +9,16 @@
 #include <sys/random.h>
 #include <zlib.h>
 
+#include "lake/format/avro_container.h"
 #include "lake/format/avro_schema.h"
 #include "lake/format/avro_value.h"
 #include "lake/format/codec.h"
 
-#define AVRO_MAGIC "Obj\1"
-#define AVRO_SYNC 16
 #define AVRO_BLOCK_SIZE ((size_t)256 << 10)
 /* Readers in Java take no block above it. */
 #define AVRO_BLOCK_MAX ((size_t)INT32_MAX)
 /* A block that codecs cannot make smaller. */
 #define AVRO_PACKED_MAX ((size_t)3 << 30)
-#define AVRO_HEADER_MAX ((size_t)16 << 20)
 /* Rows without columns take no bytes: their blocks end by their number. */
 #define AVRO_BLOCK_ROWS_MAX ((uint64_t)1 << 20)
 /* Before a block's bytes: the number of its rows and its length, put there when they are known. */
@@ -55,7 +53,7 @@ static void avro_cleanup(struct avro **avro)
 
 /* ---- the header ------------------------------------------------------------------------------------------------------------- */
 
-static const char *const avro_codecs[] = {
+const char *const avro_codecs[] = {
     [TABLE_CODEC_NONE] = "null",
     [TABLE_CODEC_DEFLATE] = "deflate",
     [TABLE_CODEC_SNAPPY] = "snappy",
@@ -80,8 +78,8 @@ static int add_metadata(
     struct bytes *out, struct slice schema, const struct table_file_options *options, struct error *error)
 {
     if (add_long(out, (int64_t)options->metadata_count + 2, error) ||
-        add_text(out, slice_of("avro.schema"), error) || add_text(out, schema, error) ||
-        add_text(out, slice_of("avro.codec"), error) ||
+        add_text(out, slice_of(AVRO_KEY_SCHEMA), error) || add_text(out, schema, error) ||
+        add_text(out, slice_of(AVRO_KEY_CODEC), error) ||
         add_text(out, slice_of(avro_codecs[options->codec]), error))
         return -1;
     for (size_t i = 0; i < options->metadata_count; i++) {
@@ -101,8 +99,8 @@ static int avro_write_header(
     cleanup_bytes struct bytes schema;
     cleanup_bytes struct bytes header;
 
-    bytes_init(&schema, AVRO_HEADER_MAX);
-    bytes_init(&header, 2 * AVRO_HEADER_MAX);
+    bytes_init(&schema, AVRO_SCHEMA_MAX);
+    bytes_init(&header, AVRO_HEADER_MAX);
     if (avro_schema(&schema, avro->options->name, fields, fields_count, error))
         return -1;
     if (bytes_add(&header, AVRO_MAGIC, strlen(AVRO_MAGIC), error) ||
@@ -222,9 +220,20 @@ static int avro_add(void *state, const struct column_batch *batch, struct error 
     return 0;
 }
 
+static int avro_copy(void *state, struct slice row, struct error *error)
+{
+    struct avro *avro = state;
+
+    if (bytes_add(&avro->block, row.data, row.length, error))
+        return error_wrap(error, "row %llu", (unsigned long long)avro->rows + 1);
+    avro->rows++;
+    avro->block_rows++;
+    return avro_is_full(avro) ? avro_flush(avro, error) : 0;
+}
+
 static int avro_finish(void *state, struct error *error)
 {
     return avro_flush(state, error);
 }
 
-const struct table_writer avro_writer = {avro_open, avro_add, avro_finish, avro_close, NULL};
+const struct table_writer avro_writer = {avro_open, avro_add, avro_finish, avro_close, avro_copy};

@@ -3,10 +3,6 @@
 
 #include "lake/format/value_text.h"
 
-/* Branches of the union, zig-zag. */
-#define BRANCH_NULL 0
-#define BRANCH_VALUE 2
-
 #define DECIMAL_BYTES 16
 #define UUID_TEXT 36
 /* Short values are copied by this length, which needs no call; there is room for it, and they have so many bytes behind them. */
@@ -153,10 +149,10 @@ static inline char *put_slice(char *to, const struct column *column, size_t row)
 static inline char *put_value(char *to, const struct column *column, size_t row)
 {
     if (!column->valid[row]) {
-        *to++ = BRANCH_NULL;
+        *to++ = AVRO_BRANCH_NULL;
         return to;
     }
-    *to++ = BRANCH_VALUE;
+    *to++ = AVRO_BRANCH_VALUE;
     switch (column->field->type) {
     case COLUMN_BOOL:
         *to++ = column->fixed[row];
@@ -188,10 +184,10 @@ static char *put_list(char *to, const struct column *column, size_t row)
     const uint32_t begin = column_begin(column, row), end = column->ends[row];
 
     if (!column->valid[row]) {
-        *to++ = BRANCH_NULL;
+        *to++ = AVRO_BRANCH_NULL;
         return to;
     }
-    *to++ = BRANCH_VALUE;
+    *to++ = AVRO_BRANCH_VALUE;
     if (begin < end)
         to = avro_put_long(to, end - begin);
     for (uint32_t i = begin; i < end; i++)

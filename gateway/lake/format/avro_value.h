@@ -9,6 +9,10 @@
 
 #include "lake/column.h"
 
+/* Of the union, zig-zag. */
+#define AVRO_BRANCH_NULL 0
+#define AVRO_BRANCH_VALUE 2
+
 /* Room that avro_put_long() wants; a long takes so many bytes at most. */
 #define AVRO_LONG_MAX 10
 

@@ -13,5 +13,7 @@ void codec_close(struct codec **codec);
 /* Appends to out what data became; with TABLE_CODEC_NONE the same bytes. ERROR_REJECT: more than 2 GiB, or than the codec may come
  * to in out's limit; ERROR_RETRY: no memory. */
 int codec_compress(struct codec *codec, struct slice data, struct bytes *out, struct error *error);
+/* Appends what such a block was made of (codec_unpack.c). ERROR_REJECT: it is none that codec_compress() makes, or above out's limit; ERROR_RETRY: no memory. @thread any */
+int codec_unpack(enum table_codec kind, struct slice data, struct bytes *out, struct error *error);
 
 #endif

@@ -415,11 +415,11 @@ static int delimited_finish(void *state, struct error *error)
     return text_out_flush(&file->out, error) ? -1 : stream_codec_finish(file->codec, error);
 }
 
-static int delimited_copy(void *state, struct slice rows, struct error *error)
+static int delimited_copy(void *state, struct slice row, struct error *error)
 {
     struct delimited *file = state;
 
-    return text_out_add(&file->out, rows, error);
+    return text_out_add(&file->out, row, error);
 }
 
 const struct table_writer delimited_writer = {

@@ -23,7 +23,7 @@ int delimited_rows_open(struct delimited_rows *ret_rows, const struct delimited_
     const bool doubles = options->style != DELIMITED_JAVA || options->escape;
     struct delimited_rows rows = {.pair = !options->line, .columns = columns, .wanted_count = wanted_count};
 
-    assert(wanted_count <= DELIMITED_WANTED_MAX);
+    assert(wanted_count <= TABLE_ROW_WANTED_MAX);
     if (options->quoting == DELIMITED_QUOTE_NEEDED && !escapes && !doubles)
         return error_set(error, ERROR_REJECT,
             "with --optionally-enclosed-by and no --escaped-by nobody can tell where a value ends that holds the enclosing character: say --escaped-by, too, or --enclosed-by");
@@ -57,7 +57,7 @@ static void rows_end_field(struct delimited_rows *rows, size_t end)
     rows->field = rows->at + 1;
 }
 
-static int rows_end(struct delimited_rows *rows, struct slice text, struct delimited_row *ret_row,
+static int rows_end(struct delimited_rows *rows, struct slice text, struct table_row *ret_row,
     bool *ret_found, struct error *error)
 {
     const bool pair = rows->pair && rows->at > rows->field && text.data[rows->at - 1] == '\r';
@@ -84,8 +84,8 @@ static bool rows_is_around(const struct delimited_rows *rows, struct slice text)
            (behind == text.length || text.data[behind] == rows->enclosure);
 }
 
-int delimited_rows_next(struct delimited_rows *rows, struct slice text, bool last,
-    struct delimited_row *ret_row, bool *ret_found, struct error *error)
+int delimited_rows_next(struct delimited_rows *rows, struct slice text, bool last, struct table_row *ret_row,
+    bool *ret_found, struct error *error)
 {
     *ret_found = false;
     for (; rows->at < text.length; rows->at++) {

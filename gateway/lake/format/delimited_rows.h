@@ -10,8 +10,6 @@
 
 #include "lake/format/table_file.h"
 
-#define DELIMITED_WANTED_MAX 32 /* fields */
-
 struct delimited_rows {
     unsigned char meanings[256]; /* of bytes; 0: none */
     bool escapes_within; /* ... enclosed fields only */
@@ -19,24 +17,19 @@ struct delimited_rows {
     bool pair; /* CR LF ends lines */
     char enclosure;
     size_t columns, wanted_count;
-    size_t wanted[DELIMITED_WANTED_MAX]; /* columns */
+    size_t wanted[TABLE_ROW_WANTED_MAX]; /* columns */
     /* Of the row that is looked at, from its first byte on. */
     size_t at, column, field;
     bool enclosed;
-    size_t starts[DELIMITED_WANTED_MAX], lengths[DELIMITED_WANTED_MAX];
+    size_t starts[TABLE_ROW_WANTED_MAX], lengths[TABLE_ROW_WANTED_MAX];
 };
 
-struct delimited_row {
-    struct slice text; /* with its terminator */
-    struct slice fields[DELIMITED_WANTED_MAX]; /* those that are wanted */
-};
-
-/* wanted: at most DELIMITED_WANTED_MAX, each below columns. ERROR_REJECT: rows of this form cannot be found again. */
+/* wanted: at most TABLE_ROW_WANTED_MAX, each below columns. ERROR_REJECT: rows of this form cannot be found again. */
 int delimited_rows_open(struct delimited_rows *ret_rows, const struct delimited_options *options,
     size_t columns, const size_t *wanted, size_t wanted_count, struct error *error);
 /* The first row of the text. *ret_found false: its end is not there yet; the next call has to begin with the same bytes. last: nothing comes behind the text.
  * ERROR_REJECT: it has more or fewer fields than there are columns, or the text ends in it. */
-int delimited_rows_next(struct delimited_rows *rows, struct slice text, bool last,
-    struct delimited_row *ret_row, bool *ret_found, struct error *error);
+int delimited_rows_next(struct delimited_rows *rows, struct slice text, bool last, struct table_row *ret_row,
+    bool *ret_found, struct error *error);
 
 #endif

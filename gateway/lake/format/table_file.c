@@ -36,10 +36,10 @@ int table_file_add(struct table_file *file, const struct column_batch *batch, st
     return file->writer->add(file->state, batch, error);
 }
 
-int table_file_copy(struct table_file *file, struct slice rows, struct error *error)
+int table_file_copy(struct table_file *file, struct slice row, struct error *error)
 {
     assert(file->writer->copy);
-    return file->writer->copy(file->state, rows, error);
+    return file->writer->copy(file->state, row, error);
 }
 
 int table_file_finish(struct table_file *file, struct error *error)

@@ -79,14 +79,22 @@ struct table_sink {
 
 struct table_file;
 
+#define TABLE_ROW_WANTED_MAX 32
+
+/* A row found again in a file that was written here (delimited_rows.h, avro_rows.h). */
+struct table_row {
+    struct slice text; /* as the file has it: of delimited text with its terminator, of Avro a datum */
+    struct slice fields[TABLE_ROW_WANTED_MAX]; /* those that are wanted, as the file has them */
+};
+
 /* fields and what options point to must outlive the file. ERROR_REJECT: the format cannot hold such fields, or not with this codec (the text says
  * which column and what to choose instead). After a failure of any call only table_file_close() is left. */
 int table_file_open(struct table_file **ret_file, const struct column_field *fields, size_t fields_count,
     const struct table_file_options *options, const struct table_sink *sink, struct error *error);
 /* All rows of the batch, whose fields are the file's. ERROR_REJECT: a value that the format cannot hold (names column and row). */
 int table_file_add(struct table_file *file, const struct column_batch *batch, struct error *error);
-/* Rows that another file of this form has, with their terminators: TABLE_DELIMITED only. */
-int table_file_copy(struct table_file *file, struct slice rows, struct error *error);
+/* A row that another file of this form has (table_row.text): TABLE_DELIMITED and TABLE_AVRO only. */
+int table_file_copy(struct table_file *file, struct slice row, struct error *error);
 /* Writes what is left and the footer. */
 int table_file_finish(struct table_file *file, struct error *error);
 void table_file_close(struct table_file **file);
@@ -102,7 +110,7 @@ struct table_writer {
     int (*add)(void *state, const struct column_batch *batch, struct error *error);
     int (*finish)(void *state, struct error *error);
     void (*close)(void *state);
-    int (*copy)(void *state, struct slice rows, struct error *error); /* NULL: its rows do not stand alone */
+    int (*copy)(void *state, struct slice row, struct error *error); /* NULL: its rows do not stand alone */
 };
 
 extern const struct table_writer json_lines_writer, delimited_writer, avro_writer, parquet_writer;
