@@ -94,8 +94,10 @@ struct config_watch {
     uint64_t max_open;
     bool follow_symlinks;
     bool hard_links;
+    char *records; /* lines, csv; in a spool also: file */
+    char *delimiter; /* of csv */
+    bool numbers;
     /* of a spool */
-    char *records; /* lines, file */
     char *complete; /* closed, quiet, marker */
     int64_t quiet;
     char *marker; /* behind the name */

@@ -19,6 +19,7 @@
 
 #include "base/bytes.h"
 #include "base/error.h"
+#include "decode/csv.h" /* rows as objects */
 
 #define JSON_DEPTH_MAX 64
 #define JSON_POINTERS_MAX 32

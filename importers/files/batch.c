@@ -32,19 +32,19 @@ int file_batch_open(struct source *source, struct error *error)
     const uint64_t segment = source->context.config->journal.segment_size;
     /* Whatever lines leave of it, the states of all files that are known must fit. */
     const size_t states = STATES * file_state_limit(source->context.files) + FILE_STATE_BODY_MAX;
-    size_t line = 0, converted = 0;
+    size_t line = 0, beside = 0;
 
     source->handover_max = segment / 2;
     for (size_t i = 0; i < source->watches_count; i++) {
         const size_t most = source->watches[i].from->max_line;
+        const size_t room = source->watches[i].beside * (most + LINES_BREAK_MAX);
         line = most > line ? most : line;
-        if (source->watches[i].converts && most + LINES_BREAK_MAX > converted)
-            converted = most + LINES_BREAK_MAX;
+        beside = room > beside ? room : beside;
     }
     source->batch_capacity = FILE_BATCH_BYTES < segment / 4 ? FILE_BATCH_BYTES : segment / 4;
     if (source->batch_capacity < 2 * line)
         source->batch_capacity = 2 * line;
-    source->batch_capacity += FILE_MARKER_MAX + LINES_BREAK_MAX + CHARSET_GROWTH * converted;
+    source->batch_capacity += FILE_MARKER_MAX + LINES_BREAK_MAX + beside;
     source->parts_max = DESCRIPTIONS * source->batch_capacity;
     for (size_t i = 0; i < 2; i++) {
         struct file_batch *batch = &source->batches[i];

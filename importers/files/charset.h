@@ -18,6 +18,7 @@ enum charset {
     CHARSET_LATIN1,
 };
 
+#define CHARSET_MARK_MAX 3
 #define CHARSET_GROWTH 3 /* bytes of UTF-8 for one byte, at most: U+FFFD */
 
 /* Bytes of a code unit: 1 or 2. */

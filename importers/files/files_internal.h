@@ -6,7 +6,7 @@
  *   settings           the configuration, checked and compiled
  *   known              the files that are known, by inode and by path
  *   tail               one file: opened, held against what is known of it, read, ended
- *   take               what was read of it, as records
+ *   take, rows         what was read of it, as records: lines, or rows of CSV
  *   scan               what is there: new files, rotated ones, copies of cut ones
  *   life               what becomes of a file: cut, copied, rotated, deleted, at rest
  *   unpack             compressed files as plain ones
@@ -20,7 +20,8 @@
  * journal. A batch that the journal does not take goes again as it is, so nothing that was read is ever unread, and of two batches with
  * lines of one file the first is durable first. With the lines of a batch goes the state of every file that they are of.
  *
- * Memory: two batches (FILE_BATCH_BYTES, or twice the longest line; and CHARSET_GROWTH times the longest one that is converted), the
+ * Memory: two batches (FILE_BATCH_BYTES, or twice the longest line; and CHARSET_GROWTH times the longest one that is converted, ROWS_GROWTH
+ * times the longest row of CSV), the
  * descriptions of their records, and of each file that is known some 300 bytes and its path. Descriptors: watch.max_open of each
  * watch; the least recently read one is closed for another.
  */
@@ -34,6 +35,7 @@
 
 #include "base/metric.h"
 #include "base/option.h"
+#include "decode/decode.h"
 #include "files/charset.h"
 #include "files/files.h"
 #include "files/lines.h"
@@ -46,6 +48,7 @@
 
 #define FILES_SOURCE_NAME "files"
 #define FILE_BATCH_BYTES ((size_t)4 << 20)
+#define ROWS_GROWTH 3 /* bytes of an object for one of the longest row of CSV, at most */
 #define FILE_TURN ((size_t)1 << 20) /* bytes of one file before the next one has its turn */
 #define FILE_RETRY_PAUSE (CLOCK_SECOND / 10) /* between two tries at a journal that takes nothing */
 #define FILE_OPEN_PAUSE CLOCK_SECOND /* before a file that cannot be opened is tried again */
@@ -68,6 +71,9 @@ struct file_watch {
     enum charset charset; /* CHARSET_UTF16: as the file's byte order mark says */
     enum file_invalid invalid;
     bool converts; /* else its lines are passed on as they stand there */
+    bool rows; /* of CSV: */
+    struct csv_form csv;
+    size_t beside; /* times the longest line: room in a batch for what becomes of it */
     enum file_complete complete;
     enum file_done done;
     bool whole, by_name, after_outlets;
@@ -160,6 +166,7 @@ struct file {
     int64_t written; /* and its mtime */
     int descriptor; /* -1: closed; or of what comes out of: */
     struct file_unpack *unpack; /* NULL: it is not compressed */
+    struct csv_header *header; /* NULL: it has none, or it is to be read again */
     uint64_t
         root_device; /* of its root, when it was found last: while another one is mounted there nobody knows whether it is gone */
     unsigned scan; /* that found it last */
@@ -313,7 +320,7 @@ enum tail_result file_tail_take_whole(struct source *source, struct file *file, 
 bool file_tail_begins(const struct file *file, int descriptor);
 bool file_tail_continues(const struct file *file, int descriptor);
 
-/* ---- take.c -------------------------------------------------------------------------------------------------------- */
+/* ---- take.c, rows.c -------------------------------------------------------------------------------------------------------- */
 
 /* What was read of a file from its position on; in the batch's payloads, behind the bytes of its marker. */
 struct file_block {
@@ -328,6 +335,9 @@ enum tail_result file_take(struct source *source, struct file *file, const struc
 enum tail_result file_take_rest(struct source *source, struct file *file, const struct file_block *block);
 /* All of it is one body. TAIL_FULL: the batch does not take it. */
 enum tail_result file_take_whole(struct source *source, struct file *file, const struct file_block *block);
+/* The same for rows of CSV. last: what has no line break at its end has none in the file either. */
+enum tail_result file_take_rows(
+    struct source *source, struct file *file, const struct file_block *block, bool last);
 /* Bytes behind the position that are of no line are done with. */
 void file_take_skip(struct source *source, struct file *file, const char *data, size_t length);
 
@@ -392,6 +402,8 @@ void file_spool_closed(struct source *source, struct file *file);
 void file_spool_changed(struct source *source, struct file *file);
 /* It is open: what it holds is not what its descriptor says when it is compressed. TAIL_MORE: it can be read. */
 enum tail_result file_spool_open(struct source *source, struct file *file);
+/* It cannot be taken, for this reason. TAIL_DRY. */
+enum tail_result file_spool_fail(struct source *source, struct file *file, const char *why);
 /* TAIL_DRY: it is read to its end, or cannot be read at the moment. */
 enum tail_result file_spool_read(struct source *source, struct file *file);
 void file_spool_tick(struct source *source, struct file *file);

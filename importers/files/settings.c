@@ -79,8 +79,26 @@ static void settings_check_stream(struct config *config, struct config_watch *fr
         config_report(config, &from->stream,
             "found %s, a stream of bytes, which knows no lines; allowed: streams of json or text, or records: file",
             from->stream);
+    else if (strcmp(from->records, "csv") == 0 && strcmp(stream->format, "json") != 0)
+        config_report(config, &from->stream,
+            "found %s, a stream of %s; allowed with records: csv: streams of json, for each row becomes an object",
+            from->stream, stream->format);
     else
         settings_check_key(config, from, stream);
+}
+
+static void settings_check_csv(struct config *config, struct config_watch *from)
+{
+    const bool rows = strcmp(from->records, "csv") == 0, escaped = strcmp(from->delimiter, "\\t") == 0;
+    const unsigned char first = (unsigned char)*from->delimiter;
+
+    if (!escaped && (first > 0x7f || strchr("\"\r\n\\", first) || from->delimiter[1]))
+        config_report(config, &from->delimiter,
+            "found %s; allowed: one ASCII character but \" and \\, or \\t for a tab", from->delimiter);
+    else if (!rows && strcmp(from->delimiter, ",") != 0)
+        config_report(config, &from->delimiter, "needs records: csv");
+    if (!rows && from->numbers)
+        config_report(config, &from->numbers, "needs records: csv");
 }
 
 /* ---- when a watch begins ----------------------------------------------------------------------------------------- */
@@ -149,7 +167,7 @@ static void settings_check_watch(struct config *config, struct config_watch *fro
             from->done);
     else if (strcmp(from->records, "file") == 0)
         config_report(config, &from->records,
-            "found file; allowed with watch: lines, for what grows is never whole (spool takes complete files)");
+            "found file; allowed with watch: lines, csv, for what grows is never whole (spool takes complete files)");
 }
 
 void file_settings_check(struct config *config)
@@ -164,6 +182,7 @@ void file_settings_check(struct config *config)
         settings_check_patterns(config, &from->spool);
         settings_check_patterns(config, &from->exclude);
         settings_check_stream(config, from);
+        settings_check_csv(config, from);
         if (settings_read_from(from->read_from, &time, &error))
             config_report(config, &from->read_from,
                 "found %s; allowed: beginning, end, or a time as 2026-01-31T12:00:00Z", from->read_from);
@@ -305,6 +324,11 @@ static void settings_compile_lines(struct file_watch *watch, const struct config
     while (strcmp(invalid[watch->invalid], from->invalid) != 0)
         watch->invalid++;
     watch->converts = watch->charset != CHARSET_UTF8 || watch->invalid != FILE_INVALID_PASS;
+    watch->rows = strcmp(from->records, "csv") == 0;
+    watch->csv = (struct csv_form){*from->delimiter == '\\' ? '\t' : *from->delimiter, from->numbers};
+    watch->beside = (watch->converts ? (size_t)CHARSET_GROWTH : 0) + (watch->rows ? (size_t)ROWS_GROWTH : 0);
+    if (watch->rows && watch->long_lines == FILE_LONG_SPLIT) /* a part of a row is no row */
+        watch->long_lines = FILE_LONG_DEAD_LETTER;
 }
 
 static int settings_compile_watch(

@@ -194,7 +194,7 @@ void file_spool_changed(struct source *source, struct file *file)
 /* ---- to its end ----------------------------------------------------------------------------------------------------------- */
 
 /* The journal hears nothing of it: behind a crash it fails again. */
-static enum tail_result spool_fail(struct source *source, struct file *file, const char *why)
+enum tail_result file_spool_fail(struct source *source, struct file *file, const char *why)
 {
     free(file->failed);
     file->failed = strdup(why);
@@ -218,7 +218,7 @@ static void spool_end(struct source *source, struct file *file)
     const int descriptor = file->unpack ? file_unpack_packed(file->unpack) : file->descriptor;
 
     if (file->unpack && !file_unpack_is_unchanged(file->unpack)) {
-        spool_fail(source, file, "it is compressed, and has changed while it was read");
+        file_spool_fail(source, file, "it is compressed, and has changed while it was read");
         return;
     }
     /* What is changed from here on is looked at once more before it is moved. */
@@ -250,7 +250,7 @@ static enum tail_result spool_broken(struct source *source, struct file *file, c
     if (error->kind == ERROR_REJECT) {
         snprintf(why, sizeof why, "%s; %" PRIu64 " bytes of what came out were taken", error->text,
             file->position);
-        return spool_fail(source, file, why);
+        return file_spool_fail(source, file, why);
     }
     file_tell_trouble(source, "%s: %s", file->shown, error->text);
     file->retry_at = files_now(source) + FILE_OPEN_PAUSE;
@@ -291,7 +291,7 @@ static enum tail_result spool_read_lines(struct source *source, struct file *fil
     struct error error;
 
     if (!file->unpack && spool_has_grown(file))
-        return spool_fail(source, file, "it is compressed, and has grown after it was read");
+        return file_spool_fail(source, file, "it is compressed, and has grown after it was read");
     if (file->unpack) {
         const uint64_t ahead =
             2 * (FILE_TURN + file->look->watch->from->max_line); /* more than is read in a turn */
@@ -300,7 +300,7 @@ static enum tail_result spool_read_lines(struct source *source, struct file *fil
             return spool_broken(source, file, &error);
     }
     const enum tail_result result = file_tail_read(source, file);
-    if (result != TAIL_DRY || file->retry_at)
+    if (result != TAIL_DRY || file->retry_at || file->life == FILE_DONE)
         return result;
     return file->unpack && !file_unpack_ended(file->unpack) ? TAIL_MORE : file_tail_finish(source, file);
 }
@@ -321,10 +321,11 @@ static enum tail_result spool_read_whole(struct source *source, struct file *fil
         return TAIL_DRY;
     }
     if (size > file->look->watch->from->max_line)
-        return spool_fail(source, file, "it is larger than max_line, and records: file makes it one record");
+        return file_spool_fail(
+            source, file, "it is larger than max_line, and records: file makes it one record");
     const enum tail_result result = file_tail_take_whole(source, file, size);
     return result == TAIL_FULL && empty
-               ? spool_fail(source, file, "it has more records than the journal takes at once")
+               ? file_spool_fail(source, file, "it has more records than the journal takes at once")
                : result;
 }
 

@@ -71,6 +71,7 @@ void file_tail_close(struct file *file)
         file->look->watch->open--;
     fd_close(&file->descriptor);
     file_unpack_close(&file->unpack);
+    csv_header_free(&file->header);
 }
 
 /* One that nothing has come to for long, of some: those that no name leads to any more must stay open. */
@@ -229,7 +230,7 @@ static enum tail_result tail_fetch(struct source *source, struct file *file, str
     const struct file_watch *watch = file->look->watch;
     struct file_batch *batch = source->filling;
     const size_t before = file->marker.length, line = watch->from->max_line + LINES_BREAK_MAX;
-    const size_t taken = before + (watch->converts ? CHARSET_GROWTH * line : 0);
+    const size_t taken = before + watch->beside * line;
     const size_t turn = FILE_TURN > line ? FILE_TURN : line;
     const size_t room = source->batch_capacity - batch->used;
     char *at = batch->payloads + batch->used, start[2];
@@ -287,7 +288,8 @@ enum tail_result file_tail_read(struct source *source, struct file *file)
     }
     file->was_cut = false;
     const uint64_t from = file->position;
-    result = file_take(source, file, &block);
+    result = file->look->watch->rows ? file_take_rows(source, file, &block, false)
+                                     : file_take(source, file, &block);
     return result == TAIL_MORE && block.length < block.most && file->position == from + block.length
                ? TAIL_DRY
                : result;
@@ -300,6 +302,8 @@ enum tail_result file_tail_finish(struct source *source, struct file *file)
 
     if (result != TAIL_MORE)
         return result;
+    if (file->look->watch->rows && !tail_skip(file, &block))
+        return file_take_rows(source, file, &block, block.length < block.most);
     const struct lines_cut cut =
         lines_cut(block.charset, block.data, block.length, file->look->watch->from->max_line);
     if (!file->inside && (cut.length || cut.part || tail_skip(file, &block))) {

@@ -6,23 +6,12 @@
 #include <string.h>
 
 #include "base/utf8.h"
-#include "files/files_internal.h"
 #include "files/lines.h"
+#include "files/take.h"
 
 #define NUMBER_ROOM 21 /* ":" and the offset */
 
 /* ---- lines as records ------------------------------------------------------------------------------------------------ */
-
-struct take {
-    struct source *source;
-    struct file *file;
-    const struct file_block *block;
-    struct slice text; /* as a body: of the file's bytes from its position on */
-    enum decode_form form;
-    size_t unit; /* bytes of the file that an ASCII character of the text is */
-    struct file_match match;
-    size_t prefix; /* of the origin: all but the offset */
-};
 
 static struct slice take_capture(const struct take *take, const char *name)
 {
@@ -69,7 +58,7 @@ static struct slice take_locate(void *context, struct slice payload)
     return bytes_slice(origin);
 }
 
-static struct take take_begin(struct source *source, struct file *file, const struct file_block *block)
+struct take take_begin(struct source *source, struct file *file, const struct file_block *block)
 {
     const bool text = file->look->watch->stream->format == RECORD_FORMAT_TEXT;
     struct take take = {.source = source,
@@ -107,8 +96,7 @@ static struct slice take_key(const struct take *take)
                                            : (struct slice){NULL, 0};
 }
 
-/* The text. reason: NULL, or why it goes to the dead letters. -1: the hand-over takes no more, and is as it was. */
-static int take_add(struct take *take, const char *reason)
+int take_add(struct take *take, const char *reason)
 {
     struct source *source = take->source;
     const struct stream *stream = take->file->look->watch->stream;
@@ -172,8 +160,7 @@ static void take_count(struct source *source, const struct file *file, size_t by
     lines->bytes += bytes;
 }
 
-/* The text is `length` bytes of the file. */
-static void take_done(const struct take *take, const char *data, size_t length)
+void take_done(const struct take *take, const char *data, size_t length)
 {
     struct file_batch *batch = take->source->filling;
     const size_t end = (size_t)(take->text.data - batch->payloads) + take->text.length;
@@ -201,21 +188,29 @@ static enum tail_result take_as_is(struct take *take, const char *data, size_t l
     return TAIL_MORE;
 }
 
+char *take_room(const struct take *take, size_t *ret_room)
+{
+    const struct file_batch *batch = take->source->filling;
+    const size_t end = (size_t)(take->block->data - batch->payloads) + take->block->length;
+    const size_t at = batch->used > end ? batch->used : end;
+
+    *ret_room = take->source->batch_capacity - at;
+    return batch->payloads + at;
+}
+
 /* One line, or a part of one. What is undecodable becomes a dead letter as it stands there, or something stands for it. */
 static enum tail_result take_converted(struct take *take, const char *data, size_t length, const char *reason)
 {
     const struct file_watch *watch = take->file->look->watch;
     const enum charset charset = take->block->charset;
-    struct source *source = take->source;
-    struct file_batch *batch = source->filling;
-    const size_t end = (size_t)(take->block->data - batch->payloads) + take->block->length;
-    const size_t at = batch->used > end ? batch->used : end;
+    size_t room;
+    char *to = take_room(take, &room);
 
-    if (source->batch_capacity - at < CHARSET_GROWTH * length)
+    if (room < CHARSET_GROWTH * length)
         return TAIL_FULL;
-    take->text.data = batch->payloads + at;
-    const bool decodable = charset_convert(
-        charset, watch->invalid == FILE_INVALID_PASS, data, length, batch->payloads + at, &take->text.length);
+    take->text.data = to;
+    const bool decodable =
+        charset_convert(charset, watch->invalid == FILE_INVALID_PASS, data, length, to, &take->text.length);
     const bool fails = !decodable && watch->invalid == FILE_INVALID_FAIL;
     if (fails) {
         take->text = (struct slice){data, lines_text(charset, data, length)};
@@ -223,7 +218,7 @@ static enum tail_result take_converted(struct take *take, const char *data, size
     }
     if (take_add(take, reason))
         return TAIL_FULL;
-    source->taken.by_reason[INTAKE_SYNTAX] += fails;
+    take->source->taken.by_reason[INTAKE_SYNTAX] += fails;
     if (!decodable)
         metric_add(watch->undecodable, 1);
     take_done(take, data, length);
@@ -261,7 +256,7 @@ static bool take_is_at_line(const struct take *take)
            charset_mark(&charset, before, file->marker.length) == file->position;
 }
 
-static enum tail_result take_part(struct take *take, size_t length, bool last)
+enum tail_result take_part(struct take *take, size_t length, bool last)
 {
     struct file *file = take->file;
     const struct file_watch *watch = file->look->watch;
@@ -271,7 +266,7 @@ static enum tail_result take_part(struct take *take, size_t length, bool last)
 
     snprintf(text, sizeof text, "part of a line of more than %" PRIu64 " bytes (files.%.32s.max_line)",
         watch->from->max_line, watch->from->name);
-    const char *reason = watch->long_lines == FILE_LONG_DEAD_LETTER ? text : NULL;
+    const char *reason = watch->long_lines == FILE_LONG_DEAD_LETTER || watch->rows ? text : NULL;
     if (watch->long_lines == FILE_LONG_TRUNCATE && file->inside)
         file_take_skip(take->source, file, take->block->data, length);
     else if (watch->converts)
@@ -285,7 +280,7 @@ static enum tail_result take_part(struct take *take, size_t length, bool last)
     return TAIL_MORE;
 }
 
-static enum tail_result take_inside(struct take *take)
+enum tail_result take_inside(struct take *take)
 {
     const struct file_block *block = take->block;
     const size_t most = take->file->look->watch->from->max_line;

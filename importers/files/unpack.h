@@ -34,7 +34,7 @@ bool file_unpack_is_unchanged(const struct file_unpack *unpack);
 /* The compressed file, as long as it is open. */
 int file_unpack_packed(const struct file_unpack *unpack);
 /* What lies before `position` is not read again, but for the first FILE_UNPACK_KEPT bytes. */
-#define FILE_UNPACK_KEPT 4096
+#define FILE_UNPACK_KEPT ((uint64_t)128 << 10)
 void file_unpack_forget(struct file_unpack *unpack, int plain, uint64_t position);
 
 #endif
