@@ -85,6 +85,12 @@ struct config_watch {
     uint64_t max_line;
     char *encoding; /* utf-8, utf-16, utf-16le, utf-16be, latin-1 */
     char *invalid; /* pass, replace, fail */
+    struct {
+        char *preset; /* none, java, python, go; or: */
+        char *start, *next; /* patterns; "": none */
+        int64_t timeout;
+        uint64_t max_lines;
+    } multiline;
     int64_t scan; /* between two looks at the directories */
     bool events; /* inotify */
     int64_t rotate_wait; /* from the last line of a rotated file to its end */

@@ -35,13 +35,14 @@
     X(FILES_WAITING, GAUGE, "penstock_files_waiting", "watch", "New files that wait because the journal's state has no room for more (journal.segment_size).") \
     X(FILES_LAG, GAUGE, "penstock_files_lag_bytes", "watch", "Bytes that were seen in files and are not read yet.") \
     X(FILES_OLDEST, GAUGE, "penstock_files_oldest_unread_seconds", "watch", "How long there has been something unread in a file, of the one that has waited longest.") \
-    X(FILES_LINES, COUNTER, "penstock_files_lines_total", "watch", "Lines that became records or dead letters.") \
+    X(FILES_LINES, COUNTER, "penstock_files_lines_total", "watch", "Lines, or records of several, that became records or dead letters.") \
     X(FILES_BYTES, COUNTER, "penstock_files_bytes_total", "watch", "Bytes of these lines.") \
     X(FILES_GAPS, COUNTER, "penstock_files_gaps_total", "watch", "Files that vanished before they were read to their end.") \
     X(FILES_TRUNCATED, COUNTER, "penstock_files_truncated_total", "watch", "Times that a file was cut, and read from its beginning.") \
     X(FILES_FINISHED, COUNTER, "penstock_files_finished_total", "watch", "Files of a spool that were read to their end.") \
     X(FILES_FAILED, COUNTER, "penstock_files_failed_total", "watch", "Files of a spool that could not be taken.") \
-    X(FILES_LONG_LINES, COUNTER, "penstock_files_long_lines_total", "watch", "Lines above max_line.") \
+    X(FILES_LONG_LINES, COUNTER, "penstock_files_long_lines_total", "watch", "Lines above max_line, and records of several lines above it or multiline.max_lines.") \
+    X(FILES_PATTERNS_GIVEN_UP, COUNTER, "penstock_files_patterns_given_up_total", "watch", "Times that looking for a pattern in a line took too many steps; it counts as not found.") \
     X(FILES_UNDECODABLE, COUNTER, "penstock_files_undecodable_lines_total", "watch", "Lines with bytes that are nothing in their encoding; with `invalid: pass` those of UTF-8 are not looked for.") \
     X(COMMIT_SECONDS, HISTOGRAM_SECONDS, "penstock_commit_seconds", "", "Time of one group commit: write and fdatasync.") \
     X(COMMIT_RECORDS, HISTOGRAM_COUNT, "penstock_commit_records", "", "Records in one group commit.") \

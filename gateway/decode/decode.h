@@ -71,6 +71,7 @@ enum decode_form {
     DECODE_NDJSON, /* one JSON document per line; blank lines are skipped */
     DECODE_TEXT, /* one record per line (LF or CRLF, which are not part of it); empty lines are skipped */
     DECODE_LINES, /* the same for files, whose empty lines count */
+    DECODE_BLOCK, /* one record of several lines: the whole body but the line break at its end */
     DECODE_BYTES, /* one record: the whole body, whatever it is */
 };
 

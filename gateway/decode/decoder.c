@@ -83,11 +83,23 @@ static int next_line(struct decoder *decoder, struct slice *ret_payload)
     return 0;
 }
 
+static int next_block(struct decoder *decoder, struct slice *ret_payload)
+{
+    if (!next_whole(decoder, ret_payload))
+        return 0;
+    const bool feed = ret_payload->data[ret_payload->length - 1] == '\n';
+    ret_payload->length -= feed;
+    ret_payload->length -= feed && ret_payload->length && ret_payload->data[ret_payload->length - 1] == '\r';
+    return 1;
+}
+
 int decoder_next(struct decoder *decoder, struct slice *ret_payload)
 {
     switch (decoder->form) {
     case DECODE_JSON:
         return decoder->in_array ? next_element(decoder, ret_payload) : next_whole(decoder, ret_payload);
+    case DECODE_BLOCK:
+        return next_block(decoder, ret_payload);
     case DECODE_BYTES:
         return next_whole(decoder, ret_payload);
     case DECODE_NDJSON:

@@ -254,7 +254,7 @@ static void intake_begin(struct intake *intake, const struct stream *stream, enu
     run->intake = intake;
     run->stream = stream;
     run->known = &intake->known[stream - intake->streams->items];
-    run->form = stream->format == RECORD_FORMAT_BYTES ? DECODE_BYTES : form;
+    run->form = stream->format == RECORD_FORMAT_BYTES && form != DECODE_BLOCK ? DECODE_BYTES : form;
     run->facts = facts;
     run->handover = handover;
     run->mark = handover_mark(handover);
@@ -264,11 +264,12 @@ static void intake_begin(struct intake *intake, const struct stream *stream, enu
     intake_find_all(run);
 }
 
-/* In a file of text lines a line break ends a record. */
+/* In a file of text lines a line break ends a record; blocks of lines are for those who want them there all the same. */
 static bool intake_fits(enum decode_form form, enum record_format format)
 {
     return ((form != DECODE_TEXT && form != DECODE_LINES) || format == RECORD_FORMAT_TEXT) &&
-           (form != DECODE_BYTES || format == RECORD_FORMAT_BYTES);
+           (form != DECODE_BYTES || format == RECORD_FORMAT_BYTES) &&
+           (form != DECODE_BLOCK || format != RECORD_FORMAT_JSON);
 }
 
 int intake_add(struct intake *intake, const struct stream *stream, enum decode_form form, struct slice body,

@@ -59,7 +59,8 @@ struct intake {
 /* JSON pointers find nothing in it, and nobody has looked yet whether it is UTF-8. */
 static inline bool intake_is_opaque(const struct intake_run *run)
 {
-    return run->form == DECODE_TEXT || run->form == DECODE_LINES || run->form == DECODE_BYTES;
+    return run->form == DECODE_TEXT || run->form == DECODE_LINES || run->form == DECODE_BLOCK ||
+           run->form == DECODE_BYTES;
 }
 
 /* Counts the record, and lists it or keeps the reason in intake->why. Always returns -1. */

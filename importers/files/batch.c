@@ -36,15 +36,15 @@ int file_batch_open(struct source *source, struct error *error)
 
     source->handover_max = segment / 2;
     for (size_t i = 0; i < source->watches_count; i++) {
-        const size_t most = source->watches[i].from->max_line;
-        const size_t room = source->watches[i].beside * (most + LINES_BREAK_MAX);
+        const size_t most = source->watches[i].from->max_line + LINES_BREAK_MAX;
+        const size_t room = source->watches[i].beside * most;
         line = most > line ? most : line;
         beside = room > beside ? room : beside;
     }
     source->batch_capacity = FILE_BATCH_BYTES < segment / 4 ? FILE_BATCH_BYTES : segment / 4;
     if (source->batch_capacity < 2 * line)
         source->batch_capacity = 2 * line;
-    source->batch_capacity += FILE_MARKER_MAX + LINES_BREAK_MAX + beside;
+    source->batch_capacity += FILE_MARKER_MAX + beside;
     source->parts_max = DESCRIPTIONS * source->batch_capacity;
     for (size_t i = 0; i < 2; i++) {
         struct file_batch *batch = &source->batches[i];
@@ -101,6 +101,7 @@ static int batch_add_file(struct file_batch *batch, const struct file *file, str
         .done = file->done,
         .identity = file->identity,
         .position = file->position,
+        .within = file->within,
         .head = file->head,
         .marker = file->marker,
         .path = {file->path, file->path_length}};

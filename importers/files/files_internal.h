@@ -2,11 +2,12 @@
  *
  *   pattern, state     pure: names that a watch takes; what the journal holds of a file
  *   charset, lines     pure: the text of a file as UTF-8; how much of a block is whole lines
+ *   multiline          pure: which lines are one record
  *   walk, notice       directories, looked at and listened to
- *   settings           the configuration, checked and compiled
+ *   settings, settings_records  the configuration, checked and compiled
  *   known              the files that are known, by inode and by path
  *   tail               one file: opened, held against what is known of it, read, ended
- *   take, rows         what was read of it, as records: lines, or rows of CSV
+ *   take, records, rows  what was read of it, as records: lines, several lines, or rows of CSV
  *   scan               what is there: new files, rotated ones, copies of cut ones
  *   life               what becomes of a file: cut, copied, rotated, deleted, at rest
  *   unpack             compressed files as plain ones
@@ -19,6 +20,9 @@
  * One thread owns everything; the committer touches only `result`, `back` and `wake`. It reads into one batch while another is in the
  * journal. A batch that the journal does not take goes again as it is, so nothing that was read is ever unread, and of two batches with
  * lines of one file the first is durable first. With the lines of a batch goes the state of every file that they are of.
+ *
+ * A record of several lines is read once more from its beginning whenever something has come behind it, until it is whole: its position
+ * never lies within it, but for one that is too long.
  *
  * Memory: two batches (FILE_BATCH_BYTES, or twice the longest line; and CHARSET_GROWTH times the longest one that is converted, ROWS_GROWTH
  * times the longest row of CSV), the
@@ -39,6 +43,7 @@
 #include "files/charset.h"
 #include "files/files.h"
 #include "files/lines.h"
+#include "files/multiline.h"
 #include "files/notice.h"
 #include "files/pattern.h"
 #include "files/state.h"
@@ -74,6 +79,7 @@ struct file_watch {
     bool rows; /* of CSV: */
     struct csv_form csv;
     size_t beside; /* times the longest line: room in a batch for what becomes of it */
+    struct multiline *multiline; /* NULL: a line is a record */
     enum file_complete complete;
     enum file_done done;
     bool whole, by_name, after_outlets;
@@ -90,8 +96,8 @@ struct file_watch {
     uint64_t known_files, unread; /* as its gauges say */
     int64_t oldest; /* monotonic: since when something is unread */
     size_t refused; /* new files that found no room in the journal's state, in the scan under way */
-    struct metric_series *files, *lines, *bytes, *gaps, *truncated, *long_count, *undecodable, *lag, *waiting,
-        *oldest_unread, *finished, *failed;
+    struct metric_series *files, *lines, *bytes, *gaps, *truncated, *long_count, *undecodable, *given_up,
+        *lag, *waiting, *oldest_unread, *finished, *failed;
 };
 
 static inline bool file_watch_spools(const struct file_watch *watch)
@@ -144,6 +150,10 @@ struct file {
     struct file_hash head, marker; /* of the bytes before the position: the first ones, and the last ones */
     bool own; /* no copy of another one */
     bool inside; /* of a line that is too long */
+    uint8_t within; /* not 0: of a record of several lines that is too long, in this state (multiline.h) */
+    bool open_record; /* whole lines are behind the position, of a record that may go on */
+    uint64_t seen; /* with records of several lines: the end of what was read when one was left open; */
+    int64_t seen_at; /* monotonic: since when that is the end */
     bool stored; /* the journal knows it, or will */
     bool ready, touched, gone, ended;
     bool closed; /* in a spool, and waiting: a writer has closed it */
@@ -272,6 +282,14 @@ void file_settings_check(struct config *config);
 int file_settings_compile(struct source *source, struct error *error);
 void file_settings_free(struct source *source);
 
+/* ---- settings_records.c ------------------------------------------------------------------------------------------ */
+
+/* Whether records have several lines. */
+bool file_settings_are_multiline(const struct config_watch *from);
+void file_settings_check_records(struct config *config, struct config_watch *from);
+int file_settings_compile_records(struct file_watch *watch, struct error *error);
+void file_settings_free_records(struct file_watch *watch);
+
 /* ---- known.c ------------------------------------------------------------------------------------------------------ */
 
 int file_known_open(struct source *source, struct error *error);
@@ -314,6 +332,8 @@ void file_tail_close(struct file *file);
 enum tail_result file_tail_read(struct source *source, struct file *file);
 /* Its life has ended: what stands behind the last line break is a line. */
 enum tail_result file_tail_finish(struct source *source, struct file *file);
+/* Nothing has come for long behind whole lines that were left open: they are a record. */
+enum tail_result file_tail_end_record(struct source *source, struct file *file);
 /* All of it, of `size` bytes, as one body. TAIL_FULL: a batch that holds nothing else takes it, or none does; TAIL_CUT: it has another size. */
 enum tail_result file_tail_take_whole(struct source *source, struct file *file, size_t size);
 /* Whether the file behind the descriptor has what is known of this one: its head; and its marker at its position. */
@@ -329,8 +349,11 @@ struct file_block {
     enum charset charset; /* its order is known */
 };
 
-/* The whole lines of the block become records, or a part of a line that is too long, and the position moves behind them. TAIL_DRY: it has neither. */
+/* The whole lines of the block become records, or a part of a line that is too long, and the position moves behind them. TAIL_DRY: it has
+ * neither, or whole lines only of a record of which more may come. */
 enum tail_result file_take(struct source *source, struct file *file, const struct file_block *block);
+/* Nothing more has come of that: its lines are a record. */
+enum tail_result file_take_open(struct source *source, struct file *file, const struct file_block *block);
 /* All of it does: its line will have no end. */
 enum tail_result file_take_rest(struct source *source, struct file *file, const struct file_block *block);
 /* All of it is one body. TAIL_FULL: the batch does not take it. */

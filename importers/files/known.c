@@ -274,6 +274,7 @@ static int known_restore(void *context, const struct file_record *record, struct
     file->head = record->head;
     file->marker = record->marker;
     file->inside = record->inside;
+    file->within = record->within;
     file->done = record->done;
     file->life = record->renamed ? FILE_RENAMED : FILE_LIVES;
     file->life_at = files_now(source);

@@ -41,6 +41,7 @@ static void life_inherit(struct source *source, struct file *copy, struct file *
     copy->head = cut->head;
     copy->marker = cut->marker;
     copy->inside = cut->inside;
+    copy->within = cut->within;
     file_batch_touch(source, copy);
     file_ready(source, copy);
     file_known_forget(source, cut);
@@ -58,6 +59,7 @@ int file_skip(struct source *source, struct file *file, int descriptor)
     file->head = (struct file_hash){head, fnv_add(FNV_EMPTY, first, head)};
     file->marker = (struct file_hash){marker, fnv_add(FNV_EMPTY, last, marker)};
     file->position = file->size;
+    file->within = 0;
     file_batch_touch(source, file);
     return 0;
 }
@@ -169,6 +171,7 @@ static void life_again(struct source *source, struct file *file)
     file->position = 0;
     file->head = file->marker = (struct file_hash){0, FNV_EMPTY};
     file->inside = file->done = false;
+    file->within = 0;
     file_batch_touch(source, file);
     file_ready(source, file);
 }
@@ -235,8 +238,25 @@ static bool life_finish(struct source *source, struct file *file)
     return result == TAIL_DRY;
 }
 
+/* Behind the lines of a record there may have been more, but for too long nothing came. */
+static void life_end_record(struct source *source, struct file *file)
+{
+    if (!file->open_record || files_now(source) - file->seen_at < file->look->watch->from->multiline.timeout)
+        return;
+    enum tail_result result = file_tail_open(source, file);
+    if (result == TAIL_MORE)
+        result = file_tail_end_record(source, file);
+    if (result == TAIL_CUT)
+        file_cut(source, file);
+    else if (result == TAIL_GONE)
+        file_replaced(source, file);
+}
+
 static void life_end(struct source *source, struct file *file)
 {
+    life_end_record(source, file);
+    if (file->gone || file->life == FILE_CUT)
+        return;
     if (file->ended || life_quiet(source, file) < file->look->watch->from->rotate_wait ||
         !life_finish(source, file))
         return;
@@ -254,6 +274,9 @@ static void life_live(struct source *source, struct file *file)
     const struct config_watch *from = file->look->watch->from;
     const int64_t quiet = life_quiet(source, file);
 
+    life_end_record(source, file);
+    if (file->gone || file->life == FILE_CUT)
+        return;
     if (from->idle && quiet >= from->idle && file->size > file->position)
         life_finish(source, file);
     else if (file->descriptor >= 0 && quiet >= from->close_after)

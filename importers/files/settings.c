@@ -75,9 +75,10 @@ static void settings_check_stream(struct config *config, struct config_watch *fr
         config_report(config, &from->stream,
             "found %s, a stream of lines of text; allowed with records: file: streams of json or bytes",
             from->stream);
-    else if (strcmp(from->records, "file") != 0 && strcmp(stream->format, "bytes") == 0)
+    else if (strcmp(from->records, "file") != 0 && strcmp(stream->format, "bytes") == 0 &&
+             !file_settings_are_multiline(from))
         config_report(config, &from->stream,
-            "found %s, a stream of bytes, which knows no lines; allowed: streams of json or text, or records: file",
+            "found %s, a stream of bytes, which knows no lines; allowed: streams of json or text, or records: file or multiline",
             from->stream);
     else if (strcmp(from->records, "csv") == 0 && strcmp(stream->format, "json") != 0)
         config_report(config, &from->stream,
@@ -178,6 +179,7 @@ void file_settings_check(struct config *config)
     for (size_t i = 0; i < config->files_count; i++) {
         struct config_watch *from = &config->files[i];
         settings_check_watch(config, from);
+        file_settings_check_records(config, from);
         settings_check_patterns(config, &from->watch);
         settings_check_patterns(config, &from->spool);
         settings_check_patterns(config, &from->exclude);
@@ -350,7 +352,8 @@ static int settings_compile_watch(
     if (!watch->stream)
         return error_set(error, ERROR_FATAL, "files.%s: no outlet takes stream %s", from->name, from->stream);
     settings_compile_lines(watch, from);
-    if (settings_read_from(from->read_from, &watch->read_from, error) || settings_text(watch, error) ||
+    if (file_settings_compile_records(watch, error) ||
+        settings_read_from(from->read_from, &watch->read_from, error) || settings_text(watch, error) ||
         settings_compile_patterns(watch, from, error))
         return error_wrap(error, "files.%s", from->name);
     for (size_t i = 0; i < watch->takes->count; i++) {
@@ -408,6 +411,7 @@ void file_settings_free(struct source *source)
             file_pattern_free(&source->watches[i].patterns[j]);
         for (size_t j = 0; j < source->watches[i].excluded_count; j++)
             file_pattern_free(&source->watches[i].excluded[j]);
+        file_settings_free_records(&source->watches[i]);
         free(source->watches[i].text);
     }
     free(source->looks);

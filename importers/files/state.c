@@ -56,6 +56,7 @@ int file_state_encode(struct bytes *out, const struct file_record *record, struc
     put_u16(head + 2, (uint16_t)(bare ? 0 : record->path.length));
     put_u16(head + 4, (uint16_t)record->head.length);
     head[6] = (char)record->marker.length;
+    head[7] = (char)record->within;
     put_u64(head + 8, record->number);
     put_u64(head + 16, record->identity.device);
     put_u64(head + 24, record->identity.inode);
@@ -81,6 +82,7 @@ static int state_decode(const char *body, size_t length, struct file_record *ret
         .done = body[1] & FLAG_DONE,
         .identity = {get_u64(body + 16), get_u64(body + 24), (int64_t)get_u64(body + 32)},
         .position = get_u64(body + 40),
+        .within = (uint8_t)body[7],
         .head = {get_u16(body + 4), get_u64(body + 48)},
         .marker = {(unsigned char)body[6], get_u64(body + 56)},
         .path = {body + FILE_STATE_HEAD, get_u16(body + 2)},

@@ -7,12 +7,13 @@
  * thread works on a copy of its own (known.h), which is ahead of it by what is under way.
  *
  * Stored form (little endian; journal/FORMAT.md lists the kinds):
- *   STATE_FILE  u8 version = 1, u8 flags, u16 length of the path, u16 length of the head, u8 length of the marker, u8 0, u64 number,
+ *   STATE_FILE  u8 version = 1, u8 flags, u16 length of the path, u16 length of the head, u8 length of the marker, u8 within, u64 number,
  *               u64 device, u64 inode, i64 born, u64 position, u64 head, u64 marker, path. Of a watch head is a hash of the id of the machine's start (boot_id).
  *               Replaces what was known under this number. Flag 1, gone: the number stands for nothing any more. Flag 2, inside: the
  *               position lies within a line that is too long. Flag 4, watch: no file, but a pattern (in the path's place) whose
  *               directories were looked through once; what appears there from now on is new. Flag 8, renamed: a rotation has given it the name that
  *               it has, so it ends when nothing more comes. Flag 16, done: a file of a spool that was read to its end, which is the position.
+ * Within is 0, or the position lies within a record of several lines that is too long: the state of multiline.h. (It was always 0 before there were such.)
  * Head and marker are hashes of bytes that may be many or few: their lengths say of how many.
  *
  * All of it stays below 1/FILE_STATE_SHARE of the share of a segment that is for state: the thread adds no file that does not fit.
@@ -52,6 +53,7 @@ struct file_record {
     bool gone, inside, watch, renamed, done;
     struct file_identity identity;
     uint64_t position;
+    uint8_t within;
     struct file_hash head, marker;
     struct slice path; /* absolute; of a watch its pattern */
 };

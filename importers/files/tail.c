@@ -231,12 +231,14 @@ static enum tail_result tail_fetch(struct source *source, struct file *file, str
     struct file_batch *batch = source->filling;
     const size_t before = file->marker.length, line = watch->from->max_line + LINES_BREAK_MAX;
     const size_t taken = before + watch->beside * line;
-    const size_t turn = FILE_TURN > line ? FILE_TURN : line;
+    /* Where a record of several lines ends shows the line behind it. */
+    const size_t least = watch->multiline ? 2 * line : line;
+    const size_t turn = FILE_TURN > least ? FILE_TURN : least;
     const size_t room = source->batch_capacity - batch->used;
     char *at = batch->payloads + batch->used, start[2];
     struct file_block block = {.data = at + before, .charset = watch->charset};
 
-    if (room < taken + line)
+    if (room < taken + least)
         return TAIL_FULL;
     errno = 0;
     if (file->position > before && !file_tail_begins(file, file->descriptor)) {
@@ -295,6 +297,16 @@ enum tail_result file_tail_read(struct source *source, struct file *file)
                : result;
 }
 
+/* There is more than file_tail_read() has left. */
+static bool tail_has_grown(const struct file *file, const struct file_block *block)
+{
+    if (file->look->watch->multiline)
+        return file->position + block->length != file->seen;
+    const struct lines_cut cut =
+        lines_cut(block->charset, block->data, block->length, file->look->watch->from->max_line);
+    return cut.length || cut.part || tail_skip(file, block);
+}
+
 enum tail_result file_tail_finish(struct source *source, struct file *file)
 {
     struct file_block block;
@@ -304,13 +316,25 @@ enum tail_result file_tail_finish(struct source *source, struct file *file)
         return result;
     if (file->look->watch->rows && !tail_skip(file, &block))
         return file_take_rows(source, file, &block, block.length < block.most);
-    const struct lines_cut cut =
-        lines_cut(block.charset, block.data, block.length, file->look->watch->from->max_line);
-    if (!file->inside && (cut.length || cut.part || tail_skip(file, &block))) {
-        file_ready(source, file); /* it has grown: that is for file_tail_read() */
+    if (!file->inside && tail_has_grown(file, &block)) {
+        file_ready(source, file);
         return TAIL_MORE;
     }
     return file_take_rest(source, file, &block);
+}
+
+enum tail_result file_tail_end_record(struct source *source, struct file *file)
+{
+    struct file_block block;
+    const enum tail_result result = tail_fetch(source, file, &block);
+
+    if (result != TAIL_MORE)
+        return result;
+    if (file->inside || tail_has_grown(file, &block)) {
+        file_ready(source, file);
+        return TAIL_MORE;
+    }
+    return file_take_open(source, file, &block);
 }
 
 enum tail_result file_tail_take_whole(struct source *source, struct file *file, size_t size)

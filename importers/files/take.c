@@ -58,13 +58,20 @@ static struct slice take_locate(void *context, struct slice payload)
     return bytes_slice(origin);
 }
 
+/* Lines of JSON are documents, several of them are one. */
+static enum decode_form take_form(const struct file_watch *watch)
+{
+    if (watch->stream->format == RECORD_FORMAT_JSON)
+        return watch->multiline ? DECODE_JSON : DECODE_NDJSON;
+    return watch->multiline ? DECODE_BLOCK : DECODE_LINES;
+}
+
 struct take take_begin(struct source *source, struct file *file, const struct file_block *block)
 {
-    const bool text = file->look->watch->stream->format == RECORD_FORMAT_TEXT;
     struct take take = {.source = source,
         .file = file,
         .block = block,
-        .form = text ? DECODE_LINES : DECODE_NDJSON,
+        .form = take_form(file->look->watch),
         .unit = charset_unit(block->charset)};
     const struct file_look *look = file->look;
     struct bytes *origin = &source->origin;
@@ -111,12 +118,15 @@ int take_add(struct take *take, const char *reason)
     struct error error;
 
     memset(&source->taken, 0, offsetof(struct intake_result, list));
-    if (!reason && take->form == DECODE_NDJSON && lines_are_blank(take->text.data, take->text.length))
+    if (!reason && !take->whole && (take->form == DECODE_NDJSON || take->form == DECODE_JSON) &&
+        lines_are_blank(take->text.data, take->text.length))
         return 0;
-    const int failed = reason
-                           ? intake_bury(source->intake, stream, take->text, &facts, reason, handover, &error)
-                           : intake_add(source->intake, stream, take->form, take->text, &facts, handover,
-                                 &source->taken, &error);
+    struct slice dead = take->text;
+    if (take->file->look->watch->multiline)
+        dead.length = lines_text(CHARSET_UTF8, dead.data, dead.length);
+    const int failed = reason ? intake_bury(source->intake, stream, dead, &facts, reason, handover, &error)
+                              : intake_add(source->intake, stream, take->form, take->text, &facts, handover,
+                                    &source->taken, &error);
     if (failed || (handover->size <= source->handover_max && handover->parts.length <= source->parts_max))
         return failed;
     handover_rewind(handover, &mark);
@@ -175,7 +185,7 @@ static enum tail_result take_as_is(struct take *take, const char *data, size_t l
 {
     take->text = (struct slice){data, length};
     while (take_add(take, reason)) {
-        if (take->source->filling->handover.records)
+        if (take->source->filling->handover.records || take->file->look->watch->multiline)
             return TAIL_FULL;
         const char *feed = memrchr(data, '\n', take->text.length / 2);
         if (!feed)
@@ -243,6 +253,15 @@ static enum tail_result take_lines(struct take *take, size_t length)
     return result;
 }
 
+enum tail_result take_block(struct take *take, const char *data, size_t length, const char *reason)
+{
+    const bool converts = take->file->look->watch->converts;
+
+    return converts && charset_same(take->block->charset, data, length) < length
+               ? take_converted(take, data, length, reason)
+               : take_as_is(take, data, length, reason);
+}
+
 /* ---- lines that are too long ------------------------------------------------------------------------------------------- */
 
 /* Whether a line begins with the block. */
@@ -277,6 +296,7 @@ enum tail_result take_part(struct take *take, size_t length, bool last)
         return result;
     metric_add(watch->long_count, first);
     file->inside = watch->long_lines != FILE_LONG_SPLIT && !last;
+    file->within = 0;
     return TAIL_MORE;
 }
 
@@ -301,6 +321,9 @@ enum tail_result file_take(struct source *source, struct file *file, const struc
 
     if (file->inside)
         return take_inside(&take);
+    if (file->look->watch->multiline)
+        return take_records(&take, MULTILINE_WAITS, block->length);
+    file->within = 0;
     const struct lines_cut cut =
         lines_cut(block->charset, block->data, block->length, file->look->watch->from->max_line);
     if (cut.length)
@@ -320,6 +343,8 @@ enum tail_result file_take_rest(struct source *source, struct file *file, const 
         return TAIL_DRY;
     if (file->inside)
         return take_part(&take, length, true);
+    if (file->look->watch->multiline)
+        return take_records(&take, MULTILINE_ENDS, length);
     return file->look->watch->converts ? take_converted(&take, block->data, length, NULL)
                                        : take_as_is(&take, block->data, length, NULL);
 }
@@ -329,6 +354,7 @@ enum tail_result file_take_whole(struct source *source, struct file *file, const
     const bool json = file->look->watch->stream->format == RECORD_FORMAT_JSON;
     struct take take = take_begin(source, file, block);
 
+    take.whole = true;
     take.form = json ? DECODE_JSON : DECODE_BYTES;
     take.text = (struct slice){block->data, block->length};
     if (take_add(&take, NULL))

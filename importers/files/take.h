@@ -1,4 +1,4 @@
-/* take: what take.c and rows.c share; nobody else includes it. See files_internal.h */
+/* take: what take.c, rows.c and records.c share; nobody else includes it. See files_internal.h */
 #ifndef PENSTOCK_FILES_TAKE_H
 #define PENSTOCK_FILES_TAKE_H
 
@@ -11,6 +11,7 @@ struct take {
     const struct file_block *block;
     struct slice text; /* as a body: of the file's bytes from its position on */
     enum decode_form form;
+    bool whole; /* it is all of the file */
     size_t unit; /* bytes of the file that an ASCII character of the text is */
     struct file_match match;
     size_t prefix; /* of the origin: all but the offset */
@@ -21,6 +22,10 @@ struct take take_begin(struct source *source, struct file *file, const struct fi
 int take_add(struct take *take, const char *reason);
 /* The text is `length` bytes of the file. */
 void take_done(const struct take *take, const char *data, size_t length);
+/* One body; it is converted only where that changes something. */
+enum tail_result take_block(struct take *take, const char *data, size_t length, const char *reason);
+/* Records of several lines, of these bytes of the block. */
+enum tail_result take_records(struct take *take, enum multiline_end end, size_t length);
 /* Of a line that is too long. */
 enum tail_result take_part(struct take *take, size_t length, bool last);
 /* And the rest of it. */

@@ -40,6 +40,7 @@ int file_tell_open(struct source *source, struct error *error)
         watch->gaps = metric_series(METRIC_FILES_GAPS, name, NULL, NULL);
         watch->truncated = metric_series(METRIC_FILES_TRUNCATED, name, NULL, NULL);
         watch->long_count = metric_series(METRIC_FILES_LONG_LINES, name, NULL, NULL);
+        watch->given_up = metric_series(METRIC_FILES_PATTERNS_GIVEN_UP, name, NULL, NULL);
         watch->undecodable = metric_series(METRIC_FILES_UNDECODABLE, name, NULL, NULL);
     }
     return 0;

@@ -22,7 +22,7 @@ TOGETHER = {("command", "pipeline"), ("pipeline", "admin"), ("command", "admin")
 PUBLIC = {"journal/state.h", "source/intake.h", "files/drop.h", "files/list.h", "files/reset.h", "pipeline/states.h", "lake/column.h", "lake/ddl.h", "lake/format/table_file.h", "lake/format/delimited_rows.h", "lake/format/avro_rows.h", "table/job.h", "table/verify.h", "table/database.h", "table/hive.h", "table/manifest.h", "table/published.h", "table/postgres/type.h", "lake/format/avro_row.h", "lake/format/row_text.h", "lake/format/value_text.h", "lake/format/value_shortest.h"}
 # Rooms of pure functions: no I/O, no log.
 PURE = ("decode", "route", "record", "sqoop")
-PURE_FILES = ("files/charset", "files/pattern", "files/lines", "files/state", "table/postgres/type", "table/postgres/decode", "table/postgres/copy")
+PURE_FILES = ("files/charset", "files/pattern", "files/lines", "files/multiline", "files/state", "table/postgres/type", "table/postgres/decode", "table/postgres/copy")
 IO_HEADERS = {"fcntl.h", "unistd.h", "poll.h", "pthread.h", "sys/socket.h", "sys/stat.h", "sys/epoll.h", "dirent.h",
               "microhttpd.h", "base/log.h", "base/file.h"}
 

@@ -391,7 +391,7 @@ WRONG = {
     "unknown stream": ({"stream": "nothing"},
                        "files.logs.stream: found nothing, which is no stream; allowed: readings, unorganized, keyed, lines, raw"),
     "no stream": ({"stream": ""}, "files.logs: has no stream; allowed: readings, unorganized, keyed, lines, raw"),
-    "bytes": ({"stream": "raw"}, "files.logs.stream: found raw, a stream of bytes, which knows no lines; allowed: streams of json or text, or records: file"),
+    "bytes": ({"stream": "raw"}, "files.logs.stream: found raw, a stream of bytes, which knows no lines; allowed: streams of json or text, or records: file or multiline"),
     "no watch": ({"watch": []}, "files.logs: has neither watch nor spool; allowed: 1 to 16 patterns of paths"),
     "read_from": ({"read_from": "yesterday"},
                   "files.logs.read_from: found yesterday; allowed: beginning, end, or a time as 2026-01-31T12:00:00Z"),

@@ -1,14 +1,16 @@
 """kill -9, stops and power cuts while files are written, rotated and cut: every line is in the lake, once, and in order."""
 
+import base64
 import collections
+import json
 import threading
 
 import pytest
 
 from ledger import Verdict
-from penstock import wait_until
+from penstock import lake_rows, wait_until
 from siege import PATIENT, SMALL_SEGMENTS, cut_power, injected, moment, new_random, note, rounds
-from tailing import Tail, copy_and_cut, disorder, shift
+from tailing import Tail, copy_and_cut, disorder, shift, write_all
 
 
 class Program(threading.Thread):
@@ -107,6 +109,81 @@ def kill_while_rotated(gateway, styles, sizes, **settings):
 
 def new_random_of(generator):
     return type(generator)(generator.randrange(1 << 32))
+
+
+class Tracer(Program):
+    """Writes records of several lines, each in two pieces; rotates between two records, or between two lines of one."""
+
+    def __init__(self, *more, **most):
+        super().__init__(*more, **most)
+        self.records = []
+
+    def run(self):
+        try:
+            while not self.ends.wait(self.generator.uniform(*self.pause)):
+                lines = self.writer.lines(self.generator.randrange(1, 40), self.generator.choice((40, 60, 400)))
+                self.records.append(b"\n  ".join(lines))
+                data = self.records[-1] + b"\n"
+                rotates = self.rotations < 200 and self.generator.random() < 0.05
+                cut = self.generator.randrange(len(data))
+                if rotates and self.style == "within":
+                    cut = data.index(b"\n", cut) + 1
+                write_all(self.writer.descriptor, data[:cut])
+                self.ends.wait(self.generator.uniform(*self.pause))
+                if rotates and self.style == "within":
+                    self.rotate()
+                write_all(self.writer.descriptor, data[cut:])
+                if rotates and self.style == "between":
+                    self.rotate()
+        except OSError as error:
+            self.error = error
+
+    def rotate(self):
+        self.rotations += 1
+        shift(self.tail.logs, self.name_of_file, self.rotations)
+        self.writer.reopen()
+
+
+@pytest.mark.parametrize("style", ["between", "within"])
+def test_kill_9_in_the_middle_of_records_of_several_lines(gateway, style):
+    """No crash splits a record, nor does a rotation between two; where one is rotated within, its lines are there once all the same."""
+    generator, seed = new_random()
+    count = rounds(6)
+    watch = {"watch": str(gateway.folder / "logs" / "*.log*"), "stream": "blocks", "scan": "100ms", "rotate_wait": "2s",
+             "multiline": {"start": r"^\w", "timeout": "1h"}}
+    tail = Tail(gateway, "*.none", sets=(PATIENT,), others={"traces": watch},
+                streams={"lines": {"format": "text"}, "blocks": {"format": "bytes", "lake": {"path": "blocks"}}})
+    programs = [Tracer(tail, f"p{number}", style, new_random_of(generator)) for number in range(4)]
+    for program in programs:
+        program.start()
+    tail.start()
+    for _ in range(count):
+        before = tail.gateway.metric("penstock_files_lines_total")
+        wait_until("some records", lambda: tail.gateway.metric("penstock_files_lines_total") > before)
+        moment(generator)
+        tail.gateway.kill()
+        moment(generator, 0, 0.3)
+        tail.start()
+    for program in programs:
+        program.finish()
+        program.rotate()  # the last record has an end, too
+
+    def records():
+        return [base64.b64decode(json.loads(row)["payload"]) for row in lake_rows(tail.lake, "blocks")]
+
+    def lines(of):
+        return [line.removeprefix(b"  ") for record in of for line in record.split(b"\n")]
+
+    written = [record for program in programs for record in program.records]
+    wait_until("every line", lambda: not set(lines(written)) - set(lines(records())))
+    tail.settle()
+    tail.gateway.stop_cleanly(320)
+    tail.written, found = lines(written), records()
+    assert sum(program.rotations for program in programs) > count
+    tail.rows = lambda: lines(found)
+    judge(tail, f"kill -9, records of several lines, rotated {style} them", count, seed)
+    if style == "between":
+        assert sorted(found) == sorted(written)
 
 
 @pytest.mark.parametrize("calls", ["fdatasync,fsync", "pread64,openat2,statx", "pwrite64,pwritev,write,writev"])

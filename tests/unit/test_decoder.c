@@ -103,6 +103,16 @@ Test(decoder, empty_lines_of_files_count)
     refuses(DECODE_LINES, "", "the body is empty");
 }
 
+Test(decoder, a_block_is_one_record_without_its_last_line_break)
+{
+    gives(DECODE_BLOCK, "one\r\n\n two\r\n", RECORDS("one\r\n\n two"));
+    gives(DECODE_BLOCK, "one\n\n", RECORDS("one\n"));
+    gives(DECODE_BLOCK, "one\r", RECORDS("one\r"));
+    gives(DECODE_BLOCK, "\n", RECORDS(""));
+    gives(DECODE_BLOCK, "\r\n", RECORDS(""));
+    refuses(DECODE_BLOCK, "", "the body is empty");
+}
+
 Test(decoder, text_may_hold_any_byte)
 {
     struct decoder decoder;

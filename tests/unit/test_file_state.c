@@ -45,6 +45,7 @@ static struct file_record sample(uint64_t number)
 {
     return (struct file_record){.number = number,
         .inside = number % 2,
+        .within = (uint8_t)(200 + number % 8),
         .renamed = number % 2,
         .done = number % 2,
         .identity = {0x801, 1000 + number, -5},
@@ -97,6 +98,7 @@ Test(file_state, everything_comes_back)
     cr_assert_eq(visit(), 1);
     cr_assert_eq(seen.last.number, 3);
     cr_assert(seen.last.inside && seen.last.renamed && seen.last.done && !seen.last.gone && !seen.last.watch);
+    cr_assert_eq(seen.last.within, 203);
     cr_assert_eq(seen.last.identity.device, 0x801);
     cr_assert_eq(seen.last.identity.inode, 1003);
     cr_assert_eq(seen.last.identity.born, -5);
