@@ -91,6 +91,7 @@ struct config_watch {
         int64_t timeout;
         uint64_t max_lines;
     } multiline;
+    char *pattern; /* whose groups are line:NAME; "": none */
     int64_t scan; /* between two looks at the directories */
     bool events; /* inotify */
     int64_t rotate_wait; /* from the last line of a rotated file to its end */

@@ -27,6 +27,7 @@ enum selector_source {
     SELECTOR_TOPIC, /* "topic:site": the level of the MQTT topic that its pattern calls {site} */
     SELECTOR_MQTT, /* "mqtt:client_id": what else is known of an MQTT message, see source/mqtt_facts.h */
     SELECTOR_FILE, /* "file:site": what a watch's pattern calls {site} in the file's path; or file:path, file:name, file:host */
+    SELECTOR_LINE, /* "line:site": what a watch's pattern for records calls (?<site>...) */
 };
 
 /* All that may follow "mqtt:". */
@@ -61,7 +62,7 @@ struct stream {
     struct selector labels[RECORD_LABELS_MAX];
     char *label_names[RECORD_LABELS_MAX]; /* owned */
     size_t labels_count;
-    struct selector time; /* SELECTOR_NONE or SELECTOR_POINTER */
+    struct selector time; /* SELECTOR_NONE, SELECTOR_POINTER or SELECTOR_LINE */
     int64_t time_past, time_future;
     char **pointers; /* all JSON pointers that its selectors need, each once; owned */
     size_t pointers_count;

@@ -75,6 +75,14 @@ static int selector_check_file(const char *name, struct error *error)
     return 0;
 }
 
+static int selector_check_line(const char *name, struct error *error)
+{
+    if (!selector_is_level(slice_of(name)))
+        return error_set(
+            error, ERROR_REJECT, "no group of a pattern is called so; allowed: " SELECTOR_LEVEL_ALLOWED);
+    return 0;
+}
+
 static const struct {
     const char *prefix;
     enum selector_source source;
@@ -86,6 +94,7 @@ static const struct {
     {"topic:", SELECTOR_TOPIC, selector_check_topic},
     {"mqtt:", SELECTOR_MQTT, selector_check_mqtt},
     {"file:", SELECTOR_FILE, selector_check_file},
+    {"line:", SELECTOR_LINE, selector_check_line},
 };
 #define SELECTOR_FORMS (sizeof selector_forms / sizeof *selector_forms)
 
@@ -134,7 +143,7 @@ int selector_compile(struct selector *ret_selector, const char *text, struct err
     }
     return error_set(error, ERROR_REJECT,
         "'%s' does not say where the value comes from; allowed: /JSON/POINTER, header:NAME, query:NAME, path:key, "
-        "topic:NAME, mqtt:NAME, file:NAME",
+        "topic:NAME, mqtt:NAME, file:NAME, line:NAME",
         text);
 }
 

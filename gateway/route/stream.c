@@ -99,11 +99,13 @@ static void stream_compile_time(
 
     stream->time_past = from->time.past;
     stream->time_future = from->time.future;
-    if (from->time.field[0] == '\0' || from->time.field[0] == '/') {
+    if (from->time.field[0] == '\0' || from->time.field[0] == '/' ||
+        strncmp(from->time.field, "line:", 5) == 0) {
         stream_compile_selector(compiler, &stream->time, &from->time.field);
         return;
     }
-    error_set(&error, ERROR_REJECT, "'%s' is no JSON pointer, as in /created_at", from->time.field);
+    error_set(&error, ERROR_REJECT, "'%s' is no JSON pointer, as in /created_at, and no line:NAME",
+        from->time.field);
     stream_report(compiler, &from->time.field, &error);
 }
 

@@ -170,6 +170,7 @@ static struct slice http_body_find(void *context, enum selector_source source, c
     case SELECTOR_TOPIC:
     case SELECTOR_MQTT:
     case SELECTOR_FILE:
+    case SELECTOR_LINE:
     case SELECTOR_POINTER:
         break;
     }

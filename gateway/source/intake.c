@@ -41,6 +41,15 @@ void intake_free(struct intake **intake)
     *intake = NULL;
 }
 
+static bool intake_looks_in_line(const struct stream *stream)
+{
+    bool looks = stream->key.source == SELECTOR_LINE || stream->time.source == SELECTOR_LINE;
+
+    for (size_t i = 0; i < stream->labels_count; i++)
+        looks |= stream->labels[i].source == SELECTOR_LINE;
+    return looks;
+}
+
 static int intake_know(struct intake_stream *known, const struct stream *stream, struct error *error)
 {
     if (json_pointers_compile(
@@ -48,6 +57,7 @@ static int intake_know(struct intake_stream *known, const struct stream *stream,
         (stream->value == RECORD_VALUE_ENVELOPE && stream->format != RECORD_FORMAT_BYTES &&
             intake_envelope_compile(&known->enveloped, stream, error)))
         return error_wrap(error, "stream %s", stream->name);
+    known->in_line = intake_looks_in_line(stream);
     intake_message_know(known, stream);
     return 0;
 }
@@ -107,6 +117,31 @@ int intake_reject(struct intake_run *run, uint64_t index, enum intake_reason rea
     return -1;
 }
 
+static struct slice intake_find(const struct intake_facts *facts, const struct selector *selector)
+{
+    if (!facts->find || selector->source == SELECTOR_NONE || selector->source == SELECTOR_POINTER)
+        return (struct slice){NULL, 0};
+    return facts->find(facts->context, selector->source, selector->name);
+}
+
+/* What stands in this record's own line. */
+static void intake_look(struct intake_run *run, struct slice payload)
+{
+    const struct intake_facts *facts = run->facts;
+    const struct stream *stream = run->stream;
+
+    if (facts->look)
+        facts->look(facts->context, payload);
+    if (stream->key.source == SELECTOR_LINE && !facts->key.data)
+        run->key = intake_find(facts, &stream->key);
+    if (stream->time.source == SELECTOR_LINE)
+        run->time = intake_find(facts, &stream->time);
+    for (size_t i = 0; i < stream->labels_count; i++) {
+        if (stream->labels[i].source == SELECTOR_LINE)
+            run->labels[i] = intake_find(facts, &stream->labels[i]);
+    }
+}
+
 /* Validates the payload and leaves the wanted values in the intake. */
 static int intake_scan(struct intake_run *run, uint64_t index, struct slice payload)
 {
@@ -146,6 +181,8 @@ static int intake_describe(
         return 1;
     if (run->known->enveloped && !intake_is_opaque(run) && intake_envelope_open(run, &record->flags, error))
         return -1; /* GCOVR_EXCL_LINE only malloc can fail */
+    if (run->known->in_line)
+        intake_look(run, payload);
     if (intake_value_key(run, index, &record->key) || intake_value_labels(run, index, record))
         return 1;
     intake_value_time(run, record);
@@ -172,14 +209,7 @@ static int intake_record(struct intake_run *run, uint64_t index, struct slice pa
 
 /* ---- the body ---------------------------------------------------------------------------------------------- */
 
-static struct slice intake_find(const struct intake_facts *facts, const struct selector *selector)
-{
-    if (!facts->find || selector->source == SELECTOR_NONE || selector->source == SELECTOR_POINTER)
-        return (struct slice){NULL, 0};
-    return facts->find(facts->context, selector->source, selector->name);
-}
-
-/* What is the same for all records of a body. */
+/* What is the same for all records of a body; what is not, intake_look() finds. */
 static void intake_find_all(struct intake_run *run)
 {
     const struct stream *stream = run->stream;

@@ -42,6 +42,9 @@ struct intake_facts {
     struct slice (*bury)(void *context, struct slice payload);
     /* Not NULL: the origin of the record with this payload, a part of the body, instead of `origin`. Until the next call. */
     struct slice (*locate)(void *context, struct slice payload);
+    /* Not NULL: the record with this payload is next, and find() is asked for what is in its line (SELECTOR_LINE); without it nothing is. Only
+     * for streams that have such selectors. What find() returns is a part of the payload, or lasts as long. */
+    void (*look)(void *context, struct slice payload);
 };
 
 struct intake_limits {
@@ -75,6 +78,7 @@ const char *intake_reason_name(enum intake_reason reason);
  *   key     the URL's, else by the stream's selector: a string, or an integer as its digits stand there. A stream with a
  *           selector wants one that is not empty.
  *   label   a string, or the text of a number, true or false; missing or null is empty; arrays and objects are refused.
+ *   line    what a line holds is looked up once per record, its time as a number or as RFC 3339 has it.
  *   time    missing or null: the received time counts. Unreadable or outside the stream's window: the received
  *           time counts, RECORD_TIME_OUTSIDE is set.
  *   text    a line is any bytes but LF; JSON pointers find nothing there. JSON documents may go into a stream of text lines as long as

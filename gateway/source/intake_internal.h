@@ -21,6 +21,7 @@ struct intake_stream {
     struct json_pointers *own; /* the stream's */
     struct json_pointers *enveloped; /* and the envelope's behind them; NULL: the stream knows no envelope */
     bool topics_vary;
+    bool in_line; /* something is found in the line (SELECTOR_LINE) */
     uint64_t around; /* bytes of a message that are the same for all records */
 };
 
@@ -33,6 +34,7 @@ struct intake_run {
     const struct intake_facts *facts;
     struct slice key; /* found once for all records, as the next */
     struct slice labels[RECORD_LABELS_MAX];
+    struct slice time; /* of the record, where it stands in its line */
     struct handover *handover;
     struct handover_mark mark; /* before the body */
     struct intake_result *result;

@@ -35,6 +35,8 @@ static const char *intake_value_selector_prefix(const struct selector *selector)
         return "mqtt:";
     case SELECTOR_FILE:
         return "file:";
+    case SELECTOR_LINE:
+        return "line:";
     case SELECTOR_NONE:
     case SELECTOR_POINTER:
         break;
@@ -149,17 +151,31 @@ static bool intake_value_inside(const struct stream *stream, int64_t event, int6
     return event >= first && event <= last;
 }
 
+/* As a document would have it. */
+static struct json_value intake_value_in_line(struct slice text, struct error *ignored)
+{
+    const bool number = text.length && memchr("-0123456789", text.data[0], 11);
+
+    if (text.length == 0)
+        return (struct json_value){.type = JSON_ABSENT};
+    return (struct json_value){
+        .type = number && json_scan_document(text, NULL, NULL, ignored) == 0 ? JSON_NUMBER : JSON_STRING,
+        .text = text};
+}
+
 void intake_value_time(struct intake_run *run, struct record *record)
 {
     const struct stream *stream = run->stream;
-    const struct json_value *value = &run->intake->values[stream->time.index];
+    const struct json_value value = stream->time.source == SELECTOR_LINE
+                                        ? intake_value_in_line(run->time, &run->intake->scratch)
+                                        : run->intake->values[stream->time.index];
     int64_t event;
 
     record->received = run->facts->received;
-    if (stream->time.source == SELECTOR_NONE || value->type == JSON_ABSENT || value->type == JSON_NULL)
+    if (stream->time.source == SELECTOR_NONE || value.type == JSON_ABSENT || value.type == JSON_NULL)
         return;
     /* A time that cannot be read is marked, not refused. */
-    if (decode_time(value, &event, &run->intake->scratch) ||
+    if (decode_time(&value, &event, &run->intake->scratch) ||
         !intake_value_inside(stream, event, record->received)) {
         record->flags |= RECORD_TIME_OUTSIDE;
         return;

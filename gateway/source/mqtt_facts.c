@@ -145,6 +145,7 @@ struct slice mqtt_facts_find(void *context, enum selector_source source, const c
     case SELECTOR_QUERY:
     case SELECTOR_PATH:
     case SELECTOR_FILE:
+    case SELECTOR_LINE:
         break;
     }
     return nothing;

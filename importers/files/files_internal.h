@@ -39,6 +39,7 @@
 
 #include "base/metric.h"
 #include "base/option.h"
+#include "base/regex.h"
 #include "decode/decode.h"
 #include "files/charset.h"
 #include "files/files.h"
@@ -80,6 +81,7 @@ struct file_watch {
     struct csv_form csv;
     size_t beside; /* times the longest line: room in a batch for what becomes of it */
     struct multiline *multiline; /* NULL: a line is a record */
+    struct regex *pattern; /* whose groups are line:NAME; NULL: none */
     enum file_complete complete;
     enum file_done done;
     bool whole, by_name, after_outlets;
@@ -287,6 +289,9 @@ void file_settings_free(struct source *source);
 /* Whether records have several lines. */
 bool file_settings_are_multiline(const struct config_watch *from);
 void file_settings_check_records(struct config *config, struct config_watch *from);
+/* Its key may stand in the records. */
+void file_settings_check_line_key(
+    struct config *config, struct config_watch *from, const struct config_stream *stream);
 int file_settings_compile_records(struct file_watch *watch, struct error *error);
 void file_settings_free_records(struct file_watch *watch);
 

@@ -31,6 +31,7 @@ static void settings_check_key(
     struct file_pattern *pattern = NULL;
     struct error error;
 
+    file_settings_check_line_key(config, from, stream);
     if (strncmp(stream->key, "file:", 5) != 0)
         return;
     const char *name = stream->key + 5;

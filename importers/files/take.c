@@ -22,10 +22,30 @@ static struct slice take_capture(const struct take *take, const char *name)
     return (struct slice){NULL, 0};
 }
 
+/* Of the record that was looked at last. */
+static struct slice take_group(const struct take *take, const char *name)
+{
+    const struct regex *pattern = take->file->look->watch->pattern;
+    const unsigned group = pattern ? regex_group(pattern, name) : 0;
+
+    return group ? regex_value(pattern, group) : (struct slice){NULL, 0};
+}
+
+static void take_look(void *context, struct slice payload)
+{
+    const struct take *take = context;
+    const struct file_watch *watch = take->file->look->watch;
+
+    if (watch->pattern && regex_match(watch->pattern, payload) == REGEX_GIVEN_UP)
+        metric_add(watch->given_up, 1);
+}
+
 static struct slice take_find(void *context, enum selector_source from, const char *name)
 {
     const struct take *take = context;
 
+    if (from == SELECTOR_LINE)
+        return take_group(take, name);
     if (from != SELECTOR_FILE)
         return (struct slice){NULL, 0};
     if (strcmp(name, "path") == 0)
@@ -97,8 +117,10 @@ static struct slice take_key(const struct take *take)
     const struct selector *key = &take->file->look->watch->stream->key;
     const struct slice named = take_capture(take, "key");
 
-    if (key->source == SELECTOR_FILE || named.data)
-        return key->source == SELECTOR_FILE ? (struct slice){NULL, 0} : named;
+    if (key->source == SELECTOR_FILE || key->source == SELECTOR_LINE)
+        return (struct slice){NULL, 0};
+    if (named.data)
+        return named;
     return key->source == SELECTOR_POINTER ? take_capture(take, strrchr(key->name, '/') + 1)
                                            : (struct slice){NULL, 0};
 }
@@ -114,7 +136,8 @@ int take_add(struct take *take, const char *reason)
         .key = take_key(take),
         .received = clock_wall(source->context.clock),
         .bury = take_locate,
-        .locate = take_locate};
+        .locate = take_locate,
+        .look = take_look};
     struct error error;
 
     memset(&source->taken, 0, offsetof(struct intake_result, list));

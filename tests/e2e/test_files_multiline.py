@@ -138,6 +138,16 @@ def test_what_the_time_has_ended_stays_ended(make):
     assert one.records_when(3) == [b"first\n a", b" half line\n b", b"next"]
 
 
+def test_time_goes_on_behind_a_restart(make):
+    one = make(start="^[A-Z]", timeout="2s").start()
+    one.put("app.log", b"Begin\n a\n")
+    one.scanned()
+    one.gateway.kill()
+    assert one.records() == []
+    one.start()
+    assert one.records_when(1) == [b"Begin\n a"]
+
+
 def test_growth_puts_the_end_off(make):
     one = make(start="^[A-Z]", timeout="3s").start()
     for number in range(12):

@@ -5,6 +5,7 @@ static struct config_pair event_labels[] = {
     {"type", "/event_type"}, {"host", "header:Host"}, {"site", "query:site"}, {"ok", "/ok"}};
 
 static struct config_pair unit_labels[] = {{"type", "/event_type"}, {"unit", "/unit"}};
+static struct config_pair line_labels[] = {{"site", "line:site"}, {"host", "header:Host"}};
 static struct config_pair unit_headers[] = {{"x-type", "type"}, {"x-unit", "unit"}};
 static char *topics[] = {"ALL", "SENSOR_{key}", "{type}-{time:%Y}"};
 
@@ -79,13 +80,43 @@ static struct config_stream config_streams[STREAMS] = {
         .topics = {topics, 1},
         .value = "envelope",
         .lake = {"{stream}"}},
+    [IN_LINES] = {.name = "in_lines",
+        .format = "text",
+        .key = "line:id",
+        .labels = {line_labels, COUNT(line_labels)},
+        .time = {"line:time", 24 * HOUR, HOUR},
+        .value = "payload",
+        .lake = {"{stream}"}},
 };
+
+static void request_look(void *context, struct slice payload)
+{
+    struct request *request = context;
+
+    request->looked++;
+    request->line = payload;
+}
+
+/* Its word of this number. */
+static struct slice line_word(struct slice line, size_t number)
+{
+    for (size_t at = 0; at < line.length; at++) {
+        const char *from = line.data + at, *blank = memchr(from, ' ', line.length - at);
+        const size_t length = blank ? (size_t)(blank - from) : line.length - at;
+        if (number-- == 0)
+            return (struct slice){from, length};
+        at += length;
+    }
+    return (struct slice){NULL, 0};
+}
 
 static struct slice request_find(void *context, enum selector_source source, const char *name)
 {
     struct request *request = context;
 
     request->asked++;
+    if (source == SELECTOR_LINE)
+        return line_word(request->line, strcmp(name, "id") == 0 ? 0 : strcmp(name, "site") == 0 ? 1 : 2);
     if (source == SELECTOR_HEADER && (strcmp(name, "Host") == 0 || strcmp(name, "X-Key") == 0))
         return request->header;
     return source == SELECTOR_QUERY && strcmp(name, "site") == 0 ? request->query : (struct slice){NULL, 0};
@@ -95,7 +126,8 @@ void set_up_with(struct fixture *f, size_t parts_limit, struct intake_limits lim
 {
     struct config config = {.streams = config_streams, .streams_count = STREAMS};
 
-    *f = (struct fixture){.facts = {.find = request_find, .origin = SLICE("10.0.0.1"), .received = NOW}};
+    *f = (struct fixture){
+        .facts = {.find = request_find, .look = request_look, .origin = SLICE("10.0.0.1"), .received = NOW}};
     f->facts.context = &f->request;
     cr_assert_eq(streams_compile(&f->streams, &config, &f->error), 0, "%s", f->error.text);
     for (size_t i = 0; i < STREAMS; i++)

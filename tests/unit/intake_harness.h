@@ -27,14 +27,30 @@
  * wrapped    the same keys, labels and headers, time /at like readings; value: envelope, topic ALL
  * logs       text, value: envelope, topic ALL
  * blobs      bytes, key header:X-Key, labels type /event_type, unit /unit, time /at
- * wrapped_blobs  bytes, value: envelope, topic ALL */
-enum { READINGS, LINES, BY_HEADER, KEYLESS, EVENTS, TOPICS, WRAPPED, LOGS, BLOBS, WRAPPED_BLOBS, STREAMS };
+ * wrapped_blobs  bytes, value: envelope, topic ALL
+ * in_lines   text, key line:id, labels site line:site, host header:Host, time line:time like readings */
+enum {
+    READINGS,
+    LINES,
+    BY_HEADER,
+    KEYLESS,
+    EVENTS,
+    TOPICS,
+    WRAPPED,
+    LOGS,
+    BLOBS,
+    WRAPPED_BLOBS,
+    IN_LINES,
+    STREAMS
+};
 
 /* What a request says: find() looks here. */
 struct request {
     struct slice header;
     struct slice query;
     unsigned asked;
+    struct slice line; /* what look() was given: "ID SITE TIME", of which the last ones may be missing */
+    unsigned looked;
 };
 
 #define LIMITS(record, records) \

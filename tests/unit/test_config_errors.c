@@ -19,7 +19,7 @@ struct wrong {
     "found a label of this name; allowed: 1 to 64 of the characters a-z 0-9 _, no digit in front, and not stream, " \
     "key, time, time_source\n"
 #define LABELS \
-    "up to 16 of NAME: a JSON pointer, header:NAME, query:NAME, path:key, topic:NAME, mqtt:NAME or file:NAME"
+    "up to 16 of NAME: a JSON pointer, header:NAME, query:NAME, path:key, topic:NAME, mqtt:NAME, file:NAME or line:NAME"
 #define LIST "ADDRESS:PORT (127.0.0.1:8080, [::1]:8080, localhost:8080, *:8080), or a list of 1 to 16"
 #define STREAM "found a stream of this name; allowed: 1 to 64 of the characters A-Z a-z 0-9 _ -\n"
 

@@ -155,13 +155,13 @@ Test(intake_values, labels_from_everywhere)
     struct fixture f;
 
     set_up(&f);
-    f.request = (struct request){SLICE("user1.comcast.com"), SLICE("north"), 0};
+    f.request = (struct request){.header = SLICE("user1.comcast.com"), .query = SLICE("north")};
     cr_assert_eq(take(&f, EVENTS, DECODE_JSON, SLICE("{\"event_type\":\"b\\u0075y\",\"ok\":true}")), 0);
     expect_counts(&f, 1, 0);
     expect_labels(&f, "buy", "user1.comcast.com", "north", "true");
     cr_assert_eq(take(&f, EVENTS, DECODE_JSON, SLICE("{\"event_type\":-1.5e3,\"ok\":false}")), 0);
     expect_labels(&f, "-1.5e3", "user1.comcast.com", "north", "false");
-    f.request = (struct request){{NULL, 0}, {NULL, 0}, 0};
+    f.request = (struct request){.asked = 0};
     cr_assert_eq(take(&f, EVENTS, DECODE_JSON, SLICE("{\"event_type\":null}")), 0);
     expect_counts(&f, 1, 0);
     expect_labels(&f, "", "", "", "");
@@ -258,5 +258,62 @@ Test(intake_values, window_does_not_overflow)
     f.facts.received = -10;
     cr_assert_eq(take(&f, READINGS, DECODE_JSON, body), 0);
     cr_assert_eq(record_at(&f, 0).flags, RECORD_EVENT_TIME);
+    tear_down(&f);
+}
+
+/* ---- what stands in the record's own line -------------------------------------------------------------------- */
+
+static const struct {
+    const char *line;
+    int64_t event; /* 0: the received time counts, */
+    bool outside; /* for there is one that cannot be used */
+} line_times[] = {
+    {"a north 2026-11-21T03:59:00Z", NOW - 60 * CLOCK_SECOND, false},
+    {"a north 1795233540", NOW - 60 * CLOCK_SECOND, false},
+    {"a north 1795233540000", NOW - 60 * CLOCK_SECOND, false},
+    {"a north", 0, false},
+    {"a north 1975-01-01T00:00:00Z", 0, true},
+    {"a north 12:00", 0, true},
+    {"a north -", 0, true},
+};
+
+Test(intake_values, what_is_in_the_line_is_looked_up_for_each_record)
+{
+    struct fixture f;
+
+    set_up(&f);
+    f.request.header = SLICE("H");
+    cr_assert_eq(take(&f, IN_LINES, DECODE_TEXT, SLICE("a north\nb\n\nc south\n west\n")), 0);
+    expect_counts(&f, 3, 1);
+    cr_assert_eq(f.request.looked, 4);
+    cr_assert(slice_is(record_at(&f, 0).key, "a") && slice_is(record_at(&f, 0).labels[0], "north"));
+    cr_assert(slice_is(record_at(&f, 1).key, "b") && record_at(&f, 1).labels[0].length == 0);
+    cr_assert(slice_is(record_at(&f, 2).key, "c") && slice_is(record_at(&f, 2).labels[0], "south"));
+    cr_assert(slice_is(record_at(&f, 2).labels[1], "H"));
+    cr_assert_eq(f.result.list[0].index, 3);
+    cr_assert_str_eq(f.result.list[0].text, "key line:id: empty");
+    f.facts.look = NULL;
+    f.request.line = (struct slice){NULL, 0};
+    cr_assert_eq(take(&f, IN_LINES, DECODE_TEXT, SLICE("a north\n")), 0);
+    cr_assert_str_eq(f.result.list[0].text, "key line:id: missing");
+    f.facts.key = SLICE("K"); /* in the URL */
+    cr_assert_eq(take(&f, IN_LINES, DECODE_TEXT, SLICE("a north\n")), 0);
+    cr_assert(slice_is(record_at(&f, 0).key, "K"));
+    tear_down(&f);
+}
+
+Test(intake_values, time_in_the_line)
+{
+    struct fixture f;
+
+    set_up(&f);
+    for (size_t i = 0; i < COUNT(line_times); i++) {
+        cr_assert_eq(take(&f, IN_LINES, DECODE_TEXT, slice_of(line_times[i].line)), 0);
+        expect_counts(&f, 1, 0);
+        const struct record record = record_at(&f, 0);
+        cr_assert_eq(record.event, line_times[i].event, "%s", line_times[i].line);
+        cr_assert_eq((record.flags & RECORD_EVENT_TIME) != 0, line_times[i].event != 0);
+        cr_assert_eq((record.flags & RECORD_TIME_OUTSIDE) != 0, line_times[i].outside);
+    }
     tear_down(&f);
 }

@@ -29,6 +29,7 @@ static const struct {
     {"topic:key", SELECTOR_TOPIC, "key"},
     {"mqtt:client_id", SELECTOR_MQTT, "client_id"},
     {"file:sensor_id", SELECTOR_FILE, "sensor_id"},
+    {"line:sensor_id", SELECTOR_LINE, "sensor_id"},
     {"mqtt:payload_format", SELECTOR_MQTT, "payload_format"},
 };
 
@@ -57,7 +58,8 @@ Test(selector, empty_is_none)
     selector_free(&selector);
 }
 
-#define ALLOWED "allowed: /JSON/POINTER, header:NAME, query:NAME, path:key, topic:NAME, mqtt:NAME, file:NAME"
+#define ALLOWED \
+    "allowed: /JSON/POINTER, header:NAME, query:NAME, path:key, topic:NAME, mqtt:NAME, file:NAME, line:NAME"
 #define LEVEL \
     "a topic pattern calls no level so; allowed: 1 to 64 of the characters a-z 0-9 _, no digit in front"
 #define LEVEL_65 "a2345678901234567890123456789012345678901234567890123456789012345"
@@ -83,6 +85,7 @@ static const struct {
     {"topic:a/b", "'topic:a/b': " LEVEL},
     {"topic:" LEVEL_65, "'topic:" LEVEL_65 "': " LEVEL},
     {"file:a/b", "'file:a/b': a watch calls no part of a path so; allowed: "},
+    {"line:A", "'line:A': no group of a pattern is called so; allowed: "},
     {"mqtt:clientid",
         "'mqtt:clientid': nothing of this name is known of a message; allowed: mqtt:client_id, mqtt:user, "
         "mqtt:topic, mqtt:qos, mqtt:retain, mqtt:dup, mqtt:will, mqtt:content_type, mqtt:response_topic, "
@@ -395,7 +398,7 @@ static const char *const reports[] = {
     "--set streams.bad.key: 'sensor_id' does not say where the value comes from",
     "--set streams.bad.labels.site: 'topic:Site': a topic pattern calls no level so; allowed: 1 to 64",
     "--set streams.bad.labels.client: 'mqtt:client': nothing of this name is known of a message; allowed: mqtt:client_id",
-    "--set streams.bad.time.field: 'header:Date' is no JSON pointer, as in /created_at",
+    "--set streams.bad.time.field: 'header:Date' is no JSON pointer, as in /created_at, and no line:NAME",
     "--set streams.bad.lake.path: path template 'a//{nope}': {nope} is not known",
     "--set streams.worse.time.field: JSON pointer '/~'",
     "--set streams.worse.lake.path: path template '{site}': {site} is not known",
