@@ -267,6 +267,8 @@ add_executable(pg_probe tests/importers/pg_probe.c)
 target_link_libraries(pg_probe PRIVATE room_table PkgConfig::JANSSON)
 
 # The tests of Parquet's files share a reader of what their parts say.
+penstock_test(parquet_compact lake)
+penstock_test(parquet_read lake)
 foreach(name parquet parquet_dictionary parquet_faults parquet_groups parquet_levels parquet_statistics parquet_thrift parquet_values)
     penstock_test(${name} lake)
     target_sources(test_${name} PRIVATE tests/unit/parquet_harness.c)

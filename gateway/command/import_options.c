@@ -172,11 +172,11 @@ static int import_refuse_format(const struct import_options *options, struct err
     const char *key = options->merge_key.names[0], *column = options->increment.column;
 
     return error_set(error, ERROR_REJECT,
-        "--merge-key is for delimited text and Avro (--format csv, text, sqoop, sqoop-direct, avro): read the whole table with --replace, without --incremental; or say --append, and read the newest row of each key: SELECT * FROM (SELECT t.*, row_number() OVER (PARTITION BY %.50s ORDER BY %.50s DESC) AS place FROM t) AS t WHERE place = 1",
+        "--merge-key is for delimited text, Avro and Parquet (--format csv, text, sqoop, sqoop-direct, avro, parquet): read the whole table with --replace, without --incremental; or say --append, and read the newest row of each key: SELECT * FROM (SELECT t.*, row_number() OVER (PARTITION BY %.50s ORDER BY %.50s DESC) AS place FROM t) AS t WHERE place = 1",
         key, column);
 }
 
-/* Rows of text and of Avro are found again without decoding what is not the key. */
+/* Nothing here reads JSON lines again. */
 static int import_check_merge(const struct import_options *options, struct error *error)
 {
     if (!options->merge_key.count)
@@ -189,7 +189,7 @@ static int import_check_merge(const struct import_options *options, struct error
             "--append keeps the rows that --merge-key would replace: leave one of them out");
     if (options->to)
         return error_set(error, ERROR_REJECT, "--merge-key is about files: it does not go with --to");
-    if (options->file.format != TABLE_DELIMITED && options->file.format != TABLE_AVRO)
+    if (options->file.format == TABLE_JSON_LINES)
         return import_refuse_format(options, error);
     return 0;
 }

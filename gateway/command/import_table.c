@@ -55,7 +55,7 @@ const struct import_row import_rows[] = {
     ROW("last-value", "VALUE", "where the last import ended; default: from the beginning", TAKE_TEXT,
         AT(increment.last)),
     ROW("merge-key", "COLUMN,...",
-        "with --incremental lastmodified, of csv, text, sqoop, sqoop-direct and avro: the directory may be there, and rows in it whose key has changed are replaced; when all is read, the old and the new rows appear in its place in one step",
+        "with --incremental lastmodified, of csv, text, sqoop, sqoop-direct, avro and parquet: the directory may be there, and rows in it whose key has changed are replaced; when all is read, the old and the new rows appear in its place in one step",
         TAKE_NAMES, AT(merge_key)),
     ROW("job", "NAME",
         "of an incremental import: whose it is; the manifest says so, and sqoop job --exec goes on behind it",

@@ -191,6 +191,67 @@ void column_batch_drop_row(struct column_batch *batch)
         column_cut(&batch->columns[i], batch->rows);
 }
 
+/* Of a column that is no list, count rows move to the front. What is behind `to` may be lost, but for rows behind those. */
+static void column_move(struct column *column, size_t from, size_t count, size_t to)
+{
+    const size_t width = column_width(column->field->type);
+
+    memmove(column->valid + to, column->valid + from, count);
+    if (width) {
+        memmove(column->fixed + to * width, column->fixed + from * width, count * width);
+        return;
+    }
+    for (; count; count--, from++, to++) {
+        const struct slice value = column_slice(column, from);
+        const uint32_t begin = column_begin(column, to);
+        if (value.length)
+            memmove(column->values.data + begin, value.data, value.length);
+        column->ends[to] = begin + (uint32_t)value.length;
+    }
+}
+
+static void column_move_list(struct column *column, size_t from, size_t to)
+{
+    const uint32_t first = column_begin(column, from), count = column->ends[from] - first;
+    const uint32_t begin = column_begin(column, to);
+
+    column_move(column->element, first, count, begin);
+    column->ends[to] = begin + count;
+    column->valid[to] = column->valid[from];
+}
+
+static void column_end_at(struct column *column, size_t rows)
+{
+    column->rows = rows;
+    column->nulls = 0;
+    for (size_t row = 0; row < rows; row++)
+        column->nulls += !column->valid[row];
+    if (column->element)
+        column_end_at(column->element, column_begin(column, rows));
+    else if (column->ends)
+        column->values.length = column_begin(column, rows);
+}
+
+void column_batch_keep(struct column_batch *batch, const uint8_t *keep)
+{
+    size_t to = 0;
+
+    for (size_t i = 0; i < batch->fields_count; i++) {
+        struct column *column = &batch->columns[i];
+        to = 0;
+        for (size_t row = 0; row < batch->rows; row++) {
+            if (!keep[row])
+                continue;
+            if (column->element)
+                column_move_list(column, row, to++);
+            else
+                column_move(column, row, 1, to++);
+        }
+        column_end_at(column, to);
+    }
+    batch->rows = to;
+}
+
 void column_add_null(struct column *column)
 {
     const size_t row = column->rows++, width = column_width(column->field->type);

@@ -90,6 +90,9 @@ size_t column_batch_bytes(const struct column_batch *batch);
 /* Takes back what was added of a row that has not ended. */
 void column_batch_drop_row(struct column_batch *batch);
 
+/* Takes out of a batch of whole rows those whose byte is 0. */
+void column_batch_keep(struct column_batch *batch, const uint8_t *keep);
+
 void column_add_null(struct column *column);
 
 /* Of a fixed size; for COLUMN_BOOL to COLUMN_UUID. */

@@ -114,7 +114,7 @@ const struct sqoop_option sqoop_options[] = {
         "Set boundary query for retrieving max and min value of the primary key",
         "only rows between its two values are read, by the column of --split-by or the first one of the primary key; it is asked in the snapshot"),
     TAKES("merge-key", 0, "column", SHOULD, "Key column to use to join results",
-        "one or several, with commas; of text and Avro that was written here: with --incremental lastmodified rows of the directory whose key has changed are replaced, all in one step"),
+        "one or several, with commas; of text, Avro and Parquet that was written here: with --incremental lastmodified rows of the directory whose key has changed are replaced, all in one step"),
 #undef TOOLS
 #define TOOLS IMPORTING
     TAKES("warehouse-dir", 0, "dir", MUST, "HDFS parent for table destination",

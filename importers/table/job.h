@@ -83,7 +83,7 @@ struct job_options {
     struct snapshot_options snapshot;
     struct increment_options increment; /* of the only table */
     const char *const *
-        merge_key; /* columns: rows of this key in the target are replaced (job_merge.h); of delimited text or Avro, with ATTEMPT_REPLACE */
+        merge_key; /* columns: rows of this key in the target are replaced (job_merge.h); not of JSON lines; with ATTEMPT_REPLACE */
     size_t merge_key_count; /* 0: none are */
     struct plan_options plan; /* workers: 1 to JOB_WORKERS_MAX */
     struct read_options read;

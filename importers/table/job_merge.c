@@ -97,11 +97,12 @@ static int merge_complain_twice(
         text.length ? text.data : "");
 }
 
-static int merge_take_key(void *context, const struct table_row *row, struct error *error)
+static int merge_take_key(void *context, const struct table_row *row, bool *ret_keep, struct error *error)
 {
     struct merging *merging = context;
     bool new;
 
+    *ret_keep = false;
     if (merge_keys_add(merging->keys, row->fields, merging->merge->rows.key_count, &new, error))
         return error->kind != ERROR_REJECT
                    ? -1
@@ -139,37 +140,6 @@ static int merge_check_key(const struct merging *merging, struct error *error)
     return result;
 }
 
-static int merge_read(struct merging *merging, bool old, const struct manifest_file *file, merge_row_fn *row,
-    struct error *error)
-{
-    char path[ATTEMPT_PATH_MAX + ATTEMPT_NAME_MAX];
-    cleanup_fd int fd = -1;
-    const struct merge_visit visit = {row, merge_is_stopped, merging};
-
-    snprintf(path, sizeof path, "%s/%s", merging->job->options->target, file->name);
-    if (attempt_read(merging->job->attempt, old, file->name, &fd, error))
-        return -1;
-    const struct merge_file read = {.fd = fd, .path = path, .file = *file, .rows = &merging->merge->rows};
-    return merge_file_read(&read, &visit, error);
-}
-
-static int merge_read_keys(struct merging *merging, struct error *error)
-{
-    const struct plan *plan = merging->table->plan;
-
-    for (size_t i = 0; i < plan->count; i++) {
-        const struct job_result *result = &merging->table->results[i];
-        char name[JOB_FILE_NAME_MAX];
-        if (!result->file)
-            continue;
-        job_file_name(merging->table, &plan->splits[i], name);
-        const struct manifest_file file = {name, result->rows, result->file_bytes, result->file_crc32c};
-        if (merge_read(merging, false, &file, merge_take_key, error))
-            return -1;
-    }
-    return 0;
-}
-
 /* ---- the older rows ------------------------------------------------------------------------------------------------------ */
 
 static int merge_end_file(struct merging *merging, struct error *error)
@@ -203,24 +173,65 @@ static int merge_begin_file(struct merging *merging, struct error *error)
         merging->table->table->columns_count, &merging->table->file, error);
 }
 
-static int merge_take_row(void *context, const struct table_row *row, struct error *error)
+static int merge_look_up(void *context, const struct table_row *row, bool *ret_keep, struct error *error)
+{
+    struct merging *merging = context;
+    bool there;
+
+    if (merge_keys_find(merging->keys, row->fields, merging->merge->rows.key_count, &there, error))
+        return -1;
+    *ret_keep = !there;
+    return 0;
+}
+
+static int merge_take_piece(void *context, const struct merge_piece *piece, struct error *error)
 {
     struct merging *merging = context;
     struct job_merge *merge = merging->merge;
-    bool there;
+    const size_t rows = piece->batch ? piece->batch->rows : 1;
 
-    if (merge_keys_find(merging->keys, row->fields, merge->rows.key_count, &there, error))
-        return -1;
-    if (there)
-        return 0;
     if (merging->file && merging->text >= JOB_MERGE_FILE && merge_end_file(merging, error))
         return -1;
     if ((!merging->file && merge_begin_file(merging, error)) ||
-        attempt_file_copy(merging->file, row->text, error))
+        (piece->batch ? attempt_file_add(merging->file, piece->batch, error)
+                      : attempt_file_copy(merging->file, piece->text, error)))
         return -1;
-    merging->text += row->text.length;
-    merge->files[merge->files_count].rows++;
-    merge->kept++;
+    merging->text += piece->batch ? column_batch_bytes(piece->batch) : piece->text.length;
+    merge->files[merge->files_count].rows += rows;
+    merge->kept += rows;
+    return 0;
+}
+
+/* ---- files --------------------------------------------------------------------------------------------------------------- */
+
+static int merge_read(struct merging *merging, bool old, const struct manifest_file *file, merge_row_fn *row,
+    struct error *error)
+{
+    char path[ATTEMPT_PATH_MAX + ATTEMPT_NAME_MAX];
+    cleanup_fd int fd = -1;
+    const struct merge_visit visit = {row, merge_take_piece, merge_is_stopped, merging};
+
+    snprintf(path, sizeof path, "%s/%s", merging->job->options->target, file->name);
+    if (attempt_read(merging->job->attempt, old, file->name, &fd, error))
+        return -1;
+    const struct merge_file read = {.fd = fd, .path = path, .file = *file, .rows = &merging->merge->rows};
+    return merge_file_read(&read, &visit, error);
+}
+
+static int merge_read_keys(struct merging *merging, struct error *error)
+{
+    const struct plan *plan = merging->table->plan;
+
+    for (size_t i = 0; i < plan->count; i++) {
+        const struct job_result *result = &merging->table->results[i];
+        char name[JOB_FILE_NAME_MAX];
+        if (!result->file)
+            continue;
+        job_file_name(merging->table, &plan->splits[i], name);
+        const struct manifest_file file = {name, result->rows, result->file_bytes, result->file_crc32c};
+        if (merge_read(merging, false, &file, merge_take_key, error))
+            return -1;
+    }
     return 0;
 }
 
@@ -229,7 +240,7 @@ static int merge_copy(struct merging *merging, struct error *error)
     const struct job_merge *merge = merging->merge;
 
     for (size_t i = 0; i < merge->old_count; i++)
-        if (merge_read(merging, true, &merge->old[i], merge_take_row, error))
+        if (merge_read(merging, true, &merge->old[i], merge_look_up, error))
             return -1;
     return merge_end_file(merging, error);
 }

@@ -1,4 +1,4 @@
-/* job_merge: an increment whose rows take the place of older ones with the same key, among the files of delimited text or of Avro that the target has; room-internal.
+/* job_merge: an increment whose rows take the place of older ones with the same key, among the files of delimited text, of Avro or of Parquet that the target has; room-internal.
  *
  * When all of the increment is read, and lies in the attempt, the target is locked; the keys are taken from the increment's own files, and the rows of the target's files
  * are copied into further files of the attempt, byte for byte, but for those whose key is one of them. Then the attempt takes the target's place in one step, with one

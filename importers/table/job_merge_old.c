@@ -125,14 +125,15 @@ static bool old_has_types(const struct looking *at, const struct manifest *manif
 }
 
 /* Their names say it. */
-static const char *old_avro_objection(const struct looking *at, const struct manifest *manifest)
+static const char *old_typed_objection(const struct looking *at, const struct manifest *manifest)
 {
     const struct manifest_table *table = manifest->tables;
+    const char *format = table_file_extension(&at->merge->file);
 
     for (size_t i = 0; i < table->files_count; i++) {
-        const char *extension = table->files[i].name ? strrchr(table->files[i].name, '.') : ".avro";
-        if (!extension || strcmp(extension, ".avro") != 0)
-            return "its files are not Avro";
+        const char *extension = table->files[i].name ? strrchr(table->files[i].name, '.') : format;
+        if (!extension || strcmp(extension, format) != 0)
+            return "its files have another format";
     }
     return old_has_types(at, manifest)
                ? NULL
@@ -150,8 +151,8 @@ static const char *old_objection(const struct looking *at, const struct manifest
         return "it is about another table";
     if (!old_has_columns(at, table) || !old_has_casts(at, manifest))
         return "its files have other columns";
-    objection = at->merge->file.format == TABLE_AVRO ? old_avro_objection(at, manifest)
-                                                     : old_text_objection(at, manifest);
+    objection = at->merge->file.format == TABLE_DELIMITED ? old_text_objection(at, manifest)
+                                                          : old_typed_objection(at, manifest);
     if (objection)
         return objection;
     if (!old_has_key(at, manifest))

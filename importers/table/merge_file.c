@@ -45,8 +45,13 @@ static struct slice merge_left(const struct reading *reading)
 
 static int merge_visit_row(struct reading *reading, const struct table_row *row, struct error *error)
 {
+    const struct merge_visit *visit = reading->visit;
+    bool keep;
+
     reading->rows_count++;
-    return reading->visit->row(reading->visit->context, row, error);
+    if (visit->row(visit->context, row, &keep, error))
+        return -1;
+    return keep ? visit->copy(visit->context, &(struct merge_piece){.text = row->text}, error) : 0;
 }
 
 /* ---- delimited text -------------------------------------------------------------------------------------------------------- */
@@ -173,21 +178,32 @@ static int merge_more(struct reading *reading, struct error *error)
     return reading->inflate ? merge_unpack(reading, error) : 0;
 }
 
+int merge_bytes_complain(const struct merge_file *file, struct error *error)
+{
+    return error_set(error, ERROR_REJECT, "%s: its bytes are not those that its manifest says", file->path);
+}
+
+int merge_rows_complain(const struct merge_file *file, uint64_t rows, const char *why, struct error *error)
+{
+    return error_set(error, ERROR_REJECT, "%s: it has %" PRIu64 " rows, and looks like %" PRIu64 "%s",
+        file->path, file->file.rows, rows, why);
+}
+
 static int merge_check(const struct reading *reading, struct error *error)
 {
     const struct manifest_file *file = &reading->file->file;
 
     if (reading->bytes != file->bytes || reading->crc != file->crc32c)
-        return error_set(
-            error, ERROR_REJECT, "%s: its bytes are not those that its manifest says", reading->file->path);
-    if (reading->rows_count != file->rows)
-        return error_set(error, ERROR_REJECT, "%s: it has %" PRIu64 " rows, and looks like %" PRIu64 "%s",
-            reading->file->path, file->rows, reading->rows_count, reading->form->differs);
-    return 0;
+        return merge_bytes_complain(reading->file, error);
+    return reading->rows_count == file->rows
+               ? 0
+               : merge_rows_complain(reading->file, reading->rows_count, reading->form->differs, error);
 }
 
 int merge_file_read(const struct merge_file *file, const struct merge_visit *visit, struct error *error)
 {
+    if (file->rows->options->format == TABLE_PARQUET)
+        return merge_parquet_read(file, visit, error);
     __attribute__((cleanup(merge_close))) struct reading reading = {
         .file = file, .visit = visit, .form = &merge_forms[file->rows->options->format]};
 
@@ -220,6 +236,7 @@ struct slice merge_rows_show(
     const struct merge_rows *rows, size_t key, struct slice value, char number[static MERGE_SHOWN])
 {
     _Static_assert(MERGE_SHOWN >= AVRO_ROWS_SHOWN, "room of avro_rows_show()");
-    return rows->options->format == TABLE_AVRO ? avro_rows_show(&rows->fields[rows->key[key]], value, number)
-                                               : value;
+    return rows->options->format == TABLE_DELIMITED
+               ? value
+               : avro_rows_show(&rows->fields[rows->key[key]], value, number);
 }

@@ -10,7 +10,7 @@ exec gcovr --root . --object-directory "$1" --exclude-throw-branches \
     --filter 'gateway/source/mqtt_facts' \
     --filter 'gateway/source/mqtt_(ids|packet|session|state)' --filter 'gateway/source/source_state' \
     --filter 'gateway/source/subscriber_(url|window)' \
-    --filter 'gateway/command/import_(options|value|table|verify)[.]' --filter 'importers/sqoop/' --filter 'importers/table/(attempt|attempt_file|attempt_log|attempt_publish|attempt_target|checksum|manifest_read|merge_keys|merge_file|pace|plan|published|verify_files|verify_tables)[.]' \
+    --filter 'gateway/command/import_(options|value|table|verify)[.]' --filter 'importers/sqoop/' --filter 'importers/table/(attempt|attempt_file|attempt_log|attempt_publish|attempt_target|checksum|manifest_read|merge_keys|merge_file|merge_parquet|pace|plan|published|verify_files|verify_tables)[.]' \
     --filter 'importers/table/postgres/(copy|decode|decode_[a-z]*|type|type_[a-z]*)[.]' \
     --filter 'importers/files/(charset|lines|multiline|notice|pattern|state|unpack|walk)[.]' \
     --fail-under-line 100 --print-summary "$1"

@@ -79,10 +79,11 @@ class Lake:
         return table
 
     def rows(self, place):
-        """Sorted. What ends a row of text is found by a reader of its own; those of Avro are as a foreign reader has them, as text."""
+        """Sorted. What ends a row of text is found by a reader of its own; those of Avro and Parquet are as a foreign reader has them, as text."""
         made = []
-        if "avro" in self.words:
-            return sorted(str(row) for path in place.glob("part-*") for row in rows_of(path, "avro"))
+        kind = self.words[1]
+        if kind in ("avro", "parquet"):
+            return sorted(str(row) for path in place.glob("part-*") for row in rows_of(path, kind))
         for path in place.glob("part-*"):
             data = path.read_bytes()
             if path.suffix == ".gz":

@@ -131,10 +131,9 @@ def test_what_cannot_be_said(database, tmp_path):
     database.run(TABLE)
     lake = Lake(database, tmp_path)
     lake.full()
-    for kind in ("parquet", "jsonl"):
-        lake.words = ("--format", kind)
-        status, said = lake.refused("--merge-key is for delimited text")
-        assert status == 2 and "row_number() OVER (PARTITION BY id ORDER BY at DESC)" in said
+    lake.words = ("--format", "jsonl")
+    status, said = lake.refused("--merge-key is for delimited text, Avro and Parquet")
+    assert status == 2 and "row_number() OVER (PARTITION BY id ORDER BY at DESC)" in said
     lake.words = ("--format", "sqoop")
     assert lake.refused("leave one of them out", "--append")[0] == 2
     assert lake.refused("does not go with --incremental", "--replace")[0] == 2
@@ -270,7 +269,7 @@ def test_two_at_once_do_not_lose_what_the_other_has_read(database, tmp_path):
     lake.check(3000)
 
 
-@pytest.mark.parametrize("kind, resume", [("sqoop", True), ("sqoop", False), ("avro", True), ("avro", False)])
+@pytest.mark.parametrize("kind, resume", [("sqoop", True), ("sqoop", False), ("avro", True), ("avro", False), ("parquet", True), ("parquet", False)])
 def test_killed_at_any_step_it_is_the_old_set_or_the_new_one(database, killing, tmp_path, kind, resume):
     database.run(TABLE + "; delete from t where id > 200")
     lake = Lake(database, tmp_path, "--format", kind)

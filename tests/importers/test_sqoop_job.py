@@ -352,13 +352,14 @@ def test_a_job_merges_what_has_changed(jobs, tmp_path):
     assert "--merge-key id" in jobs.out
 
 
-def test_a_job_merges_files_of_avro(jobs, tmp_path):
+@pytest.mark.parametrize("kind, option", [("avro", "--as-avrodatafile"), ("parquet", "--as-parquetfile")])
+def test_a_job_merges_typed_files(jobs, tmp_path, kind, option):
     """They have Sqoop's names and types."""
     jobs.psql(CHANGING)
-    jobs.create("nightly", "import", "--table", "changing", "--target-dir", "t", "--m", 2, "--as-avrodatafile", "--incremental", "lastmodified", "--check-column", "at", "--merge-key", "id")
+    jobs.create("nightly", "import", "--table", "changing", "--target-dir", "t", "--m", 2, option, "--incremental", "lastmodified", "--check-column", "at", "--merge-key", "id")
     for night in range(3):
         jobs("--exec", "nightly")
-        rows = [row for path in (tmp_path / "t").glob("part-m-*.avro") for row in rows_of(path, "avro")]
+        rows = [row for path in (tmp_path / "t").glob(f"part-m-*.{kind}") for row in rows_of(path, kind)]
         assert sorted(f"{key},{v}" for key, v, _ in rows) == sorted(jobs.copied("SELECT id, v FROM changing").splitlines())
         jobs.psql(f"UPDATE changing SET v = 'night {night}', at = now() WHERE id % (7 + {night}) = 0; INSERT INTO changing SELECT max(id) + 1, 'new' FROM changing")
 

@@ -376,7 +376,7 @@ Test(avro_rows, headers)
     put_header("bzip2", "t");
     REFUSED("its codec bzip2 is none of null, deflate, snappy, zstandard");
     put_header(NULL, "another");
-    REFUSED("its schema is not the one that the rows of this import have now");
+    REFUSED("its schema is not the one that files of these rows get here now");
     bytes_init(&made, FILE_MAX);
     put("PAR1", 4);
     REFUSED("it is no file of Avro");

@@ -185,6 +185,38 @@ Test(column, dropped_rows_leave_nothing)
     check_rows(batch, 400);
 }
 
+/* What is kept is as if nothing else had been there. */
+Test(column, kept_rows_close_up)
+{
+    struct column_field fields[2 * TYPES];
+    const size_t count = all_fields(fields);
+
+    for (size_t every = 1; every <= 7; every++) {
+        cleanup_batch struct column_batch *batch = batch_new(fields, count, VALUES_MAX);
+        cleanup_batch struct column_batch *alone = batch_new(fields, count, VALUES_MAX);
+        uint8_t keep[400];
+        size_t kept = 0;
+        for (size_t row = 0; row < 400; row++) {
+            keep[row] = row % every != 0 && row / 50 % 2 == 0;
+            add_row(batch, keep[row] ? kept : row * 31 % 400);
+            column_batch_end_row(batch);
+            if (keep[row]) {
+                add_row(alone, kept++);
+                column_batch_end_row(alone);
+            }
+        }
+        column_batch_keep(batch, keep);
+        check_rows(batch, kept);
+        cr_assert_eq(column_batch_bytes(batch), column_batch_bytes(alone));
+        for (size_t i = 0; i < count; i++) {
+            const struct column *one = &batch->columns[i], *other = &alone->columns[i];
+            cr_assert(one->nulls == other->nulls && one->rows == other->rows);
+            cr_assert(!one->element || (one->element->nulls == other->element->nulls &&
+                                           one->element->rows == other->element->rows));
+        }
+    }
+}
+
 /* A list that is given up before its end. */
 Test(column, dropped_elements_leave_nothing)
 {

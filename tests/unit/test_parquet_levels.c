@@ -157,3 +157,48 @@ Test(parquet_levels, many_values)
     }
     free(values);
 }
+
+/* ---- read ----------------------------------------------------------------------------------------------------------------- */
+
+Test(parquet_levels, what_was_written_is_read)
+{
+    static uint32_t values[MOST], found[MOST];
+    static uint8_t levels[MOST], found_levels[MOST];
+
+    for (unsigned width = 0; width <= 31; width++) {
+        for (size_t count = 0; count < MOST; count = count < 40 ? count + 1 : count * 7) {
+            uint32_t state = 1;
+            for (size_t i = 0; i < count; i++) {
+                state = state * 1664525 + 1013904223;
+                values[i] = i % 100 < 50 ? (state >> 1) & (uint32_t)((UINT64_C(1) << width) - 1) : width % 2;
+                levels[i] = (uint8_t)(values[i] & 3);
+            }
+            begin();
+            cr_assert_eq(parquet_levels_add_indexes(&out, values, count, width ? width : 1, &error), 0);
+            cr_assert(parquet_levels_take_indexes(bytes_slice(&out), width ? width : 1, found, count));
+            cr_assert_arr_eq(found, values, count * sizeof *values);
+            bytes_clear(&out);
+            cr_assert_eq(parquet_levels_add(&out, levels, count, 2, &error), 0);
+            cr_assert(parquet_levels_take(bytes_slice(&out), 2, found_levels, count));
+            cr_assert_arr_eq(found_levels, levels, count);
+            if (count)
+                cr_assert(
+                    !parquet_levels_take((struct slice){out.data, out.length - 1}, 2, found_levels, count));
+            bytes_free(&out);
+        }
+    }
+}
+
+Test(parquet_levels, what_is_no_run)
+{
+    uint8_t found[32];
+
+    cr_assert(parquet_levels_take((struct slice){"\x10\x01", 2}, 1, found, 8));
+    cr_assert(parquet_levels_take((struct slice){"\x10", 1}, 0, found, 8));
+    cr_assert(!parquet_levels_take((struct slice){"", 0}, 1, found, 8));
+    cr_assert(!parquet_levels_take((struct slice){"\x10", 1}, 1, found, 8));
+    cr_assert(!parquet_levels_take((struct slice){"\x00\x01", 2}, 1, found, 8));
+    cr_assert(!parquet_levels_take((struct slice){"\x0e\x01", 2}, 1, found, 8));
+    cr_assert(!parquet_levels_take(slice_of("\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"), 1, found, 8));
+    cr_assert(!parquet_levels_take((struct slice){"\xfe\xff\xff\xff\xff\x7f\x01", 7}, 1, found, 8));
+}

@@ -142,8 +142,7 @@ static int rows_use(struct avro_rows *rows, const struct header *header, struct 
         return error_set(error, ERROR_REJECT, "its codec %.*s is none of null, deflate, snappy, zstandard",
             (int)(codec.length < 40 ? codec.length : 40), codec.data);
     if (!slice_equal(header->schema, bytes_slice(&rows->schema)))
-        return error_set(
-            error, ERROR_REJECT, "its schema is not the one that the rows of this import have now");
+        return error_set(error, ERROR_REJECT, TABLE_FILE_OTHER_SCHEMA);
     rows->codec = (enum table_codec)kind;
     memcpy(rows->sync, header->sync.data, AVRO_SYNC);
     rows->begun = true;

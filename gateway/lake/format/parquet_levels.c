@@ -2,7 +2,6 @@
 #include "lake/format/parquet_levels.h"
 
 #include <assert.h>
-#include <stdbool.h>
 
 #include "base/little.h"
 
@@ -138,4 +137,72 @@ int parquet_levels_add_bits(struct bytes *out, const uint8_t *values, size_t cou
         at = levels_pack(at, values, 1, i, count, 1);
     out->length += length;
     return 0;
+}
+
+/* ---- read ------------------------------------------------------------------------------------------------------------------- */
+
+static bool levels_take_head(struct slice *runs, uint64_t *ret_head)
+{
+    uint64_t head = 0;
+
+    for (unsigned i = 0; runs->length && i < LEVELS_HEAD_MAX; i++) {
+        const unsigned char byte = (unsigned char)*runs->data++;
+        runs->length--;
+        head |= (uint64_t)(byte & 0x7f) << 7 * i;
+        if (!(byte & 0x80)) {
+            *ret_head = head;
+            return true;
+        }
+    }
+    return false;
+}
+
+static uint32_t levels_take_packed(const char *data, size_t index, unsigned width)
+{
+    uint64_t value = 0;
+    const size_t bit = index * width;
+
+    for (size_t at = bit / 8, have = 0; have < width + bit % 8; at++, have += 8)
+        value |= (uint64_t)(unsigned char)data[at] << have;
+    return (uint32_t)(value >> bit % 8 & ((UINT64_C(1) << width) - 1));
+}
+
+levels_inline void levels_set(void *values, size_t size, size_t i, uint32_t value)
+{
+    if (size == 1)
+        ((uint8_t *)values)[i] = (uint8_t)value;
+    else
+        ((uint32_t *)values)[i] = value;
+}
+
+levels_inline bool levels_decode(struct slice runs, unsigned width, void *values, size_t size, size_t count)
+{
+    for (size_t i = 0; i < count;) {
+        uint64_t head;
+        if (!levels_take_head(&runs, &head) || !(head >> 1) || head >> 33)
+            return false;
+        const bool packed = head & 1;
+        const uint64_t have = packed ? (head >> 1) * LEVELS_GROUP : head >> 1;
+        const uint64_t bytes = packed ? (head >> 1) * width : (width + 7) / 8;
+        if (bytes > runs.length)
+            return false;
+        const size_t take = have < count - i ? (size_t)have : count - i;
+        const uint32_t value = packed ? 0 : levels_take_packed(runs.data, 0, width);
+        for (size_t k = 0; k < take; k++)
+            levels_set(values, size, i + k, packed ? levels_take_packed(runs.data, k, width) : value);
+        i += take;
+        runs.data += bytes;
+        runs.length -= (size_t)bytes;
+    }
+    return true;
+}
+
+bool parquet_levels_take(struct slice runs, unsigned width, uint8_t *ret_values, size_t count)
+{
+    return levels_decode(runs, width, ret_values, sizeof *ret_values, count);
+}
+
+bool parquet_levels_take_indexes(struct slice runs, unsigned width, uint32_t *ret_values, size_t count)
+{
+    return levels_decode(runs, width, ret_values, sizeof *ret_values, count);
 }

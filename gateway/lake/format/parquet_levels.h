@@ -8,6 +8,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Bits that a number of at most `most` takes; 0 for 0. */
@@ -23,5 +24,9 @@ int parquet_levels_repeat(struct bytes *out, uint8_t value, size_t count, struct
 
 /* Booleans, a byte of 0 or 1 each, as a bit each. */
 int parquet_levels_add_bits(struct bytes *out, const uint8_t *values, size_t count, struct error *error);
+
+/* The other way: count values of the runs, the data of which may go on behind them. False: there are fewer. */
+bool parquet_levels_take(struct slice runs, unsigned width, uint8_t *ret_values, size_t count);
+bool parquet_levels_take_indexes(struct slice runs, unsigned width, uint32_t *ret_values, size_t count);
 
 #endif

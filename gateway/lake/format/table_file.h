@@ -102,6 +102,10 @@ void table_file_close(struct table_file **file);
 /* ".jsonl.gz", ".avro", ".parquet", ".csv.zst", ".txt". */
 const char *table_file_extension(const struct table_file_options *options);
 
+/* What a reader of rows says of a file whose schema is not the writer's own. */
+#define TABLE_FILE_OTHER_SCHEMA \
+    "its schema is not the one that files of these rows get here now: another version or somebody else wrote it; read the whole table, without --incremental and in place of what is there"
+
 /* ---- one row per format; room-internal ------------------------------------------------------------------------------------ */
 
 struct table_writer {
