@@ -4,12 +4,13 @@ import datetime
 import json
 import shutil
 import struct
+import subprocess
 import sys
 
 import pytest
 
 import readers
-from importing import BINARY, crc32c, peak, rows_of
+from importing import BINARY, Import, crc32c, peak, rows_of
 from merging import CHANGES, TABLE, Lake
 
 sys.path.insert(0, str(readers.folder()))
@@ -99,6 +100,8 @@ def test_the_files_are_the_table_value_by_value(database, tmp_path, kind, codec)
         lake.check()
     assert len(lake.manifest()["tables"][0]["files"]) <= 3
     assert all(codec_of(path) in NAMES[codec] for path in lake.place.glob("part-*"))
+    done = Import(database.address, "--verify", lake.place, cwd=tmp_path)
+    assert done.end() == 0 and "public.t: equal" in done.out and "files are as they were written" in done.out, done.out + done.said
 
 
 def test_from_each_codec_to_the_next(database, tmp_path, kind):
@@ -254,6 +257,30 @@ def test_files_that_are_not_as_they_were_written(database, tmp_path, kind):
 
 
 # ---- how much it takes ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", [*KINDS, "csv"])
+def test_a_disk_that_has_no_room_for_both(database, tmp_path, kind):
+    """The old set stays as it is, whole; with more room the same command, which goes on or begins anew, is the new one."""
+    database.run(TABLE)
+    point = tmp_path / "small"
+    point.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=40m", "none", str(point)], capture_output=True).returncode:
+        pytest.skip("a full disk needs root")
+    try:
+        lake = Lake(database, point, "--format", kind, "--compression", "none")
+        lake.full()
+        database.run(CHANGES.format(1, 3))
+        before, size = lake.bytes(), sum(path.stat().st_size for path in point.rglob("*") if path.is_file())
+        assert subprocess.run(["mount", "-o", f"remount,size={size + (64 << 10)}", str(point)]).returncode == 0
+        done = lake.merging()
+        assert done.end() == 1 and "No space left on device" in done.said, done.said
+        assert lake.bytes() == before
+        assert subprocess.run(["mount", "-o", "remount,size=40m", str(point)]).returncode == 0
+        lake.merge("--resume")
+        lake.check(3500)
+    finally:
+        subprocess.run(["umount", str(point)], check=True)
 
 
 def test_memory_does_not_grow_with_the_directory(database, tmp_path, kind):
