@@ -1,7 +1,7 @@
 /* job_merge: an increment whose rows take the place of older ones with the same key, among the files of delimited text, of Avro or of Parquet that the target has; room-internal.
  *
  * When all of the increment is read, and lies in the attempt, the target is locked; the keys are taken from the increment's own files, and the rows of the target's files
- * are copied into further files of the attempt, byte for byte, but for those whose key is one of them. Then the attempt takes the target's place in one step, with one
+ * are copied into further files of the attempt, but for those whose key is one of them: of text and Avro byte for byte, of Parquet value by value. Then the attempt takes the target's place in one step, with one
  * manifest for all. A key is what the files have as its bytes: the same value is written in the same way, because no target is merged with whose columns or form are
  * others. What is merged has to be what the manifests of the target say: the files, their bytes and their numbers of rows, and nothing else. @thread main
  */
