@@ -47,6 +47,10 @@ struct config_stream {
     char *value; /* payload, envelope: what Kafka gets */
     struct config_map headers; /* Kafka header: name of the label whose value it gets */
     struct {
+        char *level; /* fsync, memory, delivered: where a request does not say */
+        struct config_list outlets; /* kafka, lake; none: kafka for a stream with topics, else the lake */
+    } ack;
+    struct {
         char *path; /* template */
     } lake;
 };
@@ -141,6 +145,8 @@ struct config {
         int64_t body_timeout; /* until then a body may come at any rate; then at least min_rate on average */
         uint64_t min_rate; /* bytes per second */
         int64_t commit_timeout; /* then 504, outcome unknown */
+        int64_t delivery_timeout; /* of Penstock-Ack: delivered; then 202 */
+        uint64_t max_deliveries; /* requests that wait for theirs */
     } http;
     struct {
         struct config_list listen;

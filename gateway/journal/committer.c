@@ -195,18 +195,29 @@ static uint64_t group_letter(const struct group *group)
     return letter;
 }
 
-static void group_publish(struct journal *journal, struct group *group)
+/* Those who wait for outlets, before an outlet can see their records. @holds lock */
+static void group_begin_arrivals(struct journal *journal, const struct group *group)
+{
+    for (struct handover *handover = group->first; handover != group->stop; handover = handover->next)
+        if (handover->arrival && handover->records)
+            arrival_begin(journal, handover);
+}
+
+/* Returns those whose records outlets are done with, as far as the group's cursors say so. */
+static struct journal_arrival *group_publish(struct journal *journal, struct group *group)
 {
     const uint64_t letter = group_letter(group);
 
     group_apply_state(journal, group);
     lock_take(journal);
+    group_begin_arrivals(journal, group);
     struct segment *segment = segment_current(journal);
     segment->last = journal->sequence;
     segment->end = journal->writer.offset;
     journal->letter = letter ? letter : journal->letter;
     atomic_store(&journal->durable, journal->sequence);
     control_publish(journal, group->control);
+    struct journal_arrival *passed = group->control->cursors_count ? arrival_take_passed(journal) : NULL;
     if (journal->retry_at)
         journal->full = false;
     if (journal->sequence >= journal->awaited)
@@ -214,6 +225,7 @@ static void group_publish(struct journal *journal, struct group *group)
     lock_release(journal);
     journal->unannounced = group->content;
     journal->retry_at = 0;
+    return passed;
 }
 
 static void group_complete(struct handover *first, struct handover *stop, enum handover_result result)
@@ -272,6 +284,7 @@ static void committer_commit(struct journal *journal, struct group *group)
 {
     const struct clock *clock = journal->options.clock;
     int64_t started = clock_monotonic(clock);
+    struct journal_arrival *passed = NULL;
     struct error error;
 
     group->content = group->first != group->stop || group->control->cursors_count;
@@ -280,13 +293,14 @@ static void committer_commit(struct journal *journal, struct group *group)
     if (result != HANDOVER_DURABLE)
         group_failed(journal, group->control, error.text);
     else
-        group_publish(journal, group);
+        passed = group_publish(journal, group);
     if (result == HANDOVER_DURABLE && group->content) {
         metric_observe(
             journal->commit_seconds, (double)(journal->committed_at - started) / (double)CLOCK_SECOND);
         metric_observe(journal->commit_records, (double)group->records);
     }
     group_complete(group->first, group->stop, result);
+    arrival_call(passed);
 }
 
 /* ---- making groups ------------------------------------------------------------------------------------------ */

@@ -20,6 +20,7 @@ void handover_clear(struct handover *handover)
     handover->payloads = NULL;
     handover->records = handover->size = handover->first = handover->last = 0;
     handover->has_state = handover->has_letter = false;
+    handover->arrival = NULL;
 }
 
 void handover_rewind(struct handover *handover, const struct handover_mark *mark)

@@ -132,6 +132,7 @@ struct journal {
     size_t marks_count; /* of all cursors */
     struct mark_place waiting_marks[JOURNAL_MARKS_UNWRITTEN]; /* for the next group */
     size_t marks_waiting, marks_flying; /* flying: in the present group; both together at most that many */
+    struct journal_arrival *arrivals, *arrivals_last; /* in the order of their records */
     struct journal_reader *readers;
     unsigned waiters, wakes;
     uint64_t awaited; /* the least sequence that a waiter waits for; UINT64_MAX: none does */
@@ -219,6 +220,17 @@ int mark_apply(struct journal *journal, const void *body, size_t length, struct 
 int mark_dump(struct journal *journal, state_emit_fn *emit, void *context, struct error *error);
 void mark_table_settle(struct mark_table *table); /* @holds lock */
 void mark_table_free(struct journal *journal, struct mark_table *table);
+
+/* ---- arrival.c ---------------------------------------------------------------------------------------------- */
+
+/* From now on it is told what becomes of its records. Before anybody can read them. @holds lock */
+void arrival_begin(struct journal *journal, struct handover *handover);
+/* Takes out those of which all outlets have passed the records: a list. @holds lock */
+struct journal_arrival *arrival_take_passed(struct journal *journal);
+/* Calls arrived() for each of a list. Without the lock. */
+void arrival_call(struct journal_arrival *list);
+/* The rest of them, while the journal closes. */
+void arrival_end(struct journal *journal);
 
 /* ---- cursor.c ----------------------------------------------------------------------------------------------- */
 

@@ -191,6 +191,7 @@ void journal_close(struct journal **journal)
     pthread_cond_broadcast(&old->prepare);
     lock_release(old);
     pthread_join(old->preparer_thread, NULL);
+    arrival_end(old);
     journal_free(old);
 }
 

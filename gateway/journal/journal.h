@@ -99,6 +99,8 @@ struct handover;
  * hand-overs. It must not block and not call the journal; it may free the hand-over or pass it on. */
 typedef void handover_complete_fn(struct handover *handover, enum handover_result result);
 
+struct journal_arrival;
+
 /* One body, one burst of packets, one block of lines: one acknowledgement. Built by the source; owned by the journal from
  * a successful journal_hand_over() until complete is called, when it belongs to the source again. */
 struct handover {
@@ -112,6 +114,7 @@ struct handover {
     bool has_state; /* some part is of another kind than DATA */
     bool has_letter; /* some record is undecodable */
     uint64_t first, last; /* sequences of its records; set before complete (0, 0 without records) */
+    struct journal_arrival *arrival; /* NULL: nobody waits until outlets are done with its records */
 };
 
 /* parts_limit is the ceiling of the descriptions' memory. */
@@ -150,6 +153,47 @@ int journal_hand_over(struct journal *journal, struct handover *handover, struct
 
 /* Hands over and waits for the result: for start-up and commands, not for sources. @thread any but the committer */
 int journal_hand_over_and_wait(struct journal *journal, struct handover *handover, struct error *error);
+
+/* ---- waiting for outlets ------------------------------------------------------------------------------------ */
+
+#define JOURNAL_ARRIVAL_LETTERS 8 /* dead letters of one hand-over that are named; all are counted */
+#define JOURNAL_ARRIVAL_REASON 200
+
+/* Every outlet that was asked for is done with the hand-over's records, and that is durable; or the journal has closed
+ * before (`passed` is false then). On the committer's thread, never before complete() of the hand-over has been called;
+ * as complete() it must not block and not call the journal. */
+typedef void journal_arrived_fn(struct journal_arrival *arrival);
+
+/* What becomes of a hand-over's records, for one whose complete() is told HANDOVER_DURABLE: the journal has it from then until arrived() or
+ * journal_arrival_cancel(). The owner sets the first three and zeroes the others. */
+struct journal_arrival {
+    journal_arrived_fn *arrived;
+    void *context;
+    unsigned outlets; /* bits, journal_outlet_bit() */
+
+    struct journal_arrival *next, *previous; /* the journal's; `next` is the owner's again with arrived() */
+    bool waits; /* it is the journal's */
+    bool passed;
+    uint64_t first, last; /* sequences */
+    uint64_t held; /* records that an outlet has put aside: it has passed them, but not delivered them */
+    uint64_t letters; /* records that an outlet has given up */
+    struct {
+        uint64_t sequence;
+        const char *outlet; /* the journal's */
+        char reason[JOURNAL_ARRIVAL_REASON]; /* may be cut */
+    } list[JOURNAL_ARRIVAL_LETTERS];
+};
+
+/* 0: there is no outlet of that name. @thread any */
+unsigned journal_outlet_bit(const struct journal *journal, const char *outlet);
+
+/* Of a hand-over that is complete. True: it is the owner's again, and arrived() will not be called; false: it was, or is being called. @thread any
+ * but the committer */
+bool journal_arrival_cancel(struct journal *journal, struct journal_arrival *arrival);
+
+/* The outlet has given up this record, or has put it aside: said before its cursor passes it. @thread the outlet's */
+void journal_tell_letter(struct journal *journal, const char *outlet, uint64_t sequence, const char *reason);
+void journal_tell_held(struct journal *journal, const char *outlet, uint64_t sequence);
 
 /* ---- reading ---------------------------------------------------------------------------------------------- */
 

@@ -63,8 +63,28 @@ static void destination_check_streams(struct config *config)
     }
 }
 
+/* What `delivered` waits for must get the stream's records. */
+static void destination_check_acks(struct config *config)
+{
+    for (size_t i = 0; i < config->streams_count; i++) {
+        struct config_stream *stream = &config->streams[i];
+        for (size_t j = 0; j < stream->ack.outlets.count; j++) {
+            char *const *name = &stream->ack.outlets.items[j];
+            if (strcmp(*name, outlet_kafka.name) && strcmp(*name, outlet_lake.name))
+                config_report(config, name, "\"%s\" is no outlet; there are kafka and lake", *name);
+            else if (!strcmp(*name, outlet_kafka.name) &&
+                     (!stream->topics.count || !outlet_kafka.wanted(config)))
+                config_report(config, name,
+                    "kafka gets nothing of a stream without topics, or without kafka.properties");
+            else if (!strcmp(*name, outlet_lake.name) && !outlet_lake.wanted(config))
+                config_report(config, name, "there is no lake: set lake.enabled to true");
+        }
+    }
+}
+
 void destination_check(struct config *config)
 {
     destination_check_topics(config);
+    destination_check_acks(config);
     destination_check_streams(config);
 }

@@ -40,6 +40,7 @@ static int send_letter(
     if (dead_letters_add(send->pump->options.dead_letters, &letter, error))
         return error_wrap(error, "dead letter");
     send->pump->letters = true;
+    journal_tell_letter(send->pump->options.journal, KAFKA_PUMP_NAME, send->entry->sequence, reason);
     window_finish(&send->lane->window, send->entry->sequence, index, WINDOW_DEAD_LETTERED);
     log_event(LOG_WARN, "outlet.dead_letter", log_text("outlet", KAFKA_PUMP_NAME), log_text("topic", topic),
         log_number("sequence", (int64_t)send->entry->sequence), log_text("reason", reason));
@@ -163,6 +164,7 @@ static void send_hold(struct send *send, unsigned index, struct topic *topic)
         topic->unwritten = true;
     }
     window_hold(window, position, index);
+    journal_tell_held(send->pump->options.journal, KAFKA_PUMP_NAME, position);
 }
 
 static enum sent send_bury_one_too_many(struct send *send, unsigned index, struct error *error)

@@ -238,6 +238,7 @@ static int pump_dead_letter(struct lake_pump *pump, const struct journal_entry *
         if (dead_letters_add(pump->options.dead_letters, &letter, error))
             return -1;
         pump->letters_added = true;
+        journal_tell_letter(pump->options.journal, LAKE_PUMP_NAME, entry->sequence, why->text);
         log_event(LOG_ERROR, "outlet.dead_letter", log_text("outlet", LAKE_PUMP_NAME),
             log_text("stream", letter.stream), log_number("sequence", (int64_t)entry->sequence),
             log_text("reason", why->text));

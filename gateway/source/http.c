@@ -122,6 +122,32 @@ static int http_metrics(struct source *http, struct error *error)
     return 0;
 }
 
+/* What each stream's requests wait for. */
+static int http_acks(struct source *http, struct error *error)
+{
+    const struct config *config = http->context.config;
+    const struct streams *streams = http->context.streams;
+    struct journal *journal = http->context.journal;
+
+    http->acks = calloc(streams->count ? streams->count : 1, sizeof *http->acks);
+    if (!http->acks)
+        return error_set(error, ERROR_FATAL, "HTTP: out of memory");
+    for (size_t i = 0; i < config->streams_count; i++) {
+        const struct config_stream *from = &config->streams[i];
+        const struct stream *stream = streams_find(streams, slice_of(from->name));
+        struct http_stream_ack *ack = stream ? &http->acks[stream - streams->items] : NULL;
+        if (!ack || http_ack_find(slice_of(from->ack.level), &ack->ack))
+            continue;
+        for (size_t j = 0; j < from->ack.outlets.count; j++)
+            ack->outlets |= journal_outlet_bit(journal, from->ack.outlets.items[j]);
+        if (!ack->outlets)
+            ack->outlets = from->topics.count ? journal_outlet_bit(journal, "kafka") : 0;
+        if (!ack->outlets)
+            ack->outlets = journal_outlet_bit(journal, "lake");
+    }
+    return 0;
+}
+
 static int http_set_up(struct source *http, struct error *error)
 {
     const struct config *config = http->context.config;
@@ -134,7 +160,7 @@ static int http_set_up(struct source *http, struct error *error)
     http->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (http->wake < 0)
         return error_set_errno(error, ERROR_FATAL, "HTTP: eventfd");
-    if (http_watch(http, http->wake, NULL, error) || http_metrics(http, error) ||
+    if (http_watch(http, http->wake, NULL, error) || http_metrics(http, error) || http_acks(http, error) ||
         intake_new(&http->intake, http->context.streams, &limits, error))
         return -1;
     listener_reserve_descriptors(config->http.max_connections);
@@ -169,6 +195,7 @@ static void http_close(struct source **source)
     intake_free(&http->intake);
     bytes_free(&http->text);
     free(http->streams);
+    free(http->acks);
     fd_close(&http->wake);
     fd_close(&http->epoll);
     free(http);
@@ -183,6 +210,7 @@ static int http_open(struct source **ret_source, const struct source_context *co
     http->context = *context;
     http->epoll = http->wake = -1;
     bytes_init(&http->text, HTTP_ANSWER_MAX);
+    journal_gateway_id(http->gateway, context->config->gateway.id);
     http->now = clock_monotonic(context->clock);
     if (http_set_up(http, error))
         return -1;

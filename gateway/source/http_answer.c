@@ -79,6 +79,24 @@ static int http_answer_open(
     return http_answer_string(out, detail, error);
 }
 
+int http_answer_letters(
+    struct bytes *out, const struct journal_arrival *arrival, const struct record_id *id, struct error *error)
+{
+    out->length -= strlen("}\n");
+    if (bytes_add_text(out, ",\"dead_lettered\":[", error))
+        return -1;
+    for (size_t i = 0; i < arrival->letters && i < JOURNAL_ARRIVAL_LETTERS; i++) {
+        const struct record_id own = {id->gateway, id->epoch, arrival->list[i].sequence};
+        char text[RECORD_ID_MAX + 1];
+        record_id_print(&own, text);
+        if (bytes_print(out, error, "%s{\"id\":\"%s\",\"outlet\":\"%s\",\"reason\":\"", i ? "," : "", text,
+                arrival->list[i].outlet) ||
+            http_answer_string(out, arrival->list[i].reason, error) || bytes_add(out, "}", 1, error))
+            return -1;
+    }
+    return bytes_print(out, error, "],\"dead_lettered_total\":%llu}\n", (unsigned long long)arrival->letters);
+}
+
 int http_answer_problem(struct bytes *out, enum http_status status, const char *detail, struct error *error)
 {
     return http_answer_open(out, status, detail, error) ? -1 : bytes_add_text(out, "}\n", error);

@@ -234,10 +234,12 @@ int http_body_hand_over(struct http_request *request, struct MHD_Connection *mhd
         return -1;
     http_body_forget_promise(request);
     http_body_charge(request, sizeof *request + request->body.capacity + request->handover.parts.capacity);
+    request->handover.arrival = request->arrival;
+    request->awaited = request->arrival != NULL;
     request->in_journal = true; /* before the hand-over: it may be complete before the call returns */
     http->in_journal++;
     if (journal_hand_over(http->context.journal, &request->handover, &error)) {
-        request->in_journal = false;
+        request->in_journal = request->awaited = false;
         http->in_journal--;
         return http_refuse(&request->refusal, error.kind == ERROR_REJECT ? HTTP_STATUS_413 : HTTP_STATUS_503,
             "%s", error.text);

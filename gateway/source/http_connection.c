@@ -27,7 +27,8 @@ static void http_connection_open(struct http_listener *listener, struct MHD_Conn
 
 static void http_connection_close(struct source *http, struct http_connection *connection)
 {
-    assert(connection->state != HTTP_STARVED && connection->state != HTTP_COMMIT);
+    assert(connection->state != HTTP_STARVED && connection->state != HTTP_COMMIT &&
+           connection->state != HTTP_DELIVERY);
     if (connection->next)
         connection->next->previous = connection->previous;
     if (connection->previous)
@@ -176,6 +177,10 @@ static void http_connection_check(struct source *http, struct http_connection *c
         if (elapsed > config->http.commit_timeout)
             http_connection_resume(connection, HTTP_ANSWER);
         break;
+    case HTTP_DELIVERY:
+        if (elapsed > config->http.delivery_timeout)
+            http_request_give_up_delivery(connection->request);
+        break;
     case HTTP_STARVED: /* has a queue of its own */
         break;
     }
@@ -190,6 +195,14 @@ void http_connection_sweep(struct source *http)
     }
     for (struct http_connection *connection = http->connections; connection; connection = connection->next)
         http_connection_check(http, connection);
+}
+
+void http_connection_give_up_deliveries(struct source *http)
+{
+    for (struct http_connection *connection = http->connections; connection; connection = connection->next) {
+        if (connection->state == HTTP_DELIVERY)
+            http_request_give_up_delivery(connection->request);
+    }
 }
 
 void http_connection_give_up(struct source *http)

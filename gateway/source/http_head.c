@@ -1,6 +1,7 @@
 /* http_head: what a request's head says, checked in one order; see http_internal.h */
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "source/http_internal.h"
 
@@ -112,19 +113,37 @@ static int http_head_method(const struct http_head_check *check, struct http_ref
     return 0;
 }
 
+/* Room for a request that waits until its records are delivered. */
+static int http_head_await(struct http_request *request, struct http_refusal *refusal)
+{
+    struct source *http = request->source;
+
+    if (http->deliveries >= http->context.config->http.max_deliveries)
+        return http_refuse(refusal, HTTP_STATUS_503,
+            "%zu requests wait for their delivery (http.max_deliveries); try again later, or ask for less with Penstock-Ack: fsync",
+            http->deliveries);
+    request->arrival = calloc(1, sizeof *request->arrival);
+    if (!request->arrival)
+        return http_refuse(refusal, HTTP_STATUS_503, "out of memory");
+    http->deliveries++;
+    request->arrival->arrived = http_loop_arrived;
+    request->arrival->context = request;
+    request->arrival->outlets = http->acks[request->stream - http->context.streams->items].outlets;
+    return 0;
+}
+
 static int http_head_ack(const struct http_head_check *check, struct http_refusal *refusal)
 {
     struct http_request *request = check->request;
-    struct slice value = request->head.values[HTTP_PENSTOCK_ACK];
+    const struct source *http = request->source;
+    enum http_ack ack = http->acks[request->stream - http->context.streams->items].ack;
 
-    if (!request->head.present[HTTP_PENSTOCK_ACK] || slice_is(value, "fsync"))
-        request->ack = HTTP_ACK_FSYNC;
-    else if (slice_is(value, "memory"))
-        request->ack = HTTP_ACK_MEMORY;
-    else
+    if (request->head.present[HTTP_PENSTOCK_ACK] &&
+        http_ack_find(request->head.values[HTTP_PENSTOCK_ACK], &ack))
         return http_refuse(
-            refusal, HTTP_STATUS_400, "the header Penstock-Ack is either \"memory\" or \"fsync\"");
-    return 0;
+            refusal, HTTP_STATUS_400, "the header Penstock-Ack is \"memory\", \"fsync\" or \"delivered\"");
+    request->ack = ack;
+    return ack == HTTP_ACK_DELIVERED ? http_head_await(request, refusal) : 0;
 }
 
 static int http_head_type(const struct http_head_check *check, struct http_refusal *refusal)
@@ -158,7 +177,7 @@ int http_head_check(
     struct http_request *request, struct MHD_Connection *mhd, const char *method, const char *version)
 {
     static http_head_check_fn *const checks[] = {http_head_guard, http_head_drain, http_head_target,
-        http_head_stream, http_head_method, http_head_ack, http_head_type, http_head_length};
+        http_head_stream, http_head_method, http_head_type, http_head_length, http_head_ack};
     const struct http_head_check check = {request, mhd, method, version};
 
     for (size_t i = 0; i < sizeof checks / sizeof *checks; i++) {

@@ -6,9 +6,10 @@
  * A connection lives as long as its socket. A request is taken from the pool when its request line is in, and goes
  * back when both the library and the journal have let go of it: the journal may hold it longer, when the answer did not wait
  * for the commit (Penstock-Ack: memory, http.commit_timeout). Memory is bounded by http.max_in_flight, what one request may
- * overshoot it by (its last piece unpacked, its record heads), and HTTP_POOL_BYTES_MAX of buffers kept for reuse.
+ * overshoot it by (its last piece unpacked, its record heads), and HTTP_POOL_BYTES_MAX of buffers kept for reuse. Of one that waits
+ * until its records are delivered only the answer is kept, and of those there are http.max_deliveries.
  *
- * Suspended connections (HTTP_STARVED, HTTP_COMMIT) are resumed by the loop alone, and the library must not be stopped
+ * Suspended connections (HTTP_STARVED, HTTP_COMMIT, HTTP_DELIVERY) are resumed by the loop alone, and the library must not be stopped
  * while there is one: it aborts then.
  */
 #ifndef PENSTOCK_SOURCE_HTTP_INTERNAL_H
@@ -50,6 +51,7 @@ enum http_state {
     HTTP_BODY, /* head in, body not yet */
     HTTP_STARVED, /* suspended: no room for more of the body */
     HTTP_COMMIT, /* suspended: the journal has it */
+    HTTP_DELIVERY, /* suspended: durable, and outlets are not done with it */
     HTTP_ANSWER, /* answer on its way */
 };
 
@@ -78,13 +80,15 @@ struct http_refusal {
     char detail[ERROR_TEXT_SIZE];
 };
 
-enum http_ack { HTTP_ACK_FSYNC, HTTP_ACK_MEMORY, HTTP_ACKS };
+enum http_ack { HTTP_ACK_FSYNC, HTTP_ACK_MEMORY, HTTP_ACK_DELIVERED, HTTP_ACKS };
 
 struct http_request {
     struct http_request *next; /* in the pool */
     struct source *source;
     struct http_connection *connection; /* NULL once the library is done with the request */
     bool in_journal; /* handed over and not yet completed */
+    bool awaited; /* its arrival is the journal's, or will be with the completion */
+    struct journal_arrival *arrival; /* HTTP_ACK_DELIVERED: counted in the source's deliveries; owned */
     bool begun; /* the first handler call was made */
     bool refused_by_head;
     bool handed_over;
@@ -116,6 +120,12 @@ struct http_stream_series {
     struct metric_series *rejected[INTAKE_REASONS];
 };
 
+/* What a stream's requests wait for; in the order of context.streams. */
+struct http_stream_ack {
+    enum http_ack ack; /* where they do not say */
+    unsigned outlets; /* journal_outlet_bit() */
+};
+
 /* The answer that most requests get, kept until another number is to be told. */
 struct http_kept_answer {
     uint64_t accepted;
@@ -135,6 +145,7 @@ struct source {
     int64_t stop_deadline; /* set before stopping */
 
     struct handover *_Atomic done; /* completed, newest first; @thread committer pushes, the loop takes all */
+    struct journal_arrival *_Atomic arrived; /* the same of deliveries; each behind its completion */
 
     struct intake *intake;
     struct intake_result result; /* of the request at hand */
@@ -147,6 +158,7 @@ struct source {
     size_t suspended; /* connections that the library must not be stopped with */
     size_t bodies; /* requests whose body is coming in, starved ones not counted */
     size_t in_journal; /* requests */
+    size_t deliveries; /* requests that ask for it */
     uint64_t in_flight; /* bytes charged for bodies */
     uint64_t promised; /* and those that they may still take */
 
@@ -158,6 +170,8 @@ struct source {
     int64_t next_sweep;
 
     struct http_stream_series *streams;
+    struct http_stream_ack *acks;
+    char gateway[JOURNAL_GATEWAY_ID_MAX + 1]; /* in the ids of records */
     struct metric_series *refused[HTTP_STATUSES];
     struct metric_series *request_bytes;
     struct metric_series *connections_gauge;
@@ -171,7 +185,9 @@ void *http_loop_run(void *source);
 int http_loop_step(struct source *http, struct error *error);
 /* Completion of a hand-over. @thread committer */
 void http_loop_complete(struct handover *handover, enum handover_result result);
-/* Takes what was completed. */
+/* The same of a delivery. @thread committer */
+void http_loop_arrived(struct journal_arrival *arrival);
+/* Takes what was completed, and what was delivered. */
 void http_loop_take_done(struct source *http);
 
 /* ---- http_connection.c: sockets and their deadlines ------------------------------------------------------- */
@@ -182,7 +198,7 @@ void http_connection_notify(
 enum MHD_Result http_connection_admit(void *cls, const struct sockaddr *address, socklen_t length);
 
 void http_connection_enter(struct http_connection *connection, enum http_state state);
-/* Suspends until the loop resumes it; state is HTTP_STARVED or HTTP_COMMIT. */
+/* Suspends until the loop resumes it; state is HTTP_STARVED or HTTP_COMMIT (and HTTP_DELIVERY behind it). */
 void http_connection_suspend(struct http_connection *connection, enum http_state state);
 void http_connection_resume(struct http_connection *connection, enum http_state state);
 /* Resumes those that wait for room, in their order, as long as there is some. */
@@ -192,6 +208,8 @@ void http_connection_feed(struct source *http);
 void http_connection_abort(struct http_connection *connection, enum http_status status, const char *detail);
 /* Looks at every deadline. */
 void http_connection_sweep(struct source *http);
+/* The source stops: what is not delivered by now is answered so. */
+void http_connection_give_up_deliveries(struct source *http);
 /* The source stops and waits no longer: every request under way gets its last answer. */
 void http_connection_give_up(struct source *http);
 
@@ -207,6 +225,10 @@ void http_request_completed(
     void *cls, struct MHD_Connection *mhd, void **context, enum MHD_RequestTerminationCode code);
 /* The journal is done with it. */
 void http_request_committed(struct http_request *request);
+/* So are the outlets. */
+void http_request_arrived(struct http_request *request);
+/* It waits no longer for its delivery, unless that is there already. */
+void http_request_give_up_delivery(struct http_request *request);
 int http_refuse(struct http_refusal *refusal, enum http_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
@@ -230,12 +252,16 @@ void http_body_charge(struct http_request *request, uint64_t bytes);
 /* ---- http_pool.c: requests and their memory --------------------------------------------------------------- */
 
 struct http_request *http_pool_take(struct source *http); /* NULL: memory is gone */
+/* What only the journal needed, and it has it. */
+void http_pool_unload(struct http_request *request);
 /* When neither the library nor the journal holds it any more. */
 void http_pool_release(struct http_request *request);
 void http_pool_free(struct source *http);
 
 /* ---- http_respond.c: answers through the library ---------------------------------------------------------- */
 
+/* The level that a Penstock-Ack header names. -1: none. */
+int http_ack_find(struct slice name, enum http_ack *ret_ack);
 enum MHD_Result http_respond_problem(struct http_request *request, struct MHD_Connection *mhd);
 enum MHD_Result http_respond_accepted(struct http_request *request, struct MHD_Connection *mhd);
 void http_respond_free(struct source *http);

@@ -15,6 +15,12 @@
 /* After the deadline, for the last answers to leave. */
 #define HTTP_LAST_ANSWERS CLOCK_SECOND
 
+static void http_loop_wake(struct source *http)
+{
+    ssize_t written = write(http->wake, &(uint64_t){1}, sizeof(uint64_t));
+    (void)written; /* fails only when the counter is full: it is readable then */
+}
+
 void http_loop_complete(struct handover *handover, enum handover_result result)
 {
     struct http_request *request = handover->context;
@@ -28,14 +34,27 @@ void http_loop_complete(struct handover *handover, enum handover_result result)
         &http->done, &first, handover, memory_order_release, memory_order_relaxed));
     /* The loop takes the whole list at once, so whoever made it non-empty is the one to wake it. From the push on the
      * request may be gone; the source stays until the journal is closed. */
-    if (!first) {
-        ssize_t written = write(http->wake, &(uint64_t){1}, sizeof(uint64_t));
-        (void)written; /* fails only when the counter is full: it is readable then */
-    }
+    if (!first)
+        http_loop_wake(http);
+}
+
+void http_loop_arrived(struct journal_arrival *arrival)
+{
+    struct source *http = ((struct http_request *)arrival->context)->source;
+    struct journal_arrival *first = atomic_load_explicit(&http->arrived, memory_order_relaxed);
+
+    do
+        arrival->next = first;
+    while (!atomic_compare_exchange_weak_explicit(
+        &http->arrived, &first, arrival, memory_order_release, memory_order_relaxed));
+    if (!first)
+        http_loop_wake(http);
 }
 
 void http_loop_take_done(struct source *http)
 {
+    /* Taken before the completions, which come first: so each is behind its own. */
+    struct journal_arrival *arrived = atomic_exchange_explicit(&http->arrived, NULL, memory_order_acquire);
     struct handover *newest = atomic_exchange_explicit(&http->done, NULL, memory_order_acquire);
     struct handover *oldest = NULL;
 
@@ -49,6 +68,11 @@ void http_loop_take_done(struct source *http)
         struct handover *next = oldest->next;
         http_request_committed(oldest->context);
         oldest = next;
+    }
+    while (arrived) {
+        struct journal_arrival *next = arrived->next;
+        http_request_arrived(arrived->context);
+        arrived = next;
     }
 }
 
@@ -143,6 +167,7 @@ static bool http_loop_answering(const struct source *http)
 static int http_loop_drain(struct source *http, struct error *error)
 {
     http_loop_quiesce(http);
+    http_connection_give_up_deliveries(http);
     while ((http->in_journal || http_loop_answering(http)) && http->now < http->stop_deadline) {
         http->next_sweep = http->next_sweep < http->stop_deadline ? http->next_sweep : http->stop_deadline;
         if (http_loop_step(http, error))

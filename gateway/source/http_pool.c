@@ -46,15 +46,24 @@ static void http_pool_destroy(struct http_request *request)
     free(request);
 }
 
+void http_pool_unload(struct http_request *request)
+{
+    bytes_free(&request->body);
+    handover_free(&request->handover);
+    http_body_charge(request, 0);
+}
+
 void http_pool_release(struct http_request *request)
 {
     struct source *http = request->source;
 
-    if (request->connection || request->in_journal)
+    if (request->connection || request->in_journal || request->awaited)
         return;
     http_body_forget_promise(request);
     http_body_charge(request, 0);
     inflate_free(&request->inflate);
+    http->deliveries -= request->arrival != NULL;
+    free(request->arrival);
     handover_clear(&request->handover);
     http_pool_keep_small(&request->body);
     http_pool_keep_small(&request->handover.parts);

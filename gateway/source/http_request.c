@@ -125,11 +125,40 @@ void http_request_completed(
     http_pool_release(request);
 }
 
+void http_request_give_up_delivery(struct http_request *request)
+{
+    struct source *http = request->source;
+
+    /* Without a journal its last word is here already. */
+    if (!request->awaited || !http->running ||
+        !journal_arrival_cancel(http->context.journal, request->arrival))
+        return;
+    request->awaited = false;
+    if (request->connection && request->connection->state == HTTP_DELIVERY)
+        http_connection_resume(request->connection, HTTP_ANSWER);
+}
+
 void http_request_committed(struct http_request *request)
 {
+    const bool waiting = request->connection && request->connection->state == HTTP_COMMIT;
+
     request->in_journal = false;
     request->source->in_journal--;
-    if (request->connection && request->connection->state == HTTP_COMMIT)
+    request->awaited &= request->result == HANDOVER_DURABLE;
+    if (!waiting || request->source->draining)
+        http_request_give_up_delivery(request);
+    if (waiting && request->awaited) {
+        http_connection_enter(request->connection, HTTP_DELIVERY);
+        http_pool_unload(request);
+    } else if (waiting)
+        http_connection_resume(request->connection, HTTP_ANSWER);
+    http_pool_release(request);
+}
+
+void http_request_arrived(struct http_request *request)
+{
+    request->awaited = false;
+    if (request->connection && request->connection->state == HTTP_DELIVERY)
         http_connection_resume(request->connection, HTTP_ANSWER);
     http_pool_release(request);
 }

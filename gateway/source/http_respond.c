@@ -2,7 +2,18 @@
 #include "source/http_internal.h"
 
 static const char *const http_ack_names[HTTP_ACKS] = {
-    [HTTP_ACK_FSYNC] = "fsync", [HTTP_ACK_MEMORY] = "memory"};
+    [HTTP_ACK_FSYNC] = "fsync", [HTTP_ACK_MEMORY] = "memory", [HTTP_ACK_DELIVERED] = "delivered"};
+
+int http_ack_find(struct slice name, enum http_ack *ret_ack)
+{
+    for (size_t i = 0; i < HTTP_ACKS; i++) {
+        if (!slice_is(name, http_ack_names[i]))
+            continue;
+        *ret_ack = (enum http_ack)i;
+        return 0;
+    }
+    return -1;
+}
 
 static int http_respond_header(struct MHD_Response *response, const char *name, const char *value)
 {
@@ -102,21 +113,43 @@ static struct MHD_Response *http_respond_kept(struct source *http, uint64_t acce
     return response;
 }
 
+/* What the records have reached: not more than was asked for. */
+static enum http_ack http_respond_reached(const struct http_request *request)
+{
+    if (request->ack != HTTP_ACK_DELIVERED)
+        return request->ack;
+    return request->arrival->passed && !request->arrival->held ? HTTP_ACK_DELIVERED : HTTP_ACK_FSYNC;
+}
+
+static int http_respond_list_letters(struct http_request *request, struct error *error)
+{
+    const struct source *http = request->source;
+    const struct record_id id = {http->gateway, journal_epoch(http->context.journal), 0};
+
+    if (!request->listing.length && http_answer_accepted(&request->listing, request->accepted, error))
+        return -1;
+    return http_answer_letters(&request->listing, request->arrival, &id, error);
+}
+
 enum MHD_Result http_respond_accepted(struct http_request *request, struct MHD_Connection *mhd)
 {
     struct source *http = request->source;
     struct http_stream_series *series = &http->streams[request->stream - http->context.streams->items];
+    const enum http_ack reached = http_respond_reached(request);
+    struct error error;
 
     metric_add(series->accepted, request->accepted);
+    if (request->arrival && request->arrival->letters && http_respond_list_letters(request, &error))
+        return MHD_NO;
     if (request->listing.length) {
-        struct MHD_Response *response = http_respond_success(&request->listing, request->ack);
+        struct MHD_Response *response = http_respond_success(&request->listing, reached);
         return response ? http_respond_queue(request, mhd, MHD_HTTP_MULTI_STATUS, response) : MHD_NO;
     }
-    struct MHD_Response *kept = http_respond_kept(http, request->accepted, request->ack);
+    struct MHD_Response *kept = http_respond_kept(http, request->accepted, reached);
     if (!kept)
         return MHD_NO;
     http_connection_enter(request->connection, HTTP_ANSWER);
-    return MHD_queue_response(mhd, MHD_HTTP_OK, kept);
+    return MHD_queue_response(mhd, reached == request->ack ? MHD_HTTP_OK : MHD_HTTP_ACCEPTED, kept);
 }
 
 void http_respond_free(struct source *http)

@@ -337,6 +337,9 @@ static const char printed_end[] = "  events:\n"
                                   "    topics: []                          # default\n"
                                   "    value: payload                      # default\n"
                                   "    headers: {}                         # default\n"
+                                  "    ack:\n"
+                                  "      level: fsync                      # default\n"
+                                  "      outlets: []                       # default\n"
                                   "    lake:\n"
                                   "      path: \"{stream}\"                  # default\n";
 

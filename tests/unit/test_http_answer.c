@@ -146,6 +146,36 @@ Test(http_answer, codes_and_titles)
     cr_assert_str_eq(http_status_title(HTTP_STATUS_413), "Content Too Large");
 }
 
+static int with_letters(uint64_t letters)
+{
+    static const struct record_id id = {"site-7", 0x3f9a1c22, 0};
+    static struct journal_arrival arrival = {
+        .list = {{42, "kafka", "\"too\" large"}, {UINT64_MAX, "lake", "no path"}}};
+
+    for (size_t i = 2; i < JOURNAL_ARRIVAL_LETTERS; i++)
+        arrival.list[i].outlet = "lake";
+    arrival.letters = letters;
+    return http_answer_accepted(&out, 17, &error) ? -1 : http_answer_letters(&out, &arrival, &id, &error);
+}
+
+Test(http_answer, dead_letters)
+{
+    size_t listed = 0;
+
+    cr_assert_eq(with_letters(2), 0);
+    expect("{\"accepted\":17,\"dead_lettered\":["
+           "{\"id\":\"site-7/3f9a1c22/42\",\"outlet\":\"kafka\",\"reason\":\"\\\"too\\\" large\"},"
+           "{\"id\":\"site-7/3f9a1c22/18446744073709551615\",\"outlet\":\"lake\",\"reason\":\"no path\"}],"
+           "\"dead_lettered_total\":2}\n");
+    bytes_clear(&out);
+    cr_assert_eq(with_letters(1000), 0);
+    terminate();
+    for (const char *at = out.data; (at = strstr(at, "\"id\"")); at++)
+        listed++;
+    cr_assert_eq(listed, JOURNAL_ARRIVAL_LETTERS);
+    cr_assert_not_null(strstr(out.data, "\"dead_lettered_total\":1000}"));
+}
+
 /* Every answer below its length is refused, at each of its writes. */
 #define cr_every_ceiling(call)                                                      \
     do {                                                                            \
@@ -164,6 +194,7 @@ Test(http_answer, every_ceiling)
     cr_every_ceiling(http_answer_accepted(&out, 17, &error));
     cr_every_ceiling(http_answer_partial(&out, result_of(1, 2, INTAKE_KEY), &error));
     cr_every_ceiling(http_answer_refused(&out, result_of(0, 2, INTAKE_KEY), &error));
+    cr_every_ceiling(with_letters(2));
     cr_every_ceiling(http_answer_problem(&out, HTTP_STATUS_400, "\"\x01\xff", &error));
     cr_every_ceiling(http_answer_raw(&out, HTTP_STATUS_408, "slow", &error));
 }

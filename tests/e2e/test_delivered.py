@@ -1,0 +1,177 @@
+"""Penstock-Ack: delivered: the answer comes when the outlets are done with the records, and says what became of them."""
+
+import concurrent.futures
+import json
+import os
+
+import pytest
+
+from kafka import by_key, dead_letters, once_each
+from penstock import lake_rows, read_lake, request, run_command, wait_until
+
+READING = '{"sensor_id":"SENSOR_1","wattage":812.5}'
+# Answers about a missing topic within a second, instead of librdkafka's half a minute.
+SOON = {"topic.metadata.propagation.max.ms": "1000", "topic.metadata.refresh.interval.ms": "1000"}
+
+
+def reached(answer):
+    return answer.status, answer.headers["Penstock-Ack"], json.loads(answer.body)
+
+
+def delivered(gateway, body=READING, path="/readings", content_type="application/json"):
+    return reached(gateway.post(path, body, content_type, Penstock_Ack="delivered"))
+
+
+# ---- the lake ----
+
+def test_its_file_is_there_with_the_answer(gateway):
+    one = gateway("lake.roll.every=300ms").start()
+    for number in range(1, 6):
+        body = json.dumps({"sensor_id": "S", "n": number})
+        assert delivered(one, body) == (200, "delivered", {"accepted": 1})
+        assert lake_rows(one.lake)[-1] == body.encode()
+        assert len(read_lake(one.lake)) == number
+
+
+def test_many_at_once(gateway):
+    one = gateway("lake.roll.every=300ms").start()
+    with concurrent.futures.ThreadPoolExecutor(50) as pool:
+        answers = list(pool.map(lambda number: delivered(one, json.dumps({"sensor_id": f"S{number}"})), range(200)))
+    assert answers == [(200, "delivered", {"accepted": 1})] * 200
+    assert len(lake_rows(one.lake)) == 200
+
+
+def test_some_rejected(gateway):
+    one = gateway("lake.roll.every=300ms").start()
+    status, level, said = delivered(one, f'[{READING},{{"x":1}}]')
+    assert (status, level, said["accepted"], said["rejected_total"]) == (207, "delivered", 1, 1)
+    assert lake_rows(one.lake) == [READING.encode()]
+
+
+def test_a_stream_says_what_its_requests_wait_for(gateway):
+    one = gateway("lake.roll.every=300ms", config="streams: {readings: {ack: {level: delivered}}, unorganized: {ack: {level: memory}}}").start()
+    assert reached(one.post("/readings", READING)) == (200, "delivered", {"accepted": 1})
+    assert lake_rows(one.lake) == [READING.encode()]
+    assert reached(one.post("/unorganized", "a line", "text/plain"))[:2] == (200, "memory")
+    assert reached(one.post("/readings", READING, Penstock_Ack="fsync"))[:2] == (200, "fsync")
+
+
+def test_when_time_runs_out_it_says_what_was_reached(gateway):
+    one = gateway("lake.roll.every=1h", "http.delivery_timeout=1s").start()
+    assert delivered(one) == (202, "fsync", {"accepted": 1})
+    status, level, said = delivered(one, f'[{READING},{{"x":1}}]')
+    assert (status, level, said["rejected_total"]) == (207, "fsync", 1)
+    one.stop_cleanly()
+    one.start()
+    wait_until("both in the lake", lambda: lake_rows(one.lake) == [READING.encode()] * 2)
+
+
+def test_more_than_may_wait(gateway):
+    """They are refused before anything of them is stored, and the others are not disturbed."""
+    one = gateway("lake.roll.every=1h", "http.delivery_timeout=1h", "http.max_deliveries=3").start()
+    with concurrent.futures.ThreadPoolExecutor(3) as pool:
+        waiting = [pool.submit(delivered, one) for _ in range(3)]
+        wait_until("three records", lambda: one.metric("penstock_records_accepted_total", 'source="http"', 'stream="readings"') == 0
+                   and one.metric("penstock_journal_sequence") == 3)
+        answer = one.post("/readings", READING, Penstock_Ack="delivered")
+        assert answer.status == 503 and answer.headers["Retry-After"]
+        assert "http.max_deliveries" in answer.body.decode()
+        assert one.post("/readings", READING).status == 200
+        one.stop_cleanly()
+        assert [call.result() for call in waiting] == [(202, "fsync", {"accepted": 1})] * 3
+
+
+def test_a_client_that_has_gone(gateway):
+    """Its place is free again when its time has run out."""
+    one = gateway("lake.roll.every=1h", "http.delivery_timeout=500ms", "http.max_deliveries=1").start()
+    with pytest.raises(TimeoutError):
+        request(one.ports["http"], "POST", "/readings", READING, {"Content-Type": "application/json", "Penstock-Ack": "delivered"}, seconds=0.1)
+    wait_until("its place is free", lambda: delivered(one)[0] == 202)
+
+
+# ---- Kafka ----
+
+@pytest.fixture
+def pair(kafka, gateway):
+    """start(): a gateway that sends readings to a topic, and the topic."""
+    def start(*sets, topic=None, **stream):
+        topic = topic or kafka.create(kafka.name("readings"), 2)
+        streams = {"readings": {"key": "/sensor_id", "topics": [topic], **stream}}
+        return gateway(*sets, config=kafka.config(streams, properties=SOON, hold_retry="300ms")).start(), topic
+
+    return start
+
+
+def test_its_message_is_there_with_the_answer(kafka, pair):
+    one, topic = pair()
+    for number in range(1, 11):
+        assert delivered(one) == (200, "delivered", {"accepted": 1})
+        assert kafka.count(topic) == number
+
+
+def test_a_record_that_kafka_refuses_is_named(kafka, pair):
+    one, topic = pair(topic=kafka.create(kafka.name("small"), max_message_bytes=2000))
+    large = json.dumps({"sensor_id": "large", "pad": os.urandom(4000).hex()})
+    body = "\n".join([READING, large, READING])
+    status, level, said = delivered(one, body, content_type="application/x-ndjson")
+    assert (status, level, said["accepted"], said["dead_lettered_total"]) == (207, "delivered", 3, 1)
+    (letter,) = dead_letters(one, "readings")
+    assert [(one["id"], one["outlet"], one["reason"]) for one in said["dead_lettered"]] == [(letter["id"], "kafka", letter["reason"])]
+    assert letter["id"].endswith("/2")
+    assert kafka.count(topic) == 2
+    assert delivered(one) == (200, "delivered", {"accepted": 1})
+
+
+def test_a_record_whose_topic_is_held_is_not_delivered(kafka, pair):
+    one, topic = pair("http.delivery_timeout=15s", topic=kafka.name("missing"))
+    assert delivered(one) == (202, "fsync", {"accepted": 1})
+    kafka.create(topic)
+    wait_until("it is there", lambda: kafka.count(topic) == 1)
+    wait_until("the topic is not held any more", lambda: delivered(one)[0] == 200)
+
+
+def test_both_outlets(kafka, gateway):
+    topic = kafka.create(kafka.name("readings"))
+    config = json.loads(kafka.config({"readings": {"key": "/sensor_id", "topics": [topic], "ack": {"outlets": ["kafka", "lake"]}}}))
+    config["lake"] = {"roll": {"every": "1s"}}
+    one = gateway(config=json.dumps(config)).start()
+    assert delivered(one) == (200, "delivered", {"accepted": 1})
+    assert kafka.count(topic) == 1 and lake_rows(one.lake) == [READING.encode()]
+
+
+def test_kill_9_takes_nothing_that_was_delivered(kafka, pair):
+    one, topic = pair()
+    sent, known = [], []
+    for round_number in range(5):
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            def send(number):
+                body = json.dumps({"sensor_id": f"S{number % 8}", "round": round_number, "n": number})
+                try:
+                    if delivered(one, body)[:2] == (200, "delivered"):
+                        known.append(body.encode())
+                except OSError:
+                    pass  # it was killed
+
+            for number in range(400):
+                sent.append(pool.submit(send, number))
+            wait_until("some are delivered", lambda: len(known) > 60 * (round_number + 1))
+            there = kafka.count(topic)
+            one.kill()
+            before = list(known)
+        assert there >= 60 * (round_number + 1)
+        values = {message.value for message in kafka.consume(topic)}
+        assert not set(before) - values, "said to be delivered, and not in the topic"
+        known[:] = before
+        one.start()
+    by_key(once_each(kafka.consume(topic)).once)
+
+
+# ---- the configuration ----
+
+@pytest.mark.parametrize("ack, says", [
+    ("{level: sometimes}", "fsync, memory, delivered"), ("{outlets: [hdfs]}", '"hdfs" is no outlet; there are kafka and lake'),
+    ("{outlets: [kafka]}", "kafka gets nothing of a stream without topics")])
+def test_what_cannot_be_waited_for(tmp_path, ack, says):
+    (tmp_path / "c.yaml").write_text(f"streams: {{readings: {{ack: {ack}}}}}\n")
+    done = run_command("check", "-c", "c.yaml", cwd=tmp_path)
+    assert done.returncode == 1 and says in done.stderr, done.stderr
