@@ -42,6 +42,24 @@ def gateway(tmp_path):
 
 
 @pytest.fixture
+def mount(tmp_path):
+    """mount(kind, size): a mounted filesystem that goes away with the test. Name it before `gateway`, so that
+    the gateway ends first."""
+    from siege import Mount
+
+    mounts = []
+
+    def make(kind, size):
+        mounts.append(Mount(tmp_path, kind, size))
+        mounts[-1].mount()
+        return mounts[-1]
+
+    yield make
+    for one in mounts:
+        one.close()
+
+
+@pytest.fixture
 def started(gateway):
     """A running gateway whose lake appears within moments."""
     return gateway("lake.roll.every=200ms").start()

@@ -427,8 +427,9 @@ static int scan_older(const void *left, const void *right)
     const struct file *a = *(struct file *const *)left, *b = *(struct file *const *)right;
     const struct file_watch *watch = a->look->watch;
 
-    if (!file_is_spooled(a))
-        return scan_before(a->changed, b->changed);
+    if (!file_is_spooled(a)) /* within one tick of the clock the older one was rotated */
+        return a->changed != b->changed ? scan_before(a->changed, b->changed)
+                                        : scan_before(a->identity.born, b->identity.born);
     if (watch != b->look->watch)
         return watch < b->look->watch ? -1 : 1;
     const int order = watch->by_name ? 0 : scan_before(a->written, b->written);

@@ -69,6 +69,9 @@ class Writer:
     def sync(self):
         os.fsync(self.descriptor)
 
+    def __del__(self):
+        self.close()  # a filesystem of its own could not be unmounted
+
     def close(self):
         if self.descriptor is not None:
             os.close(self.descriptor)

@@ -27,22 +27,6 @@ def ledger(tmp_path):
     return Ledger(tmp_path / "notes")
 
 
-@pytest.fixture
-def mount(tmp_path):
-    """mount(kind, size): a mounted filesystem that goes away with the test. Name it before `gateway`, so that
-    the gateway ends first."""
-    mounts = []
-
-    def make(kind, size):
-        mounts.append(siege.Mount(tmp_path, kind, size))
-        mounts[-1].mount()
-        return mounts[-1]
-
-    yield make
-    for one in mounts:
-        one.close()
-
-
 def pytest_terminal_summary(terminalreporter):
     if not siege.ROWS:
         return
