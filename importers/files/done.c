@@ -101,7 +101,10 @@ static int place_open(struct done_round *round, struct done_place *place, struct
     place_sync(round, place);
     place->directory = file_walk_open_directory(round->walk, path, make, &error);
     if (place->directory < 0) {
-        if (make || (errno != ENOENT && errno != ENOTDIR))
+        if (errno == EXDEV)
+            file_tell_trouble(round->source,
+                "%s: it is on another filesystem than the spool, and files are moved within one", error.text);
+        else if (make || (errno != ENOENT && errno != ENOTDIR))
             file_tell_trouble(round->source, "%s", error.text);
         return -1;
     }

@@ -1,4 +1,5 @@
 /* life: what becomes of a file that is known: it is cut, copied, rotated, deleted, or at rest; see files_internal.h */
+#include <ctype.h>
 #include <string.h>
 
 #include "base/file.h"
@@ -103,14 +104,22 @@ static bool life_is_older(const struct file *file, const struct file *than)
     return one && other && one != other ? one < other : file->number < than->number;
 }
 
+/* 10.log is no copy of 1.log, nor apple.log of app.log; but app20260131.log may be one, as logrotate's dateformat allows. */
+static bool life_goes_on(char last, char next)
+{
+    return (isdigit((unsigned char)last) && isdigit((unsigned char)next)) ||
+           (isalpha((unsigned char)last) && isalpha((unsigned char)next));
+}
+
 /* A copy is called as what it is a copy of, with something behind it, or between the name and its extension. */
 static bool life_is_called_like(const struct file *file, const struct file *copy)
 {
     const char *name = strrchr(file->path, '/') + 1, *other = strrchr(copy->path, '/') + 1;
     const char *extension = strrchr(name, '.');
 
-    return strncmp(name, other, extension && extension > name ? (size_t)(extension - name) : strlen(name)) ==
-           0;
+    const size_t length = extension && extension > name ? (size_t)(extension - name) : strlen(name);
+
+    return strncmp(name, other, length) == 0 && !life_goes_on(name[length - 1], other[length]);
 }
 
 /* What this may be the copy of; NULL: nothing. The copy may be finished, and its original cut, while both are looked at: so whether it is

@@ -18,6 +18,7 @@
 
 struct file_unpack {
     struct inflate *inflate;
+    enum inflate_coding coding;
     int packed;
     struct stat begun; /* of it, then */
     uint64_t offset; /* in it, of what is not in `in` yet */
@@ -60,14 +61,13 @@ void file_unpack_close(struct file_unpack **unpack)
 int file_unpack_open(struct file_unpack **ret_unpack, int *packed, struct error *error)
 {
     __attribute__((cleanup(file_unpack_close))) struct file_unpack *unpack = calloc(1, sizeof *unpack);
-    enum inflate_coding coding;
 
     if (!unpack)
         return error_set(error, ERROR_RETRY, "out of memory"); /* GCOVR_EXCL_LINE: calloc failed */
     unpack->packed = -1;
-    if (!unpack_coding(*packed, &coding))
+    if (!unpack_coding(*packed, &unpack->coding))
         return error_set(error, ERROR_RETRY, "decompressor: the file has changed");
-    if (inflate_new(&unpack->inflate, coding, error) || fstat(*packed, &unpack->begun))
+    if (inflate_new(&unpack->inflate, unpack->coding, error) || fstat(*packed, &unpack->begun))
         return -1; /* GCOVR_EXCL_LINE: malloc failed */
     cleanup_fd int plain = memfd_create("penstock-unpacked", MFD_CLOEXEC);
     if (plain < 0)
@@ -91,6 +91,12 @@ static int unpack_read(struct file_unpack *unpack, struct error *error)
     return got > 0;
 }
 
+/* Tapes fill their last block with zeros, and gzip(1) takes them for nothing. */
+static bool unpack_is_padding(const struct file_unpack *unpack)
+{
+    return unpack->coding == INFLATE_GZIP && inflate_is_complete(unpack->inflate) && *unpack->in.data == '\0';
+}
+
 int file_unpack_to(struct file_unpack *unpack, int plain, uint64_t length, struct error *error)
 {
     size_t written;
@@ -104,6 +110,10 @@ int file_unpack_to(struct file_unpack *unpack, int plain, uint64_t length, struc
             unpack->ended = !more;
             if (!more)
                 break;
+        }
+        if (unpack_is_padding(unpack)) {
+            unpack->in = (struct slice){unpack->in.data + 1, unpack->in.length - 1};
+            continue;
         }
         if (inflate_step(
                 unpack->inflate, &unpack->in, unpack->output, sizeof unpack->output, &written, error))

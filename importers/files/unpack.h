@@ -1,4 +1,5 @@
-/* unpack: a compressed file as a plain one: gzip (RFC 1952) and Zstandard (RFC 8878), recognised by their first bytes.
+/* unpack: a compressed file as a plain one: gzip (RFC 1952) and Zstandard (RFC 8878), recognised by their first bytes. Zeros behind
+ * a member of gzip are none of it.
  *
  * What comes out goes to the end of a file in memory (memfd_create(2)), from which it is read as any other file is, at any offset that is not
  * forgotten yet: a hole is punched behind the reader, so that the memory of a few turns is enough for any size. After a start it is unpacked

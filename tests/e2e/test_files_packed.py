@@ -33,6 +33,18 @@ def test_lines_of_packed_files(gateway, pack, done):
     assert spool.gateway.starts == 2 and "files.failed" not in spool.gateway.said()
 
 
+def test_zeros_behind_a_packed_file(gateway):
+    """As tapes leave them, and gzip(1) takes them for nothing."""
+    spool = Spool(gateway, done="archive")
+    spool.start()
+    for number, zeros in enumerate((1, 511, 10240, 200000)):
+        path = spool.move_in(f"{number}.gz", gzip.compress(spool.content(lines=1000)) + bytes(zeros))
+        subprocess.run(["gzip", "-t", path], check=True)
+    spool.move_in("between.gz", gzip.compress(spool.content()) + bytes(100) + gzip.compress(spool.content()))
+    spool.judge()
+    assert "files.failed" not in spool.gateway.said()
+
+
 @PACKED
 def test_kept_and_not_unpacked_again(gateway, pack):
     """Behind a restart one that is done is known as it is; in its place another one is taken, and one that has grown is not."""

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from penstock import wait_until
-from tailing import Tail, copy_and_cut, held, need, run, shift
+from tailing import Tail, copy_and_cut, held, need, rows_when, run, shift
 
 BOTH = pytest.mark.parametrize("watch", ["app.log", "app.log*"])
 
@@ -242,6 +242,14 @@ def test_log_that_a_power_cut_has_shortened_and_its_writer_has_gone_on_with(tail
     one.start()
     one.arrived().settle()
     assert len(one.rows()) - len(set(one.rows())) == 400
+
+
+def test_files_that_begin_alike_and_whose_names_do_not(tail):
+    """A number that goes on is another number: only what may be a copy waits."""
+    one = tail("*.log", rotate_wait="1h").start()
+    for count, name in enumerate(("1.log", "10.log", "app.log", "apple.log")):
+        (one.logs / name).write_bytes(b"time,value\n")
+        rows_when(one, count + 1)
 
 
 # ---- deleted, and its inode used again ----

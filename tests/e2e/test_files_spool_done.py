@@ -6,7 +6,8 @@ import time
 
 import pytest
 
-from penstock import wait_until
+from penstock import request, wait_until
+from siege import Mount, need_mounts
 from spooling import Spool
 
 EVENTS = pytest.mark.parametrize("events", [True, False], ids=["events", "no events"])
@@ -169,6 +170,26 @@ def test_an_archive_that_is_in_the_way(gateway):
     assert spool.names() == ["a.csv", "archive", "b.csv"]
     (spool.root / "archive").unlink()
     spool.has("a.csv", "b.csv", folder=f"archive/{time.strftime('%Y-%m-%d', time.gmtime())}")
+    spool.judge()
+
+
+def test_an_archive_on_another_filesystem(gateway):
+    """It is told once, in the log and in /readyz, with the reason; nothing is lost, and once the place is right they are moved."""
+    need_mounts()
+    spool = Spool(gateway, done="archive", archive="mount-tmpfs")
+    other = Mount(spool.root, "tmpfs", 1 << 20)
+    other.mount()
+    try:
+        spool.start()
+        spool.move_in("a.csv")
+        spool.arrived()
+        told = "it is on another filesystem than the spool, and files are moved within one"
+        wait_until("it is told", lambda: told in request(spool.gateway.ports["admin"], "GET", "/readyz").body.decode())
+        spool.settle()
+        assert spool.gateway.said().count(told) == 1 and spool.names() == ["a.csv"]
+    finally:
+        other.close()
+    spool.has("a.csv", folder=f"mount-tmpfs/{time.strftime('%Y-%m-%d', time.gmtime())}")
     spool.judge()
 
 

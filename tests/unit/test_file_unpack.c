@@ -112,6 +112,24 @@ Test(file_unpack, all_of_it_in_any_steps)
     }
 }
 
+Test(file_unpack, zeros_behind_a_member_of_gzip_are_none_of_it)
+{
+    static const char zeros[100000];
+    struct file_unpack *unpack;
+    int file = packed(true, PLAIN, 0);
+    struct stat stat;
+
+    cr_assert_eq(fstat(file, &stat), 0);
+    cr_assert_eq(file_write_at(file, zeros, sizeof zeros, (uint64_t)stat.st_size), 0);
+    cr_assert_eq(file_unpack_open(&unpack, &file, &error), 0);
+    cr_expect_eq(file_unpack_to(unpack, file, PLAIN + 1, &error), 0, "%s", error.text);
+    cr_expect(file_unpack_ended(unpack));
+    cr_expect(file_unpack_is_unchanged(unpack));
+    expect(file, PLAIN - 1000, PLAIN);
+    file_unpack_close(&unpack);
+    close(file);
+}
+
 Test(file_unpack, nothing_comes_out_of_what_holds_nothing)
 {
     for (int gzip = 0; gzip < 2; gzip++) {
