@@ -56,6 +56,8 @@
 #define FILE_BATCH_BYTES ((size_t)4 << 20)
 #define ROWS_GROWTH 3 /* bytes of an object for one of the longest row of CSV, at most */
 #define FILE_TURN ((size_t)1 << 20) /* bytes of one file before the next one has its turn */
+#define FILE_TURN_TIME (CLOCK_SECOND / 10) /* the same, where patterns are looked for, which may take long, */
+#define FILE_TURN_PIECE ((size_t)64 << 10) /* and bytes of lines between two looks at the clock */
 #define FILE_RETRY_PAUSE (CLOCK_SECOND / 10) /* between two tries at a journal that takes nothing */
 #define FILE_OPEN_PAUSE CLOCK_SECOND /* before a file that cannot be opened is tried again */
 #define FILE_LOOK_PAUSE CLOCK_SECOND /* an open file's name is not looked at more often */
@@ -389,7 +391,7 @@ static inline int64_t file_time(struct timespec time)
 
 void file_scan_all(struct source *source);
 /* Puts what is ready into the order in which it is to be read. */
-void file_scan_sort(struct source *source);
+void file_scan_sort(struct file_queue *queue);
 /* An event: look at this one. name: it may lead to another file than before; closed: whoever wrote it has closed it, or moved it here. */
 void file_scan_look(struct source *source, struct file_look *look, struct slice path, bool name, bool closed);
 /* The same for one that is known: does its name still lead to it? */

@@ -356,6 +356,6 @@ bool file_life_tick(struct source *source)
                     file->look_due);
     }
     if (source->sort_wanted)
-        file_scan_sort(source);
+        file_scan_sort(&source->ready[true]);
     return soon;
 }

@@ -167,9 +167,14 @@ static bool loop_is_waited_for(const struct source *source)
 /* True: the batch takes no more. Those of spools that are held are put aside, and keep their places. */
 static bool loop_serve_round(struct source *source, struct file_queue *aside, unsigned *ret_held)
 {
+    const int64_t until = files_now(source) + FILE_TURN_TIME;
     struct file *file;
 
     for (unsigned served = 0; served < LOOP_ROUND && (file = loop_pop(source)); served++) {
+        if (served && files_now(source) >= until) {
+            loop_push_front(source, file);
+            return false;
+        }
         if (!loop_is_held(source, file)) {
             if (loop_serve(source, file))
                 return true;

@@ -52,12 +52,13 @@ static void records_leave(const struct take *take, size_t open, size_t left)
     file->seen_at = files_now(take->source);
 }
 
-/* A turn ends behind a pattern that was given up: the next one may take as long. */
+/* However long the patterns take, others have their turn. */
 enum tail_result take_records(struct take *take, enum multiline_end end, size_t length)
 {
     const struct file_block *block = take->block;
     struct file *file = take->file;
     const struct file_watch *watch = file->look->watch;
+    const int64_t until = files_now(take->source) + FILE_TURN_TIME;
     const uint64_t from = file->position;
     size_t at = 0;
 
@@ -75,7 +76,7 @@ enum tail_result take_records(struct take *take, enum multiline_end end, size_t 
         if (result != TAIL_MORE)
             return result;
         at = file->position - from;
-        if (cut.given_up)
+        if (files_now(take->source) >= until)
             return TAIL_MORE;
     }
     records_leave(take, 0, block->length - length);

@@ -436,7 +436,7 @@ static int scan_older(const void *left, const void *right)
     return order ? order : strcmp(a->path, b->path);
 }
 
-static void scan_sort(struct file_queue *queue)
+void file_scan_sort(struct file_queue *queue)
 {
     size_t count = 0;
 
@@ -458,17 +458,12 @@ static void scan_sort(struct file_queue *queue)
     free(files);
 }
 
-void file_scan_sort(struct source *source)
-{
-    for (size_t i = 0; i < 2; i++)
-        scan_sort(&source->ready[i]);
-}
-
 void file_scan_all(struct source *source)
 {
     int64_t pause = INT64_MAX;
 
     const int64_t began = files_now(source);
+    const uint64_t known = source->numbers;
 
     source->scan_wanted = false;
     source->scan++;
@@ -490,7 +485,10 @@ void file_scan_all(struct source *source)
     for (size_t i = 0; i < source->watches_count; i++)
         scan_know_watch(source, &source->watches[i]);
     scan_end_reboot(source);
-    file_scan_sort(source);
+    file_scan_sort(&source->ready[true]);
+    /* Not with every scan: where turns take longer, one file would have all of them. */
+    if (source->scan == 1 || source->numbers != known)
+        file_scan_sort(&source->ready[false]);
     file_tell_well(source);
     source->scanned_at = files_now(source);
     source->scan_took = source->scanned_at - began;

@@ -258,18 +258,32 @@ static enum tail_result take_converted(struct take *take, const char *data, size
     return TAIL_MORE;
 }
 
+/* Lines that are taken at once: with a pattern not too many, so that others have their turn however long it takes. */
+static size_t take_piece(const struct take *take, const char *data, size_t length)
+{
+    const enum charset charset = take->block->charset;
+
+    if (!take->file->look->watch->pattern || length <= FILE_TURN_PIECE)
+        return length;
+    const size_t piece = lines_last(charset, data, FILE_TURN_PIECE);
+    return piece ? piece : lines_first(charset, data, length);
+}
+
 /* Whole lines: most are what they would be converted to. */
 static enum tail_result take_lines(struct take *take, size_t length)
 {
     const enum charset charset = take->block->charset;
+    const bool converts = take->file->look->watch->converts;
+    const int64_t until = files_now(take->source) + FILE_TURN_TIME;
     const uint64_t from = take->file->position;
     enum tail_result result = TAIL_MORE;
 
-    if (!take->file->look->watch->converts)
-        return take_as_is(take, take->block->data, length, NULL);
     for (size_t at = 0; at < length && result == TAIL_MORE; at = take->file->position - from) {
         const char *data = take->block->data + at;
-        const size_t same = lines_last(charset, data, charset_same(charset, data, length - at));
+        const size_t piece = take_piece(take, data, length - at);
+        if (at && files_now(take->source) >= until)
+            break;
+        const size_t same = converts ? lines_last(charset, data, charset_same(charset, data, piece)) : piece;
         result = same ? take_as_is(take, data, same, NULL)
                       : take_converted(take, data, lines_first(charset, data, length - at), NULL);
     }

@@ -100,6 +100,16 @@ def test_pattern_that_never_ends_is_given_up(gateway):
     assert one.gateway.metric("penstock_files_patterns_given_up_total", 'watch="found"') == 200
 
 
+def test_slow_pattern_leaves_others_their_turn(gateway):
+    """One that stays below the limits and takes a tenth of a second for a line: a block of such lines takes half a minute."""
+    one = Found(gateway, settings={"pattern": "a{0,300}a{0,300}(?<sensor_id>[bd])"}).start()
+    count = 256
+    one.found.write_bytes((b"a" * 4095 + b"\n") * count)
+    wait_until("the first ones", lambda: one.gateway.metric("penstock_files_bytes_total", 'watch="found"') > 0)
+    one.scanned()
+    assert 0 < one.gateway.metric("penstock_files_lines_total", 'watch="found"') < count
+
+
 def test_kill_9_finds_the_same_again(gateway):
     one = Found(gateway, stream={"lake": {"path": "found/{key}"}}).start()
     for number in range(6):
