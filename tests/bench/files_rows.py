@@ -14,6 +14,8 @@ LINE = b"%09d " + b"x" * 189 + b"\n"
 LINES = 3_000_000
 BLOCK = 4 << 20
 MANY = 10_000
+DROPPED = 300  # files of a spool
+SMALL = 100_000  # of one line each
 EACH = 10  # lines per second of each of many files
 DELAYS = 300
 
@@ -21,12 +23,12 @@ DELAYS = 300
 class Tail(Server):
     """The product with one watch, and an outlet that takes nothing away from it: the journal holds what is read."""
 
-    def __init__(self, bench, folder, *options):
+    def __init__(self, bench, folder, *options, takes="watch={}/*.log"):
         self.admin = free_port()
         port = free_port()
         sets = (f"gateway.data={folder / 'data'}", f"http.listen=127.0.0.1:{port}", "mqtt.listen=", f"admin.listen=127.0.0.1:{self.admin}",
                 "lake.enabled=false", "kafka.properties.bootstrap.servers=127.0.0.1:1", "streams.readings.topics=T", "streams.unorganized.topics=T",
-                f"files.bench.watch={folder}/drop/*.log", "files.bench.stream=unorganized", *options)
+                f"files.bench.{takes.format(folder / 'drop')}", "files.bench.stream=unorganized", *options)
         command = [bench.program("penstock"), "run"]
         for item in sets:
             command += ["--set", item]
@@ -93,6 +95,51 @@ def tail(bench):
     return [Row("files-tail", "lines/s of 200 bytes, durable", count(median(ours, "rate")), f"{count(median(theirs, 'rate'))} cat into line_commit",
                 tuple(o["rate"] / t["rate"] for o, t in zip(ours, theirs)), ">= 1,000,000/s and >= 0.5",
                 f"CPU {median(ours, 'cpu_us'):.2f} us per line; {median(ours, 'rss'):.0f} MiB at most")]
+
+
+def spool_once(bench, files, lines):
+    """The files are there when the product starts, and are deleted once they are durable."""
+    folder = drop(bench, "spool")
+    for number in range(files):
+        path = folder / "drop" / f"{number}.txt"
+        path.write_bytes(b"".join(LINE % (number * lines + line) for line in range(lines)))
+        os.utime(path, (1, 1))  # written long ago: complete
+    os.sync()
+    start = time.monotonic()
+    with Tail(bench, folder, "journal.max_size=4GiB", "files.bench.done=delete", takes="spool={}") as server:
+        before = server.threads()
+        server.wait(files * lines)
+        seconds = time.monotonic() - start
+        after = server.threads()
+        most = server.memory()[1]
+    return {"rate": files * lines / seconds, "files": files / seconds, "rss": most,
+            "cpu_us": sum(after[name] - before.get(name, 0) for name in after) * 1e6 / files / lines}
+
+
+def spool_reference(bench, files, lines):
+    """cat of the same, by name, into the program that commits what comes."""
+    folder = drop(bench, "spool-commit")
+    for number in range(files):
+        (folder / "drop" / f"{number}.txt").write_bytes(b"".join(LINE % (number * lines + line) for line in range(lines)))
+    os.sync()
+    return bench.json("sh", "-c", f"find '{folder}/drop' -type f -print0 | xargs -0 cat | '{bench.program('line_commit')}' '{folder}/file' {BLOCK}")
+
+
+def spool_rows(bench, name, what, files, lines, goal=""):
+    ours, theirs = bench.pairs(lambda: spool_once(bench, files, lines), lambda: spool_reference(bench, files, lines))
+    return [Row(name, what, count(median(ours, "rate")), f"{count(median(theirs, 'rate'))} cat into line_commit",
+                tuple(o["rate"] / t["rate"] for o, t in zip(ours, theirs)), goal,
+                f"{count(median(ours, 'files'))} files/s; CPU {median(ours, 'cpu_us'):.2f} us per line; {median(ours, 'rss'):.0f} MiB at most; with the start")]
+
+
+def spool(bench):
+    """Files of 10,000 lines of 200 bytes that were dropped."""
+    return spool_rows(bench, "files-spool", "lines/s of 200 bytes, durable", DROPPED, LINES // DROPPED)
+
+
+def small(bench):
+    """Files of one line: what a file costs."""
+    return spool_rows(bench, "files-small", f"{count(SMALL)} files of one line: lines/s, durable", SMALL, 1)
 
 
 def idle(bench):
@@ -167,4 +214,4 @@ def delay(bench):
                 more=f"p99 {delays[int(0.99 * (DELAYS - 1))]:.1f}; with the time of a GET /metrics")]
 
 
-ROWS = {"files-tail": tail, "files-idle": idle, "files-growing": growing, "files-delay": delay}
+ROWS = {"files-tail": tail, "files-spool": spool, "files-small": small, "files-idle": idle, "files-growing": growing, "files-delay": delay}
