@@ -56,8 +56,13 @@ static bool arrival_is_passed(const struct journal *journal, const struct journa
 struct journal_arrival *arrival_take_passed(struct journal *journal)
 {
     struct journal_arrival *passed = NULL, **end = &passed;
+    uint64_t newest = 0; /* behind it no outlet is done with anything */
 
-    for (struct journal_arrival *arrival = journal->arrivals, *next; arrival; arrival = next) {
+    for (size_t i = 0; i < journal->cursors_count; i++)
+        if (journal->cursors[i].stored.position > newest)
+            newest = journal->cursors[i].stored.position;
+    for (struct journal_arrival *arrival = journal->arrivals, *next; arrival && arrival->last <= newest;
+         arrival = next) {
         next = arrival->next;
         if (!arrival_is_passed(journal, arrival))
             continue;
@@ -136,12 +141,13 @@ void journal_tell_letter(struct journal *journal, const char *outlet, uint64_t s
     lock_release(journal);
 }
 
-void journal_tell_held(struct journal *journal, const char *outlet, uint64_t sequence)
+void journal_tell_missed(struct journal *journal, const char *outlet, uint64_t first, uint64_t last)
 {
     lock_take(journal);
     const struct cursor *cursor = journal->arrivals ? cursor_find(journal, outlet) : NULL;
-    struct journal_arrival *arrival = cursor ? arrival_find(journal, cursor, sequence) : NULL;
-    if (arrival)
-        arrival->held++;
+    for (struct journal_arrival *arrival = cursor ? journal->arrivals : NULL;
+         arrival && arrival->first <= last; arrival = arrival->next)
+        if (arrival->last >= first && (arrival->outlets >> (cursor - journal->cursors) & 1))
+            arrival->missed++;
     lock_release(journal);
 }

@@ -175,8 +175,11 @@ struct journal_arrival {
     bool waits; /* it is the journal's */
     bool passed;
     uint64_t first, last; /* sequences */
-    uint64_t held; /* records that an outlet has put aside: it has passed them, but not delivered them */
-    uint64_t letters; /* records that an outlet has given up */
+    uint64_t
+        missed; /* records that an outlet has passed, but not delivered: put aside, or lost to damage of the journal */
+    uint64_t
+        letters; /* records that an outlet has given up; more than are listed: at least so many. Neither is taken back when a record is read
+                       * again and arrives after all */
     struct {
         uint64_t sequence;
         const char *outlet; /* the journal's */
@@ -191,9 +194,9 @@ unsigned journal_outlet_bit(const struct journal *journal, const char *outlet);
  * but the committer */
 bool journal_arrival_cancel(struct journal *journal, struct journal_arrival *arrival);
 
-/* The outlet has given up this record, or has put it aside: said before its cursor passes it. @thread the outlet's */
+/* The outlet has given up this record, or passes these without delivering them: said before its cursor passes. @thread the outlet's */
 void journal_tell_letter(struct journal *journal, const char *outlet, uint64_t sequence, const char *reason);
-void journal_tell_held(struct journal *journal, const char *outlet, uint64_t sequence);
+void journal_tell_missed(struct journal *journal, const char *outlet, uint64_t first, uint64_t last);
 
 /* ---- reading ---------------------------------------------------------------------------------------------- */
 

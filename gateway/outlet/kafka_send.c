@@ -164,7 +164,7 @@ static void send_hold(struct send *send, unsigned index, struct topic *topic)
         topic->unwritten = true;
     }
     window_hold(window, position, index);
-    journal_tell_held(send->pump->options.journal, KAFKA_PUMP_NAME, position);
+    journal_tell_missed(send->pump->options.journal, KAFKA_PUMP_NAME, position, position);
 }
 
 static enum sent send_bury_one_too_many(struct send *send, unsigned index, struct error *error)
@@ -230,6 +230,8 @@ static enum sent send_lost(struct send *send, struct error *error)
 
 static enum sent send_damaged(struct send *send, const struct error *error)
 {
+    journal_tell_missed(
+        send->pump->options.journal, KAFKA_PUMP_NAME, send->entry->sequence, send->entry->sequence);
     send_take(send, 0, WINDOW_DAMAGED);
     log_event_always(LOG_ERROR, "outlet.record_damaged", log_text("outlet", KAFKA_PUMP_NAME),
         log_number("sequence", (int64_t)send->entry->sequence), log_text("reason", error->text));
@@ -365,6 +367,8 @@ static int send_batch(
         if (found <= 0)
             return found;
         if (!entry) {
+            journal_tell_missed(
+                pump->options.journal, KAFKA_PUMP_NAME, lane->window.read + 1, lane->window.read + 1);
             send_damage(lane, told);
             told = true;
             continue;

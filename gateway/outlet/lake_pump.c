@@ -140,6 +140,8 @@ static int pump_except(
         if (lake_roll(pump->lake, true, error) || pump_move_cursor(pump, error))
             return -1;
     }
+    if (kind == LEDGER_DAMAGED)
+        journal_tell_missed(pump->options.journal, LAKE_PUMP_NAME, first, last);
     ledger_except(&pump->ledger, kind, first, last);
     return 0;
 }

@@ -226,12 +226,14 @@ static int http_run(struct source *http, struct error *error)
     /* Signals are the main thread's. */
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
+    http->running = true; /* the thread reads it */
     errno = pthread_create(&http->thread, NULL, http_loop_run, http);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (errno)
+    if (errno) {
+        http->running = false;
         return error_set_errno(error, ERROR_FATAL, "HTTP: thread");
+    }
     pthread_setname_np(http->thread, HTTP_SOURCE_NAME);
-    http->running = true;
     return 0;
 }
 

@@ -89,8 +89,9 @@ int http_answer_letters(
         const struct record_id own = {id->gateway, id->epoch, arrival->list[i].sequence};
         char text[RECORD_ID_MAX + 1];
         record_id_print(&own, text);
-        if (bytes_print(out, error, "%s{\"id\":\"%s\",\"outlet\":\"%s\",\"reason\":\"", i ? "," : "", text,
-                arrival->list[i].outlet) ||
+        if (bytes_print(out, error,
+                "%s{\"id\":\"%s\",\"accepted_index\":%llu,\"outlet\":\"%s\",\"reason\":\"", i ? "," : "",
+                text, (unsigned long long)(own.sequence - arrival->first), arrival->list[i].outlet) ||
             http_answer_string(out, arrival->list[i].reason, error) || bytes_add(out, "}", 1, error))
             return -1;
     }

@@ -5,6 +5,9 @@
  * started can end and do not starve each other half-way; otherwise, and when the promise was not used in time, a step. Who
  * gets none waits in line, the rest of the body unread in its socket.
  */
+#include <assert.h>
+#include <stdlib.h>
+
 #include "source/http_internal.h"
 
 void http_body_charge(struct http_request *request, uint64_t bytes)
@@ -219,6 +222,25 @@ static int http_body_records(struct http_request *request, struct MHD_Connection
     return http_refuse(&request->refusal, http_answer_status(result), "none of the records can be accepted");
 }
 
+/* Room to wait until its records are delivered. */
+static int http_body_await(struct http_request *request)
+{
+    struct source *http = request->source;
+
+    if (request->ack != HTTP_ACK_DELIVERED)
+        return 0;
+    if (http_head_check_deliveries(http, &request->refusal))
+        return -1;
+    request->arrival = calloc(1, sizeof *request->arrival);
+    if (!request->arrival)
+        return http_refuse(&request->refusal, HTTP_STATUS_503, "out of memory");
+    request->arrival->arrived = http_loop_arrived;
+    request->arrival->context = request;
+    request->arrival->outlets = http->acks[request->stream - http->context.streams->items].outlets;
+    assert(request->arrival->outlets);
+    return 0;
+}
+
 int http_body_hand_over(struct http_request *request, struct MHD_Connection *mhd)
 {
     struct source *http = request->source;
@@ -230,17 +252,20 @@ int http_body_hand_over(struct http_request *request, struct MHD_Connection *mhd
         return -1;
     if (request->inflate && inflate_finish(request->inflate, &error))
         return http_body_refuse(request, &error);
-    if (http_body_records(request, mhd))
+    inflate_free(&request->inflate); /* its window would be kept while the request waits */
+    if (http_body_records(request, mhd) || http_body_await(request))
         return -1;
     http_body_forget_promise(request);
     http_body_charge(request, sizeof *request + request->body.capacity + request->handover.parts.capacity);
     request->handover.arrival = request->arrival;
-    request->awaited = request->arrival != NULL;
+    if (request->arrival)
+        http_request_await(request);
     request->in_journal = true; /* before the hand-over: it may be complete before the call returns */
     http->in_journal++;
     if (journal_hand_over(http->context.journal, &request->handover, &error)) {
-        request->in_journal = request->awaited = false;
+        request->in_journal = false;
         http->in_journal--;
+        http_request_await_no_more(request);
         return http_refuse(&request->refusal, error.kind == ERROR_REJECT ? HTTP_STATUS_413 : HTTP_STATUS_503,
             "%s", error.text);
     }

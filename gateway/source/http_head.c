@@ -1,7 +1,6 @@
 /* http_head: what a request's head says, checked in one order; see http_internal.h */
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "source/http_internal.h"
 
@@ -113,23 +112,13 @@ static int http_head_method(const struct http_head_check *check, struct http_ref
     return 0;
 }
 
-/* Room for a request that waits until its records are delivered. */
-static int http_head_await(struct http_request *request, struct http_refusal *refusal)
+int http_head_check_deliveries(const struct source *http, struct http_refusal *refusal)
 {
-    struct source *http = request->source;
-
-    if (http->deliveries >= http->context.config->http.max_deliveries)
-        return http_refuse(refusal, HTTP_STATUS_503,
-            "%zu requests wait for their delivery (http.max_deliveries); try again later, or ask for less with Penstock-Ack: fsync",
-            http->deliveries);
-    request->arrival = calloc(1, sizeof *request->arrival);
-    if (!request->arrival)
-        return http_refuse(refusal, HTTP_STATUS_503, "out of memory");
-    http->deliveries++;
-    request->arrival->arrived = http_loop_arrived;
-    request->arrival->context = request;
-    request->arrival->outlets = http->acks[request->stream - http->context.streams->items].outlets;
-    return 0;
+    if (http->deliveries < http->context.config->http.max_deliveries)
+        return 0;
+    return http_refuse(refusal, HTTP_STATUS_503,
+        "%zu requests wait for their delivery (http.max_deliveries); try again later, or ask for less with Penstock-Ack: fsync",
+        http->deliveries);
 }
 
 static int http_head_ack(const struct http_head_check *check, struct http_refusal *refusal)
@@ -143,7 +132,7 @@ static int http_head_ack(const struct http_head_check *check, struct http_refusa
         return http_refuse(
             refusal, HTTP_STATUS_400, "the header Penstock-Ack is \"memory\", \"fsync\" or \"delivered\"");
     request->ack = ack;
-    return ack == HTTP_ACK_DELIVERED ? http_head_await(request, refusal) : 0;
+    return ack == HTTP_ACK_DELIVERED ? http_head_check_deliveries(http, refusal) : 0;
 }
 
 static int http_head_type(const struct http_head_check *check, struct http_refusal *refusal)

@@ -88,7 +88,7 @@ struct http_request {
     struct http_connection *connection; /* NULL once the library is done with the request */
     bool in_journal; /* handed over and not yet completed */
     bool awaited; /* its arrival is the journal's, or will be with the completion */
-    struct journal_arrival *arrival; /* HTTP_ACK_DELIVERED: counted in the source's deliveries; owned */
+    struct journal_arrival *arrival; /* HTTP_ACK_DELIVERED, once its body is whole; owned */
     bool begun; /* the first handler call was made */
     bool refused_by_head;
     bool handed_over;
@@ -158,7 +158,7 @@ struct source {
     size_t suspended; /* connections that the library must not be stopped with */
     size_t bodies; /* requests whose body is coming in, starved ones not counted */
     size_t in_journal; /* requests */
-    size_t deliveries; /* requests that ask for it */
+    size_t deliveries; /* requests that are awaited */
     uint64_t in_flight; /* bytes charged for bodies */
     uint64_t promised; /* and those that they may still take */
 
@@ -225,6 +225,9 @@ void http_request_completed(
     void *cls, struct MHD_Connection *mhd, void **context, enum MHD_RequestTerminationCode code);
 /* The journal is done with it. */
 void http_request_committed(struct http_request *request);
+/* Sets and clears `awaited`. */
+void http_request_await(struct http_request *request);
+void http_request_await_no_more(struct http_request *request);
 /* So are the outlets. */
 void http_request_arrived(struct http_request *request);
 /* It waits no longer for its delivery, unless that is there already. */
@@ -237,6 +240,9 @@ int http_refuse(struct http_refusal *refusal, enum http_status status, const cha
 /* Fills stream, form, coding, ack. -1: the refusal says why. */
 int http_head_check(
     struct http_request *request, struct MHD_Connection *mhd, const char *method, const char *version);
+
+/* Whether one more may wait for its delivery. -1: the refusal says why not. */
+int http_head_check_deliveries(const struct source *http, struct http_refusal *refusal);
 
 /* ---- http_body.c: the body comes in ----------------------------------------------------------------------- */
 

@@ -62,7 +62,6 @@ void http_pool_release(struct http_request *request)
     http_body_forget_promise(request);
     http_body_charge(request, 0);
     inflate_free(&request->inflate);
-    http->deliveries -= request->arrival != NULL;
     free(request->arrival);
     handover_clear(&request->handover);
     http_pool_keep_small(&request->body);

@@ -125,6 +125,18 @@ void http_request_completed(
     http_pool_release(request);
 }
 
+void http_request_await(struct http_request *request)
+{
+    request->awaited = true;
+    request->source->deliveries++;
+}
+
+void http_request_await_no_more(struct http_request *request)
+{
+    request->source->deliveries -= request->awaited;
+    request->awaited = false;
+}
+
 void http_request_give_up_delivery(struct http_request *request)
 {
     struct source *http = request->source;
@@ -133,7 +145,7 @@ void http_request_give_up_delivery(struct http_request *request)
     if (!request->awaited || !http->running ||
         !journal_arrival_cancel(http->context.journal, request->arrival))
         return;
-    request->awaited = false;
+    http_request_await_no_more(request);
     if (request->connection && request->connection->state == HTTP_DELIVERY)
         http_connection_resume(request->connection, HTTP_ANSWER);
 }
@@ -144,7 +156,8 @@ void http_request_committed(struct http_request *request)
 
     request->in_journal = false;
     request->source->in_journal--;
-    request->awaited &= request->result == HANDOVER_DURABLE;
+    if (request->result != HANDOVER_DURABLE)
+        http_request_await_no_more(request);
     if (!waiting || request->source->draining)
         http_request_give_up_delivery(request);
     if (waiting && request->awaited) {
@@ -157,7 +170,7 @@ void http_request_committed(struct http_request *request)
 
 void http_request_arrived(struct http_request *request)
 {
-    request->awaited = false;
+    http_request_await_no_more(request);
     if (request->connection && request->connection->state == HTTP_DELIVERY)
         http_connection_resume(request->connection, HTTP_ANSWER);
     http_pool_release(request);

@@ -118,7 +118,7 @@ static enum http_ack http_respond_reached(const struct http_request *request)
 {
     if (request->ack != HTTP_ACK_DELIVERED)
         return request->ack;
-    return request->arrival->passed && !request->arrival->held ? HTTP_ACK_DELIVERED : HTTP_ACK_FSYNC;
+    return request->arrival->passed && !request->arrival->missed ? HTTP_ACK_DELIVERED : HTTP_ACK_FSYNC;
 }
 
 static int http_respond_list_letters(struct http_request *request, struct error *error)

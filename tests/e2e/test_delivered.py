@@ -3,6 +3,7 @@
 import concurrent.futures
 import json
 import os
+import subprocess
 
 import pytest
 
@@ -10,6 +11,7 @@ from kafka import by_key, dead_letters, once_each
 from penstock import lake_rows, read_lake, request, run_command, wait_until
 
 READING = '{"sensor_id":"SENSOR_1","wattage":812.5}'
+MIB = 1 << 20
 # Answers about a missing topic within a second, instead of librdkafka's half a minute.
 SOON = {"topic.metadata.propagation.max.ms": "1000", "topic.metadata.refresh.interval.ms": "1000"}
 
@@ -79,6 +81,23 @@ def test_more_than_may_wait(gateway):
         assert one.post("/readings", READING).status == 200
         one.stop_cleanly()
         assert [call.result() for call in waiting] == [(202, "fsync", {"accepted": 1})] * 3
+
+
+def test_what_waits_keeps_no_memory_of_its_body(gateway):
+    """40 packed bodies of 4 MiB each: what a decompressor keeps of them would be 160 MiB."""
+    one = gateway("lake.roll.every=1h", "lake.roll.size=1GiB", "http.delivery_timeout=1h").start()
+    count = 4096
+    lines = b"".join(b'{"sensor_id":"S","pad":"%s"}\n' % os.urandom(500).hex().encode() for _ in range(count))
+    packed = subprocess.run(["zstd", "-q", "-c", "--long=23"], input=lines, capture_output=True, check=True).stdout
+    with concurrent.futures.ThreadPoolExecutor(40) as pool:
+        waiting = []
+        for number in range(1, 41):
+            waiting.append(pool.submit(one.post, "/readings", packed, "application/x-ndjson", Penstock_Ack="delivered", Content_Encoding="zstd"))
+            wait_until("it is durable", lambda number=number: one.metric("penstock_journal_sequence") == number * count, seconds=20)
+        resident = one.metric("process_resident_memory_bytes")
+        one.stop_cleanly()
+        assert {call.result().status for call in waiting} == {202}
+    assert resident < 130 * MIB
 
 
 def test_a_client_that_has_gone(gateway):

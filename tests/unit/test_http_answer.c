@@ -150,7 +150,7 @@ static int with_letters(uint64_t letters)
 {
     static const struct record_id id = {"site-7", 0x3f9a1c22, 0};
     static struct journal_arrival arrival = {
-        .list = {{42, "kafka", "\"too\" large"}, {UINT64_MAX, "lake", "no path"}}};
+        .first = 40, .list = {{42, "kafka", "\"too\" large"}, {UINT64_MAX, "lake", "no path"}}};
 
     for (size_t i = 2; i < JOURNAL_ARRIVAL_LETTERS; i++)
         arrival.list[i].outlet = "lake";
@@ -163,10 +163,11 @@ Test(http_answer, dead_letters)
     size_t listed = 0;
 
     cr_assert_eq(with_letters(2), 0);
-    expect("{\"accepted\":17,\"dead_lettered\":["
-           "{\"id\":\"site-7/3f9a1c22/42\",\"outlet\":\"kafka\",\"reason\":\"\\\"too\\\" large\"},"
-           "{\"id\":\"site-7/3f9a1c22/18446744073709551615\",\"outlet\":\"lake\",\"reason\":\"no path\"}],"
-           "\"dead_lettered_total\":2}\n");
+    expect(
+        "{\"accepted\":17,\"dead_lettered\":["
+        "{\"id\":\"site-7/3f9a1c22/42\",\"accepted_index\":2,\"outlet\":\"kafka\",\"reason\":\"\\\"too\\\" large\"},"
+        "{\"id\":\"site-7/3f9a1c22/18446744073709551615\",\"accepted_index\":18446744073709551575,\"outlet\":\"lake\",\"reason\":\"no path\"}],"
+        "\"dead_lettered_total\":2}\n");
     bytes_clear(&out);
     cr_assert_eq(with_letters(1000), 0);
     terminate();

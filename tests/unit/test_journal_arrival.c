@@ -92,7 +92,7 @@ Test(arrival, when_the_last_outlet_has_passed_the_last_record)
     cr_assert(!waits[1].arrived);
     fixture_mark(&fx, "two", 2 * RECORDS, 0, NULL, 0);
     await(&waits[1].arrived);
-    cr_assert(waits[1].arrival.passed && waits[1].arrival.letters == 0 && waits[1].arrival.held == 0);
+    cr_assert(waits[1].arrival.passed && waits[1].arrival.letters == 0 && waits[1].arrival.missed == 0);
 }
 
 Test(arrival, what_outlets_give_up_and_put_aside)
@@ -105,11 +105,12 @@ Test(arrival, what_outlets_give_up_and_put_aside)
     journal_tell_letter(fx.journal, "two", 1, "it is not asked for by the first");
     journal_tell_letter(fx.journal, "one", 2 * RECORDS + 1, "nobody's");
     journal_tell_letter(fx.journal, "three", 1, "no outlet");
-    journal_tell_held(fx.journal, "one", 2 * RECORDS);
-    journal_tell_held(fx.journal, "two", 3);
-    cr_assert_eq(waits[0].arrival.letters + waits[0].arrival.held, 0);
+    journal_tell_missed(fx.journal, "one", 2 * RECORDS, 2 * RECORDS + 1);
+    journal_tell_missed(fx.journal, "two", 3, 4);
+    journal_tell_missed(fx.journal, "three", 1, 100);
+    cr_assert_eq(waits[0].arrival.letters + waits[0].arrival.missed, 0);
     cr_assert_eq(waits[1].arrival.letters, 2);
-    cr_assert_eq(waits[1].arrival.held, 1);
+    cr_assert_eq(waits[1].arrival.missed, 1);
     cr_assert_eq(waits[1].arrival.list[0].sequence, RECORDS + 2);
     cr_assert_str_eq(waits[1].arrival.list[0].outlet, "one");
     cr_assert_str_eq(waits[1].arrival.list[0].reason, "too large");
