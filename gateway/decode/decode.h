@@ -103,6 +103,25 @@ int decoder_next(struct decoder *decoder, struct slice *ret_payload);
 int decode_time(const struct json_value *value, int64_t *ret_time, struct error *error);
 int decode_rfc3339(struct slice text, int64_t *ret_time, struct error *error);
 
+/* Times as logs have them. Of the directives of strptime(3) a format may have %Y %y %m %b (English, short or whole) %d %e %H %I %p %M %S %z (+0100,
+ * +01:00, Z) and %%, and %f, the digits of a fraction behind a point or comma; a blank stands for one or more blanks and tabs, anything else for
+ * itself. Without %z the zone's offset counts: UTC, +01:00, or local, which is the machine's (TZ). Without a year it is the one
+ * that brings the time nearest to `received`. */
+#define TIME_FORMAT_MAX 63
+
+struct time_format {
+    char text[TIME_FORMAT_MAX + 1];
+    bool has_year, has_zone, local;
+    int offset; /* minutes east of Greenwich */
+};
+
+/* ERROR_REJECT: the text says what is wrong. A compiled format is of UTC until a zone is set. */
+int time_format_compile(struct time_format *ret_format, const char *format, struct error *error);
+int time_format_set_zone(struct time_format *format, const char *zone, struct error *error);
+/* ERROR_REJECT as decode_time(). */
+int decode_time_as(const struct time_format *format, struct slice text, int64_t received, int64_t *ret_time,
+    struct error *error);
+
 /* ---- content encodings -------------------------------------------------------------------------------- */
 
 enum inflate_coding { INFLATE_GZIP, INFLATE_ZSTD };

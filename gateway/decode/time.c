@@ -2,9 +2,8 @@
  *
  * Dates are of the proleptic Gregorian calendar, as RFC 3339 says.
  */
-#include "decode/decode.h"
+#include "decode/time_internal.h"
 
-#define SECOND INT64_C(1000000)
 #define DAY (24 * 60 * 60 * SECOND)
 #define DAYS_TO_1970 719162 /* from 0001-01-01 */
 #define TIME_FIRST (-DAYS_TO_1970 * DAY) /* 0001-01-01T00:00:00Z */
@@ -98,14 +97,7 @@ static int number_time(struct slice text, int64_t *ret_time, struct error *error
 
 /* ---- RFC 3339 --------------------------------------------------------------------------------------------- */
 
-struct moment {
-    int year, month, day, hour, minute, second;
-    int64_t fraction; /* microseconds */
-    int offset; /* minutes east of Greenwich */
-};
-
-/* Takes a number of exactly `count` digits that lies within first..last. */
-static int take_number(struct slice *text, size_t count, int first, int last, int *ret_number)
+int take_number(struct slice *text, size_t count, int first, int last, int *ret_number)
 {
     int number = 0;
 
@@ -123,7 +115,7 @@ static int take_number(struct slice *text, size_t count, int first, int last, in
     return 0;
 }
 
-static int take_one_of(struct slice *text, const char *allowed, char *ret_char)
+int take_one_of(struct slice *text, const char *allowed, char *ret_char)
 {
     if (text->length == 0 || text->data[0] == '\0' || !strchr(allowed, text->data[0]))
         return -1;
@@ -137,7 +129,7 @@ static bool is_leap(int year)
     return year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
 }
 
-static int days_in_month(int year, int month)
+int days_in_month(int year, int month)
 {
     static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
 
@@ -154,7 +146,7 @@ static int take_date(struct slice *text, struct moment *moment)
     return take_number(text, 2, 1, days_in_month(moment->year, moment->month), &moment->day);
 }
 
-static int take_fraction(struct slice *text, int64_t *ret_fraction)
+int take_fraction(struct slice *text, int64_t *ret_fraction)
 {
     int64_t unit = SECOND / 10;
     int digit;
@@ -203,6 +195,20 @@ static int64_t minutes_since_1970(const struct moment *moment)
     return (days * 24 + moment->hour) * 60 + moment->minute - moment->offset;
 }
 
+int moment_time(const struct moment *moment, int64_t *ret_time, struct error *error)
+{
+    int64_t minutes = minutes_since_1970(moment);
+    int64_t second = moment->second, fraction = moment->fraction;
+
+    if (second == 60) {
+        if ((minutes + 1) % (24 * 60) != 0)
+            return refuse(error, "second 60 exists only at 23:59 UTC");
+        second = 59;
+        fraction = SECOND - 1;
+    }
+    return keep_in_range((minutes * 60 + second) * SECOND + fraction, ret_time, error);
+}
+
 int decode_rfc3339(struct slice text, int64_t *ret_time, struct error *error)
 {
     struct moment moment = {0};
@@ -216,14 +222,7 @@ int decode_rfc3339(struct slice text, int64_t *ret_time, struct error *error)
         return refuse(
             error, "expected Z or an offset such as +01:00, and nothing more, behind the time of day");
 
-    int64_t minutes = minutes_since_1970(&moment);
-    if (moment.second == 60) {
-        if ((minutes + 1) % (24 * 60) != 0)
-            return refuse(error, "second 60 exists only at 23:59 UTC");
-        moment.second = 59;
-        moment.fraction = SECOND - 1;
-    }
-    return keep_in_range((minutes * 60 + moment.second) * SECOND + moment.fraction, ret_time, error);
+    return moment_time(&moment, ret_time, error);
 }
 
 /* ----------------------------------------------------------------------------------------------------------- */

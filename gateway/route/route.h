@@ -14,6 +14,7 @@
 #include "base/bytes.h"
 #include "base/config.h"
 #include "base/error.h"
+#include "decode/decode.h"
 #include "record/record.h"
 
 /* ---- selectors: where a value comes from ------------------------------------------------------------------- */
@@ -63,6 +64,7 @@ struct stream {
     char *label_names[RECORD_LABELS_MAX]; /* owned */
     size_t labels_count;
     struct selector time; /* SELECTOR_NONE, SELECTOR_POINTER or SELECTOR_LINE */
+    struct time_format time_format; /* text "": RFC 3339 */
     int64_t time_past, time_future;
     char **pointers; /* all JSON pointers that its selectors need, each once; owned */
     size_t pointers_count;

@@ -99,6 +99,10 @@ static void stream_compile_time(
 
     stream->time_past = from->time.past;
     stream->time_future = from->time.future;
+    if (from->time.format[0] && time_format_compile(&stream->time_format, from->time.format, &error))
+        stream_report(compiler, &from->time.format, &error);
+    if (time_format_set_zone(&stream->time_format, from->time.zone, &error))
+        stream_report(compiler, &from->time.zone, &error);
     if (from->time.field[0] == '\0' || from->time.field[0] == '/' ||
         strncmp(from->time.field, "line:", 5) == 0) {
         stream_compile_selector(compiler, &stream->time, &from->time.field);

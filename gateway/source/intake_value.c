@@ -163,6 +163,17 @@ static struct json_value intake_value_in_line(struct slice text, struct error *i
         .text = text};
 }
 
+static int intake_value_event(const struct stream *stream, const struct json_value *value, int64_t received,
+    int64_t *ret_event, struct error *error)
+{
+    char plain[INTAKE_ESCAPED_MAX];
+
+    if (!stream->time_format.text[0] || (value->type != JSON_STRING && value->type != JSON_NUMBER))
+        return decode_time(value, ret_event, error);
+    const struct slice text = intake_value_string(value, plain);
+    return text.data ? decode_time_as(&stream->time_format, text, received, ret_event, error) : -1;
+}
+
 void intake_value_time(struct intake_run *run, struct record *record)
 {
     const struct stream *stream = run->stream;
@@ -175,7 +186,7 @@ void intake_value_time(struct intake_run *run, struct record *record)
     if (stream->time.source == SELECTOR_NONE || value.type == JSON_ABSENT || value.type == JSON_NULL)
         return;
     /* A time that cannot be read is marked, not refused. */
-    if (decode_time(&value, &event, &run->intake->scratch) ||
+    if (intake_value_event(stream, &value, record->received, &event, &run->intake->scratch) ||
         !intake_value_inside(stream, event, record->received)) {
         record->flags |= RECORD_TIME_OUTSIDE;
         return;

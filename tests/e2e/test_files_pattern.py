@@ -12,6 +12,7 @@ from tailing import Tail, letters_when
 PATTERN = r"^(?<time>\S+) (?<level>[A-Z]+) \[(?<sensor_id>\w+)\](?: site=(?<site>\S+))?"
 STREAM = {"format": "text", "key": "line:sensor_id", "labels": {"level": "line:level", "site": "line:site", "name": "file:name"},
           "time": {"field": "line:time", "past": "1000d"}, "lake": {"path": "found/{key}/{level}/{site}/{time:%Y-%m-%dT%H:%M:%S}/{time_source}"}}
+TIMED = "found/{key}/{time:%Y-%m-%dT%H:%M:%S}/{time_source}"
 NOBODY = "%5F_HIVE_DEFAULT_PARTITION__"
 
 
@@ -49,6 +50,44 @@ def test_key_labels_and_time(gateway):
         f"S1/INFO/north/{time:%Y-%m-%dT%H%%3A%M%%3A%S}/event": [lines[0].encode()],
         f"S2/WARN/{NOBODY}/{other:%Y-%m-%dT%H%%3A%M%%3A%S}/event": [lines[1].encode()],
         f"S1/INFO/north/{shifted:%Y-%m-%dT%H%%3A%M%%3A%S}/event": [lines[2].encode()]}
+
+
+@pytest.mark.parametrize("name, format, zone, written, offset", [
+    ("log4j", "%Y-%m-%d %H:%M:%S,%f", "UTC", "%Y-%m-%d %H:%M:%S,250", 0),
+    ("apache", "%d/%b/%Y:%H:%M:%S %z", "UTC", "%d/%b/%Y:%H:%M:%S -0130", 90),
+    ("syslog", "%b %e %H:%M:%S", "UTC", "%b %e %H:%M:%S", 0),
+    ("zone", "%d.%m.%Y %H:%M:%S", "+05:30", "%d.%m.%Y %H:%M:%S", -330)])
+def test_times_as_logs_have_them(gateway, name, format, zone, written, offset):
+    """Of records that are written alike, but for a time that is none, each goes to the path of its time."""
+    stream = {"key": "", "labels": {}, "time": {"field": "line:time", "format": format, "zone": zone}, "lake": {"path": TIMED}}
+    one = Found(gateway, stream, {"pattern": r"^(?<time>[^]]+)\]"}).start()
+    time = day(3)
+    line, wrong = f"{time.strftime(written)}] {name}", f"{time.strftime(written)[:-1]}x] {name}"
+    one.found.write_text(f"{line}\n{wrong}\n")
+    folders = one.folders_when(2)
+    moved = time + datetime.timedelta(minutes=offset)
+    assert folders.pop(f"{NOBODY}/{moved:%Y-%m-%dT%H%%3A%M%%3A%S}/event") == [line.encode()]
+    (path, rows), = folders.items()
+    assert path.endswith("/outside") and rows == [wrong.encode()]
+
+
+def test_times_of_json_have_formats_as_well(gateway):
+    stream = {"format": "json", "key": "/sensor_id", "labels": {}, "time": {"field": "/at", "format": "%Y%m%d%H%M%S"}, "lake": {"path": TIMED}}
+    one = Found(gateway, stream).start()
+    time = day(2)
+    texts = [f'"{time:%Y%m%d%H%M%S}"', f"{time:%Y%m%d%H%M%S}", f'"{time.isoformat()}"']
+    one.found.write_text("".join(f'{{"sensor_id": "S{i}", "at": {text}}}\n' for i, text in enumerate(texts)))
+    sources = {path.split("/")[0]: path.split("/", 1)[1] for path in one.folders_when(3)}
+    assert sources["S0"] == sources["S1"] == f"{time:%Y-%m-%dT%H%%3A%M%%3A%S}/event" and sources["S2"].endswith("/outside")
+
+
+@pytest.mark.parametrize("option, value, why", [("format", "%Y-%m-%d", "month, day, hour and minute"), ("format", "%c", "%c is not known"),
+                                                ("zone", "CET", "'CET' is no zone"), ("zone", "+25:00", "'+25:00' is no zone")])
+def test_format_that_is_none_is_refused_where_it_stands(tmp_path, option, value, why):
+    file = tmp_path / "penstock.yaml"
+    file.write_text(yaml.safe_dump({"streams": {"found": {"format": "text", "time": {"field": "line:time", option: value}}}}))
+    checked = run_command("check", "-c", file)
+    assert checked.returncode == 1 and f"streams.found.time.{option}: " in checked.stderr and why in checked.stderr, checked.stderr
 
 
 def test_line_that_the_pattern_is_not_found_in_has_no_key(gateway):

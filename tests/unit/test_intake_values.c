@@ -245,6 +245,40 @@ Test(intake_values, event_time_counts_inside_its_window)
     tear_down(&f);
 }
 
+static const struct {
+    const char *created_at;
+    uint8_t flags;
+    int64_t event;
+} formatted_times[] = {
+    {"\"21.11. 05:00\"", RECORD_EVENT_TIME, NOW},
+    {"\"21.11.\\u002005:00\"", RECORD_EVENT_TIME, NOW},
+    {"\"2026-11-21T05:00:00+01:00\"", RECORD_TIME_OUTSIDE, 0},
+    {"1795233600", RECORD_TIME_OUTSIDE, 0},
+    {"\"\"", RECORD_TIME_OUTSIDE, 0},
+    {"{}", RECORD_TIME_OUTSIDE, 0},
+    {"null", 0, 0},
+};
+
+Test(intake_values, event_time_in_a_format_of_the_stream)
+{
+    struct fixture f;
+    struct error error;
+    char body[128];
+
+    set_up(&f);
+    struct time_format *format = &f.streams->items[READINGS].time_format;
+    cr_assert_eq(time_format_compile(format, "%d.%m. %H:%M", &error), 0);
+    cr_assert_eq(time_format_set_zone(format, "+01:00", &error), 0);
+    for (size_t i = 0; i < COUNT(formatted_times); i++) {
+        snprintf(body, sizeof body, "{\"sensor_id\":1,\"created_at\":%s}", formatted_times[i].created_at);
+        cr_assert_eq(take(&f, READINGS, DECODE_JSON, slice_of(body)), 0);
+        struct record record = record_at(&f, 0);
+        cr_assert_eq(record.flags, formatted_times[i].flags, "case %zu", i);
+        cr_assert_eq(record.event, formatted_times[i].event, "case %zu", i);
+    }
+    tear_down(&f);
+}
+
 Test(intake_values, window_does_not_overflow)
 {
     struct fixture f;

@@ -379,6 +379,8 @@ static const char *const wrong[] = {
     "streams.bad.labels.site=topic:Site",
     "streams.bad.labels.client=mqtt:client",
     "streams.bad.time.field=header:Date",
+    "streams.bad.time.format=%d",
+    "streams.bad.time.zone=CET",
     "streams.bad.lake.path=a//{nope}",
     "streams.worse.time.field=/~",
     "streams.worse.lake.path={site}",
@@ -399,6 +401,8 @@ static const char *const reports[] = {
     "--set streams.bad.labels.site: 'topic:Site': a topic pattern calls no level so; allowed: 1 to 64",
     "--set streams.bad.labels.client: 'mqtt:client': nothing of this name is known of a message; allowed: mqtt:client_id",
     "--set streams.bad.time.field: 'header:Date' is no JSON pointer, as in /created_at, and no line:NAME",
+    "--set streams.bad.time.format: '%d': month, day, hour and minute have to be in it",
+    "--set streams.bad.time.zone: 'CET' is no zone: UTC, local, or an offset such as +01:00",
     "--set streams.bad.lake.path: path template 'a//{nope}': {nope} is not known",
     "--set streams.worse.time.field: JSON pointer '/~'",
     "--set streams.worse.lake.path: path template '{site}': {site} is not known",
@@ -421,7 +425,7 @@ Test(streams, everything_wrong_is_reported_at_its_place)
     cr_assert_eq(streams_compile(&streams, config, &error), -1);
     cr_assert_null(streams);
     cr_assert_eq(error.kind, ERROR_REJECT);
-    cr_assert_str_eq(error.text, "streams: 14 errors in the configuration");
+    cr_assert_str_eq(error.text, "streams: 16 errors in the configuration");
     cr_assert_eq(config_errors(config), COUNT(reports));
     bytes_init(&text, 64 * 1024);
     cr_assert_eq(config_print_errors(config, &text, &error), 0);
