@@ -197,16 +197,22 @@ def another_boot(one, tmp_path):
     one.gateway.command = lambda: ["unshare", "-m", "sh", "-c", f"mount --bind {tmp_path}/boot_id /proc/sys/kernel/random/boot_id && exec \"$@\"", "sh", *plain()]
 
 
-@pytest.mark.parametrize("how", ["shorter", "zeros"])
-@pytest.mark.parametrize("machine", ["started again", "as before"])
-def test_end_of_a_log_that_a_power_cut_has_taken(tail, tmp_path, how, machine):
-    """What the journal has, and the log's own writer had not synced, does not come again; without a start of the machine the file was cut."""
+def read_and_stopped(tail):
+    """500 lines of app.log are in the lake, and then the gateway stops; and their writer."""
     if os.geteuid() != 0:
         pytest.skip("another boot_id needs a mount, and so root")
     one = tail("app.log").start()
     writer = one.writer().write(500)
     one.arrived()
     one.gateway.stop_cleanly()
+    return one, writer
+
+
+@pytest.mark.parametrize("how", ["shorter", "zeros"])
+@pytest.mark.parametrize("machine", ["started again", "as before"])
+def test_end_of_a_log_that_a_power_cut_has_taken(tail, tmp_path, how, machine):
+    """What the journal has, and the log's own writer had not synced, does not come again; without a start of the machine the file was cut."""
+    one, writer = read_and_stopped(tail)
     left = 400 * 61
     if how == "shorter":
         os.truncate(one.logs / "app.log", left)
@@ -230,12 +236,7 @@ def test_end_of_a_log_that_a_power_cut_has_taken(tail, tmp_path, how, machine):
 
 def test_log_that_a_power_cut_has_shortened_and_its_writer_has_gone_on_with(tail, tmp_path):
     """The writer was started before the gateway: how far the log was right is not known, so nothing of it is taken for read."""
-    if os.geteuid() != 0:
-        pytest.skip("another boot_id needs a mount, and so root")
-    one = tail("app.log").start()
-    writer = one.writer().write(500)
-    one.arrived()
-    one.gateway.stop_cleanly()
+    one, writer = read_and_stopped(tail)
     os.truncate(one.logs / "app.log", 400 * 61)
     writer.write(50)
     another_boot(one, tmp_path)

@@ -1,18 +1,16 @@
 """kill -9 and stops while tables are written in pieces, rotated, and dropped packed: every row is in the lake once, under the names of its own header."""
 
-import collections
 import csv
 import gzip
 import io
 import json
 import os
 
-from ledger import Verdict
 from penstock import lake_rows, wait_until
-from siege import PATIENT, moment, new_random, note, rounds
+from programs import Program, kill_while_written, new_random_of, once
+from siege import PATIENT, moment, new_random, rounds
 from spooling import Spool
 from tailing import Tail, copy_and_cut, shift
-from test_kill_files import Program, new_random_of
 
 NAMES = ("id", "text", "a,b")
 
@@ -69,14 +67,8 @@ def text(names, rows):
 
 def judge(gateway, lake, written, fault, count, seed):
     gateway.stop_cleanly(320)
-    rows = collections.Counter(lake_rows(lake))
-    had = {json.loads(row)["id"]: json.loads(row) for row in rows if b"probe" not in row}
-    lost = [row["id"] for row in written if row["id"] not in had]
-    doubled = sum(rows.values()) - len(rows)
-    note(fault, count, Verdict(len(written), sum(rows.values()), lost, doubled, len(had) - len(written) + len(lost), 0, 0, 0), seed)
-    assert not lost, lost[:3]
-    assert had == {row["id"]: row for row in written}
-    assert doubled == 0, [row for row, times in rows.items() if times > 1][:3]
+    found = [json.loads(row) for row in lake_rows(lake) if b"probe" not in row]
+    once(*([json.dumps(row, sort_keys=True) for row in rows] for rows in (found, written)), fault, count, seed)
     assert not [file for file in (gateway.data / "dead-letters").glob("*.jsonl") if file.stat().st_size]
 
 
@@ -90,19 +82,7 @@ def test_kill_9_while_tables_are_rotated(gateway):
     tail = Tail(gateway, "*.csv*", sets=(PATIENT,), streams={"lines": {"format": "json"}}, records="csv", probes="none-*", rotate_wait="2s",
                 scan="100ms", events=True)
     programs = [Table(tail, f"p{number}.csv", style, new_random_of(generator)) for number, style in enumerate(["rename", "copytruncate"] * 2)]
-    for program in programs:
-        program.start()
-    tail.start()
-    for _ in range(count):
-        before = tail.gateway.metric("penstock_files_lines_total")
-        wait_until("some rows", lambda: tail.gateway.metric("penstock_files_lines_total") > before)
-        moment(generator)
-        if generator.random() < 0.75:
-            tail.gateway.kill()
-        else:
-            tail.gateway.stop_cleanly(320)
-        moment(generator, 0, 0.3)
-        tail.start()
+    kill_while_written(tail, programs, generator, count)
     written = [row for program in programs for row in program.finish()]
     arrived(tail.lake, written)
     assert sum(program.rotations for program in programs) > count

@@ -1,70 +1,22 @@
 """kill -9, stops and power cuts while files are written, rotated and cut: every line is in the lake, once, and in order."""
 
 import base64
-import collections
 import json
-import threading
 
 import pytest
 
-from ledger import Verdict
 from penstock import lake_rows, wait_until
-from siege import PATIENT, SMALL_SEGMENTS, cut_power, injected, moment, new_random, note, rounds
-from tailing import Tail, copy_and_cut, disorder, shift, write_all
-
-
-class Program(threading.Thread):
-    """Writes and rotates until it is told to end. What counts is what write() has taken: a kill of the gateway does not touch it."""
-
-    def __init__(self, tail, name, style, generator, pause=(0.001, 0.02)):
-        super().__init__(daemon=True)
-        self.tail, self.name_of_file, self.style, self.generator, self.pause = tail, f"{name}.log", style, generator, pause
-        self.written = []
-        self.writer = tail.writer(self.name_of_file)
-        self.writer.written = self.written
-        self.rotations = 0
-        self.ends = threading.Event()
-        self.error = None
-
-    def run(self):
-        try:
-            while not self.ends.wait(self.generator.uniform(*self.pause)):
-                self.writer.write(self.generator.randrange(1, 200), self.generator.choice((40, 60, 400)))
-                if self.rotations < 200 and self.generator.random() < 0.03:
-                    self.rotate()
-        except OSError as error:
-            self.error = error
-
-    def rotate(self):
-        self.rotations += 1
-        path = self.tail.logs / self.name_of_file
-        if self.style == "rename":
-            shift(self.tail.logs, self.name_of_file, self.rotations)
-            self.writer.write(20).reopen()
-        else:
-            copy_and_cut(path, path.with_name(f"{path.name}.{self.rotations}"))
-
-    def finish(self):
-        self.ends.set()
-        self.join(60)
-        assert not self.is_alive() and self.error is None, self.error
-        return self.written
+from programs import Program, kill_while_written, new_random_of, once
+from siege import PATIENT, SMALL_SEGMENTS, cut_power, injected, moment, new_random, rounds
+from tailing import Tail, disorder, shift, write_all
 
 
 STYLES = {"rename": ["rename"] * 4, "copytruncate": ["copytruncate"] * 4, "both": ["rename", "copytruncate"] * 2}
 
 
 def judge(tail, fault, count, seed):
-    """Everything written is there once. The order holds within one file; a rotated one and its successor may be read side by side."""
-    rows = collections.Counter(tail.rows())
-    lost = [line for line in tail.written if line not in rows]
-    doubled = sum(rows.values()) - len(rows)
-    foreign = set(rows) - set(tail.written)
-    note(fault, count, Verdict(len(tail.written), sum(rows.values()), lost, doubled, len(foreign), 0, 0, 0), seed)
-    print(f"{len(tail.written)} lines written, {len(lost)} lost, {doubled} doubled")
-    assert lost == [] or not f"{len(lost)} lost, such as {lost[:3]}"
-    assert doubled == 0, [line for line, times in rows.items() if times > 1][:3]
-    assert not foreign, sorted(foreign)[:3]
+    """The order holds within one file; a rotated one and its successor may be read side by side."""
+    once(tail.rows(), tail.written, fault, count, seed)
 
 
 @pytest.mark.parametrize("sizes", [(), SMALL_SEGMENTS], ids=["default sizes", "small segments"])
@@ -85,19 +37,7 @@ def kill_while_rotated(gateway, styles, sizes, **settings):
     line = ("files.logs.max_line=64KiB",) if sizes else ()
     tail = Tail(gateway, "*.log*", sets=(PATIENT, *sizes, *line), rotate_wait="2s", scan="100ms", events=True, **settings)
     programs = [Program(tail, f"p{number}", style, new_random_of(generator)) for number, style in enumerate(STYLES[styles])]
-    for program in programs:
-        program.start()
-    tail.start()
-    for _ in range(count):
-        before = tail.gateway.metric("penstock_files_lines_total")
-        wait_until("some lines", lambda: tail.gateway.metric("penstock_files_lines_total") > before)
-        moment(generator)
-        if generator.random() < 0.75:
-            tail.gateway.kill()
-        else:
-            tail.gateway.stop_cleanly(320)
-        moment(generator, 0, 0.3)
-        tail.start()
+    kill_while_written(tail, programs, generator, count)
     for program in programs:
         tail.written += program.finish()
     tail.arrived().settle()
@@ -105,10 +45,6 @@ def kill_while_rotated(gateway, styles, sizes, **settings):
     assert sum(program.rotations for program in programs) > count
     judge(tail, f"kill -9, files, {' '.join([styles, *settings.values()])}", count, seed)
     return tail
-
-
-def new_random_of(generator):
-    return type(generator)(generator.randrange(1 << 32))
 
 
 class Tracer(Program):
@@ -154,16 +90,7 @@ def test_kill_9_in_the_middle_of_records_of_several_lines(gateway, style):
     tail = Tail(gateway, "*.none", sets=(PATIENT,), others={"traces": watch},
                 streams={"lines": {"format": "text"}, "blocks": {"format": "bytes", "lake": {"path": "blocks"}}})
     programs = [Tracer(tail, f"p{number}", style, new_random_of(generator)) for number in range(4)]
-    for program in programs:
-        program.start()
-    tail.start()
-    for _ in range(count):
-        before = tail.gateway.metric("penstock_files_lines_total")
-        wait_until("some records", lambda: tail.gateway.metric("penstock_files_lines_total") > before)
-        moment(generator)
-        tail.gateway.kill()
-        moment(generator, 0, 0.3)
-        tail.start()
+    kill_while_written(tail, programs, generator, count)
     for program in programs:
         program.finish()
         program.rotate()  # the last record has an end, too
