@@ -64,6 +64,8 @@ static int config_fill(struct config *config, const char *file, const char *cons
     }
     for (size_t i = 0; i < sets_count; i++)
         config_apply_set(config, i + 1, sets[i]);
+    if (!file)
+        config_add_drop(config);
     if (!tree.whole || config->store->exhausted)
         return -1;
     config_check(config);

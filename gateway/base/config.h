@@ -172,6 +172,8 @@ struct config {
     } mqtt;
     struct config_watch *files;
     size_t files_count;
+    const char
+        *drop; /* the folder of the entry that there is without a file, which the gateway makes; or NULL */
     struct {
         struct config_map properties; /* librdkafka's; any entry here or in `files` turns the outlet on */
         struct config_map files; /* librdkafka's property: the file that holds its value */

@@ -117,6 +117,11 @@ void *config_add_element(struct config *config, const struct option_collection *
 /* Fills the config (collection and element NULL) or an element from the table. */
 void config_set_defaults(struct config *config, const struct option_collection *collection, void *element);
 
+/* ---- config_drop.c ----------------------------------------------------------------------------------------- */
+
+/* Behind the sets, where there is no file: files.drop, which takes what is put into gateway.data/drop as lines of unorganized text. */
+void config_add_drop(struct config *config);
+
 /* ---- config_check.c ---------------------------------------------------------------------------------------- */
 
 /* Reports what no value can be blamed for alone: bounds between options, listeners beyond loopback. */

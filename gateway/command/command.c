@@ -9,7 +9,7 @@
 
 const struct command command_table[] = {
     {"run", command_run, "Start the gateway."},
-    {"import", command_import, "Copy tables of PostgreSQL into files: import --help."},
+    {"import", command_import, "Copy tables of PostgreSQL into files, or to Kafka: import --help."},
     {"sqoop", command_sqoop, "Take the command line of Apache Sqoop: sqoop help."},
     {"check", command_check, "Check a configuration and print the one in effect."},
     {"dead-letters", command_dead_letters,

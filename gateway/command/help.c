@@ -11,7 +11,8 @@
 static int help_print_commands(struct bytes *text, struct error *error)
 {
     if (bytes_print(text, error,
-            "penstock %s takes records by HTTP, brings them to Kafka and a lake, and loses none that it acknowledged.\n\n"
+            "penstock %s takes records by HTTP, by MQTT and from files, brings them to Kafka and a lake, and loses none that it\n"
+            "acknowledged.\n\n"
             "Usage: penstock COMMAND [ARGUMENT]...\n\nCommands:\n",
             PENSTOCK_VERSION))
         return -1;

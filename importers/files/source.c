@@ -55,7 +55,8 @@ static int files_open_all(struct source *source, struct error *error)
     const struct intake_limits limits = {
         config->journal.segment_size, UINT64_MAX, "files.*.max_line", "files.*.max_line"};
 
-    if (file_settings_compile(source, error) || file_tell_open(source, error) ||
+    if ((config->drop && file_make_directories(config->drop, error)) ||
+        file_settings_compile(source, error) || file_tell_open(source, error) ||
         file_batch_open(source, error) || bytes_reserve_exact(&source->origin, RECORD_ORIGIN_MAX, error) ||
         intake_new(&source->intake, source->context.streams, &limits, error))
         return -1;

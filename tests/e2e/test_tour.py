@@ -69,11 +69,13 @@ def test_readme_says_what_is_answered(gateway):
     readme = (pathlib.Path(__file__).resolve().parents[2] / "README.md").read_text()
     _, lines, files, _ = re.findall(r"^```\n(.*?)^```$", readme.split("## Five minutes")[1].split("## The promise")[0], re.MULTILINE | re.DOTALL)
     one = gateway("lake.roll.every=1h").start()
-    here = {":8080": f":{one.ports['http']}", ":8081": f":{one.ports['admin']}", "mosquitto_pub": f"mosquitto_pub -p {one.ports['mqtt']}"}
+    here = {"penstock-data": str(one.data), ":8080": f":{one.ports['http']}", ":8081": f":{one.ports['admin']}", "mosquitto_pub": f"mosquitto_pub -p {one.ports['mqtt']}"}
     for line, answer in typed(lines):
         for place, mine in here.items():
             line = line.replace(place, mine)
         assert curl(line).strip() == answer.strip()
+    wait_until("the dropped line", lambda: one.metric("penstock_files_lines_total") == 1)
+    wait_until("the dropped file in the archive", lambda: list(one.data.glob("drop/archive/*/notes.txt")))
     one.stop_cleanly()
     (line, answer), = typed(files)
     names = re.compile(r"(\+[^+]+\.)[0-9a-f]{8}\+")
@@ -82,9 +84,29 @@ def test_readme_says_what_is_answered(gateway):
 
 def test_banner_names_only_what_is_built(started):
     said = started.said()
-    assert "penstock-data" in said
-    for absent in ("Kafka", "kafka", "drop"):
+    assert "Files  ./penstock-data/drop (unorganized)" in said
+    for absent in ("Kafka", "kafka"):
         assert absent not in said
+
+
+@pytest.mark.parametrize("sets", [("lake.enabled=false", "kafka.properties.bootstrap.servers=127.0.0.1:1", "streams.unorganized.topics=[A]"),
+                                  ("streams.unorganized.format=json",)])
+def test_no_drop_folder_where_its_lines_could_not_go(gateway, sets):
+    one = gateway(*sets).start()
+    assert "Files" not in one.said() and not (one.data / "drop").exists()
+
+
+def test_drop_folder_lies_in_the_data_directory(gateway):
+    """Also where that is a pattern, taken for one."""
+    one = gateway("gateway.data=here[1]{x}*", "lake.roll.every=200ms").start()
+    data = one.directory / "here[1]{x}*"
+    (data / "drop" / "notes.txt").write_text("hello\n")
+    wait_until("the line", lambda: lake_rows(data / "lake") == [b"hello"])
+
+
+def test_with_a_configuration_file_there_is_no_drop_folder(gateway):
+    one = gateway(config="log: {level: info}\n").start()
+    assert "Files" not in one.said() and not (one.data / "drop").exists()
 
 
 def test_help_and_version():

@@ -50,6 +50,45 @@ Test(config, defaults)
     config_free(&config);
 }
 
+/* ---- the folder that there is without a file --------------------------------------------------------------- */
+
+Test(config, without_a_file_there_is_a_drop_folder)
+{
+    static const char *const sets[] = {"gateway.data=/srv/*[a]?{b}\\x", "files.other.watch=/srv/y"};
+    struct config *config;
+
+    cr_assert_eq(config_load(&config, NULL, NULL, 0), 0);
+    cr_assert_eq(config->files_count, 1);
+    cr_assert_str_eq(config->files[0].name, "drop");
+    cr_assert_str_eq(config->files[0].stream, "unorganized");
+    cr_assert_str_eq(config->files[0].done, "archive");
+    cr_assert_str_eq(config->files[0].order, "time");
+    cr_assert_eq(config->files[0].spool.count, 1);
+    cr_assert_str_eq(config->files[0].spool.items[0], "./penstock-data/drop");
+    cr_assert_str_eq(config->drop, "./penstock-data/drop");
+    config_free(&config);
+    cr_assert_eq(config_load(&config, NULL, sets, COUNT(sets)), 0);
+    cr_assert_eq(config->files_count, 2);
+    cr_assert_str_eq(config->files[1].spool.items[0], "/srv/\\*\\[a]\\?\\{b}\\\\x/drop");
+    cr_assert_str_eq(config->drop, "/srv/*[a]?{b}\\x/drop");
+    config_free(&config);
+}
+
+Test(config, drop_folder_gives_way)
+{
+    static const char *const sets[] = {"lake.enabled=false", "streams.unorganized.format=json",
+        "streams.unorganized.key=header:X", "files.drop.stream=readings"};
+    struct config *config = config_harness_load("log: {level: warn}\n");
+
+    cr_assert(config->files_count == 0 && !config->drop);
+    config_free(&config);
+    for (size_t i = 0; i < COUNT(sets); i++) {
+        cr_assert_eq(config_load(&config, NULL, &sets[i], 1), 0);
+        cr_assert(config->files_count == (i == 3) && !config->drop, "%s", sets[i]);
+        config_free(&config);
+    }
+}
+
 Test(config, a_file_overrides_single_values)
 {
     struct config *config = config_harness_load("gateway: {id: site-7}\n"
