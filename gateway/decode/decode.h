@@ -75,23 +75,26 @@ enum decode_form {
     DECODE_BYTES, /* one record: the whole body, whatever it is */
 };
 
-/* An iterator over a body in memory. DECODE_JSON with an array is validated whole before the first record
- * comes out, so that a broken one stores nothing. */
+/* An iterator over a body in memory. The elements of an array are scanned on the way, for the pointers if there are any: an array
+ * that is found to be broken behind some of them has no records at all. */
 struct decoder {
     enum decode_form form;
     struct slice body;
     size_t position;
     bool in_array;
+    bool scanned; /* the record that came last is valid JSON, and its values are found */
+    const struct json_pointers *pointers; /* both NULL behind decoder_start(); as for json_scan() */
+    struct json_value *values;
 };
 
-/* ERROR_REJECT: the body as a whole is not what the form says: a broken JSON array, or a body that holds no
- * record (empty, blank). "[]" is a body with no records and no error. */
+/* ERROR_REJECT: the body as a whole is not what the form says: it holds no record (empty, blank). "[]" is a body with no records
+ * and no error. */
 int decoder_start(struct decoder *decoder, enum decode_form form, struct slice body, struct error *error);
 
 /* 1 with the bytes of the next record (an array element without the blanks around it, a line without its end;
- * JSON not yet scanned but for arrays), 0 at the end. A JSON body that is no array is one record: the whole
- * without the blanks around it. */
-int decoder_next(struct decoder *decoder, struct slice *ret_payload);
+ * JSON not yet scanned but for arrays), 0 at the end, -1 with ERROR_REJECT where an array is broken: then the records that came before
+ * count no more. A JSON body that is no array is one record: the whole without the blanks around it. */
+int decoder_next(struct decoder *decoder, struct slice *ret_payload, struct error *error);
 
 /* ---- time --------------------------------------------------------------------------------------------- */
 

@@ -15,41 +15,33 @@ static struct slice trim(const char *from, const char *to)
     return (struct slice){from, (size_t)(to - from)};
 }
 
-/* From an opening quote to the closing one, in a validated document. */
-static const char *string_end(const char *p, const char *end)
+/* Behind the closing bracket. */
+static int end_array(struct decoder *decoder, const char *p, struct error *error)
 {
-    while (*(p = json_string_plain(p + 1, end)) != '"')
-        p += *p == '\\';
-    return p;
+    const char *end = decoder->body.data + decoder->body.length;
+
+    while (p < end && is_blank(*p))
+        p++;
+    decoder->in_array = false;
+    decoder->position = decoder->body.length;
+    return p < end ? json_report(decoder->body, &(struct json_fault){p, JSON_NOTHING_MORE}, error) : 0;
 }
 
-/* From the start of an element to the comma or bracket behind it, in a validated array. */
-static const char *element_end(const char *p, const char *end)
+/* Scans the element, and looks whether what follows is right: the last one comes out only when the array is whole. */
+static int next_element(struct decoder *decoder, struct slice *ret_payload, struct error *error)
 {
-    size_t depth = 0;
+    const char *const body = decoder->body.data;
+    size_t end;
 
-    for (;; p++) {
-        if (*p == '"')
-            p = string_end(p, end);
-        else if (*p == '{' || *p == '[')
-            depth++;
-        else if (depth == 0 && (*p == ',' || *p == ']'))
-            return p;
-        else if (*p == '}' || *p == ']')
-            depth--;
-    }
-}
-
-static int next_element(struct decoder *decoder, struct slice *ret_payload)
-{
-    const char *from = decoder->body.data + decoder->position;
-    const char *end = element_end(from, decoder->body.data + decoder->body.length);
-    struct slice element = trim(from, end);
-
-    if (element.length == 0) /* [] */
-        return 0;
-    decoder->in_array = *end == ','; /* else position comes to stand at the end of the body */
-    decoder->position = (size_t)(end - decoder->body.data) + 1;
+    if (json_scan_at(decoder->body, decoder->position, decoder->pointers, decoder->values, &end, error))
+        return -1;
+    const struct slice element = trim(body + decoder->position, body + end);
+    if (end == decoder->body.length || (body[end] != ',' && body[end] != ']'))
+        return json_report(decoder->body, &(struct json_fault){body + end, JSON_ARRAY_GOES_ON}, error);
+    if (body[end] == ']' && end_array(decoder, body + end + 1, error))
+        return -1;
+    if (decoder->in_array)
+        decoder->position = end + 1;
     *ret_payload = element;
     return 1;
 }
@@ -93,11 +85,13 @@ static int next_block(struct decoder *decoder, struct slice *ret_payload)
     return 1;
 }
 
-int decoder_next(struct decoder *decoder, struct slice *ret_payload)
+int decoder_next(struct decoder *decoder, struct slice *ret_payload, struct error *error)
 {
+    decoder->scanned = decoder->in_array;
     switch (decoder->form) {
     case DECODE_JSON:
-        return decoder->in_array ? next_element(decoder, ret_payload) : next_whole(decoder, ret_payload);
+        return decoder->in_array ? next_element(decoder, ret_payload, error)
+                                 : next_whole(decoder, ret_payload);
     case DECODE_BLOCK:
         return next_block(decoder, ret_payload);
     case DECODE_BYTES:
@@ -119,20 +113,23 @@ static bool holds_no_line(const struct decoder *decoder)
     return !next_line(&look, &first);
 }
 
-/* An array is validated whole before its first element comes out. */
+/* Up to an array's first element. */
 static int start_json(struct decoder *decoder, struct error *error)
 {
-    struct slice body = decoder->body;
+    const struct slice body = decoder->body;
+    const char *const end = body.data + body.length;
 
     if (body.length)
-        decoder->body = trim(body.data, body.data + body.length);
+        decoder->body = trim(body.data, end);
     if (decoder->body.length == 0 || decoder->body.data[0] != '[')
         return 0;
-    if (json_scan_document(body, NULL, NULL, error))
-        return -1;
-    decoder->position = 1;
+    const char *p = decoder->body.data + 1;
+    while (p < end && is_blank(*p))
+        p++;
+    decoder->body = body; /* offsets in errors are its */
+    decoder->position = (size_t)(p - body.data);
     decoder->in_array = true;
-    return 0;
+    return p < end && *p == ']' ? end_array(decoder, p + 1, error) : 0;
 }
 
 int decoder_start(struct decoder *decoder, enum decode_form form, struct slice body, struct error *error)
@@ -140,7 +137,9 @@ int decoder_start(struct decoder *decoder, enum decode_form form, struct slice b
     decoder->form = form;
     decoder->body = body;
     decoder->position = 0;
-    decoder->in_array = false;
+    decoder->in_array = decoder->scanned = false;
+    decoder->pointers = NULL;
+    decoder->values = NULL;
     if (form == DECODE_JSON && start_json(decoder, error))
         return -1;
     if (decoder->body.length == 0 ||

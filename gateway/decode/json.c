@@ -175,7 +175,7 @@ static inline const char *leave(struct scan *s, const char *p)
     if (s->depth == 0)
         return p;
     if (p == s->end || *p != ',')
-        return json_fail(&s->fault, p, s->objects & 1 ? "',' or '}'" : "',' or ']'");
+        return json_fail(&s->fault, p, s->objects & 1 ? "',' or '}'" : JSON_ARRAY_GOES_ON);
     return skip_blanks(p + 1, s->end);
 }
 
@@ -194,7 +194,7 @@ static const char *scan_value(struct scan *s, const char *p)
     return NULL;
 }
 
-static int report(struct slice text, const struct json_fault *fault, struct error *error)
+int json_report(struct slice text, const struct json_fault *fault, struct error *error)
 {
     size_t offset = (size_t)(fault->at - text.data);
     char found[16] = "the end";
@@ -206,8 +206,8 @@ static int report(struct slice text, const struct json_fault *fault, struct erro
     return error_set(error, ERROR_REJECT, "byte %zu: expected %s, found %s", offset, fault->expected, found);
 }
 
-int json_scan(struct slice text, const struct json_pointers *pointers, struct json_value *values,
-    size_t *ret_end, struct error *error)
+int json_scan_at(struct slice text, size_t at, const struct json_pointers *pointers,
+    struct json_value *values, size_t *ret_end, struct error *error)
 {
     static const char byte_order_mark[] = "\xef\xbb\xbf";
     const char *start = text.length ? text.data : "";
@@ -225,14 +225,20 @@ int json_scan(struct slice text, const struct json_pointers *pointers, struct js
         for (size_t i = 0; i < pointers->count; i++)
             values[i] = (struct json_value){.type = JSON_ABSENT};
     }
-    const char *p = scan_value(&s, skip_blanks(start, s.end));
+    const char *p = scan_value(&s, skip_blanks(start + at, s.end));
     if (!p) {
-        if (text.length >= 3 && memcmp(start, byte_order_mark, 3) == 0)
+        if (at == 0 && text.length >= 3 && memcmp(start, byte_order_mark, 3) == 0)
             s.fault.expected = "a value without a byte order mark in front";
-        return report((struct slice){start, text.length}, &s.fault, error);
+        return json_report((struct slice){start, text.length}, &s.fault, error);
     }
     *ret_end = (size_t)(p - start);
     return 0;
+}
+
+int json_scan(struct slice text, const struct json_pointers *pointers, struct json_value *values,
+    size_t *ret_end, struct error *error)
+{
+    return json_scan_at(text, 0, pointers, values, ret_end, error);
 }
 
 int json_scan_document(
@@ -243,6 +249,6 @@ int json_scan_document(
     if (json_scan(text, pointers, values, &end, error))
         return -1;
     if (end < text.length)
-        return report(text, &(struct json_fault){text.data + end, "nothing more behind the value"}, error);
+        return json_report(text, &(struct json_fault){text.data + end, JSON_NOTHING_MORE}, error);
     return 0;
 }

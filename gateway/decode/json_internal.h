@@ -19,6 +19,17 @@ static inline const char *json_fail(struct json_fault *fault, const char *at, co
     return NULL;
 }
 
+/* What decoder.c expects as well. */
+#define JSON_ARRAY_GOES_ON "',' or ']'"
+#define JSON_NOTHING_MORE "nothing more behind the value"
+
+/* -1 with ERROR_REJECT: what stands there, at which byte of the text, and what was expected. */
+int json_report(struct slice text, const struct json_fault *fault, struct error *error);
+
+/* json_scan() from an offset; ret_end and the bytes of errors count from the text's beginning. */
+int json_scan_at(struct slice text, size_t at, const struct json_pointers *pointers,
+    struct json_value *values, size_t *ret_end, struct error *error);
+
 /* ---- strings ------------------------------------------------------------------------------------------ */
 
 /* The first byte at or behind p that is not plain string text: a quote, a backslash, a control character or

@@ -142,11 +142,16 @@ static void intake_look(struct intake_run *run, struct slice payload)
     }
 }
 
-/* Validates the payload and leaves the wanted values in the intake. */
+/* What is looked for in each payload. */
+static const struct json_pointers *intake_pointers(const struct intake_run *run)
+{
+    return run->known->enveloped ? run->known->enveloped : run->known->own;
+}
+
+/* Validates the payload, unless its decoder has done so, and leaves the wanted values in the intake. */
 static int intake_scan(struct intake_run *run, uint64_t index, struct slice payload)
 {
     struct json_value *values = run->intake->values;
-    const struct json_pointers *pointers = run->known->enveloped ? run->known->enveloped : run->known->own;
     const struct intake_limits *limits = &run->intake->limits;
     struct error *error = &run->intake->scratch;
 
@@ -158,7 +163,7 @@ static int intake_scan(struct intake_run *run, uint64_t index, struct slice payl
         memset(values, 0, run->stream->pointers_count * sizeof *values); /* JSON_ABSENT */
         return 0;
     }
-    if (json_scan_document(payload, pointers, values, error))
+    if (!run->scanned && json_scan_document(payload, intake_pointers(run), values, error))
         return intake_reject(run, index, INTAKE_SYNTAX, "%s", error->text);
     if (run->stream->format == RECORD_FORMAT_TEXT && memchr(payload.data, '\n', payload.length))
         return intake_reject(run, index, INTAKE_SYNTAX,
@@ -258,18 +263,21 @@ static int intake_records(
     const struct intake_limits *limits = &run->intake->limits;
     uint64_t index = 0;
     struct slice payload;
+    int next;
 
-    for (; decoder_next(decoder, &payload); index++) {
+    for (; (next = decoder_next(decoder, &payload, error)) > 0; index++) {
         if (index == limits->max_records) {
             error_set(error, ERROR_REJECT, "more than %llu records in one body (%s)",
                 (unsigned long long)limits->max_records, limits->max_records_option);
             return intake_refuse(run, body, INTAKE_TOO_LARGE, error);
         }
+        run->scanned = decoder->scanned;
         if (intake_record(run, index, payload, error))
             return intake_fail(run, error);
     }
-    if (index == 0) {
-        error_set(error, ERROR_REJECT, "the body holds no record");
+    if (next < 0 || index == 0) {
+        if (next == 0)
+            error_set(error, ERROR_REJECT, "the body holds no record");
         return intake_refuse(run, body, INTAKE_SYNTAX, error);
     }
     return 0;
@@ -318,6 +326,8 @@ int intake_add(struct intake *intake, const struct stream *stream, enum decode_f
     }
     if (decoder_start(&decoder, run->form, body, error))
         return intake_refuse(run, body, INTAKE_SYNTAX, error);
+    decoder.pointers = intake_pointers(run);
+    decoder.values = intake->values;
     return intake_records(run, &decoder, body, error);
 }
 
@@ -338,8 +348,9 @@ enum decode_form intake_guess(struct intake *intake, const struct stream *stream
     if (stream->format != RECORD_FORMAT_JSON)
         return stream->format == RECORD_FORMAT_TEXT ? DECODE_TEXT : DECODE_BYTES;
     if (body.length == 0 || !memchr(body.data, '\n', body.length) ||
-        decoder_start(&lines, DECODE_NDJSON, body, &intake->scratch) || !decoder_next(&lines, &first) ||
-        !decoder_next(&lines, &second) || json_scan_document(first, NULL, NULL, &intake->scratch))
+        decoder_start(&lines, DECODE_NDJSON, body, &intake->scratch) ||
+        !decoder_next(&lines, &first, &intake->scratch) || !decoder_next(&lines, &second, &intake->scratch) ||
+        json_scan_document(first, NULL, NULL, &intake->scratch))
         return DECODE_JSON;
     return DECODE_NDJSON;
 }

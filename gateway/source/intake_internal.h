@@ -35,6 +35,7 @@ struct intake_run {
     struct slice key; /* found once for all records, as the next */
     struct slice labels[RECORD_LABELS_MAX];
     struct slice time; /* of the record, where it stands in its line */
+    bool scanned; /* the decoder has found the record's values */
     struct handover *handover;
     struct handover_mark mark; /* before the body */
     struct intake_result *result;

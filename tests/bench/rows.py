@@ -1,8 +1,10 @@
 """rows: what is measured, one function per row name; each returns lines of the table."""
 
+import gzip
 import os
 import signal
 import statistics
+import subprocess
 import time
 from functools import partial
 
@@ -49,7 +51,7 @@ def reference(bench, name, *arguments):
     return Server(command, port, bench.work / f"{name}.log", reading())
 
 
-def http_load(bench, port, body_file, kind, connections, requests, seconds, rate=0):
+def http_load(bench, port, body_file, kind, connections, requests, seconds, rate=0, encoding=None):
     result = bench.json(
         bench.program("http_load"),
         port,
@@ -60,6 +62,7 @@ def http_load(bench, port, body_file, kind, connections, requests, seconds, rate
         requests,
         seconds,
         rate,
+        *([encoding] if encoding else []),
         limit=seconds + 60,
     )
     result["requests"] = result["records"]
@@ -131,8 +134,8 @@ def post(bench):
 # ---- batches -------------------------------------------------------------------------------------
 
 
-def ndjson_once(bench, server, body_file):
-    load = partial(http_load, bench, server.port, body_file, "application/x-ndjson", 16, 100_000)
+def ndjson_once(bench, server, body_file, kind="application/x-ndjson", encoding=None):
+    load = partial(http_load, bench, server.port, body_file, kind, 16, 100_000, encoding=encoding)
     with server:
         load(1)
         result = measured(server, lambda: load(bench.seconds), lambda r: r["requests"] * 1000)
@@ -176,6 +179,38 @@ def ndjson(bench):
             f"us per reading: {by_thread(ours, lambda r: r['requests'] * 1000)}",
         ),
     ]
+
+
+def forms(bench):
+    """The same thousand readings in other forms, beside the plain lines of the same rounds."""
+    lines = readings(1000)
+    plain = bench.file("readings.ndjson", lines)
+    zstd = subprocess.run(["zstd", "-q", "-c"], input=lines, stdout=subprocess.PIPE, check=True).stdout
+    others = (
+        ("array", b"[" + b",".join(lines.split()) + b"]", "application/json", None, "<= 1.1"),
+        ("gzip", gzip.compress(lines, 6), "application/x-ndjson", "gzip", "<= 2"),
+        ("zstd", zstd, "application/x-ndjson", "zstd", "<= 1.25"),
+    )
+    rows = []
+    for name, body, kind, encoding, goal in others:
+        body_file = bench.file(f"readings.{name}", body)
+        ours, theirs = bench.pairs(
+            lambda: ndjson_once(bench, penstock(bench, bench.directory("data")), body_file, kind, encoding),
+            lambda: ndjson_once(bench, penstock(bench, bench.directory("data")), plain),
+        )
+        each = [[1e6 / result["per_io_second"] for result in side] for side in (ours, theirs)]
+        rows.append(
+            Row(
+                f"forms-{name}",
+                "CPU us per reading in the I/O thread",
+                f"{statistics.median(each[0]):.3f}",
+                f"{statistics.median(each[1]):.3f} NDJSON",
+                tuple(one / other for one, other in zip(*each)),
+                goal,
+                f"{len(body):,} bytes for {len(lines):,}; {count(median(ours, 'rate'))} readings/s, durable, NDJSON {count(median(theirs, 'rate'))}",
+            )
+        )
+    return rows
 
 
 # ---- the journal alone ---------------------------------------------------------------------------
@@ -383,6 +418,7 @@ def start(bench):
 ROWS = {
     "post": post,
     "ndjson": ndjson,
+    "forms": forms,
     "journal": journal,
     "latency": latency,
     "http-latency": http_latency,

@@ -18,13 +18,13 @@ static void gives(enum decode_form form, const char *body, const char *const *re
     cr_assert(
         decoder_start(&decoder, form, (struct slice){copy, length}, &error) == 0, "%s: %s", body, error.text);
     for (; *records; records++) {
-        cr_assert(decoder_next(&decoder, &payload) == 1, "%s: no %s", body, *records);
+        cr_assert(decoder_next(&decoder, &payload, &error) == 1, "%s: no %s", body, *records);
         cr_expect(slice_is(payload, *records), "%s: '%.*s' for '%s'", body, (int)payload.length, payload.data,
             *records);
     }
     for (int again = 0; again < 2; again++)
-        cr_expect(decoder_next(&decoder, &payload) == 0, "%s: another '%.*s'", body, (int)payload.length,
-            payload.data);
+        cr_expect(decoder_next(&decoder, &payload, &error) == 0, "%s: another '%.*s'", body,
+            (int)payload.length, payload.data);
     free(copy);
 }
 
@@ -33,9 +33,14 @@ static void gives(enum decode_form form, const char *body, const char *const *re
 static void refuses(enum decode_form form, const char *body, const char *why)
 {
     struct decoder decoder;
+    struct slice payload;
+    int next;
 
     error = (struct error){0};
-    cr_expect(decoder_start(&decoder, form, slice_of(body), &error) == -1, "%s is taken", body);
+    next = decoder_start(&decoder, form, slice_of(body), &error) ? -1 : 1;
+    while (next > 0)
+        next = decoder_next(&decoder, &payload, &error);
+    cr_expect_eq(next, -1, "%s is taken", body);
     cr_expect(error.kind == ERROR_REJECT);
     cr_expect_str_eq(error.text, why);
 }
@@ -76,9 +81,39 @@ Test(decoder, a_broken_array_is_refused_whole)
     refuses(DECODE_JSON, "[{\"a\":1},{\"a\":2]", "byte 15: expected ',' or '}', found ']'");
     refuses(DECODE_JSON, "  [1,2", "byte 6: expected ',' or ']', found the end");
     refuses(DECODE_JSON, "[1] [2]", "byte 4: expected nothing more behind the value, found '['");
+    refuses(DECODE_JSON, "[1] ]", "byte 4: expected nothing more behind the value, found ']'");
+    refuses(DECODE_JSON, " [] ]", "byte 4: expected nothing more behind the value, found ']'");
+    refuses(DECODE_JSON, "[1 2]", "byte 3: expected ',' or ']', found '2'");
+    refuses(DECODE_JSON, "[\xef\xbb\xbf 1]", "byte 1: expected a value, found byte 0xef");
     refuses(DECODE_JSON, "[1,]", "byte 3: expected a value, found ']'");
     refuses(DECODE_JSON, "[", "byte 1: expected a value, found the end");
     refuses(DECODE_JSON, "[\"\xff\"]", "byte 2: expected valid UTF-8, found byte 0xff");
+}
+
+Test(decoder, values_of_elements_are_found_on_the_way)
+{
+    static const char *const wanted[] = {"/id", "/list/1"};
+    static const char body[] =
+        " [ {\"id\": \"a\", \"list\": [1, 2]} , 7, {\"list\": [3, \"x\"], \"id\": null}]";
+    struct json_pointers *pointers;
+    struct json_value values[2];
+    struct decoder decoder;
+    struct slice payload;
+
+    cr_assert_eq(json_pointers_compile(&pointers, wanted, 2, &error), 0);
+    cr_assert_eq(decoder_start(&decoder, DECODE_JSON, slice_of(body), &error), 0);
+    decoder.pointers = pointers;
+    decoder.values = values;
+    cr_assert_eq(decoder_next(&decoder, &payload, &error), 1);
+    cr_assert(decoder.scanned && slice_is(values[0].text, "a") && slice_is(values[1].text, "2"));
+    cr_assert_eq(decoder_next(&decoder, &payload, &error), 1);
+    cr_assert(values[0].type == JSON_ABSENT && values[1].type == JSON_ABSENT);
+    cr_assert_eq(decoder_next(&decoder, &payload, &error), 1);
+    cr_assert(values[0].type == JSON_NULL && slice_is(values[1].text, "x"));
+    cr_assert_eq(decoder_next(&decoder, &payload, &error), 0);
+    cr_assert_eq(decoder_start(&decoder, DECODE_JSON, slice_of("{}"), &error), 0);
+    cr_assert(decoder_next(&decoder, &payload, &error) == 1 && !decoder.scanned);
+    json_pointers_free(&pointers);
 }
 
 Test(decoder, one_json_document_per_line)
@@ -119,11 +154,11 @@ Test(decoder, text_may_hold_any_byte)
     struct slice payload;
 
     cr_assert(decoder_start(&decoder, DECODE_TEXT, (struct slice){"\0\xff\n\x01", 4}, &error) == 0);
-    cr_assert(decoder_next(&decoder, &payload) == 1);
+    cr_assert(decoder_next(&decoder, &payload, &error) == 1);
     cr_expect(slice_equal(payload, (struct slice){"\0\xff", 2}));
-    cr_assert(decoder_next(&decoder, &payload) == 1);
+    cr_assert(decoder_next(&decoder, &payload, &error) == 1);
     cr_expect(slice_is(payload, "\x01"));
-    cr_expect(decoder_next(&decoder, &payload) == 0);
+    cr_expect(decoder_next(&decoder, &payload, &error) == 0);
 }
 
 Test(decoder, bytes_are_one_record_as_they_are)
@@ -135,9 +170,9 @@ Test(decoder, bytes_are_one_record_as_they_are)
     gives(DECODE_BYTES, " {\"a\":1}\n\n", RECORDS(" {\"a\":1}\n\n"));
     gives(DECODE_BYTES, "\n", RECORDS("\n"));
     cr_assert(decoder_start(&decoder, DECODE_BYTES, bytes, &error) == 0);
-    cr_assert(decoder_next(&decoder, &payload) == 1);
+    cr_assert(decoder_next(&decoder, &payload, &error) == 1);
     cr_expect(slice_equal(payload, bytes));
-    cr_expect(decoder_next(&decoder, &payload) == 0);
+    cr_expect(decoder_next(&decoder, &payload, &error) == 0);
     refuses(DECODE_BYTES, "", "the body is empty");
 }
 

@@ -34,6 +34,25 @@ Test(intake, array_elements_are_records)
     tear_down(&f);
 }
 
+Test(intake, array_that_is_broken_behind_good_records_stores_nothing)
+{
+    struct fixture f;
+
+    set_up(&f);
+    cr_assert_eq(
+        take(&f, READINGS, DECODE_JSON, SLICE("[{\"sensor_id\":\"a\"},{\"x\":1},{\"sensor_id\":\"b\"}")), -1);
+    cr_assert_str_eq(f.error.text, "stream readings: byte 44: expected ',' or ']', found the end");
+    cr_assert_eq(f.result.refused, INTAKE_SYNTAX);
+    expect_counts(&f, 0, 0);
+    cr_assert_eq(f.result.listed, 0);
+    cr_assert_eq(f.result.by_reason[INTAKE_KEY], 0);
+    cr_assert_eq(
+        take(&f, READINGS, DECODE_JSON, SLICE("[{\"sensor_id\":\"a\"},{\"x\":1},{\"sensor_id\":\"b\"}]")), 0);
+    expect_counts(&f, 2, 1);
+    cr_assert(slice_is(record_at(&f, 1).key, "b"));
+    tear_down(&f);
+}
+
 Test(intake, bad_line_does_not_spoil_its_neighbours)
 {
     struct fixture f;

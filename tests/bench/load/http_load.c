@@ -1,6 +1,6 @@
 /* http_load: POSTs one body over and over, bounded in number and time, where wrk does not do.
  *
- *     http_load PORT PATH TYPE BODY-FILE CONNECTIONS REQUESTS SECONDS RATE
+ *     http_load PORT PATH TYPE BODY-FILE CONNECTIONS REQUESTS SECONDS RATE [CONTENT-ENCODING]
  *
  * RATE 0: every connection sends as soon as it has its answer. RATE n: n requests per second at an even pace whatever the
  * answers do (an open loop): a request that is due while all connections are busy goes out late, and its latency runs from the
@@ -58,7 +58,8 @@ static void die(const char *what, const char *text)
     exit(1);
 }
 
-static void make_request(struct load *load, const char *path, const char *type, const char *file)
+static void make_request(
+    struct load *load, const char *path, const char *type, const char *file, const char *encoding)
 {
     FILE *stream = fopen(file, "rb");
     char *body = tool_allocate(BODY_MAX);
@@ -69,8 +70,8 @@ static void make_request(struct load *load, const char *path, const char *type, 
     fclose(stream);
     load->request = tool_allocate(length + 1024);
     int head = snprintf(load->request, 1024,
-        "POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: %s\r\nContent-Length: %zu\r\n\r\n", path, type,
-        length);
+        "POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: %s\r\n%s%s%sContent-Length: %zu\r\n\r\n", path,
+        type, encoding ? "Content-Encoding: " : "", encoding ? encoding : "", encoding ? "\r\n" : "", length);
     if (head < 0 || head >= 1024)
         die(path, "too long");
     memcpy(load->request + head, body, length);
@@ -210,8 +211,10 @@ int main(int count, char **arguments)
 {
     struct load load = {0};
 
-    if (count != 9) {
-        fputs("usage: http_load PORT PATH TYPE BODY-FILE CONNECTIONS REQUESTS SECONDS RATE\n", stderr);
+    if (count != 9 && count != 10) {
+        fputs(
+            "usage: http_load PORT PATH TYPE BODY-FILE CONNECTIONS REQUESTS SECONDS RATE [CONTENT-ENCODING]\n",
+            stderr);
         return 2;
     }
     load.connections_count = tool_number(arguments[5], "CONNECTIONS", 1, CONNECTIONS_MAX);
@@ -220,7 +223,7 @@ int main(int count, char **arguments)
     int64_t rate = (int64_t)tool_number(arguments[8], "RATE", 0, 1000000);
     load.period = rate ? TOOL_SECOND / rate : 0;
     load.latency = tool_allocate(sizeof *load.latency);
-    make_request(&load, arguments[2], arguments[3], arguments[4]);
+    make_request(&load, arguments[2], arguments[3], arguments[4], arguments[9]);
     open_connections(&load, (uint16_t)tool_number(arguments[1], "PORT", 1, 65535));
 
     prctl(PR_SET_TIMERSLACK, 1UL);
