@@ -8,7 +8,8 @@
  *   known              the files that are known, by inode and by path
  *   tail               one file: opened, held against what is known of it, read, ended
  *   take, records, rows  what was read of it, as records: lines, several lines, or rows of CSV
- *   scan               what is there: new files, rotated ones, copies of cut ones
+ *   name               a name that is there: of a file that is known, of a rotated or a new one, of a copy of a cut one
+ *   scan               all names that are there, and the files that none leads to; in which order they are read
  *   life               what becomes of a file: cut, copied, rotated, deleted, at rest
  *   unpack             compressed files as plain ones
  *   spool, done        complete files: waited for, read to their end; then kept, moved, or deleted
@@ -387,15 +388,22 @@ static inline int64_t file_time(struct timespec time)
     return time.tv_sec * INT64_C(1000000000) + time.tv_nsec;
 }
 
+/* ---- name.c -------------------------------------------------------------------------------------------------------- */
+
+/* Looks at what this name leads to now. taken: by a pattern; else it counts only if it leads to a file that is known. */
+void file_name_look(struct source *source, struct file_look *look, struct slice path, bool taken);
+/* An event: the same for one of which nobody knows whether a pattern takes it. name: it may lead to another file than before; closed: whoever wrote it has closed it,
+ * or moved it here. */
+void file_name_event(
+    struct source *source, struct file_look *look, struct slice path, bool name, bool closed);
+/* The same for a file that is known: does its name still lead to it? */
+void file_name_again(struct source *source, struct file *file);
+
 /* ---- scan.c -------------------------------------------------------------------------------------------------------- */
 
 void file_scan_all(struct source *source);
 /* Puts what is ready into the order in which it is to be read. */
 void file_scan_sort(struct file_queue *queue);
-/* An event: look at this one. name: it may lead to another file than before; closed: whoever wrote it has closed it, or moved it here. */
-void file_scan_look(struct source *source, struct file_look *look, struct slice path, bool name, bool closed);
-/* The same for one that is known: does its name still lead to it? */
-void file_scan_known(struct source *source, struct file *file);
 
 /* ---- life.c -------------------------------------------------------------------------------------------------------- */
 

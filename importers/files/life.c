@@ -293,7 +293,7 @@ static void life_live(struct source *source, struct file *file)
     if (file->retry_at && files_now(source) >= file->retry_at)
         file_ready(source, file);
     if (file->look_due && files_now(source) >= file->look_at)
-        file_scan_known(source, file);
+        file_name_again(source, file);
 }
 
 /* It was no copy, or its original was left as it is. */

@@ -215,7 +215,7 @@ static void loop_notice(void *context, enum notice_kind kind, size_t walk, struc
     if (kind == NOTICE_DIRECTORY || kind == NOTICE_ALL)
         source->scan_wanted = true;
     else
-        file_scan_look(source, &source->looks[walk], path, kind == NOTICE_NAME || kind == NOTICE_MOVED,
+        file_name_event(source, &source->looks[walk], path, kind == NOTICE_NAME || kind == NOTICE_MOVED,
             kind == NOTICE_CLOSED || kind == NOTICE_MOVED);
 }
 

@@ -146,7 +146,7 @@ void file_spool_tick(struct source *source, struct file *file)
         if (file->life == FILE_UNLINKED && file->descriptor < 0)
             file_gone(source, file);
         else if (file->look_due && files_now(source) >= file->look_at)
-            file_scan_known(source, file);
+            file_name_again(source, file);
         else if (files_now(source) >= file->retry_at)
             file_ready(source, file);
         break;
