@@ -17,6 +17,7 @@ MANY = 10_000
 DROPPED = 300  # files of a spool
 SMALL = 100_000  # of one line each
 EACH = 10  # lines per second of each of many files
+QUIET = 6  # seconds, after which a file that is found counts as complete
 DELAYS = 300
 
 
@@ -42,12 +43,12 @@ class Tail(Server):
         """Lines that are durable."""
         return int(self.metric("penstock_files_lines_total"))
 
-    def wait(self, lines, seconds=120):
+    def wait(self, lines, seconds=120, pause=0.002):
         deadline = time.monotonic() + seconds
         while self.lines() < lines:
             if time.monotonic() > deadline:
                 raise RuntimeError(f"{self.lines()} of {lines} lines after {seconds} s")
-            time.sleep(0.002)
+            time.sleep(pause)
 
 
 def drop(bench, name):
@@ -97,49 +98,61 @@ def tail(bench):
                 f"CPU {median(ours, 'cpu_us'):.2f} us per line; {median(ours, 'rss'):.0f} MiB at most")]
 
 
-def spool_once(bench, files, lines):
-    """The files are there when the product starts, and are deleted once they are durable."""
-    folder = drop(bench, "spool")
+def dropped(folder, files, lines):
     for number in range(files):
         path = folder / "drop" / f"{number}.txt"
         path.write_bytes(b"".join(LINE % (number * lines + line) for line in range(lines)))
-        os.utime(path, (1, 1))  # written long ago: complete
+        os.utime(path, (1, 1))
     os.sync()
+
+
+def spool_once(bench, files, lines, gone=False):
+    """The files are there when the product starts, and are deleted once they are durable. gone: until that is done."""
+    folder = drop(bench, "spool")
+    dropped(folder, files, lines)
+    time.sleep(QUIET)
     start = time.monotonic()
     with Tail(bench, folder, "journal.max_size=4GiB", "files.bench.done=delete", takes="spool={}") as server:
         before = server.threads()
-        server.wait(files * lines)
+        server.wait(files * lines, pause=0.02)
+        while gone and next(os.scandir(folder / "drop"), None):
+            time.sleep(0.02)
         seconds = time.monotonic() - start
         after = server.threads()
         most = server.memory()[1]
-    return {"rate": files * lines / seconds, "files": files / seconds, "rss": most,
-            "cpu_us": sum(after[name] - before.get(name, 0) for name in after) * 1e6 / files / lines}
+    used = {name: (after[name] - before.get(name, 0)) * 1e6 / files / lines for name in after}
+    return {"rate": files * lines / seconds, "files": files / seconds, "rss": most, "cpu_us": sum(used.values()), "thread_us": used["files"]}
 
 
 def spool_reference(bench, files, lines):
     """cat of the same, by name, into the program that commits what comes."""
     folder = drop(bench, "spool-commit")
-    for number in range(files):
-        (folder / "drop" / f"{number}.txt").write_bytes(b"".join(LINE % (number * lines + line) for line in range(lines)))
-    os.sync()
+    dropped(folder, files, lines)
     return bench.json("sh", "-c", f"find '{folder}/drop' -type f -print0 | xargs -0 cat | '{bench.program('line_commit')}' '{folder}/file' {BLOCK}")
-
-
-def spool_rows(bench, name, what, files, lines, goal=""):
-    ours, theirs = bench.pairs(lambda: spool_once(bench, files, lines), lambda: spool_reference(bench, files, lines))
-    return [Row(name, what, count(median(ours, "rate")), f"{count(median(theirs, 'rate'))} cat into line_commit",
-                tuple(o["rate"] / t["rate"] for o, t in zip(ours, theirs)), goal,
-                f"{count(median(ours, 'files'))} files/s; CPU {median(ours, 'cpu_us'):.2f} us per line; {median(ours, 'rss'):.0f} MiB at most; with the start")]
 
 
 def spool(bench):
     """Files of 10,000 lines of 200 bytes that were dropped."""
-    return spool_rows(bench, "files-spool", "lines/s of 200 bytes, durable", DROPPED, LINES // DROPPED)
+    lines = LINES // DROPPED
+    ours, theirs = bench.pairs(lambda: spool_once(bench, DROPPED, lines), lambda: spool_reference(bench, DROPPED, lines))
+    return [Row("files-spool", "lines/s of 200 bytes, durable", count(median(ours, "rate")), f"{count(median(theirs, 'rate'))} cat into line_commit",
+                tuple(o["rate"] / t["rate"] for o, t in zip(ours, theirs)), "",
+                f"{count(median(ours, 'files'))} files/s; CPU {median(ours, 'cpu_us'):.2f} us per line; {median(ours, 'rss'):.0f} MiB at most; with the start")]
+
+
+def small_reference(bench):
+    folder = drop(bench, "small-commit")
+    dropped(folder, SMALL, 1)
+    return bench.json(bench.program("file_commit"), folder / "drop", folder / "file", BLOCK)
 
 
 def small(bench):
     """Files of one line: what a file costs."""
-    return spool_rows(bench, "files-small", f"{count(SMALL)} files of one line: lines/s, durable", SMALL, 1)
+    ours, theirs = bench.pairs(lambda: spool_once(bench, SMALL, 1, gone=True), lambda: small_reference(bench))
+    return [Row("files-small", f"{count(SMALL)} files of one line: files/s, durable and deleted", count(median(ours, "rate")),
+                f"{count(median(theirs, 'rate'))} file_commit", tuple(o["rate"] / t["rate"] for o, t in zip(ours, theirs)), "",
+                f"CPU {median(ours, 'cpu_us'):.2f} us per file, the thread's {median(ours, 'thread_us'):.2f}, "
+                f"file_commit {median(theirs, 'cpu_ns') / 1000:.2f}; {median(ours, 'rss'):.0f} MiB at most; with the start")]
 
 
 def idle(bench):
