@@ -79,6 +79,7 @@ struct done_round {
     struct source *source;
     struct file_walk *walk; /* of both */
     struct done_place from, to;
+    int file; /* the one at hand, open */
     struct file *moved; /* in next_done: forgotten when both are fsynced */
     bool failed; /* an fsync did: they are looked at again */
 };
@@ -123,25 +124,26 @@ static struct slice done_directory(struct slice path)
 /* A new name changes the ctime; behind a crash its times are not known any more. */
 enum look { LOOK_FIRST, LOOK_MOVED, LOOK_LEFT };
 
-/* DONE_MOVED: it is the file, as it was read. */
-static enum done_result done_look(const struct file *file, int directory, const char *name, enum look when)
+static int64_t done_time(struct statx_timestamp time)
 {
-    cleanup_fd int descriptor = openat(directory, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-    struct file_identity identity;
-    struct error ignored;
-    struct stat stat;
+    return time.tv_sec * INT64_C(1000000000) + time.tv_nsec;
+}
 
-    if (descriptor < 0)
+/* DONE_MOVED: it is the file, as it was read. name: "" is the file at hand. */
+static enum done_result done_look(const struct file *file, int at, const char *name, enum look when)
+{
+    struct statx found;
+
+    if (statx(at, name, AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_BTIME, &found))
         return errno == ENOENT ? DONE_GONE : DONE_FAILED;
-    if (file_identify(descriptor, &identity, &ignored) || fstat(descriptor, &stat))
-        return DONE_FAILED;
+    const struct file_identity identity = file_identity_of(&found);
     if (!file_is_same(file, &identity))
         return DONE_GONE;
     if (file->failed)
         return DONE_MOVED;
-    const bool same = when == LOOK_LEFT || (when == LOOK_MOVED ? file_time(stat.st_mtim) == file->written
-                                                               : file_time(stat.st_ctim) == file->changed);
-    return same && (uint64_t)stat.st_size == file->position ? DONE_MOVED : DONE_CHANGED;
+    const bool same = when == LOOK_LEFT || (when == LOOK_MOVED ? done_time(found.stx_mtime) == file->written
+                                                               : done_time(found.stx_ctime) == file->changed);
+    return same && found.stx_size == file->position ? DONE_MOVED : DONE_CHANGED;
 }
 
 /* NAME, NAME.2, NAME.3 and so on, with the suffix behind; then one that fits, and that nobody else has. */
@@ -176,11 +178,12 @@ static void done_remove_marker(const struct done_round *round, const struct file
             round->source, "spool: the marker of %s could not be deleted: %s", file->shown, strerror(errno));
 }
 
-static bool done_is_written(int directory, const char *name)
+/* What may not be read any more is moved all the same; who writes it nobody knows then. */
+static int done_open(int directory, const char *name)
 {
-    cleanup_fd int file = openat(directory, name, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW | O_CLOEXEC);
+    const int file = openat(directory, name, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW | O_CLOEXEC);
 
-    return file >= 0 && file_is_written(file);
+    return file >= 0 || errno == ENOENT ? file : openat(directory, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 }
 
 /* Under the first of these names that is free. */
@@ -203,7 +206,7 @@ static enum done_result done_move(struct done_round *round, const struct file *f
     }
     /* Who opened it before it was moved has it open now; later nobody does by its name. */
     const enum done_result result =
-        done_is_written(to, ret_name) ? DONE_FAILED : done_look(file, to, ret_name, LOOK_MOVED);
+        file_is_written(round->file) ? DONE_FAILED : done_look(file, to, ret_name, LOOK_MOVED);
     if (result != DONE_MOVED && file_rename_new(to, ret_name, from, name))
         file_tell_trouble(round->source, "spool: %s became %s, is another file, and could not go back: %s",
             file->shown, ret_name, strerror(errno));
@@ -307,11 +310,15 @@ static enum done_result done_file(struct done_round *round, const struct file *f
     snprintf(name, sizeof name, "%s", path.data + directory.length + (directory.length > 0));
     if (place_open(round, &round->from, directory, false))
         return errno == ENOENT || errno == ENOTDIR ? DONE_GONE : DONE_FAILED;
-    const enum done_result result = done_look(file, round->from.directory, name, LOOK_FIRST);
+    cleanup_fd int descriptor = done_open(round->from.directory, name);
+    if (descriptor < 0)
+        return errno == ENOENT ? DONE_GONE : DONE_FAILED;
+    const enum done_result result = done_look(file, descriptor, "", LOOK_FIRST);
     if (result != DONE_MOVED)
         return result;
-    if (done_is_written(round->from.directory, name))
+    if (file_is_written(descriptor))
         return DONE_FAILED;
+    round->file = descriptor;
     if (file->failed)
         return done_fail(round, file, name);
     switch (file->look->watch->done) {
@@ -365,7 +372,6 @@ static void round_end(struct done_round *round)
     while (round->moved) {
         struct file *file = round->moved;
         round->moved = file->next_done;
-        source->scan_wanted |= file->look->watch->refused > 0; /* there is room for another one */
         if (round->failed)
             done_later(source, file);
         else

@@ -233,7 +233,8 @@ struct source {
     struct file *hand; /* goes round them */
     size_t files_count;
     uint64_t numbers; /* given */
-    uint64_t reserved; /* bytes of the journal's state */
+    uint64_t reserved; /* bytes of the journal's state, */
+    uint64_t freed; /* and those of files that were forgotten since the last scan */
 
     struct file_queue ready[2]; /* what grows, and what is in spools */
     bool spool_next; /* of these two */
@@ -305,6 +306,8 @@ void file_known_close(struct source *source);
 /* A new one; path: absolute. NULL: no memory, or (*ret_full) no room in the journal's state. */
 struct file *file_known_add(
     struct source *source, const struct file_identity *identity, struct slice path, bool *ret_full);
+/* There is none for one more, with an absolute path of this length. */
+bool file_known_is_full(const struct source *source, size_t path_length);
 /* Of this inode, whose device or birth do not speak against it; FILE_CUT ones are not found. */
 struct file *file_known_find(const struct source *source, uint64_t device, uint64_t inode);
 /* Whether any has this inode, whatever its device. */
@@ -332,7 +335,8 @@ enum tail_result {
 /* Its path below the root of its look. */
 struct slice file_path_below(const struct file *file);
 bool file_is_same(const struct file *file, const struct file_identity *identity);
-/* What identifies the open file. */
+/* What identifies a file, of STATX_INO and STATX_BTIME; the open one. */
+struct file_identity file_identity_of(const struct statx *found);
 int file_identify(int descriptor, struct file_identity *ret_identity, struct error *error);
 /* Opens it if it is not; 0: it is open and the one that is known. TAIL_CUT or TAIL_DRY (later) otherwise. */
 enum tail_result file_tail_open(struct source *source, struct file *file);
@@ -392,6 +396,8 @@ static inline int64_t file_time(struct timespec time)
 
 /* Looks at what this name leads to now. taken: by a pattern; else it counts only if it leads to a file that is known. */
 void file_name_look(struct source *source, struct file_look *look, struct slice path, bool taken);
+/* The same for one that a pattern takes, and that leads to no file that is known as far as readdir says: it is opened at once, if there is room for it. */
+void file_name_new(struct source *source, struct file_look *look, struct slice path);
 /* An event: the same for one of which nobody knows whether a pattern takes it. name: it may lead to another file than before; closed: whoever wrote it has closed it,
  * or moved it here. */
 void file_name_event(
@@ -428,8 +434,8 @@ static inline bool file_is_spooled(const struct file *file)
     return file_watch_spools(file->look->watch);
 }
 
-/* A new one, or one that has come from elsewhere. */
-void file_spool_new(struct source *source, struct file *file);
+/* A new one, or one that has come from elsewhere; open. */
+void file_spool_new(struct source *source, struct file *file, int descriptor);
 /* Whether somebody has it open for writing, as far as that can be known. */
 bool file_is_written(int descriptor);
 /* It is read from now on. */

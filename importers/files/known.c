@@ -117,10 +117,15 @@ static struct file *known_add(struct source *source, const struct file_identity 
     return file;
 }
 
+bool file_known_is_full(const struct source *source, size_t path_length)
+{
+    return source->reserved + file_state_size(path_length) > file_state_limit(source->context.files);
+}
+
 struct file *file_known_add(
     struct source *source, const struct file_identity *identity, struct slice path, bool *ret_full)
 {
-    *ret_full = source->reserved + file_state_size(path.length) > file_state_limit(source->context.files);
+    *ret_full = file_known_is_full(source, path.length);
     return *ret_full ? NULL : known_add(source, identity, path);
 }
 
@@ -202,6 +207,7 @@ void file_known_free(struct source *source, struct file *file)
     *(file->before ? &file->before->behind : &source->first) = file->behind;
     source->files_count--;
     source->reserved -= file_state_size(file->path_length);
+    source->freed += file_state_size(file->path_length);
     source->cut -= file->life == FILE_CUT;
     free(file->path);
     free(file->where);

@@ -13,6 +13,7 @@
 /* Between two looks at what is held: by a rate, or by dead letters that have used up their quota. */
 #define LOOP_HELD_PAUSE (CLOCK_SECOND / 10)
 #define LOOP_SCAN_PAUSE (CLOCK_SECOND / 5) /* whatever is done to the directories */
+#define LOOP_ROOM_SHARE 2 /* of the journal's state: as much is free, that others may be known */
 #define LOOP_ROUND 64 /* files, until the journal and the events have their turn */
 
 void file_loop_wake(struct source *source)
@@ -266,6 +267,19 @@ static int64_t loop_timeout(const struct source *source, bool more)
     return until > now ? until - now : 0;
 }
 
+/* New files that found no room would find some. That is looked at once much of it is free, or nothing else is left to be done: among all
+ * names. */
+static bool loop_has_room(const struct source *source)
+{
+    const bool rests = !source->ready[true].first && !source->done_first;
+    bool refused = false;
+
+    for (size_t i = 0; i < source->watches_count; i++)
+        refused |= source->watches[i].refused > 0;
+    return refused && source->freed &&
+           (rests || source->freed >= file_state_limit(source->context.files) / LOOP_ROOM_SHARE);
+}
+
 /* ---- the thread ------------------------------------------------------------------------------------------------------------- */
 
 static void loop_step(struct source *source)
@@ -287,6 +301,7 @@ static void loop_step(struct source *source)
     const bool rest = file_done_settle(source);
     const bool more = loop_read(source) || rest;
     file_batch_submit(source);
+    source->scan_wanted |= loop_has_room(source);
     loop_wait(source, loop_timeout(source, more));
 }
 

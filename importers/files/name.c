@@ -22,7 +22,8 @@ struct name_found {
     bool taken;
 };
 
-static void name_init(struct name_found *found, struct file_look *look, struct slice path)
+/* False: its path is too long to be known. */
+static bool name_init(struct name_found *found, struct file_look *look, struct slice path, bool taken)
 {
     const int length = snprintf(found->whole, sizeof found->whole, "%s%s%.*s", look->root,
         look->root[1] ? "/" : "", (int)path.length, path.data);
@@ -30,6 +31,9 @@ static void name_init(struct name_found *found, struct file_look *look, struct s
     found->look = look;
     found->path = path;
     found->absolute = (struct slice){found->whole, (size_t)length};
+    found->descriptor = -1;
+    found->taken = taken;
+    return length <= FILE_PATH_MAX;
 }
 
 /* ---- a file that is known --------------------------------------------------------------------------------------------- */
@@ -204,7 +208,7 @@ static void name_add(struct source *source, struct name_found *found)
                      file_skip(source, file, found->descriptor) == 0;
     file_tell_new(file);
     if (file_is_spooled(file)) {
-        file_spool_new(source, file);
+        file_spool_new(source, file, found->descriptor);
         return;
     }
     if (watch->open < watch->from->max_open) {
@@ -260,10 +264,9 @@ static void name_new(struct source *source, struct name_found *found)
 
 void file_name_look(struct source *source, struct file_look *look, struct slice path, bool taken)
 {
-    struct name_found found = {.descriptor = -1, .taken = taken};
+    struct name_found found;
 
-    name_init(&found, look, path);
-    if (found.absolute.length > FILE_PATH_MAX || file_walk_look(look->walk, path, &found.stat) ||
+    if (!name_init(&found, look, path, taken) || file_walk_look(look->walk, path, &found.stat) ||
         !(S_ISREG(found.stat.st_mode) || taken))
         return;
     struct file *file = file_known_find(source, found.stat.st_dev, found.stat.st_ino);
@@ -273,12 +276,24 @@ void file_name_look(struct source *source, struct file_look *look, struct slice 
         name_new(source, &found);
 }
 
+void file_name_new(struct source *source, struct file_look *look, struct slice path)
+{
+    struct name_found found;
+
+    if (!name_init(&found, look, path, true))
+        return;
+    /* There may be many more of them than can be known. Not everywhere readdir says what their inodes are, so the name is asked, too. */
+    if (file_known_is_full(source, found.absolute.length) && !file_known_path(source, found.absolute))
+        look->watch->refused++;
+    else
+        name_new(source, &found);
+}
+
 void file_name_event(struct source *source, struct file_look *look, struct slice path, bool name, bool closed)
 {
     struct name_found found;
 
-    name_init(&found, look, path);
-    if (found.absolute.length > FILE_PATH_MAX)
+    if (!name_init(&found, look, path, false))
         return;
     struct file *file = file_known_path(source, found.absolute);
     if (!name && file && file->descriptor >= 0 && files_now(source) < file->look_at &&

@@ -23,9 +23,13 @@ static void scan_file(void *argument, const struct walk_entry *entry)
 {
     const struct scan_context *context = argument;
     struct source *source = context->source;
+    struct file_look *look = context->look;
+    const bool known = entry->inode == 0 || file_known_inode(source, entry->inode);
 
-    if (entry->taken || source->cut || entry->inode == 0 || file_known_inode(source, entry->inode))
-        file_name_look(source, context->look, entry->path, entry->taken);
+    if (known || source->cut || (entry->taken && !entry->regular))
+        file_name_look(source, look, entry->path, entry->taken);
+    else if (entry->taken)
+        file_name_new(source, look, entry->path);
 }
 
 static void scan_directory(void *argument, int directory, struct slice path)
@@ -172,6 +176,7 @@ void file_scan_all(struct source *source)
     const uint64_t known = source->numbers;
 
     source->scan_wanted = false;
+    source->freed = 0;
     source->scan++;
     for (size_t i = 0; i < source->watches_count; i++) {
         source->watches[i].refused = 0;

@@ -100,14 +100,14 @@ static bool spool_is_written(const struct file *file)
 }
 
 /* What was written last long ago need not wait any longer; should a clock have been set, it is read on. */
-void file_spool_new(struct source *source, struct file *file)
+void file_spool_new(struct source *source, struct file *file, int descriptor)
 {
     const struct file_watch *watch = file->look->watch;
     const int64_t age = clock_wall(source->context.clock) - file->changed / 1000;
 
     file->own = true;
     spool_wait(source, file);
-    if (watch->complete != FILE_COMPLETE_MARKER && age >= watch->from->quiet && !spool_is_written(file))
+    if (watch->complete != FILE_COMPLETE_MARKER && age >= watch->from->quiet && !file_is_written(descriptor))
         file_spool_take(source, file);
 }
 

@@ -18,19 +18,24 @@
 
 /* ---- what identifies a file ---------------------------------------------------------------------------------------- */
 
+struct file_identity file_identity_of(const struct statx *found)
+{
+    return (struct file_identity){
+        .device = makedev(found->stx_dev_major, found->stx_dev_minor),
+        .inode = found->stx_ino,
+        .born = found->stx_mask & STATX_BTIME
+                    ? found->stx_btime.tv_sec * INT64_C(1000000000) + found->stx_btime.tv_nsec
+                    : 0,
+    };
+}
+
 int file_identify(int descriptor, struct file_identity *ret_identity, struct error *error)
 {
     struct statx found;
 
     if (statx(descriptor, "", AT_EMPTY_PATH, STATX_INO | STATX_BTIME, &found))
         return error_set_errno(error, ERROR_RETRY, "statx");
-    *ret_identity = (struct file_identity){
-        .device = makedev(found.stx_dev_major, found.stx_dev_minor),
-        .inode = found.stx_ino,
-        .born = found.stx_mask & STATX_BTIME
-                    ? found.stx_btime.tv_sec * INT64_C(1000000000) + found.stx_btime.tv_nsec
-                    : 0,
-    };
+    *ret_identity = file_identity_of(&found);
     return 0;
 }
 

@@ -271,7 +271,8 @@ static int scan_entry(const struct scan *scan, const struct dirent *entry)
     if (type == DT_DIR)
         return scan_descend(scan, directory, entry->d_name, entry->d_type == DT_LNK);
     found.taken = walk_takes(walk);
-    if (type == DT_REG || (type != 0 && found.taken))
+    found.regular = type == DT_REG;
+    if (found.regular || (type != 0 && found.taken))
         scan->file(scan->context, &found);
     return 0;
 }
@@ -374,11 +375,11 @@ static int open_refuse(const struct file_walk *walk, const char *shown, struct e
 static int open_check_links(
     const struct file_walk *walk, const struct stat *file, const char *shown, struct error *error)
 {
-    const uid_t we = geteuid();
     struct stat root;
 
     if (file->st_nlink <= 1)
         return 0;
+    const uid_t we = geteuid();
     if (!walk->options.allow_hard_links)
         return error_set(error, ERROR_REJECT, "file \"%s\": has %ju hard links; hard_links: true takes it",
             shown, (uintmax_t)file->st_nlink);

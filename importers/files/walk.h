@@ -38,11 +38,11 @@ struct file_walk_options {
 };
 
 /* path: relative to the root, good during the call. inode: as readdir says it, of the link's target where links are followed; 0: not known. taken: a pattern takes it,
- * none leaves it out, and its name is not temporary. */
+ * none leaves it out, and its name is not temporary. regular: it is a regular file, as far as readdir says it. */
 struct walk_entry {
     struct slice path;
     uint64_t inode;
-    bool taken;
+    bool taken, regular;
 };
 
 typedef void walk_file_fn(void *context, const struct walk_entry *entry);

@@ -8,6 +8,7 @@ import time
 import pytest
 import yaml
 
+import siege
 from penstock import lake_rows, read_lake, run_command, wait_until
 from spooling import Spool, replace
 
@@ -186,8 +187,7 @@ def test_what_came_while_it_was_stopped_waits_until_it_is_complete(gateway):
 
 def test_a_watch_that_becomes_larger_than_the_journal_has_room_for(gateway):
     """More files are known than fit with one pattern more: it starts, and takes no new ones."""
-    small = ("journal.segment_size=1MiB", "journal.max_size=16MiB", "mqtt.max_packet=256KiB", "http.max_body=256KiB", "http.max_record=256KiB")
-    spool = Spool(gateway, *small, max_line="64KiB")
+    spool = Spool(gateway, *siege.SMALL_SEGMENTS, max_line="64KiB")
     for number in range(1000):
         spool.write(f"{number}-{'x' * 100}", lines=1)
     spool.start()
@@ -198,6 +198,26 @@ def test_a_watch_that_becomes_larger_than_the_journal_has_room_for(gateway):
     assert str(longer) in spool.gateway.config
     spool.start()
     spool.gateway.stop_cleanly()
+
+
+def test_more_files_than_can_be_known_at_once(gateway, tmp_path):
+    """There is room for some hundred at a time. Those that wait are not opened until there is, and need no scan that comes of itself."""
+    files, log = 4000, tmp_path / "strace"
+    spool = Spool(gateway, *siege.SMALL_SEGMENTS, where="/**", max_line="64KiB", done="delete", scan="1h").start()
+    outside = spool.outside / "many"
+    outside.mkdir()
+    for number in range(files):
+        (outside / f"{number}-{'x' * 60}").write_bytes(spool.content(lines=1))
+    time.sleep(0.5)  # longer than quiet
+    with siege.injected(spool.gateway, "openat2:delay_exit=1", log):
+        outside.rename(spool.root / "many")
+        spool.arrived().has()
+        assert spool.gateway.metric("penstock_files_finished_total", 'watch="drop"') == files
+    opened = log.read_text().count("openat2(")
+    print(f"{opened / files:.1f} calls of openat2() for each file")
+    assert opened < 5 * files
+    wait_until("none to wait", lambda: spool.gateway.metric("penstock_files_waiting", 'watch="drop"') == 0)
+    spool.judge()
 
 
 def test_names_that_nobody_likes(gateway):
