@@ -34,6 +34,16 @@ static bool config_drop_is_wanted(const struct config *config)
     return wanted;
 }
 
+/* Its default, or what a small journal allows. */
+static void config_drop_bound(const struct config *config, uint64_t *max_line)
+{
+    const struct option_bound *bound = &option_find(slice_of("files.*.max_line"))->bound;
+    const uint64_t most = config->journal.segment_size * bound->times / bound->parts;
+
+    if (*max_line > most)
+        *max_line = most;
+}
+
 void config_add_drop(struct config *config)
 {
     struct config_store *store = config->store;
@@ -52,5 +62,6 @@ void config_add_drop(struct config *config)
     drop->spool = (struct config_list){items, *items != NULL};
     drop->stream = config_keep(store, slice_of(DROP_STREAM));
     drop->done = config_keep(store, slice_of("archive"));
+    config_drop_bound(config, &drop->max_line);
     config->drop = folder;
 }

@@ -139,8 +139,9 @@ def test_a_gateway_that_stands_still(gateway):
         assert listed(tail)[0] == {str(one.path): expected(one.path, 2 * 61)}
 
 
-def test_nothing_is_known(started):
-    done = run_command("files", "list", cwd=started.directory)
+def test_nothing_is_known(gateway):
+    one = gateway(config="log: {level: info}\n").start()
+    done = run_command("files", "list", "-c", "penstock.yaml", cwd=one.directory)
     assert (done.returncode, done.stdout, done.stderr) == (0, "no files are known in ./penstock-data/journal\n", "")
 
 

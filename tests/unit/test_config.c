@@ -55,6 +55,8 @@ Test(config, defaults)
 Test(config, without_a_file_there_is_a_drop_folder)
 {
     static const char *const sets[] = {"gateway.data=/srv/*[a]?{b}\\x", "files.other.watch=/srv/y"};
+    static const char *const small[] = {"journal.segment_size=1MiB", "http.max_body=256KiB",
+        "http.max_record=256KiB", "mqtt.max_packet=256KiB"};
     struct config *config;
 
     cr_assert_eq(config_load(&config, NULL, NULL, 0), 0);
@@ -71,6 +73,11 @@ Test(config, without_a_file_there_is_a_drop_folder)
     cr_assert_eq(config->files_count, 2);
     cr_assert_str_eq(config->files[1].spool.items[0], "/srv/\\*\\[a]\\?\\{b}\\\\x/drop");
     cr_assert_str_eq(config->drop, "/srv/*[a]?{b}\\x/drop");
+    cr_assert_eq(config->files[1].max_line, 1 << 20);
+    config_free(&config);
+    cr_assert_eq(config_load(&config, NULL, small, COUNT(small)), 0);
+    config_harness_expect_none(config);
+    cr_assert_eq(config->files[0].max_line, 128 << 10);
     config_free(&config);
 }
 
