@@ -149,6 +149,10 @@ struct config {
         int64_t commit_timeout; /* then 504, outcome unknown */
         int64_t delivery_timeout; /* of Penstock-Ack: delivered; then 202 */
         uint64_t max_deliveries; /* requests that wait for theirs */
+        struct {
+            uint64_t max_keys;
+            int64_t keep;
+        } idempotency;
     } http;
     struct {
         struct config_list listen;

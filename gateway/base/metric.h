@@ -26,6 +26,9 @@
     X(REQUEST_BYTES, COUNTER, "penstock_request_bytes_total", "source", "Body bytes received.") \
     X(CONNECTIONS, GAUGE, "penstock_connections", "source", "Connections open now.") \
     X(BODY_BYTES_IN_FLIGHT, GAUGE, "penstock_body_bytes_in_flight", "source", "Bytes of request bodies held now.") \
+    X(IDEMPOTENCY_KEYS, GAUGE, "penstock_idempotency_keys", "source", "Keys of requests that are kept with their answers, looked at once a second.") \
+    X(IDEMPOTENCY_REPLAYED, COUNTER, "penstock_idempotency_replayed_total", "source", "Repeated requests that got the kept answer; their records were not taken again.") \
+    X(IDEMPOTENCY_EVICTED, COUNTER, "penstock_idempotency_evicted_total", "source", "Keys that were given up before their time (http.idempotency.keep) because there were too many.") \
     X(SUBSCRIBER_CONNECTED, GAUGE, "penstock_subscriber_connected", "broker", "1 while there is a session with the broker of mqtt.subscribe.") \
     X(SUBSCRIBER_RECONNECTS, COUNTER, "penstock_subscriber_reconnects_total", "broker", "Connections behind the first one.") \
     X(SUBSCRIBER_SESSIONS_LOST, COUNTER, "penstock_subscriber_sessions_lost_total", "broker", "Connections at which the broker did not know the session any more: what it held is gone.") \

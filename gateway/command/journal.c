@@ -58,7 +58,7 @@ static int journal_forget(
     struct journal_report report = {0};
     struct journal *journal = NULL;
 
-    if (states_open(&states, config->journal.segment_size, error)) {
+    if (states_open(&states, config, error)) {
         states_close(&states);
         return -1;
     }

@@ -1,6 +1,6 @@
 /* arrival: those who wait until outlets are done with their records; see journal.h.
  *
- * A list in the order of the records, changed by the committer (begins, ends) and by who waits (cancels). It holds as many as
+ * A list in the order of the records (those of two are the same, or have none in common), changed by the committer (begins, ends) and by who waits (begins, cancels). It holds as many as
  * sources let wait, and is looked through when a cursor was stored, and when an outlet has given up or put aside a record.
  */
 #include "journal/internal.h"
@@ -30,19 +30,25 @@ static void arrival_unlink(struct journal *journal, struct journal_arrival *arri
     arrival->waits = false;
 }
 
+/* In its place, which is the last one for new records. @holds lock */
+static void arrival_link(struct journal *journal, struct journal_arrival *arrival)
+{
+    struct journal_arrival *before = journal->arrivals_last;
+
+    while (before && before->last > arrival->last)
+        before = before->previous;
+    arrival->waits = true;
+    arrival->previous = before;
+    arrival->next = before ? before->next : journal->arrivals;
+    *(arrival->next ? &arrival->next->previous : &journal->arrivals_last) = arrival;
+    *(before ? &before->next : &journal->arrivals) = arrival;
+}
+
 void arrival_begin(struct journal *journal, struct handover *handover)
 {
-    struct journal_arrival *arrival = handover->arrival;
-
-    arrival->first = handover->first;
-    arrival->last = handover->last;
-    arrival->waits = true;
-    arrival->previous = journal->arrivals_last;
-    if (arrival->previous)
-        arrival->previous->next = arrival;
-    else
-        journal->arrivals = arrival;
-    journal->arrivals_last = arrival;
+    handover->arrival->first = handover->first;
+    handover->arrival->last = handover->last;
+    arrival_link(journal, handover->arrival);
 }
 
 static bool arrival_is_passed(const struct journal *journal, const struct journal_arrival *arrival)
@@ -102,17 +108,48 @@ bool journal_arrival_cancel(struct journal *journal, struct journal_arrival *arr
     return waits;
 }
 
-/* The one that waits for this outlet to be done with this record; NULL: nobody does. @holds lock */
-static struct journal_arrival *arrival_find(
-    struct journal *journal, const struct cursor *cursor, uint64_t sequence)
+bool journal_arrival_begin(struct journal *journal, struct journal_arrival *arrival)
 {
-    const size_t outlet = (size_t)(cursor - journal->cursors);
+    lock_take(journal);
+    const bool waits = !arrival_is_passed(journal, arrival);
+    if (waits)
+        arrival_link(journal, arrival);
+    lock_release(journal);
+    return waits;
+}
 
-    for (struct journal_arrival *arrival = journal->arrivals; arrival && arrival->first <= sequence;
-         arrival = arrival->next)
-        if (sequence <= arrival->last)
-            return arrival->outlets >> outlet & 1 ? arrival : NULL;
-    return NULL;
+/* @holds lock */
+static uint64_t arrival_missed(const struct journal *journal, unsigned outlets)
+{
+    uint64_t missed = 0;
+
+    for (size_t i = 0; i < journal->cursors_count; i++) {
+        const struct journal_cursor *stored = &journal->cursors[i].stored;
+        missed += outlets >> i & 1 ? stored->dead_lettered + stored->damaged : 0;
+    }
+    return missed;
+}
+
+uint64_t journal_missed(struct journal *journal, unsigned outlets)
+{
+    lock_take(journal);
+    const uint64_t missed = arrival_missed(journal, outlets);
+    lock_release(journal);
+    return missed;
+}
+
+bool journal_delivered(
+    struct journal *journal, unsigned outlets, uint64_t first, uint64_t last, uint64_t missed)
+{
+    lock_take(journal);
+    bool delivered = arrival_missed(journal, outlets) == missed;
+    for (size_t i = 0; i < journal->cursors_count; i++) {
+        const struct journal_cursor *stored = &journal->cursors[i].stored;
+        if (outlets >> i & 1)
+            delivered &= stored->base < first && stored->position >= last && stored->held == 0;
+    }
+    lock_release(journal);
+    return delivered;
 }
 
 /* A record that is read again is given up again. */
@@ -125,19 +162,27 @@ static bool arrival_lists(
     return false;
 }
 
+static void arrival_list(
+    struct journal_arrival *arrival, const struct cursor *cursor, uint64_t sequence, const char *reason)
+{
+    if (arrival_lists(arrival, cursor, sequence))
+        return;
+    if (arrival->letters < JOURNAL_ARRIVAL_LETTERS) {
+        arrival->list[arrival->letters].sequence = sequence;
+        arrival->list[arrival->letters].outlet = cursor->outlet;
+        snprintf(arrival->list[arrival->letters].reason, JOURNAL_ARRIVAL_REASON, "%s", reason);
+    }
+    arrival->letters++;
+}
+
 void journal_tell_letter(struct journal *journal, const char *outlet, uint64_t sequence, const char *reason)
 {
     lock_take(journal);
     const struct cursor *cursor = journal->arrivals ? cursor_find(journal, outlet) : NULL;
-    struct journal_arrival *arrival = cursor ? arrival_find(journal, cursor, sequence) : NULL;
-    if (arrival && !arrival_lists(arrival, cursor, sequence)) {
-        if (arrival->letters < JOURNAL_ARRIVAL_LETTERS) {
-            arrival->list[arrival->letters].sequence = sequence;
-            arrival->list[arrival->letters].outlet = cursor->outlet;
-            snprintf(arrival->list[arrival->letters].reason, JOURNAL_ARRIVAL_REASON, "%s", reason);
-        }
-        arrival->letters++;
-    }
+    for (struct journal_arrival *arrival = cursor ? journal->arrivals : NULL;
+         arrival && arrival->first <= sequence; arrival = arrival->next)
+        if (sequence <= arrival->last && (arrival->outlets >> (cursor - journal->cursors) & 1))
+            arrival_list(arrival, cursor, sequence, reason);
     lock_release(journal);
 }
 

@@ -170,15 +170,19 @@ static int group_write(struct journal *journal, const struct group *group)
 /* State first, so that whoever sees a record finds what it refers to. */
 static void group_apply_state(struct journal *journal, const struct group *group)
 {
+    uint64_t sequence = atomic_load(&journal->durable); /* of the last record before the piece */
     struct handover_piece piece;
     struct error error;
 
     for (struct handover *handover = group->first; handover != group->stop; handover = handover->next) {
         size_t position = 0;
-        if (!handover->has_state)
+        if (!handover->has_state) {
+            sequence += handover->records;
             continue;
+        }
         while (handover_next(handover, &position, &piece)) {
-            struct frame frame = {(uint32_t)piece.head.length, piece.kind, 0, journal->sequence};
+            sequence += piece.kind == JOURNAL_KIND_DATA;
+            struct frame frame = {(uint32_t)piece.head.length, piece.kind, 0, sequence};
             if (piece.kind != JOURNAL_KIND_DATA && state_apply(journal, &frame, piece.head.data, &error))
                 log_event(LOG_ERROR, "journal.state", log_text("error", error.text));
         }

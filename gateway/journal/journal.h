@@ -190,6 +190,18 @@ struct journal_arrival {
 /* 0: there is no outlet of that name. @thread any */
 unsigned journal_outlet_bit(const struct journal *journal, const char *outlet);
 
+/* The same for records that are durable already (first and last are set, too), as those of a hand-over of an earlier start. False: the outlets are done with
+ * them, arrived() will not be called. What was given up or put aside before is not told. @thread any but the committer */
+bool journal_arrival_begin(struct journal *journal, struct journal_arrival *arrival);
+
+/* Records that these outlets have passed so far and not delivered: given up, or lost to damage. @thread any */
+uint64_t journal_missed(struct journal *journal, unsigned outlets);
+
+/* Whether all these outlets have delivered first..last, as far as that can be known: `missed` was journal_missed() before they were handed over, and
+ * the outlets have passed them since without one more, and hold none back. @thread any */
+bool journal_delivered(
+    struct journal *journal, unsigned outlets, uint64_t first, uint64_t last, uint64_t missed);
+
 /* Of a hand-over that is complete. True: it is the owner's again, and arrived() will not be called; false: it was, or is being called. @thread any
  * but the committer */
 bool journal_arrival_cancel(struct journal *journal, struct journal_arrival *arrival);

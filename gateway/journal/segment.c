@@ -34,7 +34,7 @@ uint64_t journal_random(void)
 
 uint64_t segment_room(uint64_t segment_size)
 {
-    return segment_size - SEGMENT_HEADER_SIZE - segment_size / JOURNAL_STATE_SHARE - CONTROL_ROOM;
+    return segment_size - SEGMENT_HEADER_SIZE - JOURNAL_STATE_ROOM(segment_size) - CONTROL_ROOM;
 }
 
 bool reserve_has_room(const struct journal *journal)
@@ -162,8 +162,9 @@ static int snapshot_emit(void *context, const void *body, size_t length, struct 
     struct frame frame = {(uint32_t)length, snapshot->kind, FRAME_END, snapshot->sequence};
 
     if (snapshot->writer->offset + frame_size(length) > snapshot->end)
-        return error_set(error, ERROR_FATAL, "live state above 1/%d of a segment: raise journal.segment_size",
-            JOURNAL_STATE_SHARE);
+        return error_set(error, ERROR_FATAL,
+            "live state above %" PRIu64 " bytes of a segment: raise journal.segment_size",
+            snapshot->end - SEGMENT_HEADER_SIZE);
     if (writer_frame(snapshot->writer, &frame, (struct slice){body, length}, (struct slice){NULL, 0}))
         return error_set_errno(error, ERROR_RETRY, "write snapshot"); /* GCOVR_EXCL_LINE: never so large */
     snapshot->count++;
@@ -175,7 +176,7 @@ static int snapshot_write(
 {
     struct snapshot snapshot = {.writer = writer,
         .sequence = sequence,
-        .end = SEGMENT_HEADER_SIZE + journal->options.segment_size / JOURNAL_STATE_SHARE};
+        .end = SEGMENT_HEADER_SIZE + JOURNAL_STATE_ROOM(journal->options.segment_size)};
     uint64_t keep_from = cursor_least(journal) + 1;
 
     snapshot.kind = STATE_CURSOR;

@@ -2,8 +2,8 @@
  *
  * Segments are freed, so each new one starts with a snapshot of all live state. The journal knows only this table:
  * what a kind means is its owner's business (cursors here; stream renderings in record/; sessions of MQTT, positions in files). A state record is part of a hand-over like any other, so it can never disagree
- * with the records it travelled with. All of a snapshot stays below 1/JOURNAL_STATE_SHARE of a segment; each owner's
- * ceiling follows from that.
+ * with the records it travelled with. All of a snapshot stays below JOURNAL_STATE_ROOM of a segment; each owner's
+ * ceiling follows from its share.
  */
 #ifndef PENSTOCK_JOURNAL_STATE_H
 #define PENSTOCK_JOURNAL_STATE_H
@@ -15,6 +15,10 @@
 
 /* Of that share marks take 3/8 at most (mark.c), MQTT's sessions a quarter, files a quarter; an eighth is left for cursors and renderings. */
 #define JOURNAL_STATE_SHARE 8
+/* Of a segment, beside that: the answers kept for idempotency keys. */
+#define JOURNAL_ANSWERS_SHARE 32
+#define JOURNAL_STATE_ROOM(segment_size) \
+    ((segment_size) / JOURNAL_STATE_SHARE + (segment_size) / JOURNAL_ANSWERS_SHARE)
 #define STATE_FRAME_OVERHEAD 27 /* bytes that a state record takes besides its body, at most */
 
 /* Stored numbers: never reuse one, never change one (FORMAT.md lists them). */
@@ -28,6 +32,7 @@ enum journal_kind {
     STATE_SESSION = 19,
     STATE_PACKETS = 20,
     STATE_FILE = 21,
+    STATE_ANSWER = 22,
 };
 
 /* Takes one state record that is durable now: from recovery (main thread) or behind a commit (committer). sequence is

@@ -156,7 +156,7 @@ static int pipeline_open_journal(struct pipeline *pipeline, struct error *error)
         pipeline->journal_directory = NULL;
         return error_set(error, ERROR_RETRY, "journal: out of memory");
     }
-    if (states_open(&pipeline->states, pipeline->config->journal.segment_size, error))
+    if (states_open(&pipeline->states, pipeline->config, error))
         return -1;
     const struct journal_options options = {
         .directory = pipeline->journal_directory,

@@ -1,11 +1,10 @@
 /* states: see states.h */
 #include "pipeline/states.h"
 
-int states_open(struct states *states, uint64_t segment_size, struct error *error)
+int states_open(struct states *states, const struct config *config, struct error *error)
 {
-    if (rendering_table_new(&states->renderings, error) ||
-        source_state_new(&states->source, segment_size, error) ||
-        file_state_new(&states->files, segment_size, error))
+    if (rendering_table_new(&states->renderings, error) || source_state_new(&states->source, config, error) ||
+        file_state_new(&states->files, config->journal.segment_size, error))
         return -1;
     states->kinds[0] = (struct state_kind){
         STATE_RENDERING, "rendering", rendering_apply, rendering_dump, states->renderings};

@@ -16,8 +16,8 @@ struct states {
     struct state_kind kinds[STATES_KINDS];
 };
 
-/* segment_size: what their ceilings follow from. After -1, too, states_close() is due. */
-int states_open(struct states *states, uint64_t segment_size, struct error *error);
+/* config: what their ceilings follow from. After -1, too, states_close() is due. */
+int states_open(struct states *states, const struct config *config, struct error *error);
 /* Behind the journal's end; of one that was never opened, all zeros. */
 void states_close(struct states *states);
 

@@ -14,6 +14,7 @@
 #include "base/listener.h"
 #include "base/log.h"
 #include "source/http_internal.h"
+#include "source/source_state.h"
 
 #define HTTP_SOURCE_NAME "http"
 #define HTTP_LOG_LINE_MAX 300
@@ -100,6 +101,7 @@ static int http_listen_all(struct source *http, struct error *error)
 static int http_metrics(struct source *http, struct error *error)
 {
     const struct streams *streams = http->context.streams;
+    struct answer_usage usage;
 
     http->streams = calloc(streams->count ? streams->count : 1, sizeof *http->streams);
     if (!http->streams)
@@ -119,6 +121,11 @@ static int http_metrics(struct source *http, struct error *error)
     http->request_bytes = metric_series(METRIC_REQUEST_BYTES, HTTP_SOURCE_NAME, NULL, NULL);
     http->connections_gauge = metric_series(METRIC_CONNECTIONS, HTTP_SOURCE_NAME, NULL, NULL);
     http->in_flight_gauge = metric_series(METRIC_BODY_BYTES_IN_FLIGHT, HTTP_SOURCE_NAME, NULL, NULL);
+    http->keys_gauge = metric_series(METRIC_IDEMPOTENCY_KEYS, HTTP_SOURCE_NAME, NULL, NULL);
+    http->replayed = metric_series(METRIC_IDEMPOTENCY_REPLAYED, HTTP_SOURCE_NAME, NULL, NULL);
+    http->evicted = metric_series(METRIC_IDEMPOTENCY_EVICTED, HTTP_SOURCE_NAME, NULL, NULL);
+    answer_state_usage(http->context.state->answers, &usage);
+    http->evicted_told = usage.evicted; /* recovery has counted again what an earlier start gave up */
     return 0;
 }
 

@@ -46,17 +46,27 @@ static int http_answer_string(struct bytes *out, const char *text, struct error 
     return bytes_add(out, "\"", 1, error);
 }
 
-static int http_answer_list(struct bytes *out, const struct intake_result *result, struct error *error)
+#define LIST_END "],\"rejected_total\":"
+#define LIST_END_MAX (sizeof LIST_END + 20 + 2)
+
+/* As many of the rejected as leave it below the limit. */
+static int http_answer_list(
+    struct bytes *out, const struct intake_result *result, size_t limit, struct error *error)
 {
     if (bytes_print(out, error, "\"accepted\":%llu,\"rejected\":[", (unsigned long long)result->accepted))
         return -1;
     for (size_t i = 0; i < result->listed; i++) {
+        const size_t before = out->length;
         if (bytes_print(out, error, "%s{\"index\":%llu,\"reason\":\"", i ? "," : "",
                 (unsigned long long)result->list[i].index) ||
             http_answer_string(out, result->list[i].text, error) || bytes_add(out, "}", 1, error))
             return -1;
+        if (out->length > limit - LIST_END_MAX) {
+            out->length = before;
+            break;
+        }
     }
-    return bytes_print(out, error, "],\"rejected_total\":%llu}\n", (unsigned long long)result->rejected);
+    return bytes_print(out, error, LIST_END "%llu}\n", (unsigned long long)result->rejected);
 }
 
 int http_answer_accepted(struct bytes *out, uint64_t accepted, struct error *error)
@@ -66,7 +76,13 @@ int http_answer_accepted(struct bytes *out, uint64_t accepted, struct error *err
 
 int http_answer_partial(struct bytes *out, const struct intake_result *result, struct error *error)
 {
-    return bytes_add(out, "{", 1, error) ? -1 : http_answer_list(out, result, error);
+    return bytes_add(out, "{", 1, error) ? -1 : http_answer_list(out, result, SIZE_MAX, error);
+}
+
+int http_answer_partial_within(
+    struct bytes *out, const struct intake_result *result, size_t limit, struct error *error)
+{
+    return bytes_add(out, "{", 1, error) ? -1 : http_answer_list(out, result, out->length - 1 + limit, error);
 }
 
 /* Without the closing brace. */
@@ -116,7 +132,7 @@ int http_answer_refused(struct bytes *out, const struct intake_result *result, s
 
     if (http_answer_open(out, http_answer_status(result), detail, error) || bytes_add(out, ",", 1, error))
         return -1;
-    return http_answer_list(out, result, error);
+    return http_answer_list(out, result, SIZE_MAX, error);
 }
 
 int http_answer_raw(struct bytes *out, enum http_status status, const char *detail, struct error *error)

@@ -38,6 +38,10 @@ int http_answer_accepted(struct bytes *out, uint64_t accepted, struct error *err
 /* {"accepted":n,"rejected":[{"index":i,"reason":"..."}],"rejected_total":m} */
 int http_answer_partial(struct bytes *out, const struct intake_result *result, struct error *error);
 
+/* The same in so many bytes at most (ANSWER_TEXT_MAX will do): as many of the rejected as fit are listed, the total is that of all. */
+int http_answer_partial_within(
+    struct bytes *out, const struct intake_result *result, size_t limit, struct error *error);
+
 /* Adds to one of the two ,"dead_lettered":[{"id":"site-7/3f9a1c22/42","accepted_index":0,"outlet":"kafka","reason":"..."}],"dead_lettered_total":k. The id is of this
  * start, each with its own sequence. */
 int http_answer_letters(struct bytes *out, const struct journal_arrival *arrival, const struct record_id *id,

@@ -222,8 +222,7 @@ static int http_body_records(struct http_request *request, struct MHD_Connection
     return http_refuse(&request->refusal, http_answer_status(result), "none of the records can be accepted");
 }
 
-/* Room to wait until its records are delivered. */
-static int http_body_await(struct http_request *request)
+int http_body_await(struct http_request *request)
 {
     struct source *http = request->source;
 
@@ -241,6 +240,32 @@ static int http_body_await(struct http_request *request)
     return 0;
 }
 
+int http_body_hash(struct http_request *request, struct MHD_Connection *mhd,
+    struct idempotency_hash *ret_hash, struct error *error)
+{
+    const struct stream *stream = request->stream;
+    struct http_body_facts facts = {request, mhd};
+    const char form = (char)request->form; /* stored: the numbers stay what they are */
+    struct slice parts[4 + RECORD_LABELS_MAX] = {{&form, 1}, bytes_slice(&request->body), request->target.key,
+        http_body_find(&facts, stream->key.source, stream->key.name)};
+
+    for (size_t i = 0; i < stream->labels_count; i++)
+        parts[4 + i] = http_body_find(&facts, stream->labels[i].source, stream->labels[i].name);
+    return idempotency_hash(parts, 4 + stream->labels_count, ret_hash, error);
+}
+
+int http_body_end(struct http_request *request)
+{
+    struct error error;
+
+    if (http_body_check_stream(request))
+        return -1;
+    if (request->inflate && inflate_finish(request->inflate, &error))
+        return http_body_refuse(request, &error);
+    inflate_free(&request->inflate); /* its window would be kept while the request waits */
+    return 0;
+}
+
 int http_body_hand_over(struct http_request *request, struct MHD_Connection *mhd)
 {
     struct source *http = request->source;
@@ -248,12 +273,8 @@ int http_body_hand_over(struct http_request *request, struct MHD_Connection *mhd
 
     if (http->draining)
         return http_refuse(&request->refusal, HTTP_STATUS_503, "the gateway is stopping");
-    if (http_body_check_stream(request))
-        return -1;
-    if (request->inflate && inflate_finish(request->inflate, &error))
-        return http_body_refuse(request, &error);
-    inflate_free(&request->inflate); /* its window would be kept while the request waits */
-    if (http_body_records(request, mhd) || http_body_await(request))
+    if (http_body_records(request, mhd) || (request->key && http_key_keep(request)) ||
+        http_body_await(request))
         return -1;
     http_body_forget_promise(request);
     http_body_charge(request, sizeof *request + request->body.capacity + request->handover.parts.capacity);
@@ -269,6 +290,8 @@ int http_body_hand_over(struct http_request *request, struct MHD_Connection *mhd
         return http_refuse(&request->refusal, error.kind == ERROR_REJECT ? HTTP_STATUS_413 : HTTP_STATUS_503,
             "%s", error.text);
     }
+    if (request->key)
+        http_key_take(request);
     request->handed_over = true;
     return 0;
 }

@@ -28,7 +28,7 @@ static void http_connection_open(struct http_listener *listener, struct MHD_Conn
 static void http_connection_close(struct source *http, struct http_connection *connection)
 {
     assert(connection->state != HTTP_STARVED && connection->state != HTTP_COMMIT &&
-           connection->state != HTTP_DELIVERY);
+           connection->state != HTTP_DELIVERY && connection->state != HTTP_REPEAT);
     if (connection->next)
         connection->next->previous = connection->previous;
     if (connection->previous)
@@ -82,7 +82,7 @@ void http_connection_suspend(struct http_connection *connection, enum http_state
     MHD_suspend_connection(connection->mhd);
     http->suspended++;
     http_connection_enter(connection, state);
-    if (state == HTTP_COMMIT)
+    if (state != HTTP_STARVED)
         return;
     connection->since = since;
     connection->starved_since = http->now;
@@ -181,6 +181,10 @@ static void http_connection_check(struct source *http, struct http_connection *c
         if (elapsed > config->http.delivery_timeout)
             http_request_give_up_delivery(connection->request);
         break;
+    case HTTP_REPEAT:
+        if (elapsed > config->http.commit_timeout)
+            http_key_give_up(connection->request);
+        break;
     case HTTP_STARVED: /* has a queue of its own */
         break;
     }
@@ -212,6 +216,8 @@ void http_connection_give_up(struct source *http)
     for (struct http_connection *connection = http->connections; connection; connection = connection->next) {
         if (connection->state == HTTP_COMMIT)
             http_connection_resume(connection, HTTP_ANSWER);
+        else if (connection->state == HTTP_REPEAT)
+            http_key_give_up(connection->request);
         else if (connection->state == HTTP_HEAD || connection->state == HTTP_BODY)
             http_connection_abort(connection, HTTP_STATUS_503, "the gateway is stopping");
     }

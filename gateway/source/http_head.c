@@ -135,6 +135,16 @@ static int http_head_ack(const struct http_head_check *check, struct http_refusa
     return ack == HTTP_ACK_DELIVERED ? http_head_check_deliveries(http, refusal) : 0;
 }
 
+static int http_head_key(const struct http_head_check *check, struct http_refusal *refusal)
+{
+    const struct http_head *head = &check->request->head;
+
+    (void)refusal; /* it is the request's own */
+    return head->present[HTTP_IDEMPOTENCY_KEY]
+               ? http_key_read(check->request, head->values[HTTP_IDEMPOTENCY_KEY])
+               : 0;
+}
+
 static int http_head_type(const struct http_head_check *check, struct http_refusal *refusal)
 {
     struct http_request *request = check->request;
@@ -166,7 +176,7 @@ int http_head_check(
     struct http_request *request, struct MHD_Connection *mhd, const char *method, const char *version)
 {
     static http_head_check_fn *const checks[] = {http_head_guard, http_head_drain, http_head_target,
-        http_head_stream, http_head_method, http_head_type, http_head_length, http_head_ack};
+        http_head_stream, http_head_method, http_head_type, http_head_length, http_head_ack, http_head_key};
     const struct http_head_check check = {request, mhd, method, version};
 
     for (size_t i = 0; i < sizeof checks / sizeof *checks; i++) {

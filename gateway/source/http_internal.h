@@ -7,9 +7,10 @@
  * back when both the library and the journal have let go of it: the journal may hold it longer, when the answer did not wait
  * for the commit (Penstock-Ack: memory, http.commit_timeout). Memory is bounded by http.max_in_flight, what one request may
  * overshoot it by (its last piece unpacked, its record heads), and HTTP_POOL_BYTES_MAX of buffers kept for reuse. Of one that waits
- * until its records are delivered only the answer is kept, and of those there are http.max_deliveries.
+ * until its records are delivered only the answer is kept, and of those there are http.max_deliveries. One that waits for another with its key (HTTP_REPEAT) keeps its body, which
+ * is charged like that of any other, for http.commit_timeout at most.
  *
- * Suspended connections (HTTP_STARVED, HTTP_COMMIT, HTTP_DELIVERY) are resumed by the loop alone, and the library must not be stopped
+ * Suspended connections (HTTP_STARVED, HTTP_COMMIT, HTTP_DELIVERY, HTTP_REPEAT) are resumed by the loop alone, and the library must not be stopped
  * while there is one: it aborts then.
  */
 #ifndef PENSTOCK_SOURCE_HTTP_INTERNAL_H
@@ -25,6 +26,7 @@
 #include "source/http_guard.h"
 #include "source/http_target.h"
 #include "source/http_type.h"
+#include "source/idempotency.h"
 #include "source/source.h"
 
 #define HTTP_LISTENERS_MAX 16
@@ -43,6 +45,7 @@
 #define HTTP_PROMISE_TIMEOUT (2 * CLOCK_SECOND) /* a promise is not for those who only announce a body */
 #define HTTP_SWEEP_PERIOD CLOCK_SECOND
 #define HTTP_RETRY_AFTER "1"
+#define HTTP_KEY_BUCKETS 64 /* of requests under way that have an Idempotency-Key */
 
 enum http_state {
     HTTP_FIRST_HEAD, /* accepted, nothing of a request known */
@@ -52,6 +55,7 @@ enum http_state {
     HTTP_STARVED, /* suspended: no room for more of the body */
     HTTP_COMMIT, /* suspended: the journal has it */
     HTTP_DELIVERY, /* suspended: durable, and outlets are not done with it */
+    HTTP_REPEAT, /* suspended: the journal has another request with its key */
     HTTP_ANSWER, /* answer on its way */
 };
 
@@ -82,6 +86,19 @@ struct http_refusal {
 
 enum http_ack { HTTP_ACK_FSYNC, HTTP_ACK_MEMORY, HTTP_ACK_DELIVERED, HTTP_ACKS };
 
+/* Of a request with an Idempotency-Key. */
+struct http_key {
+    struct idempotency_hash id; /* of scope and key */
+    struct idempotency_hash request; /* of what is asked; once its body is whole */
+    struct http_request *next; /* in its bucket while it is taken, among the waiters while it has a holder */
+    bool taken; /* in_journal, and found under its id */
+    struct http_request *waiters; /* oldest first */
+    struct http_request *holder; /* whom it waits for */
+    bool repeated; /* its answer was kept; then: */
+    uint64_t first, last; /* sequences of its records */
+    uint64_t missed; /* journal_missed() before them */
+};
+
 struct http_request {
     struct http_request *next; /* in the pool */
     struct source *source;
@@ -100,6 +117,7 @@ struct http_request {
     enum decode_form form;
     enum http_coding coding;
     enum http_ack ack;
+    struct http_key *key; /* NULL: it has none; owned */
     struct inflate *inflate;
     struct bytes body;
     uint64_t received; /* body bytes as they came */
@@ -162,6 +180,8 @@ struct source {
     uint64_t in_flight; /* bytes charged for bodies */
     uint64_t promised; /* and those that they may still take */
 
+    struct http_request *keys[HTTP_KEY_BUCKETS]; /* taken ones */
+
     struct http_request *pool;
     size_t pool_bytes;
 
@@ -176,6 +196,8 @@ struct source {
     struct metric_series *request_bytes;
     struct metric_series *connections_gauge;
     struct metric_series *in_flight_gauge;
+    struct metric_series *keys_gauge, *replayed, *evicted;
+    uint64_t evicted_told;
 };
 
 /* ---- http_loop.c: the I/O thread -------------------------------------------------------------------------- */
@@ -198,7 +220,7 @@ void http_connection_notify(
 enum MHD_Result http_connection_admit(void *cls, const struct sockaddr *address, socklen_t length);
 
 void http_connection_enter(struct http_connection *connection, enum http_state state);
-/* Suspends until the loop resumes it; state is HTTP_STARVED or HTTP_COMMIT (and HTTP_DELIVERY behind it). */
+/* Suspends until the loop resumes it; state is HTTP_STARVED, HTTP_REPEAT, HTTP_DELIVERY or HTTP_COMMIT (and HTTP_DELIVERY behind it). */
 void http_connection_suspend(struct http_connection *connection, enum http_state state);
 void http_connection_resume(struct http_connection *connection, enum http_state state);
 /* Resumes those that wait for room, in their order, as long as there is some. */
@@ -237,7 +259,7 @@ int http_refuse(struct http_refusal *refusal, enum http_status status, const cha
 
 /* ---- http_head.c: what a request's head says -------------------------------------------------------------- */
 
-/* Fills stream, form, coding, ack. -1: the refusal says why. */
+/* Fills stream, form, coding, ack, key. -1: the refusal says why. */
 int http_head_check(
     struct http_request *request, struct MHD_Connection *mhd, const char *method, const char *version);
 
@@ -248,12 +270,45 @@ int http_head_check_deliveries(const struct source *http, struct http_refusal *r
 
 /* Takes what there is room for; *size is what is left. Suspends the connection when that is not 0. -1: refused. */
 int http_body_take(struct http_request *request, const char *data, size_t *size);
-/* The body is whole: records out of it, and to the journal. -1: refused. */
+/* The body is whole. -1: refused. */
+int http_body_end(struct http_request *request);
+/* Of all that decides what becomes of it; behind http_body_end(). */
+int http_body_hash(struct http_request *request, struct MHD_Connection *mhd,
+    struct idempotency_hash *ret_hash, struct error *error);
+/* Room to wait until its records are delivered, if it wants to. -1: refused. */
+int http_body_await(struct http_request *request);
+/* Records out of it, and to the journal. -1: refused. */
 int http_body_hand_over(struct http_request *request, struct MHD_Connection *mhd);
 /* Promises room for what is to come; false: there is none at the moment. */
 bool http_body_promise(struct http_request *request);
 void http_body_forget_promise(struct http_request *request);
 void http_body_charge(struct http_request *request, uint64_t bytes);
+
+/* ---- http_key.c: requests that carry an Idempotency-Key ------------------------------------------------------- */
+
+enum http_claim {
+    HTTP_KEY_FREE, /* go on */
+    HTTP_KEY_WAITS, /* the connection was suspended; when it goes on, claim again */
+    HTTP_KEY_REPEATED, /* answer as before */
+    HTTP_KEY_REFUSED,
+};
+
+/* The header's value. -1: the refusal says why. */
+int http_key_read(struct http_request *request, struct slice value);
+/* Its body is whole: what is known of its key? */
+enum http_claim http_key_claim(struct http_request *request, struct MHD_Connection *mhd);
+/* Adds the answer to the hand-over, as the last of its records. -1: refused. */
+int http_key_keep(struct http_request *request);
+/* The journal has it: who comes with the same key waits. */
+void http_key_take(struct http_request *request);
+/* The journal is done with it: who has waited goes on. Of a request that has none, or has not taken it: nothing. */
+void http_key_settle(struct http_request *request);
+/* It waits no longer for another one. */
+void http_key_give_up(struct http_request *request);
+/* Of a repeated one: whether it can be known that all its records were delivered. */
+bool http_key_is_delivered(const struct http_request *request);
+/* Metrics. */
+void http_key_tell(struct source *http);
 
 /* ---- http_pool.c: requests and their memory --------------------------------------------------------------- */
 

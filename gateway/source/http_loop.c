@@ -135,6 +135,7 @@ int http_loop_step(struct source *http, struct error *error)
         return -1;
     if (http->now >= http->next_sweep) {
         http_connection_sweep(http);
+        http_key_tell(http);
         http->next_sweep = http->now + HTTP_SWEEP_PERIOD;
     }
     metric_set(http->connections_gauge, (double)http->connections_count);

@@ -63,6 +63,7 @@ void http_pool_release(struct http_request *request)
     http_body_charge(request, 0);
     inflate_free(&request->inflate);
     free(request->arrival);
+    free(request->key);
     handover_clear(&request->handover);
     http_pool_keep_small(&request->body);
     http_pool_keep_small(&request->handover.parts);

@@ -84,9 +84,19 @@ static enum MHD_Result http_request_conclude(struct http_request *request, struc
 
 static enum MHD_Result http_request_finish(struct http_request *request, struct MHD_Connection *mhd)
 {
+    enum http_claim claim = HTTP_KEY_FREE;
+
     if (request->handed_over)
         return http_request_conclude(request, mhd);
-    if (request->refusal.given || http_body_hand_over(request, mhd))
+    if (request->refusal.given || http_body_end(request))
+        return http_respond_problem(request, mhd);
+    if (request->key)
+        claim = http_key_claim(request, mhd);
+    if (claim == HTTP_KEY_WAITS)
+        return MHD_YES;
+    if (claim == HTTP_KEY_REPEATED)
+        return http_respond_accepted(request, mhd);
+    if (claim == HTTP_KEY_REFUSED || http_body_hand_over(request, mhd))
         return http_respond_problem(request, mhd);
     if (request->ack == HTTP_ACK_MEMORY)
         return http_respond_accepted(request, mhd);
@@ -156,6 +166,7 @@ void http_request_committed(struct http_request *request)
 
     request->in_journal = false;
     request->source->in_journal--;
+    http_key_settle(request);
     if (request->result != HANDOVER_DURABLE)
         http_request_await_no_more(request);
     if (!waiting || request->source->draining)

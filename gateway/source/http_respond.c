@@ -82,11 +82,12 @@ enum MHD_Result http_respond_problem(struct http_request *request, struct MHD_Co
     return http_respond_queue(request, mhd, http_status_code(refusal->status), response);
 }
 
-static struct MHD_Response *http_respond_success(const struct bytes *text, enum http_ack ack)
+static struct MHD_Response *http_respond_success(const struct bytes *text, enum http_ack ack, bool repeated)
 {
     struct MHD_Response *response = http_respond_new(text, "application/json");
 
-    if (response && http_respond_header(response, "Penstock-Ack", http_ack_names[ack])) {
+    if (response && (http_respond_header(response, "Penstock-Ack", http_ack_names[ack]) ||
+                        (repeated && http_respond_header(response, "Idempotent-Replayed", "true")))) {
         MHD_destroy_response(response);
         return NULL;
     }
@@ -104,7 +105,7 @@ static struct MHD_Response *http_respond_kept(struct source *http, uint64_t acce
     bytes_clear(&http->text);
     if (http_answer_accepted(&http->text, accepted, &error))
         return NULL;
-    struct MHD_Response *response = http_respond_success(&http->text, ack);
+    struct MHD_Response *response = http_respond_success(&http->text, ack, false);
     if (response) {
         if (kept->response)
             MHD_destroy_response(kept->response);
@@ -118,6 +119,8 @@ static enum http_ack http_respond_reached(const struct http_request *request)
 {
     if (request->ack != HTTP_ACK_DELIVERED)
         return request->ack;
+    if (!request->handed_over)
+        return http_key_is_delivered(request) ? HTTP_ACK_DELIVERED : HTTP_ACK_FSYNC;
     return request->arrival->passed && !request->arrival->missed ? HTTP_ACK_DELIVERED : HTTP_ACK_FSYNC;
 }
 
@@ -131,18 +134,35 @@ static int http_respond_list_letters(struct http_request *request, struct error 
     return http_answer_letters(&request->listing, request->arrival, &id, error);
 }
 
+/* What was answered before; what has become of the records since. */
+static enum MHD_Result http_respond_repeated(struct http_request *request, struct MHD_Connection *mhd)
+{
+    const enum http_ack reached = http_respond_reached(request);
+    unsigned code = reached == request->ack ? MHD_HTTP_OK : MHD_HTTP_ACCEPTED;
+    struct error error;
+
+    if (request->listing.length)
+        code = MHD_HTTP_MULTI_STATUS;
+    else if (http_answer_accepted(&request->listing, request->accepted, &error))
+        return MHD_NO;
+    struct MHD_Response *response = http_respond_success(&request->listing, reached, true);
+    return response ? http_respond_queue(request, mhd, code, response) : MHD_NO;
+}
+
 enum MHD_Result http_respond_accepted(struct http_request *request, struct MHD_Connection *mhd)
 {
     struct source *http = request->source;
     struct http_stream_series *series = &http->streams[request->stream - http->context.streams->items];
-    const enum http_ack reached = http_respond_reached(request);
     struct error error;
 
+    if (!request->handed_over)
+        return http_respond_repeated(request, mhd);
+    const enum http_ack reached = http_respond_reached(request);
     metric_add(series->accepted, request->accepted);
     if (request->arrival && request->arrival->letters && http_respond_list_letters(request, &error))
         return MHD_NO;
     if (request->listing.length) {
-        struct MHD_Response *response = http_respond_success(&request->listing, reached);
+        struct MHD_Response *response = http_respond_success(&request->listing, reached, false);
         return response ? http_respond_queue(request, mhd, MHD_HTTP_MULTI_STATUS, response) : MHD_NO;
     }
     struct MHD_Response *kept = http_respond_kept(http, request->accepted, reached);

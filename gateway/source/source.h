@@ -14,12 +14,12 @@
 
 /* ---- what sources keep in the journal ---------------------------------------------------------------------- */
 
-#define SOURCE_STATE_KINDS 2
+#define SOURCE_STATE_KINDS 3
 
 struct source_state;
 
-/* Made before the journal is opened, freed behind its end. segment_size: what their ceilings follow from. */
-int source_state_new(struct source_state **ret_state, uint64_t segment_size, struct error *error);
+/* Made before the journal is opened, freed behind its end. config: what their ceilings follow from. */
+int source_state_new(struct source_state **ret_state, const struct config *config, struct error *error);
 void source_state_free(struct source_state **state);
 
 /* Rows of the journal's table of state. Whoever opens the journal registers them, whatever sources run: what no row takes is gone with

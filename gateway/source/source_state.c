@@ -5,15 +5,18 @@
 
 #include "source/source.h"
 
-_Static_assert(SOURCE_STATE_KINDS == MQTT_STATE_KINDS, "source.h counts the kinds of all sources");
+_Static_assert(SOURCE_STATE_KINDS == MQTT_STATE_KINDS + 1, "source.h counts the kinds of all sources");
 
-int source_state_new(struct source_state **ret_state, uint64_t segment_size, struct error *error)
+int source_state_new(struct source_state **ret_state, const struct config *config, struct error *error)
 {
+    const uint64_t segment_size = config->journal.segment_size;
     struct source_state *state = calloc(1, sizeof *state);
 
     if (!state)
         return error_set(error, ERROR_RETRY, "state of the sources: out of memory"); /* GCOVR_EXCL_LINE */
-    if (mqtt_state_new(&state->mqtt, segment_size, error)) {
+    if (mqtt_state_new(&state->mqtt, segment_size, error) ||
+        answer_state_new(&state->answers, segment_size, config->http.idempotency.max_keys,
+            config->http.idempotency.keep, error)) {
         source_state_free(&state); /* GCOVR_EXCL_LINE: out of memory */
         return -1; /* GCOVR_EXCL_LINE: out of memory */
     }
@@ -26,6 +29,7 @@ void source_state_free(struct source_state **state)
     if (!*state)
         return;
     mqtt_state_free(&(*state)->mqtt);
+    answer_state_free(&(*state)->answers);
     free(*state);
     *state = NULL;
 }
@@ -33,6 +37,7 @@ void source_state_free(struct source_state **state)
 void source_state_kinds(struct source_state *state, struct state_kind ret_kinds[SOURCE_STATE_KINDS])
 {
     mqtt_state_kinds(state->mqtt, ret_kinds);
+    ret_kinds[MQTT_STATE_KINDS] = answer_state_kind(state->answers);
 }
 
 int source_state_check(struct source_state *state, struct error *error)

@@ -2,10 +2,12 @@
 #ifndef PENSTOCK_SOURCE_SOURCE_STATE_H
 #define PENSTOCK_SOURCE_SOURCE_STATE_H
 
+#include "source/answer_state.h"
 #include "source/mqtt_state.h"
 
 struct source_state {
     struct mqtt_state *mqtt; /* owned */
+    struct answer_state *answers; /* owned */
 };
 
 #endif

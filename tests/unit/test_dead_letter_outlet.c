@@ -56,8 +56,9 @@ Test(dead_letter_outlet, what_belongs_to_no_stream_has_a_name_of_its_own)
 
 Test(dead_letter_outlet, goes_on_where_it_was)
 {
-    put(1, 1, 500, RECORD_UNDECODABLE);
-    put(1, 501, 1000, RECORD_UNDECODABLE);
+    put(1, 1, 400, RECORD_UNDECODABLE);
+    put(1, 401, 800, RECORD_UNDECODABLE);
+    put(1, 801, 1000, RECORD_UNDECODABLE);
     open_pump();
     pump_all();
     dead_letter_pump_close(&pump);

@@ -54,6 +54,27 @@ Test(http_answer, accepted)
     expect("{\"accepted\":18446744073709551615}\n");
 }
 
+Test(http_answer, partial_within_a_limit)
+{
+    static const char all[] = "{\"accepted\":5,\"rejected\":[{\"index\":0,\"reason\":\"reason 0\"},"
+                              "{\"index\":2,\"reason\":\"reason 1\"}],\"rejected_total\":2}\n";
+    static const char one[] =
+        "{\"accepted\":5,\"rejected\":[{\"index\":0,\"reason\":\"reason 0\"}],\"rejected_total\":2}\n";
+    static const char none[] = "{\"accepted\":5,\"rejected\":[],\"rejected_total\":2}\n";
+
+    for (size_t limit = sizeof none + 19; limit < sizeof all + 100; limit++) {
+        bytes_clear(&out);
+        cr_assert_eq(bytes_add(&out, "x", 1, &error), 0);
+        cr_assert_eq(http_answer_partial_within(&out, result_of(5, 2, INTAKE_KEY), limit, &error), 0);
+        cr_assert_leq(out.length - 1, limit);
+        const struct slice text = {out.data + 1, out.length - 1};
+        cr_assert(slice_is(text, limit < sizeof one + 19   ? none
+                                 : limit < sizeof all + 19 ? one
+                                                           : all),
+            "%zu: %.*s", limit, (int)text.length, text.data);
+    }
+}
+
 Test(http_answer, partial)
 {
     cr_assert_eq(http_answer_partial(&out, result_of(5, 2, INTAKE_KEY), &error), 0);

@@ -231,7 +231,7 @@ Test(journal, bad_hand_overs_stay_the_callers)
 
 Test(journal, the_largest_hand_over_fits_and_rolls)
 {
-    uint64_t size = SEGMENT - 4096 - SEGMENT / 8 - 4 * 2048 - 64;
+    uint64_t size = SEGMENT - 4096 - JOURNAL_STATE_ROOM(SEGMENT) - 4 * 2048 - 64;
 
     for (uint64_t i = 0; i < 5; i++)
         cr_assert_eq(fixture_put(&fx, i * 12 + 1, 12, size / 12), 0, "%s", fx.error.text);
@@ -422,10 +422,10 @@ Test(journal, state_travels_in_hand_overs_and_outlives_its_segment)
     note = (struct note){0};
     cr_assert_eq(fixture_open(&fx), 0);
     cr_assert_str_eq(note.text, "remember", "from a snapshot");
-    note.dump_size = SEGMENT / 8;
+    note.dump_size = JOURNAL_STATE_ROOM(SEGMENT);
     fixture_close(&fx);
     cr_assert_eq(fixture_open(&fx), -1);
-    cr_assert(strstr(fx.error.text, "live state above 1/8"), "%s", fx.error.text);
+    cr_assert(strstr(fx.error.text, "live state above 10240 bytes"), "%s", fx.error.text);
     note.dump_size = 0;
     cr_assert_eq(fixture_open(&fx), 0, "%s", fx.error.text);
 }

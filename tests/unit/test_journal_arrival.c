@@ -152,3 +152,83 @@ Test(arrival, a_segment_that_is_given_up_changes_nothing)
     await(&waits[1].arrived);
     cr_assert(waits[1].arrival.passed);
 }
+
+/* ---- of records that are durable already ---- */
+
+static bool begin(struct wait *wait, unsigned outlets, uint64_t first, uint64_t last)
+{
+    wait->arrival = (struct journal_arrival){
+        .arrived = arrived, .context = wait, .outlets = outlets, .first = first, .last = last};
+    atomic_store(&wait->complete, true);
+    return journal_arrival_begin(fx.journal, &wait->arrival);
+}
+
+Test(arrival, of_what_was_handed_over_before)
+{
+    hand_over(&waits[0], one);
+    hand_over(&waits[1], one);
+    cr_assert(begin(&waits[2], one, 1, RECORDS), "it comes before the last one, behind the first");
+    journal_tell_letter(fx.journal, "one", RECORDS, "both are told");
+    journal_tell_letter(fx.journal, "one", RECORDS + 1, "the last one is told");
+    cr_assert_eq(waits[0].arrival.letters, 1);
+    cr_assert_eq(waits[1].arrival.letters, 1);
+    cr_assert_eq(waits[2].arrival.letters, 1);
+    fixture_move(&fx, RECORDS);
+    await(&waits[0].arrived);
+    await(&waits[2].arrived);
+    cr_assert(waits[2].arrival.passed && !waits[1].arrived);
+    atomic_store(&waits[2].arrived, false);
+    cr_assert_not(begin(&waits[2], one, 1, RECORDS), "it is passed");
+    cr_assert_not(waits[2].arrival.waits);
+    cr_assert(begin(&waits[2], two, 1, RECORDS), "not by the other");
+    cr_assert(journal_arrival_cancel(fx.journal, &waits[2].arrival));
+    fixture_move(&fx, 2 * RECORDS);
+    await(&waits[1].arrived);
+    cr_assert_not(waits[2].arrived);
+}
+
+static void move(uint64_t delivered, uint64_t dead_lettered, uint64_t damaged, uint64_t held)
+{
+    struct journal_cursor cursor;
+
+    cr_assert_eq(journal_cursor(fx.journal, "one", &cursor, &fx.error), 0);
+    cursor.delivered = delivered;
+    cursor.dead_lettered = dead_lettered;
+    cursor.damaged = damaged;
+    cursor.held = held;
+    cursor.position = cursor.base + delivered + dead_lettered + damaged + held;
+    journal_cursor_move(fx.journal, "one", &cursor);
+    for (int i = 0; i < 10000; i++) {
+        struct journal_cursor stored;
+        cr_assert_eq(journal_cursor(fx.journal, "one", &stored, &fx.error), 0);
+        if (memcmp(&stored, &cursor, sizeof stored) == 0)
+            return;
+        usleep(1000);
+    }
+    cr_assert_fail("the cursor was not stored");
+}
+
+/* 1..4 delivered, 5..8 one given up, 9..12 held for a while. */
+Test(arrival, whether_all_of_it_was_delivered)
+{
+    for (int i = 0; i < WAITS; i++)
+        hand_over(&waits[i], 0);
+    cr_assert_eq(journal_missed(fx.journal, one | two), 0);
+    cr_assert_not(journal_delivered(fx.journal, one, 1, 4, 0), "nobody has been there");
+    move(3, 0, 0, 0);
+    cr_assert_not(journal_delivered(fx.journal, one, 1, 4, 0));
+    move(4, 0, 0, 0);
+    cr_assert(journal_delivered(fx.journal, one, 1, 4, 0));
+    cr_assert_not(journal_delivered(fx.journal, one | two, 1, 4, 0));
+    move(7, 1, 0, 0);
+    cr_assert_eq(journal_missed(fx.journal, one), 1);
+    cr_assert_eq(journal_missed(fx.journal, two), 0);
+    cr_assert_not(
+        journal_delivered(fx.journal, one, 5, 8, 0), "one of them may be the one that was given up");
+    cr_assert_not(journal_delivered(fx.journal, one, 1, 4, 0), "so may one of these, as far as this tells");
+    move(9, 1, 0, 2);
+    cr_assert_not(journal_delivered(fx.journal, one, 9, 12, 1), "some are held");
+    move(11, 1, 0, 0);
+    cr_assert(journal_delivered(fx.journal, one, 9, 12, 1));
+    cr_assert_not(journal_delivered(fx.journal, one, 0, 12, 1), "the outlet came later");
+}

@@ -1,10 +1,9 @@
 /* Marks and crashes: the cursor and the marks of one move are there all or none, wherever the world ends, and the hand-overs
  * of their group stay whole. */
-#include "journal_harness.h"
+#include "journal_gate.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -16,47 +15,10 @@ static struct fixture fx;
 static struct found found;
 static struct marks_found marks;
 
-/* ---- a sync that waits, so that a test decides what one group holds ---- */
-
-static pthread_mutex_t gate_lock = PTHREAD_MUTEX_INITIALIZER;
-static pthread_cond_t gate_moved = PTHREAD_COND_INITIALIZER;
-static bool gate_closed;
-static int gate_waiting;
-static int (*gate_sync)(void *context, int fd);
-
-static int gate_pass(void *context, int fd)
-{
-    pthread_mutex_lock(&gate_lock);
-    gate_waiting++;
-    pthread_cond_broadcast(&gate_moved);
-    while (gate_closed)
-        pthread_cond_wait(&gate_moved, &gate_lock);
-    gate_waiting--;
-    pthread_mutex_unlock(&gate_lock);
-    return gate_sync(context, fd);
-}
-
-static void gate_set(bool closed)
-{
-    pthread_mutex_lock(&gate_lock);
-    gate_closed = closed;
-    pthread_cond_broadcast(&gate_moved);
-    pthread_mutex_unlock(&gate_lock);
-}
-
-static void gate_await_committer(void)
-{
-    pthread_mutex_lock(&gate_lock);
-    while (gate_waiting == 0)
-        pthread_cond_wait(&gate_moved, &gate_lock);
-    pthread_mutex_unlock(&gate_lock);
-}
-
 static void start(void)
 {
     fixture_start(&fx);
-    gate_sync = fx.disk.io.sync;
-    fx.disk.io.sync = gate_pass;
+    gate_install(&fx);
     cr_assert_eq(fixture_open(&fx), 0, "%s", fx.error.text);
 }
 
@@ -294,7 +256,8 @@ static int state_apply_none(
 static int state_dump_rest(
     void *state, uint64_t keep_from, state_emit_fn *emit, void *context, struct error *error)
 {
-    static const char body[(1 << 20) / JOURNAL_STATE_SHARE * 5 / 8 + 2560] = {1};
+    static const char
+        body[(1 << 20) / JOURNAL_STATE_SHARE * 5 / 8 + (1 << 20) / JOURNAL_ANSWERS_SHARE + 2560] = {1};
 
     (void)state, (void)keep_from;
     return emit(context, body, sizeof body, error);
@@ -321,7 +284,7 @@ Test(mark_fault, marks_that_fit_no_segment_beside_a_hand_over_go_first)
     fx.options.kinds = &kind;
     fx.options.kinds_count = 1;
     cr_assert_eq(fixture_open(&fx), 0, "%s", fx.error.text);
-    const size_t most = (1 << 20) - 4096 - (1 << 20) / 8 - 2 * 2048 - 24;
+    const size_t most = (1 << 20) - 4096 - JOURNAL_STATE_ROOM(1 << 20) - 2 * 2048 - 24;
     fixture_put(&fx, 1, 10, 40);
     for (unsigned batch = 0; batch < 2; batch++) {
         mark_many(all, batch * JOURNAL_MARKS_UNWRITTEN, 1);
@@ -452,4 +415,65 @@ Test(mark_fault, every_nth_sync_fails_once)
 Test(mark_fault, the_world_ends_at_every_nth_call)
 {
     sweep("call", ALL_CALLS, true);
+}
+
+/* ---- state among the records of a group ---- */
+
+struct places {
+    uint64_t list[4];
+    size_t count;
+};
+
+static int place_apply(void *state, const void *body, size_t length, uint64_t sequence, struct error *error)
+{
+    struct places *places = state;
+
+    (void)body, (void)length, (void)error;
+    cr_assert_lt(places->count, 4);
+    places->list[places->count++] = sequence;
+    return 0;
+}
+
+static int place_dump(
+    void *state, uint64_t keep_from, state_emit_fn *emit, void *context, struct error *error)
+{
+    (void)state, (void)keep_from, (void)emit, (void)context, (void)error;
+    return 0;
+}
+
+/* Each is told the record before it, not the group's last, when it is committed as when it is recovered. */
+Test(mark_fault, state_knows_the_record_before_it)
+{
+    static struct handover
+        handovers[4]; /* of 1, 2, 3 and 4 records, the second and the fourth with state behind them */
+    struct places places = {.count = 0};
+    const struct state_kind kind = {STATE_RENDERING, "place", place_apply, place_dump, &places};
+
+    fixture_close(&fx);
+    fx.options.kinds = &kind;
+    fx.options.kinds_count = 1;
+    cr_assert_eq(fixture_open(&fx), 0, "%s", fx.error.text);
+    gate_set(true);
+    hand_over(&handovers[0], "12345678", 1, 8);
+    gate_await_committer();
+    for (size_t i = 1; i < 4; i++) {
+        handover_init(&handovers[i], 1 << 20, hand_over_done, &handovers[i]);
+        for (size_t record = 0; record <= i; record++)
+            handover_add(&handovers[i], JOURNAL_KIND_DATA, slice_of("12345678"), 0, 0, &fx.error);
+        if (i % 2)
+            handover_add(&handovers[i], STATE_RENDERING, slice_of("state"), 0, 0, &fx.error);
+        cr_assert_eq(journal_hand_over(fx.journal, &handovers[i], &fx.error), 0, "%s", fx.error.text);
+    }
+    gate_set(false);
+    fixture_close(&fx);
+    cr_assert_eq(places.count, 2);
+    cr_assert_eq(places.list[0], 3);
+    cr_assert_eq(places.list[1], 10);
+    places.count = 0;
+    cr_assert_eq(fixture_open(&fx), 0, "%s", fx.error.text);
+    cr_assert_eq(places.count, 2);
+    cr_assert_eq(places.list[0], 3);
+    cr_assert_eq(places.list[1], 10);
+    for (size_t i = 0; i < 4; i++)
+        handover_free(&handovers[i]);
 }

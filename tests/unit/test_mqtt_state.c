@@ -307,8 +307,9 @@ Test(mqtt_state, more_than_fits_stops_the_start_and_says_what_helps)
     shelf.journal.options.segment_size = SEGMENT;
     cr_assert_eq(shelf_open(), -1);
     cr_assert_eq(shelf.error.kind, ERROR_FATAL);
-    cr_assert(strstr(shelf.error.text, "snapshot of session: live state above 1/8 of a segment: raise "
-                                       "journal.segment_size"),
+    cr_assert(
+        strstr(shelf.error.text, "snapshot of session: live state above 10240 bytes of a segment: raise "
+                                 "journal.segment_size"),
         "%s", shelf.error.text);
     shelf_close();
 
@@ -371,6 +372,7 @@ Test(mqtt_state, sessions_and_ids_outlive_their_segments)
 Test(mqtt_state, forgetting_an_outlet_keeps_the_sessions)
 {
     static const char *const other[] = {"other"};
+    const struct config config = {.journal.segment_size = SEGMENT};
     struct source_state *state;
     struct state_kind rows[SOURCE_STATE_KINDS];
     struct mqtt_connection connection = {0};
@@ -380,7 +382,7 @@ Test(mqtt_state, forgetting_an_outlet_keeps_the_sessions)
     mqtt_session_take(shelf.sessions, session, 7);
     shelf_commit();
     shelf_close();
-    cr_assert_eq(source_state_new(&state, SEGMENT, &shelf.error), 0);
+    cr_assert_eq(source_state_new(&state, &config, &shelf.error), 0);
     source_state_kinds(state, rows);
     shelf.journal.options.outlets_count = 0;
     shelf.journal.options.forget = "one";
@@ -397,6 +399,7 @@ Test(mqtt_state, forgetting_an_outlet_keeps_the_sessions)
     source_state_free(&state);
     shelf.journal.options.forget = NULL;
     shelf.journal.options.kinds = shelf.kinds;
+    shelf.journal.options.kinds_count = MQTT_STATE_KINDS;
     shelf.journal.options.outlets = other;
     shelf.journal.options.outlets_count = 1;
     cr_assert_eq(shelf_open(), 0, "%s", shelf.error.text);

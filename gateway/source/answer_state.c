@@ -1,0 +1,258 @@
+/* answer_state: see answer_state.h
+ *
+ * Whoever runs the journal's callbacks changes the image: main while it opens, then the committer. So its own reading needs no lock, and a dump holds up
+ * nobody. */
+#include "source/answer_state.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "base/little.h"
+
+#define STATE_VERSION 1
+#define BUCKETS_FIRST 64
+
+struct image_answer {
+    struct image_answer *next; /* in its bucket */
+    struct image_answer *older, *newer; /* in the order of the journal */
+    size_t length;
+    char body[]; /* as it is stored, `last` set */
+};
+
+struct answer_state {
+    pthread_mutex_t lock; /* all below, for those who only look */
+    struct image_answer **buckets; /* by id */
+    size_t buckets_count; /* a power of two */
+    struct image_answer *oldest, *newest;
+    uint64_t keys, evicted;
+    uint64_t used, limit; /* bytes of a snapshot */
+    uint64_t max_keys;
+    int64_t keep;
+};
+
+/* ---- the stored form ------------------------------------------------------------------------------------------- */
+
+int answer_state_encode(struct bytes *out, const struct answer *answer, struct error *error)
+{
+    char head[ANSWER_STATE_HEAD] = {STATE_VERSION};
+
+    assert(answer->text.length <= ANSWER_TEXT_MAX && answer->accepted > 0);
+    put_u16(head + 2, (uint16_t)answer->text.length);
+    put_u32(head + 4, answer->accepted);
+    memcpy(head + 8, answer->id.bytes, IDEMPOTENCY_HASH);
+    memcpy(head + 24, answer->request.bytes, IDEMPOTENCY_HASH);
+    put_u64(head + 40, (uint64_t)answer->taken);
+    put_u64(head + 48, answer->last);
+    put_u64(head + 56, answer->missed);
+    if (bytes_reserve(out, sizeof head + answer->text.length, error))
+        return -1;
+    bytes_add(out, head, sizeof head, error);
+    return bytes_add(out, answer->text.data, answer->text.length, error);
+}
+
+static struct answer image_decode(const struct image_answer *image)
+{
+    const char *body = image->body;
+    struct answer answer = {
+        .accepted = get_u32(body + 4),
+        .taken = (int64_t)get_u64(body + 40),
+        .last = get_u64(body + 48),
+        .missed = get_u64(body + 56),
+        .text = {body + ANSWER_STATE_HEAD, image->length - ANSWER_STATE_HEAD},
+    };
+
+    memcpy(answer.id.bytes, body + 8, IDEMPOTENCY_HASH);
+    memcpy(answer.request.bytes, body + 24, IDEMPOTENCY_HASH);
+    return answer;
+}
+
+/* ---- the image -------------------------------------------------------------------------------------------------- */
+
+static uint64_t image_size(const struct image_answer *image)
+{
+    return image->length + STATE_FRAME_OVERHEAD;
+}
+
+/* The id is a hash: any bytes of it will do. */
+static struct image_answer **image_place(const struct answer_state *state, const char *id)
+{
+    struct image_answer **at = &state->buckets[get_u64(id) & (state->buckets_count - 1)];
+
+    while (*at && memcmp((*at)->body + 8, id, IDEMPOTENCY_HASH) != 0)
+        at = &(*at)->next;
+    return at;
+}
+
+static void image_drop(struct answer_state *state, struct image_answer **at)
+{
+    struct image_answer *image = *at;
+
+    if (!image)
+        return;
+    *at = image->next;
+    *(image->older ? &image->older->newer : &state->oldest) = image->newer;
+    *(image->newer ? &image->newer->older : &state->newest) = image->older;
+    state->keys--;
+    state->used -= image_size(image);
+    free(image);
+}
+
+/* Without memory for more buckets the lists are only longer. */
+static void image_grow(struct answer_state *state)
+{
+    struct image_answer **buckets = calloc(2 * state->buckets_count, sizeof *buckets);
+
+    if (!buckets)
+        return; /* GCOVR_EXCL_LINE: out of memory */
+    free(state->buckets);
+    state->buckets = buckets;
+    state->buckets_count *= 2;
+    for (struct image_answer *image = state->oldest; image; image = image->newer) {
+        struct image_answer **at = image_place(state, image->body + 8);
+        image->next = NULL;
+        *at = image;
+    }
+}
+
+static void image_add(struct answer_state *state, struct image_answer *image)
+{
+    struct image_answer **at = image_place(state, image->body + 8);
+
+    image_drop(state, at);
+    at = image_place(state, image->body + 8);
+    *at = image;
+    image->older = state->newest;
+    *(image->older ? &image->older->newer : &state->oldest) = image;
+    state->newest = image;
+    state->keys++;
+    state->used += image_size(image);
+    if (state->keys > state->buckets_count)
+        image_grow(state);
+}
+
+static bool state_is_old(const struct answer_state *state, const struct image_answer *image, int64_t now)
+{
+    const int64_t taken = (int64_t)get_u64(image->body + 40);
+
+    return now > taken && now - taken > state->keep;
+}
+
+/* What is too old at this time, and the oldest beside it while there are too many; never the newest. */
+static void state_evict(struct answer_state *state, int64_t now)
+{
+    while (state->oldest != state->newest) {
+        const bool old = state_is_old(state, state->oldest, now);
+        if (!old && state->keys <= state->max_keys && state->used <= state->limit)
+            return;
+        state->evicted += !old;
+        image_drop(state, image_place(state, state->oldest->body + 8));
+    }
+}
+
+/* ---- making --------------------------------------------------------------------------------------------------- */
+
+int answer_state_new(struct answer_state **ret_state, uint64_t segment_size, uint64_t max_keys, int64_t keep,
+    struct error *error)
+{
+    struct answer_state *state = calloc(1, sizeof *state);
+    struct image_answer **buckets = calloc(BUCKETS_FIRST, sizeof *buckets);
+
+    if (!state || !buckets) { /* GCOVR_EXCL_START: out of memory */
+        free(state);
+        free(buckets);
+        return error_set(error, ERROR_RETRY, "answers: out of memory");
+    } /* GCOVR_EXCL_STOP */
+    pthread_mutex_init(&state->lock, NULL);
+    state->buckets = buckets;
+    state->buckets_count = BUCKETS_FIRST;
+    state->limit = segment_size / JOURNAL_ANSWERS_SHARE;
+    state->max_keys = max_keys;
+    state->keep = keep;
+    *ret_state = state;
+    return 0;
+}
+
+void answer_state_free(struct answer_state **state)
+{
+    struct answer_state *old = *state;
+
+    *state = NULL;
+    if (!old)
+        return;
+    while (old->oldest)
+        image_drop(old, image_place(old, old->oldest->body + 8));
+    pthread_mutex_destroy(&old->lock);
+    free(old->buckets);
+    free(old);
+}
+
+/* ---- the journal's row ------------------------------------------------------------------------------------------ */
+
+static int state_apply(void *context, const void *body, size_t length, uint64_t sequence, struct error *error)
+{
+    struct answer_state *state = context;
+    const char *in = body;
+
+    if (length < ANSWER_STATE_HEAD || length > ANSWER_STATE_BODY_MAX || in[0] != STATE_VERSION || in[1] ||
+        get_u16(in + 2) != length - ANSWER_STATE_HEAD || get_u32(in + 4) == 0)
+        return error_set(
+            error, ERROR_REJECT, "%zu bytes: not an answer of version %d", length, STATE_VERSION);
+    struct image_answer *image = malloc(sizeof *image + length);
+    if (!image)
+        return error_set(error, ERROR_RETRY, "answer: out of memory"); /* GCOVR_EXCL_LINE */
+    *image = (struct image_answer){.length = length};
+    memcpy(image->body, in, length);
+    if (get_u64(in + 48) == 0)
+        put_u64(image->body + 48, sequence);
+    pthread_mutex_lock(&state->lock);
+    image_add(state, image);
+    state_evict(state, (int64_t)get_u64(in + 40));
+    pthread_mutex_unlock(&state->lock);
+    return 0;
+}
+
+static int state_dump(
+    void *context, uint64_t keep_from, state_emit_fn *emit, void *emit_context, struct error *error)
+{
+    const struct answer_state *state = context;
+
+    (void)keep_from;
+    for (const struct image_answer *image = state->oldest; image; image = image->newer) {
+        if (emit(emit_context, image->body, image->length, error))
+            return -1;
+    }
+    return 0;
+}
+
+struct state_kind answer_state_kind(struct answer_state *state)
+{
+    return (struct state_kind){STATE_ANSWER, "answer", state_apply, state_dump, state};
+}
+
+/* ---- for the source ----------------------------------------------------------------------------------------------- */
+
+int answer_state_find(struct answer_state *state, const struct idempotency_hash *id, int64_t now,
+    struct answer *ret_answer, struct bytes *ret_text, struct error *error)
+{
+    const size_t before = ret_text->length;
+    int found = 0;
+
+    pthread_mutex_lock(&state->lock);
+    const struct image_answer *image = *image_place(state, (const char *)id->bytes);
+    if (image && !state_is_old(state, image, now)) {
+        *ret_answer = image_decode(image);
+        found = bytes_add(ret_text, ret_answer->text.data, ret_answer->text.length, error) ? -1 : 1;
+    }
+    pthread_mutex_unlock(&state->lock);
+    if (found > 0)
+        ret_answer->text = (struct slice){ret_text->data + before, ret_answer->text.length};
+    return found;
+}
+
+void answer_state_usage(struct answer_state *state, struct answer_usage *ret_usage)
+{
+    pthread_mutex_lock(&state->lock);
+    *ret_usage = (struct answer_usage){state->keys, state->evicted};
+    pthread_mutex_unlock(&state->lock);
+}

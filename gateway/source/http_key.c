@@ -1,0 +1,200 @@
+/* http_key: requests that carry an Idempotency-Key; see http_internal.h
+ *
+ * A key is in one of three states. Free: nobody knows it, its request goes on as any other, and takes the answer along as the last record of its
+ * hand-over (answer_state.h). Taken: the journal has a request with it; another one waits until that is complete, and then looks again. Kept: the journal's image
+ * has its answer, which is given again. So nothing has to be undone: what was refused leaves no trace, and what is in doubt (504) is either taken until it
+ * is decided, or was given up by the journal, which then voids all of it, or finds all of it after a crash: the records with their key.
+ */
+#include <assert.h>
+#include <stdlib.h>
+
+#include "source/answer_state.h"
+#include "source/http_internal.h"
+#include "source/source_state.h"
+
+static struct http_request **http_key_place(struct source *http, const struct idempotency_hash *id)
+{
+    struct http_request **at = &http->keys[id->bytes[0] % HTTP_KEY_BUCKETS];
+
+    while (*at && memcmp(&(*at)->key->id, id, sizeof *id) != 0)
+        at = &(*at)->key->next;
+    return at;
+}
+
+int http_key_read(struct http_request *request, struct slice value)
+{
+    char key[IDEMPOTENCY_KEY_MAX];
+    size_t length;
+    struct error error;
+
+    if (idempotency_key_read(value, key, &length, &error))
+        return http_refuse(&request->refusal, HTTP_STATUS_400, "%s", error.text);
+    /* Whose key it is: that of the stream. Once there are principals, theirs is a part of its own. */
+    const struct slice scope[] = {slice_of(request->stream->name), {key, length}};
+    request->key = calloc(1, sizeof *request->key);
+    if (!request->key || idempotency_hash(scope, sizeof scope / sizeof *scope, &request->key->id, &error))
+        return http_refuse(&request->refusal, HTTP_STATUS_503, "out of memory");
+    return 0;
+}
+
+/* ---- taken: one that waits for another ------------------------------------------------------------------------ */
+
+static void http_key_wait(struct http_request *request, struct http_request *holder)
+{
+    struct http_request **at = &holder->key->waiters;
+
+    while (*at)
+        at = &(*at)->key->next;
+    *at = request;
+    request->key->next = NULL;
+    request->key->holder = holder;
+    http_connection_suspend(request->connection, HTTP_REPEAT);
+}
+
+static void http_key_resume(struct http_request *request)
+{
+    request->key->holder = request->key->next = NULL;
+    http_connection_resume(request->connection, HTTP_ANSWER);
+}
+
+void http_key_give_up(struct http_request *request)
+{
+    struct http_request **at = &request->key->holder->key->waiters;
+
+    while (*at != request)
+        at = &(*at)->key->next;
+    *at = request->key->next;
+    http_refuse(&request->refusal, HTTP_STATUS_504,
+        "outcome unknown: the journal did not answer an earlier request with this Idempotency-Key within "
+        "http.commit_timeout; its records may be stored");
+    http_key_resume(request);
+}
+
+void http_key_take(struct http_request *request)
+{
+    struct http_request **at = http_key_place(request->source, &request->key->id);
+
+    assert(!*at);
+    request->key->taken = true;
+    *at = request;
+}
+
+void http_key_settle(struct http_request *request)
+{
+    struct http_key *key = request->key;
+
+    if (!key || !key->taken)
+        return;
+    *http_key_place(request->source, &key->id) = key->next;
+    key->taken = false;
+    while (key->waiters) {
+        struct http_request *waiter = key->waiters;
+        key->waiters = waiter->key->next;
+        http_key_resume(waiter);
+    }
+}
+
+/* ---- kept ------------------------------------------------------------------------------------------------------- */
+
+int http_key_keep(struct http_request *request)
+{
+    struct source *http = request->source;
+    const unsigned outlets = http->acks[request->stream - http->context.streams->items].outlets;
+    struct answer answer = {
+        .id = request->key->id,
+        .request = request->key->request,
+        .taken = clock_wall(http->context.clock),
+        .accepted = (uint32_t)request->accepted,
+        .missed = journal_missed(http->context.journal, outlets),
+    };
+    struct bytes cleanup_bytes body;
+    struct error error;
+
+    bytes_init(&body, ANSWER_STATE_BODY_MAX);
+    bytes_clear(&http->text);
+    if (http->result.rejected &&
+        http_answer_partial_within(&http->text, &http->result, ANSWER_TEXT_MAX, &error))
+        return http_refuse(&request->refusal, HTTP_STATUS_503, "%s", error.text);
+    answer.text = bytes_slice(&http->text);
+    if (answer_state_encode(&body, &answer, &error) ||
+        handover_add(&request->handover, STATE_ANSWER, bytes_slice(&body), 0, 0, &error))
+        return http_refuse(&request->refusal, HTTP_STATUS_503, "%s", error.text);
+    return 0;
+}
+
+/* Who wants to know of the delivery waits for it, as the first one did. */
+static enum http_claim http_key_repeat(struct http_request *request, const struct answer *answer)
+{
+    struct source *http = request->source;
+    struct http_key *key = request->key;
+
+    key->repeated = true;
+    key->missed = answer->missed;
+    key->first = answer->last - answer->accepted + 1;
+    key->last = answer->last;
+    request->accepted = answer->accepted;
+    metric_add(http->replayed, 1);
+    if (request->ack != HTTP_ACK_DELIVERED || http->draining)
+        return HTTP_KEY_REPEATED;
+    if (http_body_await(request))
+        return HTTP_KEY_REFUSED;
+    request->arrival->first = key->first;
+    request->arrival->last = key->last;
+    if (!journal_arrival_begin(http->context.journal, request->arrival))
+        return HTTP_KEY_REPEATED;
+    http_request_await(request);
+    http_connection_suspend(request->connection, HTTP_DELIVERY);
+    http_pool_unload(request);
+    return HTTP_KEY_WAITS;
+}
+
+enum http_claim http_key_claim(struct http_request *request, struct MHD_Connection *mhd)
+{
+    struct source *http = request->source;
+    struct http_key *key = request->key;
+    struct answer answer;
+    struct error error;
+
+    if (key->repeated)
+        return HTTP_KEY_REPEATED;
+    struct http_request *holder = *http_key_place(http, &key->id);
+    if (holder) {
+        http_key_wait(request, holder);
+        return HTTP_KEY_WAITS;
+    }
+    int found = http_body_hash(request, mhd, &key->request, &error);
+    if (!found)
+        found = answer_state_find(http->context.state->answers, &key->id, clock_wall(http->context.clock),
+            &answer, &request->listing, &error);
+    if (found < 0) {
+        http_refuse(&request->refusal, HTTP_STATUS_503, "%s", error.text);
+        return HTTP_KEY_REFUSED;
+    }
+    if (!found)
+        return HTTP_KEY_FREE;
+    if (memcmp(&answer.request, &key->request, sizeof key->request) == 0)
+        return http_key_repeat(request, &answer);
+    bytes_clear(&request->listing);
+    http_refuse(&request->refusal, HTTP_STATUS_422,
+        "an earlier request with this Idempotency-Key said something else and was accepted; a new body needs a new key");
+    return HTTP_KEY_REFUSED;
+}
+
+bool http_key_is_delivered(const struct http_request *request)
+{
+    const struct source *http = request->source;
+
+    return journal_delivered(http->context.journal,
+        http->acks[request->stream - http->context.streams->items].outlets, request->key->first,
+        request->key->last, request->key->missed);
+}
+
+void http_key_tell(struct source *http)
+{
+    struct answer_usage usage;
+
+    answer_state_usage(http->context.state->answers, &usage);
+    metric_set(http->keys_gauge, (double)usage.keys);
+    metric_add(http->evicted, usage.evicted - http->evicted_told);
+    http->evicted_told = usage.evicted;
+}
