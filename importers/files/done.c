@@ -263,10 +263,20 @@ static enum done_result done_rename_here(struct done_round *round, const struct 
     return done_move(round, file, name, round->from.directory, name, file->look->watch->from->suffix, moved);
 }
 
-/* Of a crash between the two steps this name is left. */
+/* Of a crash between the two steps this name is left, also where files are not deleted any more. */
 static void done_own_name(const struct file *file, char own[NAME_MAX + 1])
 {
     snprintf(own, NAME_MAX + 1, ".penstock-%" PRIu64 "~", file->number);
+}
+
+bool file_done_is_own_name(const struct file *file, struct slice path)
+{
+    const struct slice directory = done_directory(path);
+    const size_t before = directory.length + (directory.length > 0);
+    char own[NAME_MAX + 1];
+
+    done_own_name(file, own);
+    return slice_is((struct slice){path.data + before, path.length - before}, own);
 }
 
 static enum done_result done_delete(struct done_round *round, const struct file *file, const char *name)
@@ -289,8 +299,7 @@ void file_done_forget(struct source *source, struct file *file)
     char own[NAME_MAX + 1];
 
     done_own_name(file, own);
-    if (file->look->watch->done == FILE_DONE_DELETE &&
-        place_open(&round, &round.from, done_directory(file_path_below(file)), false) == 0 &&
+    if (place_open(&round, &round.from, done_directory(file_path_below(file)), false) == 0 &&
         done_look(file, round.from.directory, own, LOOK_LEFT) == DONE_MOVED)
         unlinkat(round.from.directory, own, 0);
     place_sync(&round, &round.from);

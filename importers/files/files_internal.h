@@ -192,6 +192,12 @@ struct file {
     char *shown; /* the path as people and records see it */
 };
 
+/* It is kept, and at the moment has a name that no pattern takes: nothing is done with it. */
+static inline bool file_is_aside(const struct file *file)
+{
+    return file->done && file->where;
+}
+
 /* ---- the source ------------------------------------------------------------------------------------------------- */
 
 /* What metrics say of a batch once it is durable. */
@@ -457,6 +463,8 @@ void file_spool_tick(struct source *source, struct file *file);
 /* It was read to its end, which is in the journal with the batches that are under way. */
 void file_done_add(struct source *source, struct file *file);
 void file_done_drop(struct source *source, struct file *file);
+/* Whether this is the name that it gets before it is deleted. */
+bool file_done_is_own_name(const struct file *file, struct slice path);
 /* It is not there any more, and neither is what a crash may have left of it. */
 void file_done_forget(struct source *source, struct file *file);
 /* Moves or deletes what is due. True: there may be more. */

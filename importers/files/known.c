@@ -156,7 +156,7 @@ bool file_known_inode(const struct source *source, uint64_t inode)
 struct file *file_known_path(const struct source *source, struct slice path)
 {
     for (struct file *file = *known_by_path(source, path); file; file = file->next_path) {
-        if (slice_equal(known_path_of(file), path) && !file->gone &&
+        if (slice_equal(known_path_of(file), path) && !file->gone && !file_is_aside(file) &&
             (file->life == FILE_LIVES || file->life == FILE_COPY || file->life == FILE_WAITS ||
                 file->life == FILE_DONE))
             return file;

@@ -103,17 +103,27 @@ static void name_see_grown(struct source *source, struct file *file, const struc
         file_set_life(source, file, FILE_RENAMED);
 }
 
-/* Nothing is read of it at the moment: who takes it away has it, and under another name that is taken it is the same. */
+/* Nothing is read of it at the moment: who takes it away has it, and under another name that is taken it is the same. One that is kept is
+ * known as long as it is in the directories, so that it does not come again when it gets its name back. */
 static void name_see_spooled(struct source *source, struct file *file, const struct name_found *found)
 {
-    if (slice_equal((struct slice){file->path, file->path_length}, found->absolute) || name_leads_to(file))
+    const bool own = slice_equal((struct slice){file->path, file->path_length}, found->absolute);
+
+    if (!own && name_leads_to(file))
         return;
-    if (!found->taken && file->done)
-        file_done_forget(source, file);
-    else if (!found->taken)
+    free(file->where);
+    file->where = NULL;
+    if (own)
+        return;
+    if (found->taken) {
+        if (file_known_rename(source, file, found->absolute) == 0)
+            name_change_look(source, file, found->look);
+    } else if (!file->done)
         file_known_forget(source, file);
-    else if (file_known_rename(source, file, found->absolute) == 0)
-        name_change_look(source, file, found->look);
+    else if (file->look->watch->done != FILE_DONE_KEEP || file_done_is_own_name(file, found->path))
+        file_done_forget(source, file);
+    else
+        file->where = strndup(found->path.data, found->path.length);
 }
 
 static void name_see(struct source *source, struct file *file, const struct name_found *found)
@@ -139,7 +149,7 @@ static void name_see(struct source *source, struct file *file, const struct name
         name_see_spooled(source, file, found);
     else
         name_see_grown(source, file, found);
-    if (file->gone)
+    if (file->gone || file_is_aside(file))
         return;
     if (file->life == FILE_DONE && file->checked)
         file_done_add(source, file); /* where its name was not found, it may be now */

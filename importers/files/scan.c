@@ -118,7 +118,7 @@ static void scan_know_watch(struct source *source, struct file_watch *watch)
 static void scan_end_reboot(struct source *source)
 {
     for (const struct file *file = source->rebooted ? source->first : NULL; file; file = file->behind) {
-        if (!file->checked && file->look && !file->gone)
+        if (!file->checked && file->look && !file->gone && !file_is_aside(file))
             return;
     }
     for (size_t i = 0; i < source->watches_count; i++)

@@ -147,7 +147,7 @@ void file_spool_tick(struct source *source, struct file *file)
             file_gone(source, file);
         else if (file->look_due && files_now(source) >= file->look_at)
             file_name_again(source, file);
-        else if (files_now(source) >= file->retry_at)
+        else if (files_now(source) >= file->retry_at && !file_is_aside(file))
             file_ready(source, file);
         break;
     }

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from penstock import request, wait_until
-from siege import Mount, need_mounts
+from siege import Mount, injected, need_mounts
 from spooling import Spool
 
 EVENTS = pytest.mark.parametrize("events", [True, False], ids=["events", "no events"])
@@ -121,6 +121,47 @@ def test_its_directory_goes_before_it_is_deleted(gateway):
     spool.arrived()
     wait_until("it is forgotten", lambda: spool.gateway.metric("penstock_files", 'watch="drop"') == 0)
     assert spool.gateway.metric("penstock_files_gaps_total", 'watch="drop"') == 0
+    spool.judge()
+
+
+@EVENTS
+@pytest.mark.parametrize("restart", [False, True], ids=["running", "restarted"])
+def test_a_kept_file_that_gets_a_name_that_no_pattern_takes(gateway, restart, events):
+    """It does not come again under a name that one takes, be it the old one, or another because a new file has the old one."""
+    spool = Spool(gateway, done="keep", exclude="*.aside", events=events, scan="100ms").start()
+    paths = [spool.move_in(name) for name in ("a.csv", "b.csv")]
+    finished = lambda: spool.gateway.metric("penstock_files_finished_total", 'watch="drop"')
+    wait_until("both to be kept", lambda: finished() == 2)
+    aside = [path.rename(f"{path}.aside") for path in paths]
+    spool.settle()
+    if restart:
+        spool.gateway.kill()
+        spool.start()
+    before = finished()
+    paths[1] = spool.move_in("b.csv")
+    spool.arrived().settle()
+    assert finished() == before + 2, "the new one and the probe"
+    aside[0].rename(paths[0])
+    aside[1].rename(spool.root / "c.csv")
+    spool.settle()
+    with open(paths[0], "ab") as again:
+        again.write(spool.content())
+    spool.has("a.csv", "b.csv", "c.csv")
+    spool.judge()
+
+
+def test_done_is_something_else_behind_a_crash(gateway, tmp_path):
+    """What had its name for being deleted when the crash came is deleted, whatever becomes of files now."""
+    spool = Spool(gateway, done="delete").start()
+    with injected(spool.gateway, "unlinkat:signal=SIGKILL", tmp_path / "strace"):
+        spool.move_in("a.csv")
+        wait_until("the kill", lambda: spool.gateway.process.poll() is not None)
+    spool.gateway.kill()
+    left, = spool.names()
+    assert left.startswith(".penstock-")
+    spool.gateway.config = spool.gateway.config.replace("done: delete", "done: keep")
+    spool.start().move_in("b.csv")
+    spool.arrived().has("b.csv")
     spool.judge()
 
 
