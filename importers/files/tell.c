@@ -7,6 +7,7 @@
 #include "base/health.h"
 #include "base/log.h"
 #include "files/files_internal.h"
+#include "files/unpack.h"
 
 #define TELL_CONDITION "files"
 
@@ -88,18 +89,26 @@ void file_tell_well(struct source *source)
     health_set(TELL_CONDITION, HEALTH_OK, NULL);
 }
 
+static uint64_t tell_unread(const struct file *file)
+{
+    if (file->unpack)
+        return file_unpack_left(file->unpack, file->position);
+    return file->size > file->position ? file->size - file->position : 0;
+}
+
 static void tell_file(struct file *file, int64_t now)
 {
     struct file_watch *watch = file->look->watch;
+    const uint64_t unread = tell_unread(file);
 
     watch->known_files++;
-    if (file->size <= file->position) {
+    if (unread == 0) {
         file->unread_at = 0;
         return;
     }
     if (!file->unread_at)
         file->unread_at = now;
-    watch->unread += file->size - file->position;
+    watch->unread += unread;
     watch->oldest = file->unread_at < watch->oldest ? file->unread_at : watch->oldest;
 }
 

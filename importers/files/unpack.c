@@ -131,6 +131,13 @@ bool file_unpack_ended(const struct file_unpack *unpack)
     return unpack->ended;
 }
 
+uint64_t file_unpack_left(const struct file_unpack *unpack, uint64_t position)
+{
+    const uint64_t size = (uint64_t)unpack->begun.st_size, used = unpack->offset - unpack->in.length;
+
+    return (size > used ? size - used : 0) + (unpack->length > position ? unpack->length - position : 0);
+}
+
 bool file_unpack_is_unchanged(const struct file_unpack *unpack)
 {
     struct stat now;

@@ -30,6 +30,8 @@ void file_unpack_close(struct file_unpack **unpack);
 int file_unpack_to(struct file_unpack *unpack, int plain, uint64_t length, struct error *error);
 /* Nothing more comes. */
 bool file_unpack_ended(const struct file_unpack *unpack);
+/* Bytes that are still to be read: of what came out those behind `position`, of the compressed file those that nothing came out of yet. */
+uint64_t file_unpack_left(const struct file_unpack *unpack, uint64_t position);
 /* Once it has ended: what came out is what the compressed file holds now. */
 bool file_unpack_is_unchanged(const struct file_unpack *unpack);
 /* The compressed file, as long as it is open. */

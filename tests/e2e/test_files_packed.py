@@ -5,6 +5,7 @@ import gzip
 import os
 import pathlib
 import subprocess
+import time
 
 import pytest
 
@@ -43,6 +44,23 @@ def test_zeros_behind_a_packed_file(gateway):
     spool.move_in("between.gz", gzip.compress(spool.content()) + bytes(100) + gzip.compress(spool.content()))
     spool.judge()
     assert "files.failed" not in spool.gateway.said()
+
+
+@PACKED
+def test_the_lag_of_one_that_is_being_read(gateway, pack):
+    """What came out of it already is more than all that went in."""
+    spool = Spool(gateway, rate="1MiB")
+    spool.start()
+    spool.move_in("a.gz", pack(spool.content(lines=100000)))
+    metric = lambda name: spool.gateway.metric(f"penstock_files_{name}", 'watch="drop"')
+    wait_until("it to be read", lambda: metric("lines_total") > 0)
+    lags = []
+    while metric("lines_total") < 100000:
+        lags.append((metric("lag_bytes"), metric("oldest_unread_seconds")))
+        time.sleep(0.1)
+    assert max(lag for lag, _ in lags) > 2**20 and max(age for _, age in lags) > 1, lags
+    wait_until("no lag", lambda: metric("lag_bytes") == 0)
+    spool.judge()
 
 
 @PACKED

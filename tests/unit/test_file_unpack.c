@@ -81,6 +81,8 @@ static void take(bool gzip, uint64_t step)
     cr_assert(file_is_compressed(file));
     cr_assert_eq(file_unpack_open(&unpack, &file, &error), 0, "%s", error.text);
     cr_assert_neq(file_unpack_packed(unpack), file);
+    cr_assert_eq(fstat(file_unpack_packed(unpack), &stat), 0);
+    cr_expect_eq(file_unpack_left(unpack, 0), (uint64_t)stat.st_size);
     while (at < PLAIN) {
         const uint64_t next = at + step < PLAIN ? at + step : PLAIN;
         cr_assert_eq(file_unpack_to(unpack, file, next, &error), 0, "%s", error.text);
@@ -90,6 +92,8 @@ static void take(bool gzip, uint64_t step)
     }
     cr_assert_eq(file_unpack_to(unpack, file, PLAIN + 1, &error), 0, "%s", error.text);
     cr_expect(file_unpack_ended(unpack));
+    cr_expect_eq(file_unpack_left(unpack, PLAIN - 10), 10);
+    cr_expect_eq(file_unpack_left(unpack, PLAIN), 0);
     cr_expect(file_unpack_is_unchanged(unpack));
     cr_assert_eq(fstat(file, &stat), 0);
     cr_expect_eq((size_t)stat.st_size, PLAIN);
