@@ -240,12 +240,15 @@ int http_body_await(struct http_request *request)
     return 0;
 }
 
+_Static_assert(DECODE_JSON == 0 && DECODE_NDJSON == 1 && DECODE_TEXT == 2 && DECODE_BYTES == 5,
+    "these numbers are in hashes that journals hold");
+
 int http_body_hash(struct http_request *request, struct MHD_Connection *mhd,
     struct idempotency_hash *ret_hash, struct error *error)
 {
     const struct stream *stream = request->stream;
     struct http_body_facts facts = {request, mhd};
-    const char form = (char)request->form; /* stored: the numbers stay what they are */
+    const char form = (char)request->form;
     struct slice parts[4 + RECORD_LABELS_MAX] = {{&form, 1}, bytes_slice(&request->body), request->target.key,
         http_body_find(&facts, stream->key.source, stream->key.name)};
 
@@ -263,6 +266,8 @@ int http_body_end(struct http_request *request)
     if (request->inflate && inflate_finish(request->inflate, &error))
         return http_body_refuse(request, &error);
     inflate_free(&request->inflate); /* its window would be kept while the request waits */
+    http_body_forget_promise(request); /* and so would this */
+    http_body_charge(request, sizeof *request + request->body.capacity);
     return 0;
 }
 
@@ -276,7 +281,6 @@ int http_body_hand_over(struct http_request *request, struct MHD_Connection *mhd
     if (http_body_records(request, mhd) || (request->key && http_key_keep(request)) ||
         http_body_await(request))
         return -1;
-    http_body_forget_promise(request);
     http_body_charge(request, sizeof *request + request->body.capacity + request->handover.parts.capacity);
     request->handover.arrival = request->arrival;
     if (request->arrival)

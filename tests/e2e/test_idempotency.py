@@ -167,6 +167,16 @@ def test_one_that_is_under_way(started):
     assert stored(started, 1) == [READING]
 
 
+def test_those_that_wait_hold_their_bodies_and_no_more(gateway):
+    """Room for what is unpacked was promised to each, 64 KiB at a time: none of that is kept while they wait."""
+    one = gateway("http.max_in_flight=1MiB", "http.max_body=1MiB").start()
+    packed = gzip.compress(READING.encode())
+    with under_way(one, *[lambda: post(one, packed, Content_Encoding="gzip")] * 30) as (go, calls):
+        go()
+        assert [said(call.result()) for call in calls] == [FIRST] + [REPEAT] * 29
+    wait_until("the room to be free", lambda: one.metric("penstock_body_bytes_in_flight") == 0)
+
+
 def test_one_that_is_in_doubt(gateway):
     """Both are told so, and the next repeat says what has become of it."""
     one = gateway("http.commit_timeout=2s", "lake.roll.every=200ms").start()
