@@ -1,0 +1,74 @@
+"""Power cuts under the journal while stack traces are read and rotated: each is one record, whole, once."""
+
+import base64
+import json
+
+from penstock import lake_rows, wait_until
+from programs import Program, new_random_of, once
+from siege import PATIENT, SMALL_SEGMENTS, cut_power, moment, new_random, rounds
+from tailing import Tail, shift, write_all
+
+
+class Java(Program):
+    """Writes stack traces, each in two pieces, and rotates between two of them."""
+
+    def run(self):
+        try:
+            while not self.ends.wait(self.generator.uniform(*self.pause)):
+                first, *frames = self.writer.lines(self.generator.randrange(1, 40), self.generator.choice((40, 60, 400)))
+                trace = b"\n\tat ".join([b"java.lang.IllegalStateException: " + first, *frames])
+                self.traces.append(trace)
+                cut = self.generator.randrange(len(trace))
+                write_all(self.writer.descriptor, trace[:cut])
+                self.ends.wait(self.generator.uniform(*self.pause))
+                write_all(self.writer.descriptor, trace[cut:] + b"\n")
+                if self.rotations < 200 and self.generator.random() < 0.05:
+                    self.rotate()
+        except OSError as error:
+            self.error = error
+
+    def start(self):
+        self.traces = []
+        super().start()
+
+    def rotate(self):
+        self.rotations += 1
+        shift(self.tail.logs, self.name_of_file, self.rotations)
+        self.writer.reopen()
+
+
+def test_power_cut_in_the_middle_of_stack_traces(mount, gateway, tools):
+    """The files lie on another disk, which has kept them. The last trace of each ends by the time-out: of a log that was rotated before it was known
+    nobody says that nothing more will come."""
+    generator, seed = new_random()
+    count = rounds(3)
+    disk = mount("ext4", (256 << 20) + count * (32 << 20))
+    watch = {"watch": str(gateway.folder / "logs" / "*.log*"), "stream": "blocks", "scan": "100ms", "rotate_wait": "2s", "max_line": "64KiB",
+             "multiline": {"preset": "java", "timeout": "10s"}}
+    tail = Tail(gateway, "*.none", sets=(f"gateway.data={disk.point}/data", PATIENT, *SMALL_SEGMENTS, "files.logs.max_line=64KiB"),
+                others={"traces": watch}, streams={"lines": {"format": "text"}, "blocks": {"format": "bytes", "lake": {"path": "blocks"}}})
+    tail.lake = disk.point / "data" / "lake"
+    programs = [Java(tail, f"p{number}", "rename", new_random_of(generator)) for number in range(4)]
+    for program in programs:
+        program.start()
+    for _ in range(count):
+        tail.start()
+        wait_until("some records", lambda: tail.gateway.metric("penstock_files_lines_total", 'watch="traces"') > 0)
+        moment(generator, 0.5, 1.5)
+        cut_power(tools, disk, tail.gateway.process)
+        tail.gateway.kill()
+        disk.unmount()
+        disk.mount()
+    for program in programs:
+        program.finish()
+    written = [trace for program in programs for trace in program.traces]
+
+    def found():
+        return [base64.b64decode(json.loads(row)["payload"]) for row in lake_rows(tail.lake, "blocks")]
+
+    tail.start()
+    wait_until("every trace", lambda: not set(written) - set(found()))
+    tail.settle()
+    tail.gateway.stop_cleanly(320)
+    assert sum(program.rotations for program in programs) > count
+    once(found(), written, "power cut, ext4, stack traces", count, seed)
