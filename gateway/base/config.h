@@ -141,6 +141,8 @@ struct config {
         uint64_t max_record;
         uint64_t max_records; /* per request */
         uint64_t max_connections;
+        uint64_t max_connections_per_address; /* 0: no limit */
+        struct config_list trusted_proxies; /* loopback, addresses, networks */
         uint64_t max_in_flight; /* bytes of bodies held at once, all requests together */
         int64_t head_timeout;
         int64_t idle_timeout;

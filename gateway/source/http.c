@@ -167,6 +167,9 @@ static int http_set_up(struct source *http, struct error *error)
     http->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (http->wake < 0)
         return error_set_errno(error, ERROR_FATAL, "HTTP: eventfd");
+    if (peers_new(
+            &http->peers, &config->http.trusted_proxies, config->http.max_connections_per_address, error))
+        return error_wrap(error, "http.trusted_proxies");
     if (http_watch(http, http->wake, NULL, error) || http_metrics(http, error) || http_acks(http, error) ||
         intake_new(&http->intake, http->context.streams, &limits, error))
         return -1;
@@ -203,6 +206,7 @@ static void http_close(struct source **source)
     bytes_free(&http->text);
     free(http->streams);
     free(http->acks);
+    peers_free(&http->peers);
     fd_close(&http->wake);
     fd_close(&http->epoll);
     free(http);
@@ -257,6 +261,18 @@ static void http_stop(struct source *http, int64_t deadline)
     http_daemons_stop(http);
 }
 
+static void http_check(struct config *config)
+{
+    struct config_list *trusted = &config->http.trusted_proxies;
+    struct network network;
+    struct error error;
+
+    for (size_t i = 0; i < trusted->count; i++) {
+        if (strcmp(trusted->items[i], "loopback") != 0 && network_parse(trusted->items[i], &network, &error))
+            config_report(config, &trusted->items[i], "%s, nor the word loopback", error.text);
+    }
+}
+
 static int http_describe(const struct source *http, struct bytes *text, struct error *error)
 {
     for (size_t i = 0; i < http->listeners_count; i++) {
@@ -269,6 +285,7 @@ static int http_describe(const struct source *http, struct bytes *text, struct e
 
 const struct source_kind source_http = {
     .name = HTTP_SOURCE_NAME,
+    .check = http_check,
     .open = http_open,
     .run = http_run,
     .stop = http_stop,

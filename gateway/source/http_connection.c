@@ -5,17 +5,52 @@
 
 #include "source/http_internal.h"
 
+/* What the socket does not take at once is lost: its sender has not been reading either. */
+static void http_connection_end(struct source *http, int fd, enum http_status status, const char *detail)
+{
+    struct error error;
+
+    bytes_clear(&http->text);
+    if (!http_answer_raw(&http->text, status, detail, &error)) {
+        ssize_t sent = send(fd, http->text.data, http->text.length, MSG_DONTWAIT | MSG_NOSIGNAL);
+        (void)sent;
+        metric_add(http->refused[status], 1);
+    }
+    shutdown(fd, SHUT_RDWR);
+}
+
+/* NULL: memory is gone, or its address has as many as it may, and the socket is at its end. */
+static struct http_connection *http_connection_new(struct source *http, struct MHD_Connection *mhd)
+{
+    const int fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+    struct peer *peer;
+
+    if (!peers_enter(http->peers,
+            MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr, &peer)) {
+        http_connection_end(http, fd, HTTP_STATUS_503,
+            "this address has as many connections as it may (http.max_connections_per_address; http.trusted_proxies are not counted)");
+        return NULL;
+    }
+    struct http_connection *connection = calloc(1, sizeof *connection);
+    if (!connection) {
+        peers_leave(http->peers, peer);
+        return NULL;
+    }
+    connection->fd = fd;
+    connection->peer = peer;
+    return connection;
+}
+
 static void http_connection_open(struct http_listener *listener, struct MHD_Connection *mhd, void **context)
 {
     struct source *http = listener->source;
-    struct http_connection *connection = calloc(1, sizeof *connection);
+    struct http_connection *connection = http_connection_new(http, mhd);
 
     /* Without it the request line's callback finds no connection, and the handler closes. */
     if (!connection)
         return;
     connection->listener = listener;
     connection->mhd = mhd;
-    connection->fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
     connection->next = http->connections;
     if (http->connections)
         http->connections->previous = connection;
@@ -36,6 +71,7 @@ static void http_connection_close(struct source *http, struct http_connection *c
     else
         http->connections = connection->next;
     http->connections_count--;
+    peers_leave(http->peers, connection->peer);
     /* At its limit the library accepts again only in its next run. */
     connection->listener->due = true;
     free(connection);
@@ -125,17 +161,7 @@ void http_connection_feed(struct source *http)
 
 void http_connection_abort(struct http_connection *connection, enum http_status status, const char *detail)
 {
-    struct source *http = connection->listener->source;
-    struct error error;
-
-    bytes_clear(&http->text);
-    if (!http_answer_raw(&http->text, status, detail, &error)) {
-        /* What the socket does not take at once is lost: its sender has not been reading either. */
-        ssize_t sent = send(connection->fd, http->text.data, http->text.length, MSG_DONTWAIT | MSG_NOSIGNAL);
-        (void)sent;
-        metric_add(http->refused[status], 1);
-    }
-    shutdown(connection->fd, SHUT_RDWR);
+    http_connection_end(connection->listener->source, connection->fd, status, detail);
     http_connection_enter(connection, HTTP_ANSWER);
 }
 

@@ -22,6 +22,7 @@
 #include <stdbool.h>
 
 #include "base/metric.h"
+#include "base/peers.h"
 #include "source/http_answer.h"
 #include "source/http_guard.h"
 #include "source/http_target.h"
@@ -72,6 +73,7 @@ struct http_connection {
     struct http_listener *listener;
     struct MHD_Connection *mhd;
     struct http_request *request;
+    struct peer *peer; /* or NULL: it is not counted */
     int fd;
     enum http_state state;
     int64_t since; /* when the state was entered (monotonic); of a body without the time it starved */
@@ -154,6 +156,7 @@ struct source {
     struct source_context context;
     struct http_listener listeners[HTTP_LISTENERS_MAX];
     size_t listeners_count;
+    struct peers *peers;
     int epoll;
     int wake; /* eventfd: `done` is no longer empty, or `stopping` */
 

@@ -5,6 +5,7 @@ import os
 import pathlib
 import select
 import signal
+import socket
 import threading
 import time
 
@@ -12,7 +13,7 @@ import pytest
 
 import penstock
 import siege
-from penstock import wait_until
+from penstock import lake_rows, run_command, wait_until
 from wire import CHUNKED, LENGTH, Wire, message, plain, problem
 
 MIB = 1 << 20
@@ -308,6 +309,57 @@ def test_beyond_loopback_needs_a_word(gateway):
     with gateway("http.listen=0.0.0.0:0", "http.anonymous=true", directory=gateway.folder / "open") as server:
         with Wire(server.ports["http"]) as wire:
             assert wire.ask(plain(b"x")).status == 200
+
+
+def of_this_address(port, address):
+    return socket.create_connection(("127.0.0.1", port), timeout=30, source_address=(address, 0))
+
+
+def test_an_address_has_no_more_connections_than_it_may(gateway):
+    """The next one is told so and nothing of it is taken, also when its request is there at once; others go on; where one has ended there is room again."""
+    with gateway("http.max_connections_per_address=3", "http.trusted_proxies=[]") as server, contextlib.ExitStack() as stack:
+        port = server.ports["http"]
+        mine = [stack.enter_context(of_this_address(port, "127.0.0.2")) for _ in range(3)]
+        wait_until("them to be open", lambda: server.metric("penstock_connections") == 3)
+        for _ in range(20):
+            with of_this_address(port, "127.0.0.2") as more:
+                with contextlib.suppress(OSError):
+                    more.sendall(plain(b"not taken"))
+                answer = b""
+                with contextlib.suppress(ConnectionResetError):
+                    while piece := more.recv(4096):
+                        answer += piece
+                assert answer == b"" or (answer.startswith(b"HTTP/1.1 503 ") and b"http.max_connections_per_address" in answer)
+        assert server.metric("penstock_requests_refused_total", 'source="http",status="503"') == 20
+        with Wire(port) as wire:
+            assert wire.ask(plain(b"other")).status == 200
+        for one in mine:
+            one.sendall(plain(b"mine"))
+            assert one.recv(4096).startswith(b"HTTP/1.1 200 ")
+        mine[0].close()
+        wait_until("room", lambda: server.metric("penstock_connections") == 2)
+        with of_this_address(port, "127.0.0.2") as again:
+            again.sendall(plain(b"again"))
+            assert again.recv(4096).startswith(b"HTTP/1.1 200 ")
+        server.stop_cleanly()
+        assert sorted(lake_rows(server.lake)) == [b"again", b"mine", b"mine", b"mine", b"other"]
+
+
+def test_trusted_proxies_are_not_counted(gateway):
+    with gateway("http.max_connections_per_address=2", "http.trusted_proxies=[127.0.0.2/31]") as server, contextlib.ExitStack() as stack:
+        port = server.ports["http"]
+        for address in ("127.0.0.2", "127.0.0.3", "127.0.0.1"):
+            for _ in range(2 if address == "127.0.0.1" else 9):
+                stack.enter_context(of_this_address(port, address))
+        wait_until("them to be open", lambda: server.metric("penstock_connections") == 20)
+        with of_this_address(port, "127.0.0.1") as more:
+            assert more.recv(4096).startswith(b"HTTP/1.1 503 ")
+
+
+def test_trusted_proxy_that_is_none(tmp_path):
+    done = run_command("check", "--set", "http.trusted_proxies=[loopback, 10.0.0.0/33]")
+    assert done.returncode == 1
+    assert "http.trusted_proxies" in done.stderr and "'10.0.0.0/33' is no address and no network" in done.stderr
 
 
 def test_taken_port_is_named(gateway):

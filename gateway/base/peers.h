@@ -1,0 +1,40 @@
+/* peers: how many connections each address has, against a limit that those of trusted proxies are not held to.
+ *
+ * An address of IPv6 stands for its network of 64 bits, which is what one machine is given (RFC 6177); one of IPv4 in the form of IPv6 (RFC 4291,
+ * 2.5.5.2) is one of IPv4. Memory: some 40 bytes for each address that has a connection now. @thread one
+ */
+#ifndef PENSTOCK_BASE_PEERS_H
+#define PENSTOCK_BASE_PEERS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "base/config.h"
+#include "base/error.h"
+
+/* Addresses that begin with the same bits. */
+struct network {
+    unsigned char bytes[16]; /* of IPv4 as ::ffff:a.b.c.d */
+    unsigned bits;
+};
+
+/* "10.0.0.0/8", "10.1.2.3", "fd00::/8"; "loopback" is no network. ERROR_REJECT. */
+int network_parse(const char *text, struct network *ret_network, struct error *error);
+
+struct peers;
+struct peer; /* an address that has connections */
+
+/* trusted: networks, and the word loopback. The list is read now and not kept. */
+int peers_new(
+    struct peers **ret_peers, const struct config_list *trusted, uint64_t limit, struct error *error);
+void peers_free(struct peers **peers);
+
+/* A connection from there. False: the address has as many as it may. ret_peer: for peers_leave(), NULL where nothing is counted (it is trusted,
+ * is none of IP, or memory is gone). */
+bool peers_enter(struct peers *peers, const struct sockaddr *address, struct peer **ret_peer);
+/* It has ended. NULL is allowed. */
+void peers_leave(struct peers *peers, struct peer *peer);
+
+#endif

@@ -1,0 +1,133 @@
+/* Connections by address: what is counted, where the limit is, and what is trusted. */
+#include <arpa/inet.h>
+#include <criterion/criterion.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/peers.h"
+
+#define COUNT(array) (sizeof array / sizeof *array)
+
+static struct error error;
+
+static struct peers *trusting(const char *const *trusted, size_t count, uint64_t limit)
+{
+    struct config_list list = {(char **)(uintptr_t)trusted, count};
+    struct peers *peers = NULL;
+
+    cr_assert_eq(peers_new(&peers, &list, limit, &error), 0, "%s", error.text);
+    return peers;
+}
+
+static bool enters(struct peers *peers, const char *address, struct peer **ret_peer)
+{
+    struct sockaddr_in four = {.sin_family = AF_INET};
+    struct sockaddr_in6 six = {.sin6_family = AF_INET6};
+
+    if (inet_pton(AF_INET, address, &four.sin_addr) == 1)
+        return peers_enter(peers, (const struct sockaddr *)(const void *)&four, ret_peer);
+    cr_assert_eq(inet_pton(AF_INET6, address, &six.sin6_addr), 1);
+    return peers_enter(peers, (const struct sockaddr *)(const void *)&six, ret_peer);
+}
+
+Test(peers, an_address_has_no_more_than_the_limit)
+{
+    struct peers *peers = trusting(NULL, 0, 2);
+    struct peer *first, *second, *third, *other;
+
+    cr_assert(enters(peers, "10.0.0.1", &first) && first);
+    cr_assert(enters(peers, "10.0.0.1", &second) && second == first);
+    cr_assert(!enters(peers, "10.0.0.1", &third) && !third);
+    cr_assert(enters(peers, "10.0.0.2", &other) && other != first);
+    cr_assert(!enters(peers, "::ffff:10.0.0.1", &third));
+    peers_leave(peers, first);
+    cr_assert(enters(peers, "10.0.0.1", &third));
+    cr_assert(!enters(peers, "10.0.0.1", &first));
+    peers_leave(peers, second);
+    peers_leave(peers, third);
+    peers_leave(peers, NULL);
+    cr_assert(enters(peers, "10.0.0.1", &first) && enters(peers, "10.0.0.1", &second));
+    peers_free(&peers);
+    cr_assert_null(peers);
+    peers_free(&peers);
+}
+
+Test(peers, ipv6_counts_by_its_network_of_64_bits)
+{
+    struct peers *peers = trusting(NULL, 0, 1);
+    struct peer *peer;
+
+    cr_assert(enters(peers, "2001:db8:0:1::1", &peer));
+    cr_assert(!enters(peers, "2001:db8:0:1:ffff::2", &peer));
+    cr_assert(enters(peers, "2001:db8:0:2::1", &peer));
+    cr_assert(enters(peers, "::1", &peer));
+    cr_assert(!enters(peers, "::1", &peer));
+    peers_free(&peers);
+}
+
+Test(peers, those_that_are_trusted_are_not_counted)
+{
+    static const char *const trusted[] = {
+        "loopback", "10.1.0.0/15", "192.168.7.9", "fd00::/9", "0.0.0.0/32", "::ffff:1.2.3.4"};
+    static const char *const inside[] = {"127.0.0.1", "127.9.9.9", "::1", "10.0.0.0", "10.1.255.255",
+        "::ffff:10.0.1.1", "192.168.7.9", "fd7f::1", "1.2.3.4"};
+    static const char *const outside[] = {
+        "10.2.0.0", "192.168.7.8", "fd80::1", "::2", "126.0.0.1", "1.2.3.5"};
+    struct peers *peers = trusting(trusted, COUNT(trusted), 1);
+    struct peer *peer;
+
+    for (size_t i = 0; i < COUNT(inside); i++)
+        cr_expect(
+            enters(peers, inside[i], &peer) && !peer && enters(peers, inside[i], &peer), "%s", inside[i]);
+    for (size_t i = 0; i < COUNT(outside); i++)
+        cr_expect(
+            enters(peers, outside[i], &peer) && peer && !enters(peers, outside[i], &peer), "%s", outside[i]);
+    peers_free(&peers);
+}
+
+Test(peers, no_limit_counts_nothing_and_other_families_have_none)
+{
+    const struct sockaddr local = {.sa_family = AF_UNIX};
+    struct peers *peers = trusting(NULL, 0, 0), *strict = trusting(NULL, 0, 1);
+    struct peer *peer;
+
+    cr_assert(enters(peers, "10.0.0.1", &peer) && !peer);
+    cr_assert(peers_enter(strict, &local, &peer) && !peer);
+    peers_free(&peers);
+    peers_free(&strict);
+}
+
+Test(peers, many_addresses)
+{
+    struct peers *peers = trusting(NULL, 0, 1);
+    static struct peer *all[5000];
+    char address[32];
+
+    for (int round = 0; round < 2; round++) {
+        for (size_t i = 0; i < COUNT(all); i++) {
+            snprintf(address, sizeof address, "10.%zu.%zu.1", i / 250, i % 250);
+            cr_assert(enters(peers, address, &all[i]) && all[i]);
+        }
+        for (size_t i = 0; i < COUNT(all); i++)
+            peers_leave(peers, all[i]);
+    }
+    peers_free(&peers);
+}
+
+Test(peers, what_is_no_network)
+{
+    static const char *const texts[] = {"", "10.0.0", "10.0.0.0/33", "fd00::/129", "10.0.0.0/", "10.0.0.0/8x",
+        "10.0.0.0/-8", "10.0.0.0/ 8", "loopback", "example.com", "10.0.0.0/99999999999999999999",
+        "0000:0000:0000:0000:0000:0000:0000:0000:0000:0000:0000:0000:0000"};
+    struct config_list list = {(char *[]){"loopback", "10.0.0.0/40"}, 2};
+    struct network network = {.bits = 7};
+    struct peers *peers = NULL;
+
+    for (size_t i = 0; i < COUNT(texts); i++) {
+        error = (struct error){0};
+        cr_expect_eq(network_parse(texts[i], &network, &error), -1, "%s", texts[i]);
+        cr_expect(error.kind == ERROR_REJECT && network.bits == 7, "%s", texts[i]);
+    }
+    cr_assert(peers_new(&peers, &list, 1, &error) == -1 && !peers);
+}
