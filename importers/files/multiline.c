@@ -33,6 +33,7 @@ enum { JAVA_EXCEPTION = 1, JAVA_FRAMES, JAVA_NESTED };
 
 static const struct rule java_rules[] = {
     {FIRST | IN(JAVA_NESTED), JAVA_NAME, false, JAVA_EXCEPTION},
+    {FIRST, "^[\\t ]+at [^\\s(]+\\(", false, JAVA_FRAMES}, /* behind a message of several lines */
     {IN(JAVA_EXCEPTION) | IN(JAVA_FRAMES), "^[\\t ]+at ", false, JAVA_FRAMES},
     {IN(JAVA_EXCEPTION) | IN(JAVA_FRAMES), "^[\\t ]*(?:Caused by|Suppressed): ", false, JAVA_EXCEPTION},
     {IN(JAVA_EXCEPTION) | IN(JAVA_FRAMES), "^[\\t ]*nested exception is:", false, JAVA_NESTED},

@@ -5,7 +5,8 @@
  * before a record's first line; a first line that no rule takes is a record by itself.
  *
  * The presets know the stack traces of
- *   java    what the JVM prints, from the line with the exception on: its frames, causes, and what was suppressed
+ *   java    what the JVM prints, from the line with the exception on: its frames, causes, and what was suppressed. Behind a message of several
+ *           lines, which look as any other lines do, the frames and the rest begin a record
  *   python  from "Traceback (most recent call last):" up to and with the line of the exception; groups of exceptions
  *   go      panic: and fatal error:, and the goroutines behind it
  * The log line before a trace is a record of its own; for those that belong together there is `start`.

@@ -169,6 +169,9 @@ Test(file_multiline, what_only_looks_like_a_trace)
     check(made("java", "", "", 500), MULTILINE_ENDS,
         "Errors: 5\n at home\nSomeException: x\nplain\n\tat a.b(C.java:1)\n",
         "Errors: 5\n| at home\n|SomeException: x\n|plain\n|\tat a.b(C.java:1)\n|");
+    check(made("java", "", "", 500), MULTILINE_ENDS,
+        "x.Exception: a\nb\n c\n\tat T.f(T.java:1)\n\tat T.g(T.java:2)\nCaused by: x.Error: y\n\tat T.h(T.java:3)\nplain\n",
+        "x.Exception: a\n|b\n| c\n|\tat T.f(T.java:1)\n\tat T.g(T.java:2)\nCaused by: x.Error: y\n\tat T.h(T.java:3)\n|plain\n|");
     check(made("java", "", "", 500), MULTILINE_ENDS, "java.rmi.RemoteException: a; nested exception is:\nx\n",
         "java.rmi.RemoteException: a; nested exception is:\n|x\n|");
     check(made("java", "", "", 500), MULTILINE_ENDS,
