@@ -119,7 +119,8 @@ void config_set_defaults(struct config *config, const struct option_collection *
 
 /* ---- config_drop.c ----------------------------------------------------------------------------------------- */
 
-/* Behind the sets, where there is no file: files.drop, which takes what is put into gateway.data/drop as lines of unorganized text. */
+/* Behind the sets, where there is no file: files.drop, which takes what is put into gateway.data/drop as lines of
+ * unorganized text. What is set of it stays, and it is not there where its lines would have nowhere to go. */
 void config_add_drop(struct config *config);
 
 /* ---- config_check.c ---------------------------------------------------------------------------------------- */

@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <systemd/sd-daemon.h>
 #include <time.h>
@@ -170,6 +171,8 @@ int command_run(int argc, char **argv)
     struct config *config = arguments_load(&arguments);
     if (!config)
         return COMMAND_FAILED;
+    /* Else mktime() looks at the file of the machine's time zone each time that it is asked. */
+    setenv("TZ", ":/etc/localtime", 0);
     status = run_gateway(config);
     config_free(&config);
     return status;

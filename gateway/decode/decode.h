@@ -107,8 +107,8 @@ int decode_time(const struct json_value *value, int64_t *ret_time, struct error 
 int decode_rfc3339(struct slice text, int64_t *ret_time, struct error *error);
 
 /* Times as logs have them. Of the directives of strptime(3) a format may have %Y %y %m %b (English, short or whole) %d %e %H %I %p %M %S %z (+0100,
- * +01:00, Z) and %%, and %f, the digits of a fraction behind a point or comma; a blank stands for one or more blanks and tabs, anything else for
- * itself. Without %z the zone's offset counts: UTC, +01:00, or local, which is the machine's (TZ). Without a year it is the one
+ * +01:00, Z) and %%, and %f, the digits of a fraction behind a point or comma; a blank stands for any blanks and tabs, also for none, anything else for
+ * itself. Of two digits the first may be missing where no digit follows. Without %z the zone's offset counts: UTC, +01:00, or local, which is the machine's (TZ). Without a year it is the one
  * that brings the time nearest to `received`. */
 #define TIME_FORMAT_MAX 63
 

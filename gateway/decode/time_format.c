@@ -14,6 +14,8 @@ enum part {
     PART_ZONE = 32,
     PART_TWELVE = 64, /* an hour from 1 to 12 */
     PART_HALF = 128, /* AM or PM */
+    PART_SECOND = 256,
+    PART_FRACTION = 512,
 };
 
 #define PARTS_NEEDED (PART_MONTH | PART_DAY | PART_HOUR | PART_MINUTE)
@@ -37,7 +39,8 @@ static int take_month_name(struct slice *text, int *ret_month)
             length++;
         if (length < 3)
             continue;
-        length = name[length] ? 3 : length;
+        if (name[length])
+            length = month == 8 && length == 4 ? 4 : 3; /* Sept */
         *text = (struct slice){text->data + length, text->length - length};
         *ret_month = month + 1;
         return 0;
@@ -45,14 +48,21 @@ static int take_month_name(struct slice *text, int *ret_month)
     return -1;
 }
 
-/* One digit or two, a blank may stand for the first. */
-static int take_short_day(struct slice *text, int *ret_day)
+/* Two digits, or one that no other follows. */
+static int take_short(struct slice *text, int first, int last, int *ret_number)
+{
+    const bool two = text->length > 1 && text->data[1] >= '0' && text->data[1] <= '9';
+
+    return take_number(text, two ? 2 : 1, first, last, ret_number);
+}
+
+/* A blank may stand for the first digit. */
+static int take_day(struct slice *text, int *ret_day)
 {
     char blank;
 
-    if (take_one_of(text, " ", &blank) == 0)
-        return take_number(text, 1, 1, 9, ret_day);
-    return take_number(text, 2, 1, 31, ret_day) ? take_number(text, 1, 1, 9, ret_day) : 0;
+    (void)take_one_of(text, " ", &blank);
+    return take_short(text, 1, 31, ret_day);
 }
 
 /* POSIX: 69 to 99 are of the last century. */
@@ -66,16 +76,21 @@ static int take_short_year(struct slice *text, int *ret_year)
 
 static int take_zone(struct slice *text, int *ret_offset)
 {
-    int hours, minutes;
+    int hours, minutes = 0;
     char sign, colon;
 
     *ret_offset = 0;
     if (take_one_of(text, "Zz", &sign) == 0)
         return 0;
+    if (text->length >= 3 && (memcmp(text->data, "UTC", 3) == 0 || memcmp(text->data, "GMT", 3) == 0)) {
+        *text = (struct slice){text->data + 3, text->length - 3};
+        return 0;
+    }
     if (take_one_of(text, "+-", &sign) || take_number(text, 2, 0, 23, &hours))
         return -1;
-    (void)take_one_of(text, ":", &colon);
-    if (take_number(text, 2, 0, 59, &minutes))
+    const bool more =
+        take_one_of(text, ":", &colon) == 0 || (text->length && text->data[0] >= '0' && text->data[0] <= '9');
+    if (more && take_number(text, 2, 0, 59, &minutes))
         return -1;
     *ret_offset = (sign == '-' ? -1 : 1) * (hours * 60 + minutes);
     return 0;
@@ -97,7 +112,7 @@ static const struct {
     unsigned parts;
 } directives[] = {{'Y', PART_YEAR}, {'y', PART_YEAR}, {'m', PART_MONTH}, {'b', PART_MONTH}, {'d', PART_DAY},
     {'e', PART_DAY}, {'H', PART_HOUR}, {'I', PART_HOUR | PART_TWELVE}, {'p', PART_HALF}, {'M', PART_MINUTE},
-    {'S', 0}, {'f', 0}, {'z', PART_ZONE}, {'%', 0}};
+    {'S', PART_SECOND}, {'f', PART_FRACTION}, {'z', PART_ZONE}, {'%', 0}};
 
 static int take_directive(struct slice *text, char letter, struct moment *moment)
 {
@@ -109,23 +124,22 @@ static int take_directive(struct slice *text, char letter, struct moment *moment
     case 'y':
         return take_short_year(text, &moment->year);
     case 'm':
-        return take_number(text, 2, 1, 12, &moment->month);
+        return take_short(text, 1, 12, &moment->month);
     case 'b':
         return take_month_name(text, &moment->month);
     case 'd':
-        return take_number(text, 2, 1, 31, &moment->day);
     case 'e':
-        return take_short_day(text, &moment->day);
+        return take_day(text, &moment->day);
     case 'H':
-        return take_number(text, 2, 0, 23, &moment->hour);
+        return take_short(text, 0, 23, &moment->hour);
     case 'I':
-        return take_number(text, 2, 1, 12, &moment->hour);
+        return take_short(text, 1, 12, &moment->hour);
     case 'p':
         return take_half(text, &moment->hour);
     case 'M':
-        return take_number(text, 2, 0, 59, &moment->minute);
+        return take_short(text, 0, 59, &moment->minute);
     case 'S':
-        return take_number(text, 2, 0, 60, &moment->second);
+        return take_short(text, 0, 60, &moment->second);
     case 'f':
         return take_fraction(text, &moment->fraction);
     case 'z':
@@ -135,14 +149,10 @@ static int take_directive(struct slice *text, char letter, struct moment *moment
     }
 }
 
-static int take_blanks(struct slice *text)
+static void skip_blanks(struct slice *text)
 {
-    char blank;
-    int result = take_one_of(text, " \t", &blank);
-
     while (text->length && (text->data[0] == ' ' || text->data[0] == '\t'))
         *text = (struct slice){text->data + 1, text->length - 1};
-    return result;
 }
 
 /* ---- a format ----------------------------------------------------------------------------------------------- */
@@ -161,10 +171,13 @@ static int format_parts(const char *format, unsigned *ret_parts, struct error *e
         if (i == sizeof directives / sizeof *directives)
             return error_set(error, ERROR_REJECT,
                 "'%s': %%%c is not known; there are %%Y %%y %%m %%b %%d %%e %%H %%I %%p %%M %%S %%f %%z and %%%%",
-                format, *p ? *p : '%');
+                format, *p > ' ' && *p < 0x7f ? *p : '?');
         if (parts & directives[i].parts)
             return error_set(
                 error, ERROR_REJECT, "'%s': %%%c says again what stands there already", format, *p);
+        if (*p == 'f' && p[1] == '%' && p[2] && strchr("YymdeHIMSf", p[2]))
+            return error_set(error, ERROR_REJECT,
+                "'%s': behind %%f, which takes all digits, no other number can stand", format);
         if (directives[i].parts == PART_HALF && !(parts & PART_TWELVE))
             return error_set(error, ERROR_REJECT, "'%s': %%p belongs behind an hour of %%I", format);
         parts |= directives[i].parts;
@@ -204,34 +217,53 @@ int time_format_set_zone(struct time_format *format, const char *zone, struct er
     return 0;
 }
 
-/* By the machine's time zone. */
-static int local_time(const struct moment *moment, int64_t *ret_time, struct error *error)
+/* With summer time or without: is there such a time of day, and which? */
+static bool local_try(struct tm wanted, int summer, time_t *ret_seconds)
+{
+    struct tm made = wanted, again;
+
+    made.tm_isdst = summer;
+    *ret_seconds = mktime(&made);
+    return localtime_r(ret_seconds, &again) && again.tm_min == wanted.tm_min &&
+           again.tm_hour == wanted.tm_hour && again.tm_mday == wanted.tm_mday;
+}
+
+/* By the machine's time zone. Where the clock was set back there are two such times: the one nearer to `received` counts, whatever mktime() was
+ * asked before; where it was set forward and there is none, the clock that was not yet set. */
+static int local_time(const struct moment *moment, int64_t received, int64_t *ret_time, struct error *error)
 {
     struct tm broken = {.tm_year = moment->year - 1900,
         .tm_mon = moment->month - 1,
         .tm_mday = moment->day,
         .tm_hour = moment->hour,
         .tm_min = moment->minute,
-        .tm_isdst = -1};
+        .tm_sec = moment->second < 60 ? moment->second : 59};
     struct moment utc = *moment;
-    const time_t seconds = mktime(&broken);
+    time_t seconds, summer;
+    const bool winter = local_try(broken, 0, &seconds);
 
+    if (local_try(broken, 1, &summer) &&
+        (!winter || llabs(summer - received / SECOND) < llabs(seconds - received / SECOND)))
+        seconds = summer;
     if (!gmtime_r(&seconds, &broken))
-        return error_set(error, ERROR_REJECT, "time: %s", "not known to the machine's time zone");
+        return error_set(error, ERROR_REJECT, "time: %s",
+            "not known to the machine's time zone"); /* GCOVR_EXCL_LINE years have four digits */
     utc.year = broken.tm_year + 1900;
     utc.month = broken.tm_mon + 1;
     utc.day = broken.tm_mday;
     utc.hour = broken.tm_hour;
     utc.minute = broken.tm_min;
+    utc.second = moment->second < 60 ? broken.tm_sec : 60;
     return moment_time(&utc, ret_time, error);
 }
 
-static int time_of(
-    const struct time_format *format, const struct moment *moment, int64_t *ret_time, struct error *error)
+static int time_of(const struct time_format *format, const struct moment *moment, int64_t received,
+    int64_t *ret_time, struct error *error)
 {
     if (moment->day > days_in_month(moment->year, moment->month))
         return refuse(error, format->text, "the month has no such day");
-    return format->local ? local_time(moment, ret_time, error) : moment_time(moment, ret_time, error);
+    return format->local ? local_time(moment, received, ret_time, error)
+                         : moment_time(moment, ret_time, error);
 }
 
 /* Without a year: the one that brings it nearest to when it was received. */
@@ -248,7 +280,7 @@ static int time_in_some_year(const struct time_format *format, struct moment *mo
     for (int year = now.tm_year + 1899; year <= now.tm_year + 1901; year++) {
         int64_t time;
         moment->year = year;
-        if (time_of(format, moment, &time, error) || llabs(time - received) >= nearest)
+        if (time_of(format, moment, received, &time, error) || llabs(time - received) >= nearest)
             continue;
         nearest = llabs(time - received);
         *ret_time = time;
@@ -263,11 +295,11 @@ int decode_time_as(const struct time_format *format, struct slice text, int64_t 
     struct moment moment = {.offset = format->offset};
 
     for (const char *p = format->text; *p; p++) {
-        int result;
+        int result = 0;
         if (*p == '%')
             result = take_directive(&text, *++p, &moment);
         else if (*p == ' ')
-            result = take_blanks(&text);
+            skip_blanks(&text);
         else if ((result = text.length == 0 || text.data[0] != *p ? -1 : 0) == 0)
             text = (struct slice){text.data + 1, text.length - 1};
         if (result)
@@ -275,6 +307,6 @@ int decode_time_as(const struct time_format *format, struct slice text, int64_t 
     }
     if (text.length)
         return refuse(error, format->text, "something stands behind it");
-    return format->has_year ? time_of(format, &moment, ret_time, error)
+    return format->has_year ? time_of(format, &moment, received, ret_time, error)
                             : time_in_some_year(format, &moment, received, ret_time, error);
 }

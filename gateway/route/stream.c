@@ -103,6 +103,14 @@ static void stream_compile_time(
         stream_report(compiler, &from->time.format, &error);
     if (time_format_set_zone(&stream->time_format, from->time.zone, &error))
         stream_report(compiler, &from->time.zone, &error);
+    else if (strcmp(from->time.zone, "UTC") != 0 && from->time.format[0] == '\0') {
+        error_set(&error, ERROR_REJECT, "needs a format; RFC 3339 says the zone itself");
+        stream_report(compiler, &from->time.zone, &error);
+    }
+    if (from->time.format[0] && from->time.field[0] == '\0') {
+        error_set(&error, ERROR_REJECT, "needs a field, where such times are found");
+        stream_report(compiler, &from->time.format, &error);
+    }
     if (from->time.field[0] == '\0' || from->time.field[0] == '/' ||
         strncmp(from->time.field, "line:", 5) == 0) {
         stream_compile_selector(compiler, &stream->time, &from->time.field);

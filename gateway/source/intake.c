@@ -257,6 +257,20 @@ static int intake_refuse(
     return error_wrap(error, "stream %s", run->stream->name);
 }
 
+/* A body that is broken further behind is refused for that, whatever limit was met in front of it. */
+static bool intake_breaks(struct decoder *decoder, struct error *error)
+{
+    struct error broken;
+    struct slice payload;
+    int next;
+
+    while ((next = decoder_next(decoder, &payload, &broken)) > 0)
+        continue;
+    if (next < 0)
+        *error = broken;
+    return next < 0;
+}
+
 static int intake_records(
     struct intake_run *run, struct decoder *decoder, struct slice body, struct error *error)
 {
@@ -269,11 +283,13 @@ static int intake_records(
         if (index == limits->max_records) {
             error_set(error, ERROR_REJECT, "more than %llu records in one body (%s)",
                 (unsigned long long)limits->max_records, limits->max_records_option);
-            return intake_refuse(run, body, INTAKE_TOO_LARGE, error);
+            return intake_refuse(
+                run, body, intake_breaks(decoder, error) ? INTAKE_SYNTAX : INTAKE_TOO_LARGE, error);
         }
         run->scanned = decoder->scanned;
         if (intake_record(run, index, payload, error))
-            return intake_fail(run, error);
+            return intake_breaks(decoder, error) ? intake_refuse(run, body, INTAKE_SYNTAX, error)
+                                                 : intake_fail(run, error);
     }
     if (next < 0 || index == 0) {
         if (next == 0)

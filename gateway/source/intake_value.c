@@ -154,6 +154,8 @@ static bool intake_value_inside(const struct stream *stream, int64_t event, int6
 /* As a document would have it. */
 static struct json_value intake_value_in_line(struct slice text, struct error *ignored)
 {
+    while (text.length && (text.data[text.length - 1] == ' ' || text.data[text.length - 1] == '\t'))
+        text.length--;
     const bool number = text.length && memchr("-0123456789", text.data[0], 11);
 
     if (text.length == 0)

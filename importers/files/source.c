@@ -121,9 +121,10 @@ static int files_describe(const struct source *source, struct bytes *text, struc
 {
     for (size_t i = 0; i < source->watches_count; i++) {
         const struct config_list *takes = source->watches[i].takes;
+        const bool drop = source->context.config->drop && strcmp(source->watches[i].from->name, "drop") == 0;
         for (size_t j = 0; j < takes->count; j++) {
-            if (bytes_print(
-                    text, error, "Files  %s (%s)\n", takes->items[j], source->watches[i].from->stream))
+            if (bytes_print(text, error, "Files  %s (%s)\n",
+                    drop ? source->context.config->drop : takes->items[j], source->watches[i].from->stream))
                 return -1;
         }
     }

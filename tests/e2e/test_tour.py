@@ -84,12 +84,12 @@ def test_readme_says_what_is_answered(gateway):
 
 def test_banner_names_only_what_is_built(started):
     said = started.said()
-    assert "Files  ./penstock-data/drop (unorganized)" in said
+    assert "Files  penstock-data/drop (unorganized)" in said
     for absent in ("Kafka", "kafka"):
         assert absent not in said
 
 
-@pytest.mark.parametrize("sets", [("lake.enabled=false", "kafka.properties.bootstrap.servers=127.0.0.1:1", "streams.unorganized.topics=[A]"),
+@pytest.mark.parametrize("sets", [("lake.enabled=false", "kafka.properties.bootstrap.servers=127.0.0.1:1", "streams.readings.topics=[A]"),
                                   ("streams.unorganized.format=json",)])
 def test_no_drop_folder_where_its_lines_could_not_go(gateway, sets):
     one = gateway(*sets).start()
@@ -97,9 +97,10 @@ def test_no_drop_folder_where_its_lines_could_not_go(gateway, sets):
 
 
 def test_drop_folder_lies_in_the_data_directory(gateway):
-    """Also where that is a pattern, taken for one."""
+    """Also where that would be a pattern."""
     one = gateway("gateway.data=here[1]{x}*", "lake.roll.every=200ms").start()
     data = one.directory / "here[1]{x}*"
+    assert "Files  here[1]{x}*/drop (unorganized)" in one.said()
     (data / "drop" / "notes.txt").write_text("hello\n")
     wait_until("the line", lambda: lake_rows(data / "lake") == [b"hello"])
 

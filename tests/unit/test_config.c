@@ -66,8 +66,8 @@ Test(config, without_a_file_there_is_a_drop_folder)
     cr_assert_str_eq(config->files[0].done, "archive");
     cr_assert_str_eq(config->files[0].order, "time");
     cr_assert_eq(config->files[0].spool.count, 1);
-    cr_assert_str_eq(config->files[0].spool.items[0], "./penstock-data/drop");
-    cr_assert_str_eq(config->drop, "./penstock-data/drop");
+    cr_assert_str_eq(config->files[0].spool.items[0], "penstock-data/drop");
+    cr_assert_str_eq(config->drop, "penstock-data/drop");
     config_free(&config);
     cr_assert_eq(config_load(&config, NULL, sets, COUNT(sets)), 0);
     cr_assert_eq(config->files_count, 2);
@@ -81,19 +81,62 @@ Test(config, without_a_file_there_is_a_drop_folder)
     config_free(&config);
 }
 
+Test(config, drop_folder_of_any_data_directory)
+{
+    static const char *const places[][2] = {{"data/", "data/drop"}, {"a//b", "a/b/drop"}, {"/", "/drop"},
+        {"././x", "x/drop"}, {"/x/.", "/x/drop"}, {".", "drop"}, {"..x/...", "..x/.../drop"},
+        {"../data", NULL}, {"/tmp/../x", NULL}};
+    struct config *config;
+
+    for (size_t i = 0; i < COUNT(places); i++) {
+        char set[64];
+        const char *const sets[] = {set};
+        snprintf(set, sizeof set, "gateway.data=%s", places[i][0]);
+        cr_assert_eq(config_load(&config, NULL, sets, 1), 0);
+        config_harness_expect_none(config);
+        if (places[i][1])
+            cr_expect_str_eq(config->drop, places[i][1]);
+        else
+            cr_expect(!config->drop && config->files_count == 0, "%s", places[i][0]);
+        config_free(&config);
+    }
+}
+
+Test(config, what_is_set_of_the_drop_folder_stays)
+{
+    static const char *const sets[] = {"files.drop.done=delete", "files.drop.stream=readings"};
+    static const char *const watch[] = {"files.drop.watch=/srv/x", "files.drop.stream=readings"};
+    struct config *config;
+
+    cr_assert_eq(config_load(&config, NULL, sets, 2), 0);
+    cr_assert_eq(config->files_count, 1);
+    cr_assert_str_eq(config->files[0].done, "delete");
+    cr_assert_str_eq(config->files[0].stream, "readings");
+    cr_assert_str_eq(config->files[0].spool.items[0], "penstock-data/drop");
+    config_free(&config);
+    cr_assert_eq(config_load(&config, NULL, watch, 2), 0);
+    cr_assert(config->files_count == 1 && config->files[0].spool.count == 0 && !config->drop);
+    cr_assert_str_eq(config->files[0].done, "keep");
+    config_free(&config);
+}
+
 Test(config, drop_folder_gives_way)
 {
-    static const char *const sets[] = {"lake.enabled=false", "streams.unorganized.format=json",
-        "streams.unorganized.key=header:X", "files.drop.stream=readings"};
+    static const char *const sets[] = {
+        "lake.enabled=false", "streams.unorganized.format=json", "streams.unorganized.key=header:X"};
+    static const char *const elsewhere[] = {"lake.enabled=false", "streams.unorganized.topics=[A]"};
     struct config *config = config_harness_load("log: {level: warn}\n");
 
     cr_assert(config->files_count == 0 && !config->drop);
     config_free(&config);
     for (size_t i = 0; i < COUNT(sets); i++) {
         cr_assert_eq(config_load(&config, NULL, &sets[i], 1), 0);
-        cr_assert(config->files_count == (i == 3) && !config->drop, "%s", sets[i]);
+        cr_assert(config->files_count == 0 && !config->drop, "%s", sets[i]);
         config_free(&config);
     }
+    cr_assert_eq(config_load(&config, NULL, elsewhere, 2), 0);
+    cr_assert(config->files_count == 1 && config->drop);
+    config_free(&config);
 }
 
 Test(config, a_file_overrides_single_values)

@@ -234,6 +234,36 @@ Test(intake, full_hand_over_refuses_the_body)
     tear_down(&f);
 }
 
+/* What is wrong with it for good comes before what was too much of it. */
+Test(intake, array_that_is_broken_behind_a_limit_is_broken)
+{
+    struct fixture f;
+    struct slice commas = many(151, "{},");
+    char *body = malloc(commas.length + 3);
+
+    body[0] = '[';
+    memcpy(body + 1, commas.data, commas.length);
+    memcpy(body + 1 + commas.length, "x]", 2);
+    set_up(&f);
+    cr_assert_eq(take(&f, KEYLESS, DECODE_JSON, (struct slice){body, commas.length + 3}), -1);
+    cr_assert_eq(f.result.refused, INTAKE_SYNTAX);
+    cr_assert_str_eq(f.error.text, "stream keyless: byte 454: expected a value, found 'x'");
+    expect_counts(&f, 0, 0);
+    memcpy(body + commas.length, "]  ", 3);
+    cr_assert_eq(take(&f, KEYLESS, DECODE_JSON, (struct slice){body, commas.length + 3}), -1);
+    cr_assert_eq(f.result.refused, INTAKE_TOO_LARGE);
+    tear_down(&f);
+    set_up_with(&f, 100, LIMITS(200, 150));
+    cr_assert_eq(take(&f, KEYLESS, DECODE_JSON, SLICE("[{},{},{},x]")), -1);
+    cr_assert_eq(f.result.refused, INTAKE_SYNTAX);
+    cr_assert_str_eq(f.error.text, "stream keyless: byte 10: expected a value, found 'x'");
+    cr_assert_eq(take(&f, KEYLESS, DECODE_JSON, SLICE("[{},{},{},{}]")), -1);
+    cr_assert_eq(f.result.refused, INTAKE_TOO_LARGE);
+    tear_down(&f);
+    free(body);
+    free((char *)commas.data);
+}
+
 Test(intake, many_rejections_are_counted_but_a_hundred_listed)
 {
     struct fixture f;

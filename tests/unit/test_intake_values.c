@@ -305,6 +305,7 @@ static const struct {
     {"a north 2026-11-21T03:59:00Z", NOW - 60 * CLOCK_SECOND, false},
     {"a north 1795233540", NOW - 60 * CLOCK_SECOND, false},
     {"a north 1795233540000", NOW - 60 * CLOCK_SECOND, false},
+    {"a north 1795233540\t", NOW - 60 * CLOCK_SECOND, false},
     {"a north", 0, false},
     {"a north 1975-01-01T00:00:00Z", 0, true},
     {"a north 12:00", 0, true},

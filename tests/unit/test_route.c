@@ -383,8 +383,10 @@ static const char *const wrong[] = {
     "streams.bad.time.zone=CET",
     "streams.bad.lake.path=a//{nope}",
     "streams.worse.time.field=/~",
+    "streams.worse.time.zone=+01:00",
     "streams.worse.lake.path={site}",
     "streams.worse.headers.Host=host",
+    "streams.timeless.time.format=%d.%m. %H:%M",
     "streams.topics.topics=[good, \"a b\", \"{stream}{stream}{stream}{stream}{stream}"
     "{stream}{stream}{stream}{stream}{stream}{stream}{stream}{stream}{stream}{stream}{stream}{stream}"
     "{stream}{stream}{stream}{stream}{stream}{stream}{stream}{stream}{stream}{stream}{stream}{stream}"
@@ -404,9 +406,11 @@ static const char *const reports[] = {
     "--set streams.bad.time.format: '%d': month, day, hour and minute have to be in it",
     "--set streams.bad.time.zone: 'CET' is no zone: UTC, local, or an offset such as +01:00",
     "--set streams.bad.lake.path: path template 'a//{nope}': {nope} is not known",
+    "--set streams.worse.time.zone: needs a format; RFC 3339 says the zone itself",
     "--set streams.worse.time.field: JSON pointer '/~'",
     "--set streams.worse.lake.path: path template '{site}': {site} is not known",
     "--set streams.worse.headers.Host: 'host' is no label, the stream has none; add it below streams.worse.labels",
+    "--set streams.timeless.time.format: needs a field, where such times are found",
     "streams.topics.topics: topic template 'a b': ' ' cannot stand in a topic: allowed are A-Z a-z 0-9 . _ -",
     "...\" of 252 bytes: Kafka takes at most 249",
     "streams.topics.topics: topic template '{site}': {site} is not known; allowed are",
@@ -425,7 +429,7 @@ Test(streams, everything_wrong_is_reported_at_its_place)
     cr_assert_eq(streams_compile(&streams, config, &error), -1);
     cr_assert_null(streams);
     cr_assert_eq(error.kind, ERROR_REJECT);
-    cr_assert_str_eq(error.text, "streams: 16 errors in the configuration");
+    cr_assert_str_eq(error.text, "streams: 18 errors in the configuration");
     cr_assert_eq(config_errors(config), COUNT(reports));
     bytes_init(&text, 64 * 1024);
     cr_assert_eq(config_print_errors(config, &text, &error), 0);

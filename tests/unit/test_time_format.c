@@ -59,6 +59,15 @@ Test(time_format, every_directive)
     is("%Y-%m-%dT%H:%M:%S%z", "UTC", "2026-01-01T21:34:05-05:30", RECEIVED);
     is("100%% %Y %m %e %H:%M:%S", "UTC", "100% 2026 \t01  2 03:04:05", RECEIVED);
     is("%Y %m %e %H:%M:%S", "UTC", "2026 01 2 03:04:05", RECEIVED);
+    is(" %b  %d %H:%M:%S ", "UTC", "Jan  2 03:04:05", RECEIVED); /* blanks are any number of blanks */
+    is("%b %d %H:%M:%S", "UTC", "Jan 02 03:04:05", RECEIVED);
+    is("%m/%d/%Y %I:%M:%S %p", "UTC", "1/2/2026 3:4:5 AM", RECEIVED);
+    is("%d %b %Y %H:%M:%S %z", "UTC", "02 Jan 2026 04:04:05 +01", RECEIVED);
+    is("%d %b %Y %H:%M:%S %z", "+03:00", "02 Jan 2026 03:04:05 UTC", RECEIVED);
+    is("%d %b %Y %H:%M:%S%z.", "+03:00", "02 Jan 2026 03:04:05GMT.", RECEIVED);
+    is("%d %b %Y %H:%M", "UTC", "22 Sept 2026 09:00", INT64_C(1790067600) * SECOND);
+    is("%d %b %Y %H:%M", "UTC", "22 Sep 2026 09:00", INT64_C(1790067600) * SECOND);
+    is("%d %b %Y %H:%M", "UTC", "22 september 2026 09:00", INT64_C(1790067600) * SECOND);
     is("%Y-%m-%d %H:%M:%S", "UTC", "2016-12-31 23:59:60", INT64_C(1483228800) * SECOND - 1);
 }
 
@@ -71,6 +80,34 @@ Test(time_format, zones)
     is("%Y-%m-%d %H:%M:%S,%f", "local", "2026-01-02 04:04:05,5", RECEIVED + SECOND / 2);
     is("%Y-%m-%d %H:%M", "local", "2026-07-02 05:00", INT64_C(1782961200) * SECOND);
     is("%Y-%m-%d %H:%M:%S%z", "local", "2026-01-02 03:04:05Z", RECEIVED);
+}
+
+/* What mktime() guesses depends on what it was asked before. */
+Test(time_format, clocks_that_are_set)
+{
+    static const char *const before[] = {"2026-01-05 12:00", "2026-07-05 12:00"};
+    const int64_t summer = INT64_C(1792888200) * SECOND,
+                  winter = summer + 3600 * SECOND; /* 2026-10-25 02:30 */
+
+    setenv("TZ", "Europe/Berlin", 1);
+    tzset();
+    for (size_t i = 0; i < 2; i++) {
+        int64_t time;
+        cr_assert_eq(read_as("%Y-%m-%d %H:%M", "local", before[i], RECEIVED, &time), 0);
+        cr_assert_eq(read_as("%Y-%m-%d %H:%M", "local", "2026-10-25 02:30", summer + SECOND, &time), 0);
+        cr_expect_eq(time, summer);
+        cr_assert_eq(read_as("%Y-%m-%d %H:%M", "local", "2026-10-25 02:30", winter + SECOND, &time), 0);
+        cr_expect_eq(time, winter);
+        is("%Y-%m-%d %H:%M", "local", "2026-03-29 02:30",
+            INT64_C(1774747800) * SECOND); /* there is none: 03:30 */
+    }
+    setenv("TZ", "Africa/Monrovia", 1);
+    tzset();
+    is("%Y-%m-%d %H:%M:%S", "local", "1971-06-01 12:00:00",
+        INT64_C(44628270) * SECOND); /* 44:30 behind Greenwich */
+    setenv("TZ", "UTC", 1);
+    tzset();
+    is("%Y-%m-%d %H:%M:%S", "local", "2016-12-31 23:59:60", INT64_C(1483228800) * SECOND - 1);
 }
 
 Test(time_format, without_a_year_it_is_the_nearest)
@@ -94,6 +131,7 @@ Test(time_format, what_does_not_fit)
     refuses("%Y %m %e %H:%M", "2026 01  x 00:00");
     refuses("%y %m %d %H:%M", "x6 01 02 00:00");
     refuses("%Y-%m-%d %H:%M%z", "2026-01-02 00:00+1");
+    refuses("%m/%d/%Y %H:%M", "13/2/2026 00:00");
     refuses("%Y-%m-%d %H:%M%z", "2026-01-02 00:00+01:6");
     refuses("%Y-%m-%d %I:%M %p", "2026-01-02 01:00 XM");
     refuses("%Y-%m-%d %I:%M %p", "2026-01-02 13:00 PM");
@@ -115,6 +153,10 @@ Test(time_format, what_is_no_format)
     is_no_format("%Y-%m-%d %H:%M %Q", "%Q is not known");
     is_no_format("%Y-%m-%d %H:%M %", "is not known");
     is_no_format("%Y-%m-%d %H:%M %d", "%d says again");
+    is_no_format("%Y-%m-%d %H:%M:%S %S", "%S says again");
+    is_no_format("%Y-%m-%d %H:%M:%S,%f%f", "behind %f");
+    is_no_format("%H:%M:%S,%f%m%d", "behind %f");
+    is_no_format("%Y-%m-%d %H:%M %\xc3\xa9", "%? is not known");
     is_no_format("%Y-%m-%d %I:%M", "%I needs %p");
     is_no_format("%Y-%m-%d %p %I:%M", "%p belongs behind");
     is_no_format("%Y-%m-%d %H:%M %p", "%p belongs behind");
@@ -124,7 +166,7 @@ Test(time_format, what_is_no_format)
 
 Test(time_format, what_is_no_zone)
 {
-    static const char *const zones[] = {"Europe/Berlin", "+01:00x", "+25:00", "+01", "utc", ""};
+    static const char *const zones[] = {"Europe/Berlin", "+01:00x", "+25:00", "+1", "+01:", "utc", ""};
 
     for (size_t i = 0; i < sizeof zones / sizeof *zones; i++) {
         struct time_format format = {.offset = 7};
