@@ -194,7 +194,7 @@ penstock_test(option base)
 penstock_test(option_value base)
 
 # The configuration's tests share a harness.
-foreach(name config config_elements config_errors config_maps config_secrets config_topics)
+foreach(name config config_drop config_elements config_errors config_maps config_secrets config_topics)
     penstock_test(${name} base)
     target_sources(test_${name} PRIVATE tests/unit/config_harness.c)
 endforeach()
