@@ -428,8 +428,13 @@ static bool committer_step(struct journal *journal)
     journal->queue = NULL;
     journal->queue_tail = &journal->queue;
     control_take(journal, &control);
+    const bool forgotten = journal->forgotten;
+    journal->forgotten = false;
     bool last = journal->closing && !list && !control.cursors_count;
     lock_release(journal);
+    if (forgotten)
+        writer_close(
+            &journal->writer); /* the next group begins a segment, before a cursor stands behind the damage */
 
     bool committed = committer_commit_list(journal, list, &control);
     if (!committed && (control.cursors_count || !last || journal->unannounced))

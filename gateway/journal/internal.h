@@ -25,6 +25,7 @@
 #define RESERVE_MAX 8
 #define RESERVE_SHARE 16
 #define DAMAGED_KEPT 2 /* damaged segments put aside instead of being recycled */
+#define DAMAGE_LISTED (UINT32_C(16) << 20) /* bytes of a list of ranges */
 #define ZERO_STEP (UINT32_C(4) << 20)
 #define WRITER_BUFFER (UINT32_C(1) << 20)
 #define CONTROL_ROOM \
@@ -44,6 +45,7 @@ struct segment {
     uint64_t size; /* of the file */
     uint32_t epoch;
     bool damaged;
+    bool lacking; /* cut short, or the one behind it is lost */
 };
 
 /* Appends frames to one segment file through a buffer. @thread its owner */
@@ -138,6 +140,8 @@ struct journal {
     uint64_t awaited; /* the least sequence that a waiter waits for; UINT64_MAX: none does */
     size_t damaged_kept;
     uint64_t next_number; /* of segments */
+    bool
+        forgotten; /* a reader met damage, and state was forgotten: only the next segment's snapshot says so */
     uint64_t letter; /* behind it no durable record is undecodable */
 
     _Atomic uint64_t durable;
@@ -145,6 +149,7 @@ struct journal {
     /* Writes what a new segment must hold before it gets its name; NULL but while recovery copies a tail. @thread main */
     int (*carry)(void *context, struct writer *writer, struct error *error);
     void *carry_context;
+    struct bytes damage; /* while it opens: u64 first and last of each range of records that is gone */
 
     /* the committer's */
     struct writer writer;
@@ -187,6 +192,13 @@ int writer_frame(struct writer *writer, const struct frame *frame, struct slice 
 int writer_flush(struct writer *writer);
 void writer_close(struct writer *writer);
 
+/* ---- state.c ------------------------------------------------------------------------------------------------ */
+
+/* Applies one state frame by the table of kinds; an unknown kind is an error. */
+int state_apply(struct journal *journal, const struct frame *frame, const char *body, struct error *error);
+/* Tells all kinds that these records are gone; true: one of them has forgotten something. */
+bool state_damaged(const struct journal *journal, uint64_t first, uint64_t last);
+
 /* ---- recovery.c, recovery_list.c ---------------------------------------------------------------------------- */
 
 int recovery_list(struct journal *journal, struct journal_report *report, struct error *error);
@@ -196,9 +208,6 @@ int recovery_run(struct journal *journal, struct journal_report *report, struct 
 int recovery_peek(struct journal *journal, struct error *error); /* journal_peek() */
 void recovery_note(struct journal_report *report, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
-
-/* Applies one state frame by the table of kinds; an unknown kind is an error. */
-int state_apply(struct journal *journal, const struct frame *frame, const char *body, struct error *error);
 
 /* ---- committer.c, preparer.c -------------------------------------------------------------------------------- */
 

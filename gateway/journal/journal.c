@@ -94,6 +94,7 @@ static void journal_init(struct journal *journal, const struct journal_options *
     journal->handover_max = segment_room(options->segment_size) - CONTROL_ROOM;
     journal->queue_tail = &journal->queue;
     journal->awaited = UINT64_MAX;
+    bytes_init(&journal->damage, DAMAGE_LISTED);
     journal->commit_seconds = metric_series(METRIC_COMMIT_SECONDS, NULL, NULL, NULL);
     journal->commit_records = metric_series(METRIC_COMMIT_RECORDS, NULL, NULL, NULL);
     journal->retired = metric_series(METRIC_JOURNAL_SEGMENTS_RETIRED, NULL, NULL, NULL);
@@ -116,6 +117,7 @@ static void journal_free(struct journal *journal)
     pthread_cond_destroy(&journal->durable_moved);
     for (size_t i = 0; i < journal->cursors_count; i++)
         mark_table_free(journal, &journal->cursors[i].marks);
+    bytes_free(&journal->damage);
     free(journal->writer.buffer);
     free(journal->segments);
     free(journal);

@@ -104,11 +104,14 @@ static int reader_prepare(struct journal_reader *reader, struct error *error)
     return 1;
 }
 
-static void reader_mark_damaged(struct journal_reader *reader)
+/* Before the outlet can move its cursor over it. */
+static void reader_tell_damage(struct journal_reader *reader, uint64_t first, uint64_t last)
 {
     struct journal *journal = reader->journal;
+    const bool forgotten = state_damaged(journal, first, last);
 
     lock_take(journal);
+    journal->forgotten = journal->forgotten || forgotten;
     for (size_t i = 0; i < journal->segments_count; i++)
         if (journal->segments[i].number == reader->segment.number)
             journal->segments[i].damaged = true;
@@ -121,8 +124,8 @@ static void reader_give_damage(struct journal_reader *reader, uint64_t last, str
         .sequence = reader->last + 1,
         .last = last,
         .epoch = reader->segment.epoch};
+    reader_tell_damage(reader, reader->last + 1, last);
     reader->last = last;
-    reader_mark_damaged(reader);
 }
 
 static void reader_give_record(struct journal_reader *reader, struct journal_entry *ret_entry)

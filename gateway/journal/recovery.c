@@ -25,24 +25,6 @@ struct tail {
     bool snapshot_damaged;
 };
 
-int state_apply(struct journal *journal, const struct frame *frame, const char *body, struct error *error)
-{
-    if (frame->kind == STATE_CURSOR)
-        return cursor_apply(journal, body, frame->length, frame->sequence, error);
-    if (frame->kind == STATE_MARK)
-        return mark_apply(journal, body, frame->length, error);
-    for (size_t i = 0; i < journal->options.kinds_count; i++) {
-        const struct state_kind *kind = &journal->options.kinds[i];
-        if (kind->kind != frame->kind)
-            continue;
-        if (kind->apply(kind->state, body, frame->length, frame->sequence, error))
-            return error_wrap(error, "state %s", kind->name);
-        return 0;
-    }
-    journal->unknown_kind = frame->kind;
-    return error_set(error, ERROR_REJECT, "state of unknown kind %u", frame->kind);
-}
-
 static void recovery_apply(
     struct journal *journal, const struct scan_frame *found, struct journal_report *report)
 {
@@ -50,6 +32,34 @@ static void recovery_apply(
 
     if (found->frame.kind >= STATE_CURSOR && state_apply(journal, &found->frame, found->body, &error))
         recovery_note(report, "state record at %" PRIu64 ": %s", found->offset, error.text);
+}
+
+/* It is told when all state has been applied: what is about these records may stand behind them. Without memory for
+ * one more range the last one is longer. */
+static void recovery_add_damage(struct journal *journal, uint64_t first, uint64_t last)
+{
+    const uint64_t range[] = {first, last};
+    struct error error;
+
+    if (bytes_add(&journal->damage, range, sizeof range, &error))
+        memcpy(journal->damage.data + journal->damage.length - sizeof last, &last,
+            sizeof last); /* GCOVR_EXCL_LINE: a million ranges, or memory is gone */
+}
+
+/* What every outlet has passed is not lost with its copy here. A reader, too, takes position 0 for the oldest kept record. */
+static void recovery_tell_damage(struct journal *journal)
+{
+    const uint64_t least = cursor_least(journal);
+    uint64_t range[2];
+
+    if (journal->segments_count && least > 0 && least < journal->segments[0].base)
+        recovery_add_damage(journal, least + 1, journal->segments[0].base);
+    for (size_t at = 0; at < journal->damage.length; at += sizeof range) {
+        memcpy(range, journal->damage.data + at, sizeof range);
+        if (range[1] > least)
+            state_damaged(journal, range[0] > least ? range[0] : least + 1, range[1]);
+    }
+    bytes_free(&journal->damage);
 }
 
 static void recovery_scan_start(struct scan *scan, const struct segment *segment, int fd, uint64_t end)
@@ -92,8 +102,8 @@ static int tail_survey(struct tail *tail, struct error *error)
     return more;
 }
 
-static void tail_note_damage(
-    struct tail *tail, uint64_t first, uint64_t last, uint64_t offset, struct journal_report *report)
+static void tail_note_damage(struct journal *journal, struct tail *tail, uint64_t first, uint64_t last,
+    uint64_t offset, struct journal_report *report)
 {
     tail->segment->damaged = true;
     if (first > last) {
@@ -101,6 +111,7 @@ static void tail_note_damage(
             tail->segment->number, offset);
         return;
     }
+    recovery_add_damage(journal, first, last);
     report->records_damaged += last - first + 1;
     recovery_note(report,
         "segment %" PRIu64 ": records %" PRIu64 "..%" PRIu64 " are damaged (before offset %" PRIu64 ")",
@@ -123,7 +134,7 @@ static int tail_keep_durable(struct journal *journal, struct tail *tail, struct 
             break;
         bool data = found.frame.kind == JOURNAL_KIND_DATA;
         if (found.after_hole || found.frame.sequence > last + data)
-            tail_note_damage(tail, last + 1, found.frame.sequence - data, found.offset, report);
+            tail_note_damage(journal, tail, last + 1, found.frame.sequence - data, found.offset, report);
         recovery_apply(journal, &found, report);
     }
     return more < 0 ? -1 : 0;
@@ -166,28 +177,45 @@ static int tail_keep_prefix(struct journal *journal, struct tail *tail, struct s
     return more;
 }
 
-/* State of all kept segments, oldest first: only when the last one's snapshot is damaged. */
-static int recovery_apply_all(struct journal *journal, struct journal_report *report, struct error *error)
+/* An older segment, over holes: what of its records is gone, and its state if that is wanted. */
+static void recovery_read_old(
+    struct journal *journal, const struct segment *segment, bool apply, struct journal_report *report)
+{
+    char name[SEGMENT_NAME_SIZE];
+    struct scan scan;
+    struct scan_frame found;
+    struct error error;
+    uint64_t last = segment->base;
+    int more;
+
+    segment_name(name, segment->number);
+    cleanup_fd int fd = openat(journal->directory, name, O_RDONLY | O_CLOEXEC);
+    recovery_scan_start(&scan, segment, fd, segment->end);
+    scan.resync = true;
+    scan.limit = segment->last;
+    while ((more = scan_next(&scan, &found, &error)) == 1) {
+        const bool data = found.frame.kind == JOURNAL_KIND_DATA;
+        if (found.frame.sequence > last + data)
+            recovery_add_damage(journal, last + 1, found.frame.sequence - data);
+        last = found.frame.sequence;
+        if (apply)
+            recovery_apply(journal, &found, report);
+    }
+    if (last < segment->last)
+        recovery_add_damage(journal, last + 1, segment->last);
+    scan_free(&scan);
+    if (more < 0)
+        recovery_note(report, "%s: %s", name, error.text); /* GCOVR_EXCL_LINE: a bad disk */
+}
+
+/* The state of all kept segments is read, oldest first, only when the last one's snapshot is damaged; otherwise those
+ * that are known to lack records. */
+static void recovery_read_all_old(struct journal *journal, bool apply, struct journal_report *report)
 {
     for (size_t i = 0; i + 1 < journal->segments_count; i++) {
-        const struct segment *segment = &journal->segments[i];
-        char name[SEGMENT_NAME_SIZE];
-        struct scan scan;
-        struct scan_frame found;
-        int more;
-
-        segment_name(name, segment->number);
-        cleanup_fd int fd = openat(journal->directory, name, O_RDONLY | O_CLOEXEC);
-        recovery_scan_start(&scan, segment, fd, segment->end);
-        scan.resync = true;
-        scan.limit = segment->last;
-        while ((more = scan_next(&scan, &found, error)) == 1)
-            recovery_apply(journal, &found, report);
-        scan_free(&scan);
-        if (more < 0)
-            recovery_note(report, "%s: %s", name, error->text); /* GCOVR_EXCL_LINE: a bad disk */
+        if (apply || journal->segments[i].lacking)
+            recovery_read_old(journal, &journal->segments[i], apply, report);
     }
-    return 0;
 }
 
 static int tail_recover(
@@ -197,17 +225,16 @@ static int tail_recover(
 
     if (tail_survey(tail, error))
         return -1;
-    if (tail->snapshot_damaged) {
+    if (tail->snapshot_damaged)
         recovery_note(report,
             "segment %" PRIu64 ": snapshot of the live state is damaged: state is read from all segments",
             tail->segment->number);
-        recovery_apply_all(journal, report, error);
-    }
+    recovery_read_all_old(journal, tail->snapshot_damaged, report);
     recovery_scan_start(&scan, tail->segment, tail->fd, tail->segment->size);
     int result = tail_keep_durable(journal, tail, &scan, report, error);
     if (!result) {
         if (scan.offset < tail->durable || scan.last < tail->durable_last)
-            tail_note_damage(tail, scan.last + 1, tail->durable_last, tail->durable, report);
+            tail_note_damage(journal, tail, scan.last + 1, tail->durable_last, tail->durable, report);
         scan.offset = tail->durable;
         scan.last = tail->durable_last;
         scan.end = tail->segment->size;
@@ -430,6 +457,7 @@ int recovery_run(struct journal *journal, struct journal_report *report, struct 
         return -1;
     recovery_add_cursors(journal);
     atomic_store(&journal->durable, journal->sequence);
+    recovery_tell_damage(journal);
     journal->letter = journal->sequence; /* what is older has to be read */
     recovery_new_epoch(journal);
     preparer_free_passed(journal);

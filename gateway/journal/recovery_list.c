@@ -304,6 +304,7 @@ static int listing_take(struct journal *journal, const struct listing *listing, 
             previous->end = header->previous == previous->number && header->previous_end < previous->size
                                 ? header->previous_end
                                 : previous->size;
+            previous->lacking = header->previous != previous->number || header->previous_end > previous->size;
         }
         if (segment_list_add(journal, header, error))
             return -1; /* GCOVR_EXCL_LINE: memory is gone */

@@ -8,6 +8,7 @@
 #ifndef PENSTOCK_JOURNAL_STATE_H
 #define PENSTOCK_JOURNAL_STATE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -47,12 +48,17 @@ typedef int state_emit_fn(void *context, const void *body, size_t length, struct
 typedef int state_dump_fn(
     void *state, uint64_t keep_from, state_emit_fn *emit, void *context, struct error *error);
 
+/* Records first..last are gone, and some outlet still needed them. What says that they are safe is to be forgotten; true: it was.
+ * When all state is applied, from recovery; later from whoever reads the log, at any time and again for each reader. @thread any */
+typedef bool state_damaged_fn(void *state, uint64_t first, uint64_t last);
+
 struct state_kind {
     uint16_t kind;
     const char *name;
     state_apply_fn *apply;
     state_dump_fn *dump;
-    void *state; /* given to both; owned by the caller of journal_open(), outlives the journal */
+    void *state; /* given to all; owned by the caller of journal_open(), outlives the journal */
+    state_damaged_fn *damaged; /* or NULL */
 };
 
 #endif

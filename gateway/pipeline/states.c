@@ -7,7 +7,7 @@ int states_open(struct states *states, const struct config *config, struct error
         file_state_new(&states->files, config->journal.segment_size, error))
         return -1;
     states->kinds[0] = (struct state_kind){
-        STATE_RENDERING, "rendering", rendering_apply, rendering_dump, states->renderings};
+        STATE_RENDERING, "rendering", rendering_apply, rendering_dump, states->renderings, NULL};
     states->kinds[1] = file_state_kind(states->files);
     source_state_kinds(states->source, states->kinds + 2);
     return 0;

@@ -1,7 +1,6 @@
 /* answer_state: see answer_state.h
  *
- * Whoever runs the journal's callbacks changes the image: main while it opens, then the committer. So its own reading needs no lock, and a dump holds up
- * nobody. */
+ * The image is changed by main while the journal opens, then by the committer, and by whoever reads the log and meets damage there. */
 #include "source/answer_state.h"
 
 #include <assert.h>
@@ -21,7 +20,7 @@ struct image_answer {
 };
 
 struct answer_state {
-    pthread_mutex_t lock; /* all below, for those who only look */
+    pthread_mutex_t lock; /* all below */
     struct image_answer **buckets; /* by id */
     size_t buckets_count; /* a power of two */
     struct image_answer *oldest, *newest;
@@ -215,19 +214,39 @@ static int state_apply(void *context, const void *body, size_t length, uint64_t 
 static int state_dump(
     void *context, uint64_t keep_from, state_emit_fn *emit, void *emit_context, struct error *error)
 {
-    const struct answer_state *state = context;
+    struct answer_state *state = context;
+    int result = 0;
 
     (void)keep_from;
-    for (const struct image_answer *image = state->oldest; image; image = image->newer) {
-        if (emit(emit_context, image->body, image->length, error))
-            return -1;
+    pthread_mutex_lock(&state->lock);
+    for (const struct image_answer *image = state->oldest; image && !result; image = image->newer)
+        result = emit(emit_context, image->body, image->length, error);
+    pthread_mutex_unlock(&state->lock);
+    return result ? -1 : 0;
+}
+
+/* Who repeats a request whose records are gone must not hear that they are safe. */
+static bool state_damaged(void *context, uint64_t first, uint64_t last)
+{
+    struct answer_state *state = context;
+    bool forgotten = false;
+
+    pthread_mutex_lock(&state->lock);
+    for (struct image_answer *image = state->oldest, *newer; image; image = newer) {
+        const struct answer answer = image_decode(image);
+        newer = image->newer;
+        if (answer.last < first || answer.last - answer.accepted >= last)
+            continue;
+        image_drop(state, image_place(state, image->body + 8));
+        forgotten = true;
     }
-    return 0;
+    pthread_mutex_unlock(&state->lock);
+    return forgotten;
 }
 
 struct state_kind answer_state_kind(struct answer_state *state)
 {
-    return (struct state_kind){STATE_ANSWER, "answer", state_apply, state_dump, state};
+    return (struct state_kind){STATE_ANSWER, "answer", state_apply, state_dump, state, state_damaged};
 }
 
 /* ---- for the source ----------------------------------------------------------------------------------------------- */

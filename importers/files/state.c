@@ -244,7 +244,7 @@ void file_state_free(struct file_state **state)
 
 struct state_kind file_state_kind(struct file_state *state)
 {
-    return (struct state_kind){STATE_FILE, "file", state_apply, state_dump, state};
+    return (struct state_kind){STATE_FILE, "file", state_apply, state_dump, state, NULL};
 }
 
 int file_state_check(const struct file_state *state, struct error *error)

@@ -190,3 +190,32 @@ def test_segment_of_another_journal_is_never_delivered(gateway, kept):
     rows, said = deliver(one)
     assert rows == records
     assert target.name in said
+
+
+@pytest.mark.parametrize("starts", [0, 1], ids=["in the last segment", "in an older one"])
+def test_a_key_goes_with_its_records(gateway, starts):
+    """Who repeats a request whose records are damaged must not hear that they are safe: all of it is stored again."""
+    one = gateway("lake.roll.every=1h", *KEPT).start()
+    batches = [[record("record", 10 * batch + number) for number in range(3)] for batch in range(3)]
+
+    def post(batch):
+        answer = one.post("/readings", b"\n".join(batches[batch]), "application/x-ndjson", Idempotency_Key=f"key-{batch}")
+        assert answer.status == 200, answer
+        return answer.headers["Idempotent-Replayed"] == "true"
+
+    assert not any(post(batch) for batch in range(3))
+    one.kill()
+    for _ in range(starts):
+        one.start()
+        one.kill()
+    file = segments(one)[0]
+    overwrite(file, file.read_bytes().index(b'"id": "record-11"') + 100, b"#")
+    rows, said = deliver(one)
+    assert batches[1][1] not in rows and numbers_named(said) == {5}
+    one.start()
+    assert [post(batch) for batch in range(3)] == [True, False, True]
+    assert post(1)
+    one.stop_cleanly()
+    rows = lake_rows(one.lake)
+    assert [rows.count(row) for row in batches[1]] == [2, 1, 2]
+    assert all(rows.count(row) == 1 for row in batches[0] + batches[2])

@@ -2,6 +2,7 @@
 #include "journal_harness.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 #include "base/little.h"
 #include "source/answer_state.h"
@@ -283,8 +284,9 @@ static struct fixture fx;
 static void hand_over(unsigned number, unsigned records)
 {
     struct handover handover;
-    const struct answer answer = answer_of(number);
+    struct answer answer = answer_of(number);
 
+    answer.accepted = records;
     handover_init(&handover, SEGMENT, NULL, NULL);
     bytes_clear(&body);
     cr_assert_eq(answer_state_encode(&body, &answer, &error), 0);
@@ -338,6 +340,170 @@ Test(answer_state, lives_in_the_journal)
     reopen(2);
     cr_assert(!known(1));
     expect_last(2, 6);
+    fixture_end(&fx);
+}
+
+/* ---- damage ------------------------------------------------------------------------------------------------------- */
+
+Test(answer_state, what_is_about_records_that_are_gone_is_forgotten)
+{
+    for (unsigned i = 1; i <= 4; i++)
+        put(i); /* 99..100, 198..200, 297..300, 396..400 */
+    cr_assert(!kind.damaged(kind.state, 1, 98));
+    cr_assert(!kind.damaged(kind.state, 101, 197));
+    cr_assert_eq(usage().keys, 4);
+    cr_assert(kind.damaged(kind.state, 1, 99));
+    cr_assert(!known(1) && known(2) && known(3) && known(4));
+    cr_assert(!kind.damaged(kind.state, 1, 99));
+    cr_assert(kind.damaged(kind.state, 200, 296));
+    cr_assert(!known(2) && known(3));
+    cr_assert(kind.damaged(kind.state, 299, 398));
+    cr_assert_eq(usage().keys, 0);
+    cr_assert_eq(usage().evicted, 0);
+    put(1);
+    cr_assert(known(1));
+}
+
+/* Two requests, of 5 records and of 2, each whole in the log; the first segment is the only one with records. */
+static void two_requests(char path[256])
+{
+    fixture_start(&fx);
+    reopen(10);
+    hand_over(1, 5);
+    hand_over(2, 2);
+    directory_name(fx.directory, ".segment", -1, path);
+}
+
+/* The nth record of these requests, from 0. */
+static void damage_record(const char *path, unsigned nth)
+{
+    char data[SEGMENT + 8] = {0};
+    FILE *file = fopen(path, "r");
+    const size_t size = fread(data, 1, SEGMENT, file);
+    size_t at = 0;
+
+    fclose(file);
+    for (unsigned found = 0; at < size; at++) {
+        if (memcmp(data + at, "12345678", 8) == 0 && found++ == nth)
+            break;
+    }
+    cr_assert_lt(at, size);
+    file_flip(path, at, 0xff);
+}
+
+Test(answer_state, damage_in_the_last_segment)
+{
+    char path[256];
+
+    two_requests(path);
+    fixture_close(&fx);
+    damage_record(path, 2);
+    reopen(10);
+    cr_assert_eq(fx.report.records_damaged, 1);
+    cr_assert(!known(1), "its third record is gone");
+    expect_last(2, 7);
+    reopen(10);
+    cr_assert(!known(1));
+    expect_last(2, 7);
+    hand_over(1, 5);
+    expect_last(1, 12);
+    fixture_end(&fx);
+}
+
+Test(answer_state, damage_to_what_all_outlets_have_passed)
+{
+    char path[256];
+
+    two_requests(path);
+    fixture_move(&fx, 5);
+    fixture_close(&fx);
+    damage_record(path, 2);
+    damage_record(path, 5);
+    reopen(10);
+    cr_assert_eq(fx.report.records_damaged, 2);
+    expect_last(1, 5);
+    cr_assert(!known(2));
+    fixture_end(&fx);
+}
+
+Test(answer_state, damage_that_a_reader_meets)
+{
+    static struct found found;
+    char path[256];
+
+    two_requests(path);
+    reopen(10);
+    damage_record(path, 6);
+    expect_last(2, 7);
+    fixture_read(&fx, 0, &found);
+    cr_assert_eq(found.damaged, 1);
+    expect_last(1, 5);
+    cr_assert(!known(2));
+    fixture_move(&fx, 7); /* no reader comes by again */
+    reopen(10);
+    expect_last(1, 5);
+    cr_assert(!known(2));
+    fixture_end(&fx);
+}
+
+Test(answer_state, an_old_segment_that_is_cut_short)
+{
+    char path[256];
+
+    two_requests(path);
+    reopen(10);
+    cr_assert_eq(fixture_put(&fx, 1, 1, 100), 0);
+    fixture_close(&fx);
+    cr_assert_eq(truncate(path, 4096 + 100), 0);
+    reopen(10);
+    cr_assert_eq(usage().keys, 0);
+    fixture_end(&fx);
+}
+
+Test(answer_state, segments_that_are_lost)
+{
+    char path[256];
+
+    two_requests(path);
+    reopen(10);
+    hand_over(3, 1);
+    directory_name(fx.directory, ".segment", -1, path);
+    reopen(10);
+    hand_over(4, 1);
+    fixture_close(&fx);
+    cr_assert_eq(unlink(path), 0);
+    reopen(10);
+    expect_last(1, 5);
+    expect_last(2, 7);
+    cr_assert(!known(3));
+    expect_last(4, 9);
+    fixture_move(&fx, 1);
+    fixture_close(&fx);
+    directory_name(fx.directory, ".segment", 0, path);
+    cr_assert_eq(unlink(path), 0);
+    reopen(10);
+    cr_assert(!known(1) && !known(2));
+    expect_last(4, 9);
+    fixture_end(&fx);
+}
+
+/* The state is read from all segments then: each snapshot would bring back what an older one's damage has taken. */
+Test(answer_state, damage_and_a_damaged_snapshot)
+{
+    char path[256];
+
+    two_requests(path);
+    reopen(10);
+    hand_over(3, 1);
+    fixture_close(&fx);
+    damage_record(path, 2);
+    directory_name(fx.directory, ".segment", -1, path);
+    file_flip(path, 4096 + 40, 0xff);
+    reopen(10);
+    cr_assert(strstr(fx.report.notes.data, "state is read from all segments"));
+    cr_assert(!known(1));
+    expect_last(2, 7);
+    expect_last(3, 8);
     fixture_end(&fx);
 }
 

@@ -401,7 +401,7 @@ static int put_note(const char *text, enum journal_kind kind)
 Test(journal, state_travels_in_hand_overs_and_outlives_its_segment)
 {
     struct note note = {0};
-    struct state_kind kind = {STATE_RENDERING, "note", note_apply, note_dump, &note};
+    struct state_kind kind = {STATE_RENDERING, "note", note_apply, note_dump, &note, NULL};
 
     fx.options.kinds = &kind;
     fx.options.kinds_count = 1;
@@ -433,7 +433,7 @@ Test(journal, state_travels_in_hand_overs_and_outlives_its_segment)
 Test(journal, state_that_its_owner_refuses_is_noted_and_stops_nothing)
 {
     struct note note = {0};
-    struct state_kind kind = {STATE_RENDERING, "note", note_apply, note_dump, &note};
+    struct state_kind kind = {STATE_RENDERING, "note", note_apply, note_dump, &note, NULL};
     char longer[80] = {0};
 
     memset(longer, 'x', sizeof longer - 1);

@@ -32,8 +32,8 @@ static int note_dump(void *state, uint64_t keep_from, state_emit_fn *emit, void 
     return *text ? emit(context, text, strlen(text), error) : 0;
 }
 
-static const struct state_kind writes = {STATE_RENDERING, "note", note_apply, note_dump, written};
-static const struct state_kind looks = {STATE_RENDERING, "note", note_apply, note_dump, seen};
+static const struct state_kind writes = {STATE_RENDERING, "note", note_apply, note_dump, written, NULL};
+static const struct state_kind looks = {STATE_RENDERING, "note", note_apply, note_dump, seen, NULL};
 
 static void start(void)
 {
