@@ -100,8 +100,7 @@ int peers_new(
     struct peers *peers = calloc(1, sizeof *peers + trusted->count * sizeof *peers->trusted);
 
     if (!peers)
-        return error_set(
-            error, ERROR_FATAL, "peers: no memory"); /* GCOVR_EXCL_LINE no test lets malloc fail */
+        return error_set(error, ERROR_FATAL, "no memory"); /* GCOVR_EXCL_LINE malloc does not fail in tests */
     peers->limit = limit;
     for (size_t i = 0; i < trusted->count; i++) {
         if (strcmp(trusted->items[i], "loopback") == 0)
