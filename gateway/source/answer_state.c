@@ -6,11 +6,23 @@
 #include <assert.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <sys/random.h>
 
 #include "base/little.h"
 
 #define STATE_VERSION 1
-#define BUCKETS_FIRST 64
+#define BUCKETS_FIRST 6 /* two to the power of it */
+
+/* Offsets in the stored form. */
+enum {
+    AT_LENGTH = 2,
+    AT_ACCEPTED = 4,
+    AT_ID = 8,
+    AT_REQUEST = 24,
+    AT_TAKEN = 40,
+    AT_LAST = 48,
+    AT_MISSED = 56
+};
 
 struct image_answer {
     struct image_answer *next; /* in its bucket */
@@ -22,7 +34,8 @@ struct image_answer {
 struct answer_state {
     pthread_mutex_t lock; /* all below */
     struct image_answer **buckets; /* by id */
-    size_t buckets_count; /* a power of two */
+    unsigned buckets_bits; /* there are two to the power of it */
+    uint64_t factor; /* odd, and nobody knows it: who may choose keys cannot choose buckets */
     struct image_answer *oldest, *newest;
     uint64_t keys, evicted;
     uint64_t used, limit; /* bytes of a snapshot */
@@ -37,13 +50,13 @@ int answer_state_encode(struct bytes *out, const struct answer *answer, struct e
     char head[ANSWER_STATE_HEAD] = {STATE_VERSION};
 
     assert(answer->text.length <= ANSWER_TEXT_MAX && answer->accepted > 0);
-    put_u16(head + 2, (uint16_t)answer->text.length);
-    put_u32(head + 4, answer->accepted);
-    memcpy(head + 8, answer->id.bytes, IDEMPOTENCY_HASH);
-    memcpy(head + 24, answer->request.bytes, IDEMPOTENCY_HASH);
-    put_u64(head + 40, (uint64_t)answer->taken);
-    put_u64(head + 48, answer->last);
-    put_u64(head + 56, answer->missed);
+    put_u16(head + AT_LENGTH, (uint16_t)answer->text.length);
+    put_u32(head + AT_ACCEPTED, answer->accepted);
+    memcpy(head + AT_ID, answer->id.bytes, IDEMPOTENCY_HASH);
+    memcpy(head + AT_REQUEST, answer->request.bytes, IDEMPOTENCY_HASH);
+    put_u64(head + AT_TAKEN, (uint64_t)answer->taken);
+    put_u64(head + AT_LAST, answer->last);
+    put_u64(head + AT_MISSED, answer->missed);
     if (bytes_reserve(out, sizeof head + answer->text.length, error))
         return -1;
     bytes_add(out, head, sizeof head, error);
@@ -54,15 +67,15 @@ static struct answer image_decode(const struct image_answer *image)
 {
     const char *body = image->body;
     struct answer answer = {
-        .accepted = get_u32(body + 4),
-        .taken = (int64_t)get_u64(body + 40),
-        .last = get_u64(body + 48),
-        .missed = get_u64(body + 56),
+        .accepted = get_u32(body + AT_ACCEPTED),
+        .taken = (int64_t)get_u64(body + AT_TAKEN),
+        .last = get_u64(body + AT_LAST),
+        .missed = get_u64(body + AT_MISSED),
         .text = {body + ANSWER_STATE_HEAD, image->length - ANSWER_STATE_HEAD},
     };
 
-    memcpy(answer.id.bytes, body + 8, IDEMPOTENCY_HASH);
-    memcpy(answer.request.bytes, body + 24, IDEMPOTENCY_HASH);
+    memcpy(answer.id.bytes, body + AT_ID, IDEMPOTENCY_HASH);
+    memcpy(answer.request.bytes, body + AT_REQUEST, IDEMPOTENCY_HASH);
     return answer;
 }
 
@@ -73,12 +86,11 @@ static uint64_t image_size(const struct image_answer *image)
     return image->length + STATE_FRAME_OVERHEAD;
 }
 
-/* The id is a hash: any bytes of it will do. */
 static struct image_answer **image_place(const struct answer_state *state, const char *id)
 {
-    struct image_answer **at = &state->buckets[get_u64(id) & (state->buckets_count - 1)];
+    struct image_answer **at = &state->buckets[get_u64(id) * state->factor >> (64 - state->buckets_bits)];
 
-    while (*at && memcmp((*at)->body + 8, id, IDEMPOTENCY_HASH) != 0)
+    while (*at && memcmp((*at)->body + AT_ID, id, IDEMPOTENCY_HASH) != 0)
         at = &(*at)->next;
     return at;
 }
@@ -100,15 +112,15 @@ static void image_drop(struct answer_state *state, struct image_answer **at)
 /* Without memory for more buckets the lists are only longer. */
 static void image_grow(struct answer_state *state)
 {
-    struct image_answer **buckets = calloc(2 * state->buckets_count, sizeof *buckets);
+    struct image_answer **buckets = calloc((size_t)2 << state->buckets_bits, sizeof *buckets);
 
     if (!buckets)
         return; /* GCOVR_EXCL_LINE: out of memory */
     free(state->buckets);
     state->buckets = buckets;
-    state->buckets_count *= 2;
+    state->buckets_bits++;
     for (struct image_answer *image = state->oldest; image; image = image->newer) {
-        struct image_answer **at = image_place(state, image->body + 8);
+        struct image_answer **at = image_place(state, image->body + AT_ID);
         image->next = NULL;
         *at = image;
     }
@@ -116,36 +128,34 @@ static void image_grow(struct answer_state *state)
 
 static void image_add(struct answer_state *state, struct image_answer *image)
 {
-    struct image_answer **at = image_place(state, image->body + 8);
+    struct image_answer **at = image_place(state, image->body + AT_ID);
 
     image_drop(state, at);
-    at = image_place(state, image->body + 8);
+    at = image_place(state, image->body + AT_ID);
     *at = image;
     image->older = state->newest;
     *(image->older ? &image->older->newer : &state->oldest) = image;
     state->newest = image;
     state->keys++;
     state->used += image_size(image);
-    if (state->keys > state->buckets_count)
+    if (state->keys >> state->buckets_bits)
         image_grow(state);
 }
 
 static bool state_is_old(const struct answer_state *state, const struct image_answer *image, int64_t now)
 {
-    const int64_t taken = (int64_t)get_u64(image->body + 40);
+    const int64_t taken = (int64_t)get_u64(image->body + AT_TAKEN);
 
     return now > taken && now - taken > state->keep;
 }
 
-/* What is too old at this time, and the oldest beside it while there are too many; never the newest. */
+/* The oldest while there are too many; never the newest. None because of its age alone: one clock that is wrong for a moment would empty
+ * the image. `now` decides only how it is counted. */
 static void state_evict(struct answer_state *state, int64_t now)
 {
-    while (state->oldest != state->newest) {
-        const bool old = state_is_old(state, state->oldest, now);
-        if (!old && state->keys <= state->max_keys && state->used <= state->limit)
-            return;
-        state->evicted += !old;
-        image_drop(state, image_place(state, state->oldest->body + 8));
+    while (state->oldest != state->newest && (state->keys > state->max_keys || state->used > state->limit)) {
+        state->evicted += !state_is_old(state, state->oldest, now);
+        image_drop(state, image_place(state, state->oldest->body + AT_ID));
     }
 }
 
@@ -155,7 +165,7 @@ int answer_state_new(struct answer_state **ret_state, uint64_t segment_size, uin
     struct error *error)
 {
     struct answer_state *state = calloc(1, sizeof *state);
-    struct image_answer **buckets = calloc(BUCKETS_FIRST, sizeof *buckets);
+    struct image_answer **buckets = calloc(1 << BUCKETS_FIRST, sizeof *buckets);
 
     if (!state || !buckets) { /* GCOVR_EXCL_START: out of memory */
         free(state);
@@ -164,7 +174,10 @@ int answer_state_new(struct answer_state **ret_state, uint64_t segment_size, uin
     } /* GCOVR_EXCL_STOP */
     pthread_mutex_init(&state->lock, NULL);
     state->buckets = buckets;
-    state->buckets_count = BUCKETS_FIRST;
+    state->buckets_bits = BUCKETS_FIRST;
+    if (getrandom(&state->factor, sizeof state->factor, 0) != sizeof state->factor)
+        state->factor = 0; /* GCOVR_EXCL_LINE: the kernel always has some */
+    state->factor |= 1;
     state->limit = segment_size / JOURNAL_ANSWERS_SHARE;
     state->max_keys = max_keys;
     state->keep = keep;
@@ -180,7 +193,7 @@ void answer_state_free(struct answer_state **state)
     if (!old)
         return;
     while (old->oldest)
-        image_drop(old, image_place(old, old->oldest->body + 8));
+        image_drop(old, image_place(old, old->oldest->body + AT_ID));
     pthread_mutex_destroy(&old->lock);
     free(old->buckets);
     free(old);
@@ -194,7 +207,7 @@ static int state_apply(void *context, const void *body, size_t length, uint64_t 
     const char *in = body;
 
     if (length < ANSWER_STATE_HEAD || length > ANSWER_STATE_BODY_MAX || in[0] != STATE_VERSION || in[1] ||
-        get_u16(in + 2) != length - ANSWER_STATE_HEAD || get_u32(in + 4) == 0)
+        get_u16(in + AT_LENGTH) != length - ANSWER_STATE_HEAD || get_u32(in + AT_ACCEPTED) == 0)
         return error_set(
             error, ERROR_REJECT, "%zu bytes: not an answer of version %d", length, STATE_VERSION);
     struct image_answer *image = malloc(sizeof *image + length);
@@ -202,11 +215,11 @@ static int state_apply(void *context, const void *body, size_t length, uint64_t 
         return error_set(error, ERROR_RETRY, "answer: out of memory"); /* GCOVR_EXCL_LINE */
     *image = (struct image_answer){.length = length};
     memcpy(image->body, in, length);
-    if (get_u64(in + 48) == 0)
-        put_u64(image->body + 48, sequence);
+    if (get_u64(in + AT_LAST) == 0)
+        put_u64(image->body + AT_LAST, sequence);
     pthread_mutex_lock(&state->lock);
     image_add(state, image);
-    state_evict(state, (int64_t)get_u64(in + 40));
+    state_evict(state, (int64_t)get_u64(in + AT_TAKEN));
     pthread_mutex_unlock(&state->lock);
     return 0;
 }
@@ -237,7 +250,7 @@ static bool state_damaged(void *context, uint64_t first, uint64_t last)
         newer = image->newer;
         if (answer.last < first || answer.last - answer.accepted >= last)
             continue;
-        image_drop(state, image_place(state, image->body + 8));
+        image_drop(state, image_place(state, image->body + AT_ID));
         forgotten = true;
     }
     pthread_mutex_unlock(&state->lock);

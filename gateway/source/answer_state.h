@@ -3,7 +3,7 @@
  * The answer under a key travels in the hand-over of the records that it is about, as its last record: after a crash both are there, or
  * neither. The table here is the image of what is durable: the committer applies to it, a snapshot is dumped from it, the HTTP source looks
  * keys up. It never grows above its ceilings (JOURNAL_ANSWERS_SHARE of a segment, and what the configuration says): a new answer takes the
- * place of the oldest ones. That is not written down, nor that an answer is too old: recovery keeps what fits, and whoever looks up knows the time.
+ * place of the oldest ones. That is not written down: recovery keeps what fits. Whether an answer is too old is asked by whoever looks it up.
  *
  * Stored form (little endian; journal/FORMAT.md lists the kinds):
  *   STATE_ANSWER  u8 version = 1, u8 0, u16 length of the text, u32 accepted, 16 bytes id, 16 bytes request, i64 taken, u64 last (0: the last
@@ -36,7 +36,7 @@ struct answer {
     struct slice text; /* of a 207; empty of a 200 */
 };
 
-/* At most max_keys, and as many as their share of a segment of this size holds; each is too old after `keep`. */
+/* At most max_keys, and as many as their share of a segment of this size holds; one that is older than `keep` is not found. */
 int answer_state_new(struct answer_state **ret_state, uint64_t segment_size, uint64_t max_keys, int64_t keep,
     struct error *error);
 void answer_state_free(struct answer_state **state);
