@@ -137,7 +137,8 @@ int http_body_take(struct http_request *request, const char *data, size_t *size)
 {
     struct error error;
 
-    if (http_body_check_stream(request))
+    /* One with a key may have been stored before. */
+    if (!request->key && http_body_check_stream(request))
         return -1;
     if (request->received == 0 && http_body_begin(request, &error))
         return http_body_refuse(request, &error);
@@ -243,26 +244,43 @@ int http_body_await(struct http_request *request)
 _Static_assert(DECODE_JSON == 0 && DECODE_NDJSON == 1 && DECODE_TEXT == 2 && DECODE_BYTES == 5,
     "these numbers are in hashes that journals hold");
 
+/* A header or a query parameter, where it is there: its place, name and value. What stands in the body or in the path is in the hash anyway. */
+static size_t http_body_hash_selected(
+    struct http_body_facts *facts, enum selector_source source, const char *name, struct slice *out)
+{
+    if (source != SELECTOR_HEADER && source != SELECTOR_QUERY)
+        return 0;
+    const struct slice value = http_body_find(facts, source, name);
+    if (!value.data)
+        return 0;
+    out[0] = slice_of(source == SELECTOR_HEADER ? "header" : "query");
+    out[1] = slice_of(name);
+    out[2] = value;
+    return 3;
+}
+
 int http_body_hash(struct http_request *request, struct MHD_Connection *mhd,
     struct idempotency_hash *ret_hash, struct error *error)
 {
     const struct stream *stream = request->stream;
     struct http_body_facts facts = {request, mhd};
     const char form = (char)request->form;
-    struct slice parts[4 + RECORD_LABELS_MAX] = {{&form, 1}, bytes_slice(&request->body), request->target.key,
-        http_body_find(&facts, stream->key.source, stream->key.name)};
+    struct slice parts[3 + 3 * (1 + RECORD_LABELS_MAX)] = {
+        {&form, 1}, bytes_slice(&request->body), request->target.key};
+    size_t count = 3;
 
+    if (!request->target.key.data)
+        count += http_body_hash_selected(&facts, stream->key.source, stream->key.name, parts + count);
     for (size_t i = 0; i < stream->labels_count; i++)
-        parts[4 + i] = http_body_find(&facts, stream->labels[i].source, stream->labels[i].name);
-    return idempotency_hash(parts, 4 + stream->labels_count, ret_hash, error);
+        count +=
+            http_body_hash_selected(&facts, stream->labels[i].source, stream->labels[i].name, parts + count);
+    return idempotency_hash(parts, count, ret_hash, error);
 }
 
 int http_body_end(struct http_request *request)
 {
     struct error error;
 
-    if (http_body_check_stream(request))
-        return -1;
     if (request->inflate && inflate_finish(request->inflate, &error))
         return http_body_refuse(request, &error);
     inflate_free(&request->inflate); /* its window would be kept while the request waits */
@@ -278,6 +296,8 @@ int http_body_hand_over(struct http_request *request, struct MHD_Connection *mhd
 
     if (http->draining)
         return http_refuse(&request->refusal, HTTP_STATUS_503, "the gateway is stopping");
+    if (http_body_check_stream(request))
+        return -1;
     if (http_body_records(request, mhd) || (request->key && http_key_keep(request)) ||
         http_body_await(request))
         return -1;

@@ -132,7 +132,10 @@ static int http_head_ack(const struct http_head_check *check, struct http_refusa
         return http_refuse(
             refusal, HTTP_STATUS_400, "the header Penstock-Ack is \"memory\", \"fsync\" or \"delivered\"");
     request->ack = ack;
-    return ack == HTTP_ACK_DELIVERED ? http_head_check_deliveries(http, refusal) : 0;
+    /* One with a key may have been delivered before: it is asked when that is known. */
+    return ack == HTTP_ACK_DELIVERED && !request->head.present[HTTP_IDEMPOTENCY_KEY]
+               ? http_head_check_deliveries(http, refusal)
+               : 0;
 }
 
 static int http_head_key(const struct http_head_check *check, struct http_refusal *refusal)

@@ -122,7 +122,7 @@ int http_key_keep(struct http_request *request)
     return 0;
 }
 
-/* Who wants to know of the delivery waits for it, as the first one did. */
+/* Who wants to know of the delivery waits for it, as the first one did, if one more may. */
 static enum http_claim http_key_repeat(struct http_request *request, const struct answer *answer)
 {
     struct source *http = request->source;
@@ -134,7 +134,8 @@ static enum http_claim http_key_repeat(struct http_request *request, const struc
     key->last = answer->last;
     request->accepted = answer->accepted;
     metric_add(http->replayed, 1);
-    if (request->ack != HTTP_ACK_DELIVERED || http->draining)
+    if (request->ack != HTTP_ACK_DELIVERED || http->draining ||
+        http->deliveries >= http->context.config->http.max_deliveries)
         return HTTP_KEY_REPEATED;
     if (http_body_await(request))
         return HTTP_KEY_REFUSED;

@@ -258,6 +258,22 @@ def test_used_up_quota_stops_one_stream_until_letters_go(gateway):
     wait_until("no bytes", lambda: one.metric("penstock_dead_letter_bytes") == 0)
 
 
+def test_used_up_quota_and_a_request_that_is_known(gateway):
+    one = gateway("lake.roll.every=200ms", "dead_letters.quota=1MiB").start()
+
+    def post(key):
+        answer = one.post("/readings", "{\"sensor_id\":1}", Idempotency_Key=key)
+        return answer.status, answer.headers["Idempotent-Replayed"]
+
+    assert post("known") == (200, None)
+    write(one, [letter(number, payload="x" * 1000) for number in range(1100)])
+    wait_until("a refusal", lambda: one.post("/readings", "{\"sensor_id\":1}").status == 503)
+    assert post("known") == (200, "true")
+    assert post("new") == (503, None)
+    assert run_command("dead-letters", "drop", "readings", cwd=one.directory).returncode == 0
+    wait_until("it takes records again", lambda: post("new")[0] == 200)
+
+
 def test_a_reader_that_waits_holds_up_nobody(started):
     """show into a pipe that nobody reads: the gateway gives back and writes all the same."""
     write(started, [letter(number, payload="x" * 1000) for number in range(2000)])

@@ -116,6 +116,26 @@ def test_what_changes_the_meaning_is_something_else(gateway):
     assert stored(one, 1) == [READING]
 
 
+def test_more_labels_do_not_make_it_another_request(gateway):
+    labels = "streams: {readings: {key: /sensor_id, labels: {site: 'query:site'%s}}}"
+    one = gateway("lake.roll.every=200ms", config=labels % "").start()
+    assert said(post(one, path="/readings?site=north")) == FIRST
+    one.stop_cleanly()
+    one.config = labels % ", unit: /sensor_id, by: 'header:X-By'"
+    one.start()
+    assert said(post(one, path="/readings?site=north")) == REPEAT
+    assert post(one, path="/readings?site=south").status == 422
+    assert post(one, path="/readings?site=north", X_By="me").status == 422
+
+
+def test_the_key_in_the_url_wins_over_the_header(gateway):
+    one = gateway("lake.roll.every=200ms", config="streams: {readings: {key: 'header:X-Key'}}").start()
+    assert said(post(one, path="/readings/k", X_Key="a")) == FIRST
+    assert said(post(one, path="/readings/k", X_Key="b")) == REPEAT
+    assert said(post(one, key="other", X_Key="a")) == FIRST
+    assert post(one, key="other", X_Key="b").status == 422
+
+
 # ---- answers that list ----
 
 def test_some_rejected(started):
@@ -242,6 +262,20 @@ def test_a_delivery_that_does_not_come(gateway):
     one.stop_cleanly()
     one.start()
     assert reached(post(one, Penstock_Ack="delivered")) == (200, "delivered", True)
+
+
+def test_a_repeat_when_no_more_may_wait(gateway):
+    one = gateway("lake.roll.every=1h", "http.delivery_timeout=1h", "http.max_deliveries=1").start()
+    assert said(post(one)) == FIRST
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        waits = pool.submit(post, one, key="waits", Penstock_Ack="delivered")
+        wait_until("it is stored", lambda: one.metric("penstock_journal_sequence") == 2)
+        assert reached(post(one, Penstock_Ack="delivered")) == (202, "fsync", True)
+        refused = post(one, key="new", Penstock_Ack="delivered")
+        assert refused.status == 503 and "http.max_deliveries" in json.loads(refused.body)["detail"]
+        one.stop_cleanly()
+        assert reached(waits.result()) == (202, "fsync", False)
+    assert len(lake_rows(one.lake)) == 2
 
 
 def test_a_repeat_does_not_call_a_dead_letter_delivered(kafka, gateway):
