@@ -73,7 +73,7 @@ def waiting(spool, done):
 @pytest.mark.parametrize("sizes", [(), SMALL_SEGMENTS], ids=["default sizes", "small segments"])
 def test_kill_9_while_files_are_dropped(gateway, done, sizes):
     generator, seed = new_random()
-    count = rounds(5)
+    count = rounds(5) if not sizes or done != "keep" else 5  # small segments have room for some 300 files, and all that are kept stay known
     line = ("files.drop.max_line=64KiB",) if sizes else ()
     spool = Spool(gateway, PATIENT, *sizes, *line, done=done, scan="100ms")
     spool.start()
