@@ -92,9 +92,10 @@ enum http_ack { HTTP_ACK_FSYNC, HTTP_ACK_MEMORY, HTTP_ACK_DELIVERED, HTTP_ACKS }
 struct http_key {
     struct idempotency_hash id; /* of scope and key */
     struct idempotency_hash request; /* of what is asked; once its body is whole */
-    struct http_request *next; /* in its bucket while it is taken, among the waiters while it has a holder */
+    struct http_request *next,
+        *previous; /* next: in its bucket while it is taken; both: among the waiters while it has a holder */
     bool taken; /* in_journal, and found under its id */
-    struct http_request *waiters; /* oldest first */
+    struct http_request *waiters, *waiters_last; /* oldest first */
     struct http_request *holder; /* whom it waits for */
     bool repeated; /* its answer was kept; then: */
     uint64_t first, last; /* sequences of its records */

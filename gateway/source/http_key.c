@@ -41,11 +41,11 @@ int http_key_read(struct http_request *request, struct slice value)
 
 static void http_key_wait(struct http_request *request, struct http_request *holder)
 {
-    struct http_request **at = &holder->key->waiters;
+    struct http_request *last = holder->key->waiters_last;
 
-    while (*at)
-        at = &(*at)->key->next;
-    *at = request;
+    *(last ? &last->key->next : &holder->key->waiters) = request;
+    holder->key->waiters_last = request;
+    request->key->previous = last;
     request->key->next = NULL;
     request->key->holder = holder;
     http_connection_suspend(request->connection, HTTP_REPEAT);
@@ -53,17 +53,16 @@ static void http_key_wait(struct http_request *request, struct http_request *hol
 
 static void http_key_resume(struct http_request *request)
 {
-    request->key->holder = request->key->next = NULL;
+    struct http_key *key = request->key, *held = key->holder->key;
+
+    *(key->previous ? &key->previous->key->next : &held->waiters) = key->next;
+    *(key->next ? &key->next->key->previous : &held->waiters_last) = key->previous;
+    key->holder = key->next = key->previous = NULL;
     http_connection_resume(request->connection, HTTP_ANSWER);
 }
 
 void http_key_give_up(struct http_request *request)
 {
-    struct http_request **at = &request->key->holder->key->waiters;
-
-    while (*at != request)
-        at = &(*at)->key->next;
-    *at = request->key->next;
     http_refuse(&request->refusal, HTTP_STATUS_504,
         "outcome unknown: the journal did not answer an earlier request with this Idempotency-Key within "
         "http.commit_timeout; its records may be stored");
@@ -87,11 +86,8 @@ void http_key_settle(struct http_request *request)
         return;
     *http_key_place(request->source, &key->id) = key->next;
     key->taken = false;
-    while (key->waiters) {
-        struct http_request *waiter = key->waiters;
-        key->waiters = waiter->key->next;
-        http_key_resume(waiter);
-    }
+    while (key->waiters)
+        http_key_resume(key->waiters);
 }
 
 /* ---- kept ------------------------------------------------------------------------------------------------------- */

@@ -198,11 +198,11 @@ def test_those_that_wait_hold_their_bodies_and_no_more(gateway):
 
 
 def test_one_that_is_in_doubt(gateway):
-    """Both are told so, and the next repeat says what has become of it."""
+    """All are told so, and the next repeat says what has become of it."""
     one = gateway("http.commit_timeout=2s", "lake.roll.every=200ms").start()
-    with under_way(one, lambda: post(one), lambda: post(one)) as (_, calls):
+    with under_way(one, *[lambda: post(one)] * 4) as (_, calls):
         answers = [call.result() for call in calls]
-    assert [answer.status for answer in answers] == [504, 504]
+    assert [answer.status for answer in answers] == [504] * 4
     assert all("outcome unknown" in json.loads(answer.body)["detail"] for answer in answers)
     assert said(post(one)) == REPEAT
     assert stored(one, 1) == [READING]
@@ -225,6 +225,19 @@ def test_one_whose_sync_fails_is_taken_again(gateway, tmp_path):
     with siege.injected(one, "fdatasync:error=EIO", tmp_path / "strace"):
         assert post(one).status in (503, 504)
         assert post(one).status in (503, 504)
+    wait_until("it is taken", lambda: post(one).status == 200)
+    assert said(post(one)) == REPEAT
+    assert stored(one, 2) == [OTHER, READING]
+
+
+def test_those_that_wait_for_one_whose_sync_fails(gateway, tmp_path):
+    """The key is free again: each of them tries for itself, and is refused as long as the journal is."""
+    one = gateway("lake.roll.every=200ms").start()
+    one.send(OTHER)
+    with concurrent.futures.ThreadPoolExecutor(4) as pool, siege.injected(one, "fdatasync:error=EIO:delay_enter=1s", tmp_path / "strace"):
+        answers = list(pool.map(lambda _: post(one), range(4)))
+    assert {answer.status for answer in answers} <= {503, 504}
+    assert "http.commit_timeout" not in "".join(json.loads(answer.body)["detail"] for answer in answers), "nobody was forgotten"
     wait_until("it is taken", lambda: post(one).status == 200)
     assert said(post(one)) == REPEAT
     assert stored(one, 2) == [OTHER, READING]
