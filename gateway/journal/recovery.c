@@ -34,16 +34,16 @@ static void recovery_apply(
         recovery_note(report, "state record at %" PRIu64 ": %s", found->offset, error.text);
 }
 
-/* It is told when all state has been applied: what is about these records may stand behind them. Without memory for
- * one more range the last one is longer. */
+/* It is told when all state has been applied: what is about these records may stand behind them. They come in their
+ * order: without memory for one more range the last one is longer. */
 static void recovery_add_damage(struct journal *journal, uint64_t first, uint64_t last)
 {
     const uint64_t range[] = {first, last};
+    struct bytes *list = &journal->damage;
     struct error error;
 
-    if (bytes_add(&journal->damage, range, sizeof range, &error))
-        memcpy(journal->damage.data + journal->damage.length - sizeof last, &last,
-            sizeof last); /* GCOVR_EXCL_LINE: a million ranges, or memory is gone */
+    if (bytes_add(list, range, sizeof range, &error) && list->length)
+        memcpy(list->data + list->length - sizeof last, &last, sizeof last); /* GCOVR_EXCL_LINE: a million */
 }
 
 /* What every outlet has passed is not lost with its copy here. A reader, too, takes position 0 for the oldest kept record. */
@@ -53,7 +53,7 @@ static void recovery_tell_damage(struct journal *journal)
     uint64_t range[2];
 
     if (journal->segments_count && least > 0 && least < journal->segments[0].base)
-        recovery_add_damage(journal, least + 1, journal->segments[0].base);
+        state_damaged(journal, least + 1, journal->segments[0].base);
     for (size_t at = 0; at < journal->damage.length; at += sizeof range) {
         memcpy(range, journal->damage.data + at, sizeof range);
         if (range[1] > least)
