@@ -51,20 +51,25 @@ def new_random_of(generator):
     return type(generator)(generator.randrange(1 << 32))
 
 
+def end(gateway, generator):
+    """At a random moment, by a kill -9 or, now and then, a stop; then it is gone for a while."""
+    moment(generator)
+    if generator.random() < 0.75:
+        gateway.kill()
+    else:
+        gateway.stop_cleanly(320)
+    moment(generator, 0, 0.3)
+
+
 def kill_while_written(tail, programs, generator, count):
-    """Each round ends with a kill -9 or, now and then, with a stop, while lines go through."""
+    """Each round ends while lines go through."""
     for program in programs:
         program.start()
     tail.start()
     for _ in range(count):
         before = tail.gateway.metric("penstock_files_lines_total")
         wait_until("some lines", lambda: tail.gateway.metric("penstock_files_lines_total") > before)
-        moment(generator)
-        if generator.random() < 0.75:
-            tail.gateway.kill()
-        else:
-            tail.gateway.stop_cleanly(320)
-        moment(generator, 0, 0.3)
+        end(tail.gateway, generator)
         tail.start()
 
 

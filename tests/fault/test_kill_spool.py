@@ -6,7 +6,7 @@ import time
 import pytest
 
 from penstock import wait_until
-from programs import once
+from programs import end, once
 from siege import PATIENT, SMALL_SEGMENTS, cut_power, injected, moment, new_random, rounds
 from spooling import Spool
 
@@ -81,12 +81,7 @@ def test_kill_9_while_files_are_dropped(gateway, done, sizes):
     dropper.start()
     for _ in range(count):
         wait_until("some files", lambda: spool.gateway.metric("penstock_files_finished_total", 'watch="drop"') > 0)
-        moment(generator)
-        if generator.random() < 0.75:
-            spool.gateway.kill()
-        else:
-            spool.gateway.stop_cleanly(320)
-        moment(generator, 0, 0.3)
+        end(spool.gateway, generator)
         spool.start()
     dropper.finish()
     judge(spool, dropper, done, f"kill -9, spool, {done}", count, seed)

@@ -210,11 +210,28 @@ Test(intake_values, label_string_far_too_long)
 
 /* ---- time ---------------------------------------------------------------------------------------------------- */
 
-static const struct {
+struct time_case {
     const char *created_at;
     uint8_t flags;
     int64_t event;
-} times[] = {
+};
+
+static void expect_times(struct fixture *f, const struct time_case *cases, size_t count)
+{
+    char body[128];
+
+    for (size_t i = 0; i < count; i++) {
+        snprintf(body, sizeof body, "{\"sensor_id\":1,\"created_at\":%s}", cases[i].created_at);
+        cr_assert_eq(take(f, READINGS, DECODE_JSON, slice_of(body)), 0);
+        expect_counts(f, 1, 0);
+        struct record record = record_at(f, 0);
+        cr_assert_eq(record.flags, cases[i].flags, "case %zu", i);
+        cr_assert_eq(record.event, cases[i].event, "case %zu", i);
+        cr_assert_eq(record.received, NOW);
+    }
+}
+
+static const struct time_case times[] = {
     {"1795233600", RECORD_EVENT_TIME, NOW},
     {"1795233599123", RECORD_EVENT_TIME, NOW - 877000},
     {"\"2026-11-21T05:00:00+01:00\"", RECORD_EVENT_TIME, NOW},
@@ -230,26 +247,13 @@ static const struct {
 Test(intake_values, event_time_counts_inside_its_window)
 {
     struct fixture f;
-    char body[128];
 
     set_up(&f);
-    for (size_t i = 0; i < COUNT(times); i++) {
-        snprintf(body, sizeof body, "{\"sensor_id\":1,\"created_at\":%s}", times[i].created_at);
-        cr_assert_eq(take(&f, READINGS, DECODE_JSON, slice_of(body)), 0);
-        expect_counts(&f, 1, 0);
-        struct record record = record_at(&f, 0);
-        cr_assert_eq(record.flags, times[i].flags, "case %zu", i);
-        cr_assert_eq(record.event, times[i].event, "case %zu", i);
-        cr_assert_eq(record.received, NOW);
-    }
+    expect_times(&f, times, COUNT(times));
     tear_down(&f);
 }
 
-static const struct {
-    const char *created_at;
-    uint8_t flags;
-    int64_t event;
-} formatted_times[] = {
+static const struct time_case formatted_times[] = {
     {"\"21.11. 05:00\"", RECORD_EVENT_TIME, NOW},
     {"\"21.11.\\u002005:00\"", RECORD_EVENT_TIME, NOW},
     {"\"2026-11-21T05:00:00+01:00\"", RECORD_TIME_OUTSIDE, 0},
@@ -263,19 +267,12 @@ Test(intake_values, event_time_in_a_format_of_the_stream)
 {
     struct fixture f;
     struct error error;
-    char body[128];
 
     set_up(&f);
     struct time_format *format = &f.streams->items[READINGS].time_format;
     cr_assert_eq(time_format_compile(format, "%d.%m. %H:%M", &error), 0);
     cr_assert_eq(time_format_set_zone(format, "+01:00", &error), 0);
-    for (size_t i = 0; i < COUNT(formatted_times); i++) {
-        snprintf(body, sizeof body, "{\"sensor_id\":1,\"created_at\":%s}", formatted_times[i].created_at);
-        cr_assert_eq(take(&f, READINGS, DECODE_JSON, slice_of(body)), 0);
-        struct record record = record_at(&f, 0);
-        cr_assert_eq(record.flags, formatted_times[i].flags, "case %zu", i);
-        cr_assert_eq(record.event, formatted_times[i].event, "case %zu", i);
-    }
+    expect_times(&f, formatted_times, COUNT(formatted_times));
     tear_down(&f);
 }
 
