@@ -72,8 +72,6 @@ static void http_connection_close(struct source *http, struct http_connection *c
         http->connections = connection->next;
     http->connections_count--;
     peers_leave(http->peers, connection->peer);
-    /* At its limit the library accepts again only in its next run. */
-    connection->listener->due = true;
     free(connection);
 }
 
@@ -84,9 +82,12 @@ void http_connection_notify(
 
     if (code == MHD_CONNECTION_NOTIFY_STARTED)
         http_connection_open(listener, mhd, context);
-    else if (*context) {
-        http_connection_close(listener->source, *context);
+    else {
+        if (*context)
+            http_connection_close(listener->source, *context);
         *context = NULL;
+        /* At its limit the library accepts again only in its next run. */
+        listener->due = true;
     }
 }
 

@@ -345,6 +345,20 @@ def test_an_address_has_no_more_connections_than_it_may(gateway):
         assert sorted(lake_rows(server.lake)) == [b"again", b"mine", b"mine", b"mine", b"other"]
 
 
+def test_refused_one_gives_its_place_back(gateway):
+    """It was the last connection that there may be at all: when it has ended another one comes in, although nothing else happens."""
+    with gateway("http.max_connections=3", "http.max_connections_per_address=2", "http.trusted_proxies=[]") as server, contextlib.ExitStack() as stack:
+        port = server.ports["http"]
+        for _ in range(2):
+            stack.enter_context(of_this_address(port, "127.0.0.2"))
+        wait_until("them to be open", lambda: server.metric("penstock_connections") == 2)
+        for _ in range(5):
+            with of_this_address(port, "127.0.0.2") as more:
+                assert more.recv(4096).startswith(b"HTTP/1.1 503 ")
+            with Wire(port) as wire:
+                assert wire.ask(plain(b"other")).status == 200
+
+
 def test_trusted_proxies_are_not_counted(gateway):
     with gateway("http.max_connections_per_address=2", "http.trusted_proxies=[127.0.0.2/31]") as server, contextlib.ExitStack() as stack:
         port = server.ports["http"]
