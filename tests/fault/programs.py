@@ -5,7 +5,7 @@ import threading
 
 from ledger import Verdict
 from penstock import wait_until
-from siege import moment, note
+from siege import cut_power, moment, note
 from tailing import copy_and_cut, shift
 
 
@@ -22,10 +22,13 @@ class Program(threading.Thread):
         self.ends = threading.Event()
         self.error = None
 
+    def write(self):
+        self.writer.write(self.generator.randrange(1, 200), self.generator.choice((40, 60, 400)))
+
     def run(self):
         try:
             while not self.ends.wait(self.generator.uniform(*self.pause)):
-                self.writer.write(self.generator.randrange(1, 200), self.generator.choice((40, 60, 400)))
+                self.write()
                 if self.rotations < 200 and self.generator.random() < 0.03:
                     self.rotate()
         except OSError as error:
@@ -71,6 +74,20 @@ def kill_while_written(tail, programs, generator, count):
         wait_until("some lines", lambda: tail.gateway.metric("penstock_files_lines_total") > before)
         end(tail.gateway, generator)
         tail.start()
+
+
+def cut_power_while_written(tools, disk, tail, programs, generator, count, watch="logs", least=0.2, most=0.8):
+    """The gateway's disk, in each round, while lines of this watch go through; the files lie on another one."""
+    for program in programs:
+        program.start()
+    for _ in range(count):
+        tail.start()
+        wait_until("some lines", lambda: tail.gateway.metric("penstock_files_lines_total", f'watch="{watch}"') > 0)
+        moment(generator, least, most)
+        cut_power(tools, disk, tail.gateway.process)
+        tail.gateway.kill()
+        disk.unmount()
+        disk.mount()
 
 
 def once(found, written, fault, count, seed):

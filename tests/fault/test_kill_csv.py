@@ -34,18 +34,12 @@ class Table(Program):
             os.write(self.writer.descriptor, data[:length])
             data = data[length:]
 
-    def run(self):
-        try:
-            while not self.ends.wait(self.generator.uniform(*self.pause)):
-                rows = [{"id": f"{self.name_of_file}-{self.count + number}", "text": "line\n" * self.generator.randrange(4), "a,b": '"'}
-                        for number in range(self.generator.randrange(1, 100))]
-                self.count += len(rows)
-                self.written += rows
-                self.put(text(self.names, rows).partition("\n")[2].encode())
-                if self.rotations < 200 and self.generator.random() < 0.03:
-                    self.rotate()
-        except OSError as error:
-            self.error = error
+    def write(self):
+        rows = [{"id": f"{self.name_of_file}-{self.count + number}", "text": "line\n" * self.generator.randrange(4), "a,b": '"'}
+                for number in range(self.generator.randrange(1, 100))]
+        self.count += len(rows)
+        self.written += rows
+        self.put(text(self.names, rows).partition("\n")[2].encode())
 
     def rotate(self):
         self.rotations += 1

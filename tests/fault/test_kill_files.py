@@ -6,8 +6,8 @@ import json
 import pytest
 
 from penstock import lake_rows, wait_until
-from programs import Program, kill_while_written, new_random_of, once
-from siege import PATIENT, SMALL_SEGMENTS, cut_power, injected, moment, new_random, rounds
+from programs import Program, cut_power_while_written, kill_while_written, new_random_of, once
+from siege import PATIENT, SMALL_SEGMENTS, injected, new_random, rounds
 from tailing import Tail, disorder, shift, write_all
 
 
@@ -142,16 +142,7 @@ def test_power_cut_under_the_journal_while_files_are_read(mount, gateway, tools)
                 rotate_wait="2s", scan="100ms", events=True)
     tail.lake = disk.point / "data" / "lake"
     programs = [Program(tail, f"p{number}", style, new_random_of(generator)) for number, style in enumerate(STYLES["both"])]
-    for program in programs:
-        program.start()
-    for _ in range(count):
-        tail.start()
-        wait_until("some lines", lambda: tail.gateway.metric("penstock_files_lines_total") > 0)
-        moment(generator, 0.2, 0.8)
-        cut_power(tools, disk, tail.gateway.process)
-        tail.gateway.kill()
-        disk.unmount()
-        disk.mount()
+    cut_power_while_written(tools, disk, tail, programs, generator, count)
     for program in programs:
         tail.written += program.finish()
     tail.start().arrived().settle()

@@ -4,8 +4,8 @@ import base64
 import json
 
 from penstock import lake_rows, wait_until
-from programs import Program, new_random_of, once
-from siege import PATIENT, SMALL_SEGMENTS, cut_power, moment, new_random, rounds
+from programs import Program, cut_power_while_written, new_random_of, once
+from siege import PATIENT, SMALL_SEGMENTS, new_random, rounds
 from tailing import Tail, shift, write_all
 
 
@@ -49,16 +49,7 @@ def test_power_cut_in_the_middle_of_stack_traces(mount, gateway, tools):
                 others={"traces": watch}, streams={"lines": {"format": "text"}, "blocks": {"format": "bytes", "lake": {"path": "blocks"}}})
     tail.lake = disk.point / "data" / "lake"
     programs = [Java(tail, f"p{number}", "rename", new_random_of(generator)) for number in range(4)]
-    for program in programs:
-        program.start()
-    for _ in range(count):
-        tail.start()
-        wait_until("some records", lambda: tail.gateway.metric("penstock_files_lines_total", 'watch="traces"') > 0)
-        moment(generator, 0.5, 1.5)
-        cut_power(tools, disk, tail.gateway.process)
-        tail.gateway.kill()
-        disk.unmount()
-        disk.mount()
+    cut_power_while_written(tools, disk, tail, programs, generator, count, "traces", 0.5, 1.5)
     for program in programs:
         program.finish()
     written = [trace for program in programs for trace in program.traces]
