@@ -1,64 +1,15 @@
-/* http: the HTTP source; see source.h for the contract and http_internal.h for the parts.
- *
- * libmicrohttpd in its external epoll mode: the internal one stops when exactly 128 connections are ready at once.
- */
+/* http: the HTTP source; see source.h for the contract and http_internal.h for the parts. */
 #include <assert.h>
-#include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
 
 #include "base/file.h"
 #include "base/listener.h"
-#include "base/log.h"
 #include "source/http_internal.h"
 #include "source/source_state.h"
 
-#define HTTP_SOURCE_NAME "http"
-#define HTTP_LOG_LINE_MAX 300
-
-/* The library's own complaints: nearly all are about what clients do. */
-__attribute__((format(printf, 2, 0))) static void http_library_log(
-    void *cls, const char *format, va_list arguments)
-{
-    char text[HTTP_LOG_LINE_MAX];
-
-    (void)cls;
-    vsnprintf(text, sizeof text, format, arguments);
-    text[strcspn(text, "\n")] = '\0';
-    log_event(LOG_INFO, "http.library", log_text("text", text));
-}
-
-static struct MHD_Daemon *http_daemon_start(struct http_listener *listener)
-{
-    const struct config *config = listener->source->context.config;
-
-    return MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0,
-        http_connection_admit, listener, http_request_handle, listener,
-        /* first, so that it gets what is wrong with the others */
-        MHD_OPTION_EXTERNAL_LOGGER, http_library_log, NULL, MHD_OPTION_LISTEN_SOCKET, listener->fd,
-        MHD_OPTION_NOTIFY_CONNECTION, http_connection_notify, listener, MHD_OPTION_URI_LOG_CALLBACK,
-        http_request_start, listener, MHD_OPTION_NOTIFY_COMPLETED, http_request_completed, NULL,
-        MHD_OPTION_CONNECTION_LIMIT, (unsigned)config->http.max_connections,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_CONNECTION_MEMORY, MHD_OPTION_STRICT_FOR_CLIENT, 1,
-        /* every deadline is the sweep's */
-        MHD_OPTION_CONNECTION_TIMEOUT, 0U, MHD_OPTION_END);
-}
-
-static int http_watch(struct source *http, int fd, struct http_listener *listener, struct error *error)
-{
-    struct epoll_event event = {.events = EPOLLIN, .data.ptr = listener};
-
-    if (epoll_ctl(http->epoll, EPOLL_CTL_ADD, fd, &event))
-        return error_set_errno(error, ERROR_FATAL, "HTTP: epoll_ctl");
-    return 0;
-}
-
 static int http_listen(struct source *http, const char *address, struct error *error)
 {
-    struct http_listener *listener = &http->listeners[http->listeners_count];
     cleanup_fd int fd = -1;
     bool loopback;
 
@@ -71,17 +22,7 @@ static int http_listen(struct source *http, const char *address, struct error *e
             address);
     if (listener_open(address, HTTP_BACKLOG, &fd, error))
         return error_wrap(error, "http.listen");
-
-    listener->source = http;
-    listener->fd = fd;
-    listener->due = true;
-    listener->daemon = http_daemon_start(listener);
-    if (!listener->daemon)
-        return error_set(error, ERROR_FATAL, "http.listen: %s: libmicrohttpd does not start", address);
-    fd_take(&fd);
-    http->listeners_count++;
-    return http_watch(
-        http, MHD_get_daemon_info(listener->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd, listener, error);
+    return http_thread_listen(&http->threads[0], fd_take(&fd), error);
 }
 
 static int http_listen_all(struct source *http, struct error *error)
@@ -155,60 +96,55 @@ static int http_acks(struct source *http, struct error *error)
     return 0;
 }
 
+static int http_open_threads(struct source *http, struct error *error)
+{
+    const size_t count = 1;
+
+    http->threads = calloc(count, sizeof *http->threads);
+    if (!http->threads)
+        return error_set(error, ERROR_FATAL, "HTTP: out of memory");
+    while (http->threads_count < count) {
+        if (http_thread_open(&http->threads[http->threads_count++], http, error))
+            return -1;
+    }
+    return 0;
+}
+
 static int http_set_up(struct source *http, struct error *error)
 {
     const struct config *config = http->context.config;
-    const struct intake_limits limits = {
-        config->http.max_record, config->http.max_records, "http.max_record", "http.max_records"};
 
-    http->epoll = epoll_create1(EPOLL_CLOEXEC);
-    if (http->epoll < 0)
-        return error_set_errno(error, ERROR_FATAL, "HTTP: epoll_create1");
-    http->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (http->wake < 0)
-        return error_set_errno(error, ERROR_FATAL, "HTTP: eventfd");
     if (peers_new(
             &http->peers, &config->http.trusted_proxies, config->http.max_connections_per_address, error))
         return error_wrap(error, "http.trusted_proxies");
-    if (http_watch(http, http->wake, NULL, error) || http_metrics(http, error) || http_acks(http, error) ||
-        intake_new(&http->intake, http->context.streams, &limits, error))
+    if (http_metrics(http, error) || http_acks(http, error) || http_open_threads(http, error))
         return -1;
     listener_reserve_descriptors(config->http.max_connections);
     return http_listen_all(http, error);
 }
 
-/* Closes every connection that is left. */
-static void http_daemons_stop(struct source *http)
-{
-    /* Suspended ones are there only after the loop has failed; the library would abort. */
-    for (size_t i = 0; i < http->listeners_count && http->suspended == 0; i++) {
-        MHD_stop_daemon(http->listeners[i].daemon);
-        http->listeners[i].daemon = NULL;
-    }
-}
-
 static void http_close(struct source **source)
 {
     struct source *http = *source;
+    bool suspended = false;
 
     if (!http)
         return;
     *source = NULL;
-    assert(!http->running);
-    http_daemons_stop(http);
-    http_loop_take_done(http);
-    assert(http->in_journal == 0);
-    if (http->suspended)
+    for (size_t i = 0; i < http->threads_count; i++) {
+        assert(!http->threads[i].running);
+        http_thread_end_connections(&http->threads[i]);
+        http_loop_take_done(&http->threads[i]);
+        suspended |= http->threads[i].suspended > 0;
+    }
+    if (suspended)
         return;
-    http_respond_free(http);
-    http_pool_free(http);
-    intake_free(&http->intake);
-    bytes_free(&http->text);
+    for (size_t i = 0; i < http->threads_count; i++)
+        http_thread_close(&http->threads[i]);
+    free(http->threads);
     free(http->streams);
     free(http->acks);
     peers_free(&http->peers);
-    fd_close(&http->wake);
-    fd_close(&http->epoll);
     free(http);
 }
 
@@ -219,10 +155,7 @@ static int http_open(struct source **ret_source, const struct source_context *co
     if (!http)
         return error_set(error, ERROR_FATAL, "HTTP: out of memory");
     http->context = *context;
-    http->epoll = http->wake = -1;
-    bytes_init(&http->text, HTTP_ANSWER_MAX);
     journal_gateway_id(http->gateway, context->config->gateway.id);
-    http->now = clock_monotonic(context->clock);
     if (http_set_up(http, error))
         return -1;
     *ret_source = http;
@@ -232,33 +165,28 @@ static int http_open(struct source **ret_source, const struct source_context *co
 
 static int http_run(struct source *http, struct error *error)
 {
-    sigset_t all, before;
-
-    /* Signals are the main thread's. */
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    http->running = true; /* the thread reads it */
-    errno = pthread_create(&http->thread, NULL, http_loop_run, http);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (errno) {
-        http->running = false;
-        return error_set_errno(error, ERROR_FATAL, "HTTP: thread");
+    for (size_t i = 0; i < http->threads_count; i++) {
+        if (http_thread_run(&http->threads[i], error))
+            return -1;
     }
-    pthread_setname_np(http->thread, HTTP_SOURCE_NAME);
     return 0;
 }
 
 static void http_stop(struct source *http, int64_t deadline)
 {
-    if (!http->running)
-        return;
     http->stop_deadline = deadline;
     atomic_store_explicit(&http->stopping, true, memory_order_release);
-    ssize_t written = write(http->wake, &(uint64_t){1}, sizeof(uint64_t));
-    (void)written; /* fails only when the counter is full: it is readable then */
-    pthread_join(http->thread, NULL);
-    http->running = false;
-    http_daemons_stop(http);
+    for (size_t i = 0; i < http->threads_count; i++) {
+        if (http->threads[i].running)
+            http_loop_wake(&http->threads[i]);
+    }
+    for (size_t i = 0; i < http->threads_count; i++) {
+        if (http->threads[i].running)
+            pthread_join(http->threads[i].thread, NULL);
+        http->threads[i].running = false;
+    }
+    for (size_t i = 0; i < http->threads_count; i++)
+        http_thread_end_connections(&http->threads[i]);
 }
 
 static void http_check(struct config *config)
@@ -275,9 +203,10 @@ static void http_check(struct config *config)
 
 static int http_describe(const struct source *http, struct bytes *text, struct error *error)
 {
-    for (size_t i = 0; i < http->listeners_count; i++) {
+    for (size_t i = 0; i < http->threads[0].listeners_count; i++) {
         if (bytes_add_text(text, "HTTP   http://", error) ||
-            listener_describe(http->listeners[i].fd, text, error) || bytes_add_text(text, "\n", error))
+            listener_describe(http->threads[0].listeners[i].fd, text, error) ||
+            bytes_add_text(text, "\n", error))
             return -1;
     }
     return 0;

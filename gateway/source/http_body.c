@@ -12,7 +12,7 @@
 
 void http_body_charge(struct http_request *request, uint64_t bytes)
 {
-    struct source *http = request->source;
+    struct source *http = request->thread->source;
     uint64_t used = bytes > request->charged ? bytes - request->charged : 0;
 
     used = used < request->promised ? used : request->promised;
@@ -24,13 +24,13 @@ void http_body_charge(struct http_request *request, uint64_t bytes)
 
 void http_body_forget_promise(struct http_request *request)
 {
-    request->source->promised -= request->promised;
+    request->thread->source->promised -= request->promised;
     request->promised = 0;
 }
 
 bool http_body_promise(struct http_request *request)
 {
-    struct source *http = request->source;
+    struct source *http = request->thread->source;
     uint64_t held = http->in_flight + http->promised;
     uint64_t want = HTTP_PROMISE_STEP;
 
@@ -87,7 +87,7 @@ static ssize_t http_body_append(struct http_request *request, const char *data, 
     while (taken < size) {
         size_t step = size - taken;
         /* Nobody overtakes those in line. */
-        if (request->promised == 0 && (request->source->starved_first || !http_body_promise(request)))
+        if (request->promised == 0 && (request->thread->source->starved_first || !http_body_promise(request)))
             break;
         if (request->inflate) {
             step = step < HTTP_INFLATE_STEP ? step : HTTP_INFLATE_STEP;
@@ -110,11 +110,12 @@ static ssize_t http_body_append(struct http_request *request, const char *data, 
 /* Waits for room, unless nothing will ever make any: no hand-over is under way and every other body waits as well. */
 static int http_body_starve(struct http_request *request)
 {
-    struct source *http = request->source;
+    struct http_thread *thread = request->thread;
+    struct source *http = thread->source;
 
-    if (http->draining)
+    if (thread->draining)
         return http_refuse(&request->refusal, HTTP_STATUS_503, "the gateway is stopping");
-    if (http->in_journal == 0 && http->bodies <= 1)
+    if (thread->in_journal == 0 && http->bodies <= 1)
         return http_refuse(
             &request->refusal, HTTP_STATUS_503, "there is no room for the body (http.max_in_flight)");
     http_connection_suspend(request->connection, HTTP_STARVED);
@@ -183,7 +184,7 @@ static struct slice http_body_find(void *context, enum selector_source source, c
 
 static void http_body_count(struct http_request *request, const struct intake_result *result)
 {
-    struct source *http = request->source;
+    struct source *http = request->thread->source;
     struct http_stream_series *series = &http->streams[request->stream - http->context.streams->items];
 
     for (size_t i = 0; i < INTAKE_REASONS; i++) {
@@ -195,8 +196,9 @@ static void http_body_count(struct http_request *request, const struct intake_re
 /* Turns the body into a hand-over. */
 static int http_body_records(struct http_request *request, struct MHD_Connection *mhd)
 {
-    struct source *http = request->source;
-    struct intake_result *result = &http->result;
+    struct http_thread *thread = request->thread;
+    struct source *http = thread->source;
+    struct intake_result *result = &thread->result;
     struct http_body_facts context = {request, mhd};
     const struct intake_facts facts = {.find = http_body_find,
         .context = &context,
@@ -204,7 +206,7 @@ static int http_body_records(struct http_request *request, struct MHD_Connection
         .received = clock_wall(http->context.clock)};
     struct error error;
 
-    if (intake_take(http->intake, request->stream, request->form, bytes_slice(&request->body), &facts,
+    if (intake_take(thread->intake, request->stream, request->form, bytes_slice(&request->body), &facts,
             &request->handover, result, &error)) {
         if (error.kind == ERROR_RETRY)
             return http_refuse(&request->refusal, HTTP_STATUS_503, "%s", error.text);
@@ -225,7 +227,7 @@ static int http_body_records(struct http_request *request, struct MHD_Connection
 
 int http_body_await(struct http_request *request)
 {
-    struct source *http = request->source;
+    struct source *http = request->thread->source;
 
     if (request->ack != HTTP_ACK_DELIVERED)
         return 0;
@@ -291,10 +293,11 @@ int http_body_end(struct http_request *request)
 
 int http_body_hand_over(struct http_request *request, struct MHD_Connection *mhd)
 {
-    struct source *http = request->source;
+    struct http_thread *thread = request->thread;
+    struct source *http = thread->source;
     struct error error;
 
-    if (http->draining)
+    if (thread->draining)
         return http_refuse(&request->refusal, HTTP_STATUS_503, "the gateway is stopping");
     if (http_body_check_stream(request))
         return -1;
@@ -306,10 +309,10 @@ int http_body_hand_over(struct http_request *request, struct MHD_Connection *mhd
     if (request->arrival)
         http_request_await(request);
     request->in_journal = true; /* before the hand-over: it may be complete before the call returns */
-    http->in_journal++;
+    thread->in_journal++;
     if (journal_hand_over(http->context.journal, &request->handover, &error)) {
         request->in_journal = false;
-        http->in_journal--;
+        thread->in_journal--;
         http_request_await_no_more(request);
         return http_refuse(&request->refusal, error.kind == ERROR_REJECT ? HTTP_STATUS_413 : HTTP_STATUS_503,
             "%s", error.text);

@@ -6,34 +6,35 @@
 #include "source/http_internal.h"
 
 /* What the socket does not take at once is lost: its sender has not been reading either. */
-static void http_connection_end(struct source *http, int fd, enum http_status status, const char *detail)
+static void http_connection_end(
+    struct http_thread *thread, int fd, enum http_status status, const char *detail)
 {
     struct error error;
 
-    bytes_clear(&http->text);
-    if (!http_answer_raw(&http->text, status, detail, &error)) {
-        ssize_t sent = send(fd, http->text.data, http->text.length, MSG_DONTWAIT | MSG_NOSIGNAL);
+    bytes_clear(&thread->text);
+    if (!http_answer_raw(&thread->text, status, detail, &error)) {
+        ssize_t sent = send(fd, thread->text.data, thread->text.length, MSG_DONTWAIT | MSG_NOSIGNAL);
         (void)sent;
-        metric_add(http->refused[status], 1);
+        metric_add(thread->source->refused[status], 1);
     }
     shutdown(fd, SHUT_RDWR);
 }
 
 /* NULL: memory is gone, or its address has as many as it may, and the socket is at its end. */
-static struct http_connection *http_connection_new(struct source *http, struct MHD_Connection *mhd)
+static struct http_connection *http_connection_new(struct http_thread *thread, struct MHD_Connection *mhd)
 {
     const int fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
     struct peer *peer;
 
-    if (!peers_enter(http->peers,
+    if (!peers_enter(thread->source->peers,
             MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr, &peer)) {
-        http_connection_end(http, fd, HTTP_STATUS_503,
+        http_connection_end(thread, fd, HTTP_STATUS_503,
             "this address has as many connections as it may (http.max_connections_per_address; http.trusted_proxies are not counted)");
         return NULL;
     }
     struct http_connection *connection = calloc(1, sizeof *connection);
     if (!connection) {
-        peers_leave(http->peers, peer);
+        peers_leave(thread->source->peers, peer);
         return NULL;
     }
     connection->fd = fd;
@@ -43,24 +44,24 @@ static struct http_connection *http_connection_new(struct source *http, struct M
 
 static void http_connection_open(struct http_listener *listener, struct MHD_Connection *mhd, void **context)
 {
-    struct source *http = listener->source;
-    struct http_connection *connection = http_connection_new(http, mhd);
+    struct http_thread *thread = listener->thread;
+    struct http_connection *connection = http_connection_new(thread, mhd);
 
     /* Without it the request line's callback finds no connection, and the handler closes. */
     if (!connection)
         return;
     connection->listener = listener;
     connection->mhd = mhd;
-    connection->next = http->connections;
-    if (http->connections)
-        http->connections->previous = connection;
-    http->connections = connection;
-    http->connections_count++;
+    connection->next = thread->connections;
+    if (thread->connections)
+        thread->connections->previous = connection;
+    thread->connections = connection;
+    thread->source->connections_count++;
     http_connection_enter(connection, HTTP_FIRST_HEAD);
     *context = connection;
 }
 
-static void http_connection_close(struct source *http, struct http_connection *connection)
+static void http_connection_close(struct http_thread *thread, struct http_connection *connection)
 {
     assert(connection->state != HTTP_STARVED && connection->state != HTTP_COMMIT &&
            connection->state != HTTP_DELIVERY && connection->state != HTTP_REPEAT);
@@ -69,9 +70,9 @@ static void http_connection_close(struct source *http, struct http_connection *c
     if (connection->previous)
         connection->previous->next = connection->next;
     else
-        http->connections = connection->next;
-    http->connections_count--;
-    peers_leave(http->peers, connection->peer);
+        thread->connections = connection->next;
+    thread->source->connections_count--;
+    peers_leave(thread->source->peers, connection->peer);
     free(connection);
 }
 
@@ -84,7 +85,7 @@ void http_connection_notify(
         http_connection_open(listener, mhd, context);
     else {
         if (*context)
-            http_connection_close(listener->source, *context);
+            http_connection_close(listener->thread, *context);
         *context = NULL;
         /* At its limit the library accepts again only in its next run. */
         listener->due = true;
@@ -95,7 +96,7 @@ void http_connection_notify(
 enum MHD_Result http_connection_admit(void *cls, const struct sockaddr *address, socklen_t length)
 {
     const struct http_listener *listener = cls;
-    const struct source *http = listener->source;
+    const struct source *http = listener->thread->source;
 
     (void)address;
     (void)length;
@@ -104,25 +105,26 @@ enum MHD_Result http_connection_admit(void *cls, const struct sockaddr *address,
 
 void http_connection_enter(struct http_connection *connection, enum http_state state)
 {
-    struct source *http = connection->listener->source;
+    struct http_thread *thread = connection->listener->thread;
 
-    http->bodies += (state == HTTP_BODY) - (size_t)(connection->state == HTTP_BODY);
+    thread->source->bodies += (state == HTTP_BODY) - (size_t)(connection->state == HTTP_BODY);
     connection->state = state;
-    connection->since = http->now;
+    connection->since = thread->now;
 }
 
 void http_connection_suspend(struct http_connection *connection, enum http_state state)
 {
-    struct source *http = connection->listener->source;
+    struct http_thread *thread = connection->listener->thread;
+    struct source *http = thread->source;
     int64_t since = connection->since;
 
     MHD_suspend_connection(connection->mhd);
-    http->suspended++;
+    thread->suspended++;
     http_connection_enter(connection, state);
     if (state != HTTP_STARVED)
         return;
     connection->since = since;
-    connection->starved_since = http->now;
+    connection->starved_since = thread->now;
     connection->starved_next = NULL;
     if (http->starved_last)
         http->starved_last->starved_next = connection;
@@ -133,19 +135,20 @@ void http_connection_suspend(struct http_connection *connection, enum http_state
 
 void http_connection_resume(struct http_connection *connection, enum http_state state)
 {
-    struct source *http = connection->listener->source;
+    struct http_thread *thread = connection->listener->thread;
 
     http_connection_enter(connection, state);
-    http->suspended--;
+    thread->suspended--;
     connection->listener->due = true;
     MHD_resume_connection(connection->mhd);
 }
 
 /* The one that has waited longest goes on; its body's clock stood still meanwhile. */
-static void http_connection_resume_starved(struct source *http)
+static void http_connection_resume_starved(struct http_thread *thread)
 {
+    struct source *http = thread->source;
     struct http_connection *connection = http->starved_first;
-    int64_t since = connection->since + (http->now - connection->starved_since);
+    int64_t since = connection->since + (thread->now - connection->starved_since);
 
     http->starved_first = connection->starved_next;
     if (!http->starved_first)
@@ -154,36 +157,38 @@ static void http_connection_resume_starved(struct source *http)
     connection->since = since;
 }
 
-void http_connection_feed(struct source *http)
+void http_connection_feed(struct http_thread *thread)
 {
+    const struct source *http = thread->source;
+
     while (http->starved_first && http_body_promise(http->starved_first->request))
-        http_connection_resume_starved(http);
+        http_connection_resume_starved(thread);
 }
 
 void http_connection_abort(struct http_connection *connection, enum http_status status, const char *detail)
 {
-    http_connection_end(connection->listener->source, connection->fd, status, detail);
+    http_connection_end(connection->listener->thread, connection->fd, status, detail);
     http_connection_enter(connection, HTTP_ANSWER);
 }
 
-static void http_connection_check_body(struct source *http, struct http_connection *connection)
+static void http_connection_check_body(struct http_thread *thread, struct http_connection *connection)
 {
-    int64_t elapsed = http->now - connection->since;
+    const struct config *config = thread->source->context.config;
+    int64_t elapsed = thread->now - connection->since;
     uint64_t seconds = (uint64_t)(elapsed / CLOCK_SECOND);
 
     if (elapsed > HTTP_PROMISE_TIMEOUT)
         http_body_forget_promise(connection->request);
-    if (elapsed > http->context.config->http.body_timeout &&
-        connection->request->received + connection->request->swallowed <
-            seconds * http->context.config->http.min_rate)
+    if (elapsed > config->http.body_timeout &&
+        connection->request->received + connection->request->swallowed < seconds * config->http.min_rate)
         http_connection_abort(connection, HTTP_STATUS_408,
             "the body came slower than http.min_rate for longer than http.body_timeout");
 }
 
-static void http_connection_check(struct source *http, struct http_connection *connection)
+static void http_connection_check(struct http_thread *thread, struct http_connection *connection)
 {
-    const struct config *config = http->context.config;
-    int64_t elapsed = http->now - connection->since;
+    const struct config *config = thread->source->context.config;
+    int64_t elapsed = thread->now - connection->since;
 
     switch (connection->state) {
     case HTTP_FIRST_HEAD:
@@ -198,7 +203,7 @@ static void http_connection_check(struct source *http, struct http_connection *c
             shutdown(connection->fd, SHUT_RDWR);
         break;
     case HTTP_BODY:
-        http_connection_check_body(http, connection);
+        http_connection_check_body(thread, connection);
         break;
     case HTTP_COMMIT:
         if (elapsed > config->http.commit_timeout)
@@ -217,30 +222,34 @@ static void http_connection_check(struct source *http, struct http_connection *c
     }
 }
 
-void http_connection_sweep(struct source *http)
+void http_connection_sweep(struct http_thread *thread)
 {
-    while (http->starved_first && http->now - http->starved_first->starved_since > HTTP_STARVE_TIMEOUT) {
+    const struct source *http = thread->source;
+
+    while (http->starved_first && thread->now - http->starved_first->starved_since > HTTP_STARVE_TIMEOUT) {
         http_refuse(&http->starved_first->request->refusal, HTTP_STATUS_503,
             "there was no room for the body (http.max_in_flight)");
-        http_connection_resume_starved(http);
+        http_connection_resume_starved(thread);
     }
-    for (struct http_connection *connection = http->connections; connection; connection = connection->next)
-        http_connection_check(http, connection);
+    for (struct http_connection *connection = thread->connections; connection; connection = connection->next)
+        http_connection_check(thread, connection);
 }
 
-void http_connection_give_up_deliveries(struct source *http)
+void http_connection_give_up_deliveries(struct http_thread *thread)
 {
-    for (struct http_connection *connection = http->connections; connection; connection = connection->next) {
+    for (struct http_connection *connection = thread->connections; connection;
+         connection = connection->next) {
         if (connection->state == HTTP_DELIVERY)
             http_request_give_up_delivery(connection->request);
     }
 }
 
-void http_connection_give_up(struct source *http)
+void http_connection_give_up(struct http_thread *thread)
 {
-    while (http->starved_first)
-        http_connection_resume_starved(http);
-    for (struct http_connection *connection = http->connections; connection; connection = connection->next) {
+    while (thread->source->starved_first)
+        http_connection_resume_starved(thread);
+    for (struct http_connection *connection = thread->connections; connection;
+         connection = connection->next) {
         if (connection->state == HTTP_COMMIT)
             http_connection_resume(connection, HTTP_ANSWER);
         else if (connection->state == HTTP_REPEAT)

@@ -57,7 +57,7 @@ static int http_head_guard(const struct http_head_check *check, struct http_refu
 
 static int http_head_drain(const struct http_head_check *check, struct http_refusal *refusal)
 {
-    if (check->request->source->draining)
+    if (check->request->thread->draining)
         return http_refuse(refusal, HTTP_STATUS_503, "the gateway is stopping");
     return 0;
 }
@@ -94,7 +94,7 @@ static void http_head_names(const struct streams *streams, char *names, size_t s
 static int http_head_stream(const struct http_head_check *check, struct http_refusal *refusal)
 {
     struct http_request *request = check->request;
-    const struct streams *streams = request->source->context.streams;
+    const struct streams *streams = request->thread->source->context.streams;
     char names[HTTP_NAMES_MAX];
 
     request->stream = request->target.deeper ? NULL : streams_find(streams, request->target.stream);
@@ -124,7 +124,7 @@ int http_head_check_deliveries(const struct source *http, struct http_refusal *r
 static int http_head_ack(const struct http_head_check *check, struct http_refusal *refusal)
 {
     struct http_request *request = check->request;
-    const struct source *http = request->source;
+    const struct source *http = request->thread->source;
     enum http_ack ack = http->acks[request->stream - http->context.streams->items].ack;
 
     if (request->head.present[HTTP_PENSTOCK_ACK] &&
@@ -164,7 +164,7 @@ static int http_head_type(const struct http_head_check *check, struct http_refus
 static int http_head_length(const struct http_head_check *check, struct http_refusal *refusal)
 {
     const struct http_head *head = &check->request->head;
-    uint64_t limit = check->request->source->context.config->http.max_body;
+    uint64_t limit = check->request->thread->source->context.config->http.max_body;
 
     if (!head->present[HTTP_CONTENT_LENGTH] && !head->present[HTTP_TRANSFER_ENCODING])
         return http_refuse(

@@ -1,6 +1,7 @@
 /* http_internal: what the files of the HTTP source share.
  *
- * One I/O thread owns everything here; the committer touches only `done` and `wake`. The library (libmicrohttpd) runs without
+ * An I/O thread owns its connections, their requests, and what it works with (struct http_thread); the committer touches only its `done`,
+ * `arrived` and `wake`. What holds for all requests together stands in the source. The library (libmicrohttpd) runs without
  * threads of its own: the loop waits for its epoll descriptors and runs it.
  *
  * A connection lives as long as its socket. A request is taken from the pool when its request line is in, and goes
@@ -30,6 +31,7 @@
 #include "source/idempotency.h"
 #include "source/source.h"
 
+#define HTTP_SOURCE_NAME "http"
 #define HTTP_LISTENERS_MAX 16
 #define HTTP_BACKLOG 4096
 /* Of the library, per connection: holds a head of about 7 kB. It zeroes all of it after each request, so more costs speed. */
@@ -61,7 +63,7 @@ enum http_state {
 };
 
 struct http_listener {
-    struct source *source;
+    struct http_thread *thread;
     struct MHD_Daemon *daemon;
     int fd; /* listening; the daemon's until it is quiesced */
     bool due; /* has work that no descriptor tells of */
@@ -104,7 +106,7 @@ struct http_key {
 
 struct http_request {
     struct http_request *next; /* in the pool */
-    struct source *source;
+    struct http_thread *thread;
     struct http_connection *connection; /* NULL once the library is done with the request */
     bool in_journal; /* handed over and not yet completed */
     bool awaited; /* its arrival is the journal's, or will be with the completion */
@@ -153,18 +155,15 @@ struct http_kept_answer {
     struct MHD_Response *response;
 };
 
-struct source {
-    struct source_context context;
-    struct http_listener listeners[HTTP_LISTENERS_MAX];
+struct http_thread {
+    struct source *source;
+    struct http_listener listeners[HTTP_LISTENERS_MAX]; /* in the order of http.listen */
     size_t listeners_count;
-    struct peers *peers;
     int epoll;
-    int wake; /* eventfd: `done` is no longer empty, or `stopping` */
+    int wake; /* eventfd: `done` or `arrived` is no longer empty, or `stopping` */
 
     pthread_t thread;
     bool running;
-    atomic_bool stopping;
-    int64_t stop_deadline; /* set before stopping */
 
     struct handover *_Atomic done; /* completed, newest first; @thread committer pushes, the loop takes all */
     struct journal_arrival *_Atomic arrived; /* the same of deliveries; each behind its completion */
@@ -175,16 +174,8 @@ struct source {
     struct http_kept_answer kept[HTTP_ACKS];
 
     struct http_connection *connections;
-    struct http_connection *starved_first, *starved_last;
-    size_t connections_count;
     size_t suspended; /* connections that the library must not be stopped with */
-    size_t bodies; /* requests whose body is coming in, starved ones not counted */
     size_t in_journal; /* requests */
-    size_t deliveries; /* requests that are awaited */
-    uint64_t in_flight; /* bytes charged for bodies */
-    uint64_t promised; /* and those that they may still take */
-
-    struct http_request *keys[HTTP_KEY_BUCKETS]; /* taken ones */
 
     struct http_request *pool;
     size_t pool_bytes;
@@ -192,6 +183,25 @@ struct source {
     bool draining; /* nothing new is taken */
     int64_t now; /* monotonic, of this round of the loop */
     int64_t next_sweep;
+};
+
+struct source {
+    struct source_context context;
+    struct http_thread *threads;
+    size_t threads_count;
+    struct peers *peers;
+
+    atomic_bool stopping;
+    int64_t stop_deadline; /* set before stopping */
+
+    struct http_connection *starved_first, *starved_last;
+    size_t connections_count;
+    size_t bodies; /* requests whose body is coming in, starved ones not counted */
+    size_t deliveries; /* requests that are awaited */
+    uint64_t in_flight; /* bytes charged for bodies */
+    uint64_t promised; /* and those that they may still take */
+
+    struct http_request *keys[HTTP_KEY_BUCKETS]; /* taken ones */
 
     struct http_stream_series *streams;
     struct http_stream_ack *acks;
@@ -204,17 +214,31 @@ struct source {
     uint64_t evicted_told;
 };
 
+/* ---- http_thread.c: what it works with ---------------------------------------------------------------------- */
+
+/* A zeroed one; what it has opened when that fails is http_thread_close()'s. @thread main, as all of these */
+int http_thread_open(struct http_thread *thread, struct source *http, struct error *error);
+/* The listening descriptor is the thread's from then on, also on failure. */
+int http_thread_listen(struct http_thread *thread, int fd, struct error *error);
+int http_thread_run(struct http_thread *thread, struct error *error);
+/* Closes every connection that is left, when it does not run. */
+void http_thread_end_connections(struct http_thread *thread);
+/* Behind the end of its connections and of the journal. */
+void http_thread_close(struct http_thread *thread);
+
 /* ---- http_loop.c: the I/O thread -------------------------------------------------------------------------- */
 
-void *http_loop_run(void *source);
+void *http_loop_run(void *thread);
 /* One round: waits until something is to be done or a sweep is due, does it. -1: the loop cannot go on. */
-int http_loop_step(struct source *http, struct error *error);
+int http_loop_step(struct http_thread *thread, struct error *error);
 /* Completion of a hand-over. @thread committer */
 void http_loop_complete(struct handover *handover, enum handover_result result);
 /* The same of a delivery. @thread committer */
 void http_loop_arrived(struct journal_arrival *arrival);
+/* So that it looks at what is there for it. @thread any */
+void http_loop_wake(struct http_thread *thread);
 /* Takes what was completed, and what was delivered. */
-void http_loop_take_done(struct source *http);
+void http_loop_take_done(struct http_thread *thread);
 
 /* ---- http_connection.c: sockets and their deadlines ------------------------------------------------------- */
 
@@ -228,16 +252,16 @@ void http_connection_enter(struct http_connection *connection, enum http_state s
 void http_connection_suspend(struct http_connection *connection, enum http_state state);
 void http_connection_resume(struct http_connection *connection, enum http_state state);
 /* Resumes those that wait for room, in their order, as long as there is some. */
-void http_connection_feed(struct source *http);
+void http_connection_feed(struct http_thread *thread);
 /* Sends a whole response past the library, as far as the socket takes it, and shuts the socket. Only while the
  * library has nothing to send. */
 void http_connection_abort(struct http_connection *connection, enum http_status status, const char *detail);
 /* Looks at every deadline. */
-void http_connection_sweep(struct source *http);
+void http_connection_sweep(struct http_thread *thread);
 /* The source stops: what is not delivered by now is answered so. */
-void http_connection_give_up_deliveries(struct source *http);
+void http_connection_give_up_deliveries(struct http_thread *thread);
 /* The source stops and waits no longer: every request under way gets its last answer. */
-void http_connection_give_up(struct source *http);
+void http_connection_give_up(struct http_thread *thread);
 
 /* ---- http_request.c: one request -------------------------------------------------------------------------- */
 
@@ -316,12 +340,12 @@ void http_key_tell(struct source *http);
 
 /* ---- http_pool.c: requests and their memory --------------------------------------------------------------- */
 
-struct http_request *http_pool_take(struct source *http); /* NULL: memory is gone */
+struct http_request *http_pool_take(struct http_thread *thread); /* NULL: memory is gone */
 /* What only the journal needed, and it has it. */
 void http_pool_unload(struct http_request *request);
 /* When neither the library nor the journal holds it any more. */
 void http_pool_release(struct http_request *request);
-void http_pool_free(struct source *http);
+void http_pool_free(struct http_thread *thread);
 
 /* ---- http_respond.c: answers through the library ---------------------------------------------------------- */
 
@@ -329,6 +353,6 @@ void http_pool_free(struct source *http);
 int http_ack_find(struct slice name, enum http_ack *ret_ack);
 enum MHD_Result http_respond_problem(struct http_request *request, struct MHD_Connection *mhd);
 enum MHD_Result http_respond_accepted(struct http_request *request, struct MHD_Connection *mhd);
-void http_respond_free(struct source *http);
+void http_respond_free(struct http_thread *thread);
 
 #endif

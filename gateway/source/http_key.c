@@ -71,7 +71,7 @@ void http_key_give_up(struct http_request *request)
 
 void http_key_take(struct http_request *request)
 {
-    struct http_request **at = http_key_place(request->source, &request->key->id);
+    struct http_request **at = http_key_place(request->thread->source, &request->key->id);
 
     assert(!*at);
     request->key->taken = true;
@@ -84,7 +84,7 @@ void http_key_settle(struct http_request *request)
 
     if (!key || !key->taken)
         return;
-    *http_key_place(request->source, &key->id) = key->next;
+    *http_key_place(request->thread->source, &key->id) = key->next;
     key->taken = false;
     while (key->waiters)
         http_key_resume(key->waiters);
@@ -94,7 +94,8 @@ void http_key_settle(struct http_request *request)
 
 int http_key_keep(struct http_request *request)
 {
-    struct source *http = request->source;
+    struct http_thread *thread = request->thread;
+    struct source *http = thread->source;
     const unsigned outlets = http->acks[request->stream - http->context.streams->items].outlets;
     struct answer answer = {
         .id = request->key->id,
@@ -107,11 +108,11 @@ int http_key_keep(struct http_request *request)
     struct error error;
 
     bytes_init(&body, ANSWER_STATE_BODY_MAX);
-    bytes_clear(&http->text);
-    if (http->result.rejected &&
-        http_answer_partial_within(&http->text, &http->result, ANSWER_TEXT_MAX, &error))
+    bytes_clear(&thread->text);
+    if (thread->result.rejected &&
+        http_answer_partial_within(&thread->text, &thread->result, ANSWER_TEXT_MAX, &error))
         return http_refuse(&request->refusal, HTTP_STATUS_503, "%s", error.text);
-    answer.text = bytes_slice(&http->text);
+    answer.text = bytes_slice(&thread->text);
     if (answer_state_encode(&body, &answer, &error) ||
         handover_add(&request->handover, STATE_ANSWER, bytes_slice(&body), 0, 0, &error))
         return http_refuse(&request->refusal, HTTP_STATUS_503, "%s", error.text);
@@ -121,7 +122,8 @@ int http_key_keep(struct http_request *request)
 /* Who wants to know of the delivery waits for it, as the first one did, if one more may. */
 static enum http_claim http_key_repeat(struct http_request *request, const struct answer *answer)
 {
-    struct source *http = request->source;
+    struct http_thread *thread = request->thread;
+    struct source *http = thread->source;
     struct http_key *key = request->key;
 
     key->repeated = true;
@@ -130,7 +132,7 @@ static enum http_claim http_key_repeat(struct http_request *request, const struc
     key->last = answer->last;
     request->accepted = answer->accepted;
     metric_add(http->replayed, 1);
-    if (request->ack != HTTP_ACK_DELIVERED || http->draining ||
+    if (request->ack != HTTP_ACK_DELIVERED || thread->draining ||
         http->deliveries >= http->context.config->http.max_deliveries)
         return HTTP_KEY_REPEATED;
     if (http_body_await(request))
@@ -147,7 +149,7 @@ static enum http_claim http_key_repeat(struct http_request *request, const struc
 
 enum http_claim http_key_claim(struct http_request *request, struct MHD_Connection *mhd)
 {
-    struct source *http = request->source;
+    struct source *http = request->thread->source;
     struct http_key *key = request->key;
     struct answer answer;
     struct error error;
@@ -179,7 +181,7 @@ enum http_claim http_key_claim(struct http_request *request, struct MHD_Connecti
 
 bool http_key_is_delivered(const struct http_request *request)
 {
-    const struct source *http = request->source;
+    const struct source *http = request->thread->source;
 
     return journal_delivered(http->context.journal,
         http->acks[request->stream - http->context.streams->items].outlets, request->key->first,

@@ -9,23 +9,24 @@ static size_t http_pool_bytes(const struct http_request *request)
     return request->body.capacity + request->handover.parts.capacity;
 }
 
-struct http_request *http_pool_take(struct source *http)
+struct http_request *http_pool_take(struct http_thread *thread)
 {
-    struct http_request *request = http->pool;
+    const struct config *config = thread->source->context.config;
+    struct http_request *request = thread->pool;
 
     if (request) {
-        http->pool = request->next;
-        http->pool_bytes -= http_pool_bytes(request);
+        thread->pool = request->next;
+        thread->pool_bytes -= http_pool_bytes(request);
         return request;
     }
     request = calloc(1, sizeof *request);
     if (!request)
         return NULL;
-    request->source = http;
+    request->thread = thread;
     bytes_init(&request->raw_target, HTTP_TARGET_MAX);
-    bytes_init(&request->body, http->context.config->http.max_body);
+    bytes_init(&request->body, config->http.max_body);
     bytes_init(&request->listing, HTTP_ANSWER_MAX);
-    handover_init(&request->handover, http->context.config->http.max_in_flight, http_loop_complete, request);
+    handover_init(&request->handover, config->http.max_in_flight, http_loop_complete, request);
     return request;
 }
 
@@ -55,7 +56,7 @@ void http_pool_unload(struct http_request *request)
 
 void http_pool_release(struct http_request *request)
 {
-    struct source *http = request->source;
+    struct http_thread *thread = request->thread;
 
     if (request->connection || request->in_journal || request->awaited)
         return;
@@ -69,28 +70,28 @@ void http_pool_release(struct http_request *request)
     http_pool_keep_small(&request->handover.parts);
     bytes_clear(&request->raw_target);
     bytes_free(&request->listing);
-    if (http->pool_bytes + http_pool_bytes(request) > HTTP_POOL_BYTES_MAX) {
+    if (thread->pool_bytes + http_pool_bytes(request) > HTTP_POOL_BYTES_MAX) {
         http_pool_destroy(request);
         return;
     }
 
-    struct http_request clean = {.source = http,
-        .next = http->pool,
+    struct http_request clean = {.thread = thread,
+        .next = thread->pool,
         .raw_target = request->raw_target,
         .body = request->body,
         .listing = request->listing,
         .handover = request->handover};
     *request = clean;
-    http->pool = request;
-    http->pool_bytes += http_pool_bytes(request);
+    thread->pool = request;
+    thread->pool_bytes += http_pool_bytes(request);
 }
 
-void http_pool_free(struct source *http)
+void http_pool_free(struct http_thread *thread)
 {
-    while (http->pool) {
-        struct http_request *request = http->pool;
-        http->pool = request->next;
+    while (thread->pool) {
+        struct http_request *request = thread->pool;
+        thread->pool = request->next;
         http_pool_destroy(request);
     }
-    http->pool_bytes = 0;
+    thread->pool_bytes = 0;
 }

@@ -7,10 +7,10 @@
 
 void *http_request_start(void *cls, const char *target, struct MHD_Connection *mhd)
 {
-    struct source *http = ((struct http_listener *)cls)->source;
+    struct http_thread *thread = ((struct http_listener *)cls)->thread;
     struct http_connection *connection =
         MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
-    struct http_request *request = connection ? http_pool_take(http) : NULL;
+    struct http_request *request = connection ? http_pool_take(thread) : NULL;
     struct error error;
 
     if (!request)
@@ -61,7 +61,7 @@ static enum MHD_Result http_request_body(struct http_request *request, const cha
 
     if (request->refusal.given || http_body_take(request, data, size))
         result = http_request_swallow(request, size);
-    metric_add(request->source->request_bytes, offered - *size);
+    metric_add(request->thread->source->request_bytes, offered - *size);
     return result;
 }
 
@@ -138,21 +138,22 @@ void http_request_completed(
 void http_request_await(struct http_request *request)
 {
     request->awaited = true;
-    request->source->deliveries++;
+    request->thread->source->deliveries++;
 }
 
 void http_request_await_no_more(struct http_request *request)
 {
-    request->source->deliveries -= request->awaited;
+    request->thread->source->deliveries -= request->awaited;
     request->awaited = false;
 }
 
 void http_request_give_up_delivery(struct http_request *request)
 {
-    struct source *http = request->source;
+    struct http_thread *thread = request->thread;
+    struct source *http = thread->source;
 
     /* Without a journal its last word is here already. */
-    if (!request->awaited || !http->running ||
+    if (!request->awaited || !thread->running ||
         !journal_arrival_cancel(http->context.journal, request->arrival))
         return;
     http_request_await_no_more(request);
@@ -165,11 +166,11 @@ void http_request_committed(struct http_request *request)
     const bool waiting = request->connection && request->connection->state == HTTP_COMMIT;
 
     request->in_journal = false;
-    request->source->in_journal--;
+    request->thread->in_journal--;
     http_key_settle(request);
     if (request->result != HANDOVER_DURABLE)
         http_request_await_no_more(request);
-    if (!waiting || request->source->draining)
+    if (!waiting || request->thread->draining)
         http_request_give_up_delivery(request);
     if (waiting && request->awaited) {
         http_connection_enter(request->connection, HTTP_DELIVERY);

@@ -53,20 +53,21 @@ static int http_respond_problem_headers(const struct http_request *request, stru
         http_respond_header(response, MHD_HTTP_HEADER_RETRY_AFTER, HTTP_RETRY_AFTER))
         return -1;
     /* A request refused by its head may have been read wrongly: what follows on this connection must not be believed. */
-    if (request->refused_by_head || request->source->draining)
+    if (request->refused_by_head || request->thread->draining)
         return http_respond_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
     return 0;
 }
 
 enum MHD_Result http_respond_problem(struct http_request *request, struct MHD_Connection *mhd)
 {
-    struct source *http = request->source;
+    struct http_thread *thread = request->thread;
+    struct source *http = thread->source;
     const struct http_refusal *refusal = &request->refusal;
     struct bytes *text = &request->listing;
     struct error error;
 
     if (text->length == 0 || refusal->status == HTTP_STATUS_503 || refusal->status == HTTP_STATUS_504) {
-        text = &http->text;
+        text = &thread->text;
         bytes_clear(text);
         if (http_answer_problem(text, refusal->status, refusal->detail, &error))
             return MHD_NO;
@@ -95,17 +96,18 @@ static struct MHD_Response *http_respond_success(const struct bytes *text, enum 
 }
 
 /* The kept answer, made anew when it tells another number. */
-static struct MHD_Response *http_respond_kept(struct source *http, uint64_t accepted, enum http_ack ack)
+static struct MHD_Response *http_respond_kept(
+    struct http_thread *thread, uint64_t accepted, enum http_ack ack)
 {
-    struct http_kept_answer *kept = &http->kept[ack];
+    struct http_kept_answer *kept = &thread->kept[ack];
     struct error error;
 
     if (kept->response && kept->accepted == accepted)
         return kept->response;
-    bytes_clear(&http->text);
-    if (http_answer_accepted(&http->text, accepted, &error))
+    bytes_clear(&thread->text);
+    if (http_answer_accepted(&thread->text, accepted, &error))
         return NULL;
-    struct MHD_Response *response = http_respond_success(&http->text, ack, false);
+    struct MHD_Response *response = http_respond_success(&thread->text, ack, false);
     if (response) {
         if (kept->response)
             MHD_destroy_response(kept->response);
@@ -126,7 +128,7 @@ static enum http_ack http_respond_reached(const struct http_request *request)
 
 static int http_respond_list_letters(struct http_request *request, struct error *error)
 {
-    const struct source *http = request->source;
+    const struct source *http = request->thread->source;
     const struct record_id id = {http->gateway, journal_epoch(http->context.journal), 0};
 
     if (!request->listing.length && http_answer_accepted(&request->listing, request->accepted, error))
@@ -151,7 +153,7 @@ static enum MHD_Result http_respond_repeated(struct http_request *request, struc
 
 enum MHD_Result http_respond_accepted(struct http_request *request, struct MHD_Connection *mhd)
 {
-    struct source *http = request->source;
+    struct source *http = request->thread->source;
     struct http_stream_series *series = &http->streams[request->stream - http->context.streams->items];
     struct error error;
 
@@ -165,18 +167,18 @@ enum MHD_Result http_respond_accepted(struct http_request *request, struct MHD_C
         struct MHD_Response *response = http_respond_success(&request->listing, reached, false);
         return response ? http_respond_queue(request, mhd, MHD_HTTP_MULTI_STATUS, response) : MHD_NO;
     }
-    struct MHD_Response *kept = http_respond_kept(http, request->accepted, reached);
+    struct MHD_Response *kept = http_respond_kept(request->thread, request->accepted, reached);
     if (!kept)
         return MHD_NO;
     http_connection_enter(request->connection, HTTP_ANSWER);
     return MHD_queue_response(mhd, reached == request->ack ? MHD_HTTP_OK : MHD_HTTP_ACCEPTED, kept);
 }
 
-void http_respond_free(struct source *http)
+void http_respond_free(struct http_thread *thread)
 {
     for (size_t i = 0; i < HTTP_ACKS; i++) {
-        if (http->kept[i].response)
-            MHD_destroy_response(http->kept[i].response);
-        http->kept[i].response = NULL;
+        if (thread->kept[i].response)
+            MHD_destroy_response(thread->kept[i].response);
+        thread->kept[i].response = NULL;
     }
 }
