@@ -26,3 +26,9 @@ find_library(MOSQUITTO mosquitto)
 if(MOSQUITTO)
     penstock_bench(mosq_drain reference ${MOSQUITTO})
 endif()
+
+# Preloaded into the product, so it is not made with the flags of programs.
+add_library(malloc_count SHARED tests/bench/malloc_count.c)
+target_compile_definitions(malloc_count PRIVATE _GNU_SOURCE)
+target_compile_options(malloc_count PRIVATE -O2 -Wall -Wextra)
+set_target_properties(malloc_count PROPERTIES PREFIX "" LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR})
