@@ -144,6 +144,7 @@ struct config {
         uint64_t max_connections_per_address; /* 0: no limit */
         struct config_list trusted_proxies; /* loopback, addresses, networks */
         uint64_t max_in_flight; /* bytes of bodies held at once, all requests together */
+        uint64_t max_in_flight_per_address; /* of unfinished bodies; 0: no limit */
         int64_t head_timeout;
         int64_t idle_timeout;
         int64_t body_timeout; /* until then a body may come at any rate; then at least min_rate on average */

@@ -11,12 +11,6 @@
 #define PEERS_IPV6_BITS 64
 #define NETWORK_TEXT_MAX (INET6_ADDRSTRLEN + sizeof "/128")
 
-struct peer {
-    struct peer *next; /* in its bucket */
-    unsigned char bytes[16];
-    uint64_t count;
-};
-
 struct peers {
     uint64_t limit;
     bool loopback; /* is trusted */

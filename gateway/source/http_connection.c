@@ -71,6 +71,8 @@ static void http_connection_close(struct http_thread *thread, struct http_connec
         connection->previous->next = connection->next;
     else
         thread->connections = connection->next;
+    if (thread->sweep == connection)
+        thread->sweep = connection->next;
     thread->source->connections_count--;
     peers_leave(thread->source->peers, connection->peer);
     free(connection);
@@ -105,9 +107,12 @@ enum MHD_Result http_connection_admit(void *cls, const struct sockaddr *address,
 
 void http_connection_enter(struct http_connection *connection, enum http_state state)
 {
-    struct http_thread *thread = connection->listener->thread;
+    const struct http_thread *thread = connection->listener->thread;
+    const size_t more = (state == HTTP_BODY) - (size_t)(connection->state == HTTP_BODY);
 
-    thread->source->bodies += (state == HTTP_BODY) - (size_t)(connection->state == HTTP_BODY);
+    thread->source->bodies += more;
+    if (connection->peer)
+        connection->peer->busy += more;
     connection->state = state;
     connection->since = thread->now;
 }
@@ -126,6 +131,7 @@ void http_connection_suspend(struct http_connection *connection, enum http_state
     connection->since = since;
     connection->starved_since = thread->now;
     connection->starved_next = NULL;
+    http->starved_by_all |= connection->request->room == HTTP_ROOM_NONE;
     if (http->starved_last)
         http->starved_last->starved_next = connection;
     else
@@ -143,26 +149,39 @@ void http_connection_resume(struct http_connection *connection, enum http_state 
     MHD_resume_connection(connection->mhd);
 }
 
-/* The one that has waited longest goes on; its body's clock stood still meanwhile. */
-static void http_connection_resume_starved(struct http_thread *thread)
+/* The one behind `previous`, or the one that has waited longest (NULL), goes on; its body's clock stood still meanwhile. */
+static void http_connection_resume_starved(struct http_thread *thread, struct http_connection *previous)
 {
     struct source *http = thread->source;
-    struct http_connection *connection = http->starved_first;
+    struct http_connection **place = previous ? &previous->starved_next : &http->starved_first;
+    struct http_connection *connection = *place;
     int64_t since = connection->since + (thread->now - connection->starved_since);
 
-    http->starved_first = connection->starved_next;
-    if (!http->starved_first)
-        http->starved_last = NULL;
+    *place = connection->starved_next;
+    if (!*place)
+        http->starved_last = previous;
     http_connection_resume(connection, HTTP_BODY);
     connection->since = since;
 }
 
 void http_connection_feed(struct http_thread *thread)
 {
-    const struct source *http = thread->source;
+    struct source *http = thread->source;
+    struct http_connection *previous = NULL, *connection = http->starved_first;
 
-    while (http->starved_first && http_body_promise(http->starved_first->request))
-        http_connection_resume_starved(thread);
+    if (!http->released)
+        return;
+    http->released = http->starved_by_all = false;
+    while (connection && !http->starved_by_all) {
+        struct http_connection *next = connection->starved_next;
+        connection->request->room = http_body_promise(connection->request);
+        http->starved_by_all = connection->request->room == HTTP_ROOM_NONE;
+        if (connection->request->room == HTTP_ROOM)
+            http_connection_resume_starved(thread, previous);
+        else
+            previous = connection;
+        connection = next;
+    }
 }
 
 void http_connection_abort(struct http_connection *connection, enum http_status status, const char *detail)
@@ -171,7 +190,9 @@ void http_connection_abort(struct http_connection *connection, enum http_status 
     http_connection_enter(connection, HTTP_ANSWER);
 }
 
-static void http_connection_check_body(struct http_thread *thread, struct http_connection *connection)
+/* Those that check say whether they did something for which others have to wait: an answer, the end of a connection. */
+
+static bool http_connection_check_body(struct http_thread *thread, struct http_connection *connection)
 {
     const struct config *config = thread->source->context.config;
     int64_t elapsed = thread->now - connection->since;
@@ -179,60 +200,93 @@ static void http_connection_check_body(struct http_thread *thread, struct http_c
 
     if (elapsed > HTTP_PROMISE_TIMEOUT)
         http_body_forget_promise(connection->request);
-    if (elapsed > config->http.body_timeout &&
-        connection->request->received + connection->request->swallowed < seconds * config->http.min_rate)
-        http_connection_abort(connection, HTTP_STATUS_408,
-            "the body came slower than http.min_rate for longer than http.body_timeout");
+    if (elapsed <= config->http.body_timeout ||
+        connection->request->received + connection->request->swallowed >= seconds * config->http.min_rate)
+        return false;
+    http_connection_abort(connection, HTTP_STATUS_408,
+        "the body came slower than http.min_rate for longer than http.body_timeout");
+    return true;
 }
 
-static void http_connection_check(struct http_thread *thread, struct http_connection *connection)
+static int64_t http_connection_timeout(const struct config *config, enum http_state state)
 {
-    const struct config *config = thread->source->context.config;
-    int64_t elapsed = thread->now - connection->since;
-
-    switch (connection->state) {
+    switch (state) {
     case HTTP_FIRST_HEAD:
     case HTTP_HEAD:
-        if (elapsed > config->http.head_timeout)
-            http_connection_abort(
-                connection, HTTP_STATUS_408, "the head of the request took longer than http.head_timeout");
-        break;
+        return config->http.head_timeout;
     case HTTP_IDLE:
     case HTTP_ANSWER: /* its reader has stopped reading */
-        if (elapsed > config->http.idle_timeout)
-            shutdown(connection->fd, SHUT_RDWR);
-        break;
-    case HTTP_BODY:
-        http_connection_check_body(thread, connection);
-        break;
+        return config->http.idle_timeout;
     case HTTP_COMMIT:
-        if (elapsed > config->http.commit_timeout)
-            http_connection_resume(connection, HTTP_ANSWER);
-        break;
-    case HTTP_DELIVERY:
-        if (elapsed > config->http.delivery_timeout)
-            http_request_give_up_delivery(connection->request);
-        break;
     case HTTP_REPEAT:
-        if (elapsed > config->http.commit_timeout)
-            http_key_give_up(connection->request);
-        break;
+        return config->http.commit_timeout;
+    case HTTP_DELIVERY:
+        return config->http.delivery_timeout;
+    case HTTP_BODY: /* has a pace to keep */
     case HTTP_STARVED: /* has a queue of its own */
         break;
     }
+    return INT64_MAX;
 }
 
+static bool http_connection_check(struct http_thread *thread, struct http_connection *connection)
+{
+    const struct config *config = thread->source->context.config;
+
+    if (connection->state == HTTP_BODY)
+        return http_connection_check_body(thread, connection);
+    if (thread->now - connection->since <= http_connection_timeout(config, connection->state))
+        return false;
+    if (connection->state == HTTP_FIRST_HEAD || connection->state == HTTP_HEAD)
+        http_connection_abort(
+            connection, HTTP_STATUS_408, "the head of the request took longer than http.head_timeout");
+    else if (connection->state == HTTP_COMMIT)
+        http_connection_resume(connection, HTTP_ANSWER);
+    else if (connection->state == HTTP_DELIVERY)
+        http_request_give_up_delivery(connection->request);
+    else if (connection->state == HTTP_REPEAT)
+        http_key_give_up(connection->request);
+    else
+        shutdown(connection->fd, SHUT_RDWR);
+    return true;
+}
+
+/* False: it has waited long enough, and is refused. */
+static bool http_connection_may_starve(struct http_thread *thread)
+{
+    struct source *http = thread->source;
+    struct http_connection *connection = http->starved_first;
+
+    if (!connection || thread->now - connection->starved_since <= HTTP_STARVE_TIMEOUT)
+        return true;
+    http_refuse(&connection->request->refusal, HTTP_STATUS_503, "%s",
+        connection->request->room == HTTP_ROOM_HELD
+            ? "there was no room for another body from this address (http.max_in_flight_per_address)"
+            : "there was no room for the body (http.max_in_flight)");
+    http_connection_resume_starved(thread, NULL);
+    http->released = true; /* it may be the one that all the others have waited for */
+    return false;
+}
+
+void http_connection_begin_sweep(struct http_thread *thread)
+{
+    if (!thread->sweep)
+        thread->sweep = thread->connections;
+}
+
+/* Ten thousand that came together have the same deadline, and ending one costs as much as answering a request: in a few rounds, those
+ * who are served wait a little each time. */
 void http_connection_sweep(struct http_thread *thread)
 {
-    const struct source *http = thread->source;
+    size_t looks = HTTP_SWEEP_LOOK, ends = HTTP_SWEEP_END;
 
-    while (http->starved_first && thread->now - http->starved_first->starved_since > HTTP_STARVE_TIMEOUT) {
-        http_refuse(&http->starved_first->request->refusal, HTTP_STATUS_503,
-            "there was no room for the body (http.max_in_flight)");
-        http_connection_resume_starved(thread);
+    while (ends && !http_connection_may_starve(thread))
+        ends--;
+    while (thread->sweep && looks-- && ends) {
+        struct http_connection *connection = thread->sweep;
+        thread->sweep = connection->next;
+        ends -= http_connection_check(thread, connection);
     }
-    for (struct http_connection *connection = thread->connections; connection; connection = connection->next)
-        http_connection_check(thread, connection);
 }
 
 void http_connection_give_up_deliveries(struct http_thread *thread)
@@ -247,7 +301,7 @@ void http_connection_give_up_deliveries(struct http_thread *thread)
 void http_connection_give_up(struct http_thread *thread)
 {
     while (thread->source->starved_first)
-        http_connection_resume_starved(thread);
+        http_connection_resume_starved(thread, NULL);
     for (struct http_connection *connection = thread->connections; connection;
          connection = connection->next) {
         if (connection->state == HTTP_COMMIT)

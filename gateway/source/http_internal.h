@@ -47,6 +47,9 @@
 #define HTTP_PROMISE_STEP (64 << 10)
 #define HTTP_PROMISE_TIMEOUT (2 * CLOCK_SECOND) /* a promise is not for those who only announce a body */
 #define HTTP_SWEEP_PERIOD CLOCK_SECOND
+#define HTTP_SWEEP_LOOK 1024 /* connections in one round of the loop */
+#define HTTP_SWEEP_END 8 /* and of these, ended */
+#define HTTP_WHOLE_SHARE 4 /* one part in so many of max_in_flight is for bodies that arrive in one piece */
 #define HTTP_RETRY_AFTER "1"
 #define HTTP_KEY_BUCKETS 64 /* of requests under way that have an Idempotency-Key */
 
@@ -104,6 +107,12 @@ struct http_key {
     uint64_t missed; /* journal_missed() before them */
 };
 
+enum http_room {
+    HTTP_ROOM,
+    HTTP_ROOM_HELD, /* its address holds all that it may at the moment */
+    HTTP_ROOM_NONE, /* nobody gets any at the moment */
+};
+
 struct http_request {
     struct http_request *next; /* in the pool */
     struct http_thread *thread;
@@ -129,6 +138,9 @@ struct http_request {
     uint64_t swallowed; /* and those after it was refused */
     uint64_t charged; /* to the source's in_flight */
     uint64_t promised; /* of the source's promised */
+    enum http_room room; /* when it last asked for a promise */
+    bool whole; /* both are of the source's in_whole */
+    struct peer *holder; /* has both on its account; NULL: the body has ended, or nobody counts */
     bool promised_once;
     struct http_refusal refusal;
     struct handover handover;
@@ -183,6 +195,7 @@ struct http_thread {
     bool draining; /* nothing new is taken */
     int64_t now; /* monotonic, of this round of the loop */
     int64_t next_sweep;
+    struct http_connection *sweep; /* the next one that this sweep looks at; NULL: it has come to its end */
 };
 
 struct source {
@@ -195,11 +208,14 @@ struct source {
     int64_t stop_deadline; /* set before stopping */
 
     struct http_connection *starved_first, *starved_last;
+    bool starved_by_all; /* one of them waits for room that all share, and nobody overtakes it */
+    bool released; /* there is room that was not there when they were last looked at */
     size_t connections_count;
     size_t bodies; /* requests whose body is coming in, starved ones not counted */
     size_t deliveries; /* requests that are awaited */
     uint64_t in_flight; /* bytes charged for bodies */
     uint64_t promised; /* and those that they may still take */
+    uint64_t in_whole; /* of both */
 
     struct http_request *keys[HTTP_KEY_BUCKETS]; /* taken ones */
 
@@ -251,12 +267,13 @@ void http_connection_enter(struct http_connection *connection, enum http_state s
 /* Suspends until the loop resumes it; state is HTTP_STARVED, HTTP_REPEAT, HTTP_DELIVERY or HTTP_COMMIT (and HTTP_DELIVERY behind it). */
 void http_connection_suspend(struct http_connection *connection, enum http_state state);
 void http_connection_resume(struct http_connection *connection, enum http_state state);
-/* Resumes those that wait for room, in their order, as long as there is some. */
+/* Resumes those that wait for room, in their order, as far as there is some for them. */
 void http_connection_feed(struct http_thread *thread);
 /* Sends a whole response past the library, as far as the socket takes it, and shuts the socket. Only while the
  * library has nothing to send. */
 void http_connection_abort(struct http_connection *connection, enum http_status status, const char *detail);
-/* Looks at every deadline. */
+/* Looks at every deadline, a bounded part of them in one call: begins, and goes on in every round until thread->sweep is NULL. */
+void http_connection_begin_sweep(struct http_thread *thread);
 void http_connection_sweep(struct http_thread *thread);
 /* The source stops: what is not delivered by now is answered so. */
 void http_connection_give_up_deliveries(struct http_thread *thread);
@@ -307,8 +324,8 @@ int http_body_hash(struct http_request *request, struct MHD_Connection *mhd,
 int http_body_await(struct http_request *request);
 /* Records out of it, and to the journal. -1: refused. */
 int http_body_hand_over(struct http_request *request, struct MHD_Connection *mhd);
-/* Promises room for what is to come; false: there is none at the moment. */
-bool http_body_promise(struct http_request *request);
+/* Promises room for what is to come. */
+enum http_room http_body_promise(struct http_request *request);
 void http_body_forget_promise(struct http_request *request);
 void http_body_charge(struct http_request *request, uint64_t bytes);
 

@@ -89,7 +89,7 @@ static int http_loop_wait(struct http_thread *thread, struct error *error)
 {
     struct epoll_event events[HTTP_LISTENERS_MAX + 1];
     int64_t left = thread->next_sweep - clock_monotonic(thread->source->context.clock);
-    int timeout = http_loop_due(thread) || left <= 0 ? 0 : (int)(left / 1000 + 1);
+    int timeout = http_loop_due(thread) || thread->sweep || left <= 0 ? 0 : (int)(left / 1000 + 1);
     int count = epoll_wait(thread->epoll, events, HTTP_LISTENERS_MAX + 1, timeout);
 
     if (count < 0 && errno != EINTR)
@@ -136,10 +136,11 @@ int http_loop_step(struct http_thread *thread, struct error *error)
     if (http_loop_run_due(thread, error))
         return -1;
     if (thread->now >= thread->next_sweep) {
-        http_connection_sweep(thread);
+        http_connection_begin_sweep(thread);
         http_key_tell(http);
         thread->next_sweep = thread->now + HTTP_SWEEP_PERIOD;
     }
+    http_connection_sweep(thread);
     metric_set(http->connections_gauge, (double)http->connections_count);
     metric_set(http->in_flight_gauge, (double)http->in_flight);
     return 0;

@@ -214,18 +214,66 @@ def test_bodies_wait_for_room_until_a_commit(gateway):
 
 
 def test_no_room_that_nothing_will_make(gateway):
-    """Bodies that do not end hold all of http.max_in_flight: who comes then is told to come again."""
+    """Bodies that do not end hold all that such may of http.max_in_flight: who comes then is told to come again, unless all of it is there."""
     with gateway("http.max_in_flight=1MiB", "http.max_body=1MiB", "http.body_timeout=1h") as server, contextlib.ExitStack() as stack:
-        holders = [stack.enter_context(Wire(server.ports["http"])).send(half(MIB // 2)) for _ in range(2)]
-        wait_until("them to be held", lambda: held(server) > MIB - 64)
+        holders = [stack.enter_context(Wire(server.ports["http"])).send(half(MIB // 8 * 3)) for _ in range(2)]
+        wait_until("them to be held", lambda: held(server) > MIB // 4 * 3 - 64)
         with Wire(server.ports["http"]) as late:
-            reply = late.ask(plain(b"x" * 1000))
+            for _ in range(500):
+                assert late.ask(plain(b"x" * 1000)).status == 200
+            reply = late.ask(plain(b"x" * 40000))
             assert "http.max_in_flight" in problem(reply, 503)
             assert int(reply.headers["retry-after"]) >= 1
             for holder in holders:
                 holder.send(b"x")
                 assert holder.reply().status == 200
-            assert late.ask(plain(b"x" * 1000)).status == 200
+        with Wire(server.ports["http"]) as late:
+            assert late.ask(plain(b"x" * 40000)).status == 200
+
+
+def test_one_address_cannot_hold_all_room(gateway):
+    """What it has announced and sent a part of is bounded, its further bodies wait; those of others go on, whatever their size."""
+    with gateway("http.max_in_flight=2MiB", "http.max_body=1MiB", "http.max_in_flight_per_address=256KiB", "http.trusted_proxies=[]",
+                 "http.body_timeout=1h") as server, contextlib.ExitStack() as stack:  # fmt: skip
+        port = server.ports["http"]
+        mine = [stack.enter_context(of_this_address(port, "127.0.0.2")) for _ in range(20)]
+        for one in mine:
+            one.sendall(half(120 * 1024))
+        wait_until("two of them to be held", lambda: 239 * 1024 < held(server) <= 256 * 1024)
+        with Wire(port) as other:
+            for size in (10, 900 * 1024, 10):
+                assert other.ask(plain(b"y" * 99 + b"\n") if size == 10 else plain((b"y" * 99 + b"\n") * (size // 100))).status == 200
+        assert 239 * 1024 < held(server) <= 256 * 1024
+        for one in mine:
+            one.sendall(b"x")
+        answers = [one.recv(4096) for one in mine]
+        assert [answer for answer in answers if not answer.startswith((b"HTTP/1.1 200 ", b"HTTP/1.1 503 "))] == []
+        assert sum(answer.startswith(b"HTTP/1.1 200 ") for answer in answers) >= 2
+        assert all(b"http.max_in_flight_per_address" in answer for answer in answers if b" 503 " in answer)
+        wait_until("the room to be free", lambda: held(server) == 0)
+        with of_this_address(port, "127.0.0.2") as again:
+            again.sendall(plain(b"x" * 500 * 1024))
+            assert again.recv(4096).startswith(b"HTTP/1.1 200 ")
+
+
+def test_a_lone_body_may_hold_more_than_its_address_may(gateway):
+    """Of unknown length, so that room is found for it step by step."""
+    with gateway("http.max_in_flight=1MiB", "http.max_body=1MiB", "http.max_in_flight_per_address=1KiB", "http.trusted_proxies=[]") as server:
+        with Wire(server.ports["http"]) as wire:
+            pieces = b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in [b"x" * 999 + b"\n"] * 1000)
+            assert wire.ask(message(b"Transfer-Encoding: chunked", body=pieces + b"0\r\n\r\n")).status == 200
+
+
+def test_many_deadlines_at_once(gateway):
+    """A thousand heads that never end have the same deadline: each is told so, nobody else notices, and no descriptor is left."""
+    with gateway("http.head_timeout=2s", "http.max_connections=2000") as server, contextlib.ExitStack() as stack:
+        port = server.ports["http"]
+        before = sockets(server)
+        slow = [stack.enter_context(Wire(port)).send(b"POST /unorganized HTTP/1.1\r\n") for _ in range(1000)]
+        with Wire(port) as honest:
+            wait_until("them to be ended", lambda: honest.ask(plain(b"x")).status == 200 and server.metric("penstock_connections") == 1)
+        assert [one.reply().status for one in slow] == [408] * 1000
+        wait_until("their descriptors to be closed", lambda: sockets(server) <= before)
 
 
 def test_memory_is_bounded(gateway):
