@@ -1,15 +1,25 @@
 /* check: `penstock check`, what is wrong with a configuration, or what it amounts to.
  *
  * Exit status 0: it is right, and standard output has the effective configuration as YAML, the source of each value
- * behind it. 1: it is not, and standard error has every error, one per line.
+ * behind it; standard error says what will hardly do what was meant. 1: it is not, and standard error has every error, one per line.
  */
 #include "command/command.h"
 
 #include <stdio.h>
 
 #include "command/arguments.h"
+#include "outlet/outlet.h"
 
 #define CHECK_TEXT_MAX (16 * 1024 * 1024)
+
+static void check_doubts(const struct config *config)
+{
+    for (size_t i = 0; i < config->streams_count; i++) {
+        const char *doubt = destination_doubt(config, &config->streams[i]);
+        if (doubt)
+            fprintf(stderr, "penstock check: warning: streams.%s.ack: %s\n", config->streams[i].name, doubt);
+    }
+}
 
 static int check_configuration(const struct arguments *arguments, struct bytes *text, struct error *error)
 {
@@ -19,6 +29,7 @@ static int check_configuration(const struct arguments *arguments, struct bytes *
         error->text[0] = '\0'; /* told already */
         return -1;
     }
+    check_doubts(config);
     int result = config_print(config, text, error);
     config_free(&config);
     return result;

@@ -88,3 +88,34 @@ void destination_check(struct config *config)
     destination_check_acks(config);
     destination_check_streams(config);
 }
+
+/* Whether requests of the stream are said to wait for the lake: source/http chooses in the same way. */
+static bool destination_acks_from_lake(const struct config *config, const struct config_stream *stream)
+{
+    const struct config_list *outlets = &stream->ack.outlets;
+    bool named = false;
+
+    if (!outlet_lake.wanted(config) || (strcmp(stream->ack.level, "delivered") && !outlets->count))
+        return false;
+    for (size_t i = 0; i < outlets->count; i++)
+        named |= strcmp(outlets->items[i], outlet_lake.name) == 0;
+    return outlets->count ? named : stream->topics.count == 0;
+}
+
+static bool destination_is_later(int64_t roll, int64_t timeout)
+{
+    return roll == 0 || roll > timeout;
+}
+
+const char *destination_doubt(const struct config *config, const struct config_stream *stream)
+{
+    const int64_t timeout = config->http.delivery_timeout;
+
+    if (!destination_acks_from_lake(config, stream) || config->lake.roll.records == 1 ||
+        !destination_is_later(config->lake.roll.every, timeout) ||
+        !destination_is_later(config->lake.roll.idle, timeout))
+        return NULL;
+    return "waits for the lake, which publishes a file up to lake.roll.every behind its first record, longer than "
+           "http.delivery_timeout: answers that would take so long are 202, not yet delivered; set lake.roll.every or "
+           "lake.roll.idle to less than http.delivery_timeout";
+}

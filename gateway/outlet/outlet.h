@@ -72,4 +72,7 @@ bool destination_exists(const struct config *config, const struct config_stream 
 /* Reports topics without Kafka, streams without a destination, and that there is no destination at all, to the config. */
 void destination_check(struct config *config);
 
+/* What is no error of the stream, but will hardly do what whoever wrote it expects: a text, or NULL. */
+const char *destination_doubt(const struct config *config, const struct config_stream *stream);
+
 #endif

@@ -110,10 +110,21 @@ static void pipeline_warn_of_kafka(const struct pipeline *pipeline)
         log_event_always(LOG_WARN, "kafka.unused", log_text("reason", "no stream has topics"));
 }
 
+static void pipeline_warn_of_acks(const struct config *config)
+{
+    for (size_t i = 0; i < config->streams_count; i++) {
+        const char *doubt = destination_doubt(config, &config->streams[i]);
+        if (doubt)
+            log_event_always(LOG_WARN, "stream.ack", log_text("stream", config->streams[i].name),
+                log_text("reason", doubt));
+    }
+}
+
 static int pipeline_choose_outlets(struct pipeline *pipeline, struct error *error)
 {
     (void)error;
     pipeline_warn_of_kafka(pipeline);
+    pipeline_warn_of_acks(pipeline->config);
     for (size_t i = 0; i < OUTLETS; i++) {
         if (!pipeline_outlets[i]->wanted(pipeline->config))
             continue;

@@ -114,3 +114,42 @@ def test_what_is_not_for_the_lake_is_counted(gateway):
     one.send({"sensor_id": 8})
     wait_until("the lake to have the other", lambda: lake_rows(one.lake) == [b'{"sensor_id": 8}'])
     assert one.metric("penstock_outlet_not_for_outlet_total", 'outlet="kafka"') == 0
+
+
+# ---- answers that wait for the lake ----
+
+LATE = "lake: {roll: {every: 1min}}\n"
+WAITS = "streams: {readings: {ack: {level: delivered}}}\n"
+DOUBTFUL = {  # configuration: the streams that are told
+    LATE + WAITS: ["readings"],
+    "lake: {roll: {every: 0}}\n" + WAITS: ["readings"],
+    "lake: {roll: {every: 1min, idle: 40s}}\n" + WAITS: ["readings"],
+    LATE + "streams: {readings: {ack: {outlets: [lake]}}, power: {ack: {level: delivered}}}\n": ["power", "readings"],
+    LATE + KAFKA + "streams: {readings: {topics: [A], ack: {level: delivered, outlets: [kafka, lake]}}}\n": ["readings"],
+}
+GOOD = (
+    WAITS,
+    LATE,
+    LATE + "http: {delivery_timeout: 1min}\n" + WAITS,
+    "lake: {roll: {every: 1min, idle: 20s}}\n" + WAITS,
+    "lake: {roll: {every: 1min, records: 1}}\n" + WAITS,
+    LATE + "streams: {readings: {ack: {level: memory}}}\n",
+    LATE + KAFKA + "streams: {readings: {topics: [A], ack: {level: delivered}}}\n",
+)
+
+
+@pytest.mark.parametrize("text, streams", [*DOUBTFUL.items(), *((text, []) for text in GOOD)])
+def test_an_answer_that_would_wait_too_long_for_the_lake_is_told(text, streams, tmp_path):
+    (tmp_path / "c.yaml").write_text(text)
+    done = run_command("check", "-c", "c.yaml", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    said = done.stderr.splitlines()
+    assert sorted(re.match(r"penstock check: warning: streams\.(\w+)\.ack: waits for the lake", line)[1] for line in said) == streams
+    assert all("lake.roll.every" in line and "http.delivery_timeout" in line for line in said)
+
+
+def test_the_start_tells_it_too(gateway):
+    one = gateway(config=LATE + WAITS).start()
+    assert re.search(r"warn stream\.ack stream=readings reason=.*http\.delivery_timeout", one.said()), one.said()
+    one.stop_cleanly()
+    assert "stream.ack" not in gateway(config=WAITS, directory=gateway.folder / "other").start().said()
