@@ -9,6 +9,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#define FILE_APPEND_STEP ((uint64_t)4 << 20)
+
 void fd_close(int *fd)
 {
     if (*fd >= 0)
@@ -30,6 +32,23 @@ int file_write_at(int fd, const void *data, size_t length, uint64_t offset)
         offset += (uint64_t)written;
         length -= (size_t)written;
     }
+    return 0;
+}
+
+int file_append(int fd, const void *data, size_t length, uint64_t *end)
+{
+    const uint64_t before = *end / FILE_APPEND_STEP * FILE_APPEND_STEP;
+
+    if (file_write_at(fd, data, length, *end))
+        return -1;
+    *end += length;
+    const uint64_t whole = *end / FILE_APPEND_STEP * FILE_APPEND_STEP;
+    if (whole == before)
+        return 0;
+    /* Neither is needed for durability, and a failed write is still told by fsync. */
+    sync_file_range(fd, (off_t)before, (off_t)(whole - before), SYNC_FILE_RANGE_WRITE);
+    if (before)
+        posix_fadvise(fd, 0, (off_t)before, POSIX_FADV_DONTNEED);
     return 0;
 }
 

@@ -28,6 +28,11 @@ static inline int fd_take(int *fd)
 /* Writes all of data at offset, through short writes and EINTR. Returns 0, or -1 with errno set. */
 int file_write_at(int fd, const void *data, size_t length, uint64_t offset);
 
+/* Writes at *end, which grows by length. For files that are written once: every few MiB the disk is set to work, and what it has done leaves
+ * the page cache. So the fsync behind the last one does not find all of it still to do, with everybody else's waiting behind it, and memory
+ * does not fill with what is not read again soon. Returns 0, or -1 with errno set. */
+int file_append(int fd, const void *data, size_t length, uint64_t *end);
+
 /* Reads until length bytes are there or the file ends. Returns the bytes read, or -1 with errno set. */
 ssize_t file_read_at(int fd, void *data, size_t length, uint64_t offset);
 

@@ -249,9 +249,8 @@ static int local_create(struct store *store, struct store_file **ret_file, struc
 
 static int local_write(struct store_file *file, const void *data, size_t length, struct error *error)
 {
-    if (file_write_at(file->fd, data, length, file->length))
+    if (file_append(file->fd, data, length, &file->length))
         return error_set_errno(error, ERROR_RETRY, "lake: temporary file: write");
-    file->length += length;
     return 0;
 }
 

@@ -24,10 +24,9 @@ struct attempt_file {
 
 static int file_put(struct attempt_file *file, const void *data, size_t length, struct error *error)
 {
-    if (file_write_at(file->fd, data, length, file->written) != 0)
+    if (file_append(file->fd, data, length, &file->written) != 0)
         return error_set_errno(error, ERROR_FATAL, "%s/%s", file->attempt->target, file->path);
     file->crc = crc32c(file->crc, data, length);
-    file->written += length;
     return 0;
 }
 
