@@ -2,6 +2,7 @@
 
 import json
 import statistics
+import threading
 import time
 from functools import partial
 
@@ -290,4 +291,54 @@ def memory(bench):
     ]
 
 
-ROWS = {"kafka-drain": drain, "kafka-outage": outage, "kafka-http": through, "kafka-memory": memory}
+class Watched:
+    """A server's resident MiB once a second; `with` begins and ends it."""
+
+    def __init__(self, server):
+        self.server, self.sizes, self.ended = server, [], threading.Event()
+        self.thread = threading.Thread(target=self.watch)
+
+    def watch(self):
+        while not self.ended.wait(1):
+            self.sizes.append(self.server.memory()[0])
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.ended.set()
+        self.thread.join()
+
+
+def memory_down(bench):
+    """50,000 readings/s for as long as an outage lasts; the broker, which the gateway knows, is gone."""
+    body_file = bench.file("hundred.ndjson", readings(100))
+    with Kafka(bench) as kafka:
+        topic = kafka.topic()
+        with gateway(bench, bench.directory("data"), kafka.servers, topic) as server:
+            load = partial(http_load, bench, server.port, body_file, "application/x-ndjson", 16, 10**6)
+            kafka.wait(topic, load(2, OUTAGE_PACE)["requests"] * 100, 60)
+            kafka.broker.kill()
+            start = time.monotonic()
+            with Watched(server) as watched:  # in parts: of 16 connections some would be silent for so long that the gateway closes them
+                sent = sum(load(5, OUTAGE_PACE)["requests"] * 100 for _ in range(max(1, bench.outage // 5)))
+            taken = time.monotonic() - start
+            most = server.memory()[1]
+    sizes = watched.sizes
+    half = sizes[len(sizes) // 2 :]
+    slope = statistics.linear_regression(range(len(half)), half).slope * 60
+    say(f"memory-down: {sizes[0]:.1f} first, {statistics.median(sizes):.1f} median, {sizes[-1]:.1f} last, {slope:+.3f} MiB/min in the second half")
+    return [
+        Row(
+            "memory-down",
+            f"resident MiB at most, {OUTAGE_PACE * 100:,} readings/s over HTTP, broker killed, {bench.outage} s",
+            f"{most:.1f}",
+            goal="<= 64 MiB, flat",
+            more=f"after 1 s {sizes[0]:.1f}, median {statistics.median(sizes):.1f}, last {sizes[-1]:.1f}; second half {min(half):.1f} to {max(half):.1f}, "
+            f"{slope:+.3f} MiB per minute; {count(sent / taken)} readings/s, {count(sent)} acknowledged",
+        )
+    ]
+
+
+ROWS = {"kafka-drain": drain, "kafka-outage": outage, "kafka-http": through, "kafka-memory": memory, "memory-down": memory_down}
