@@ -288,7 +288,7 @@ int http_body_await(struct http_request *request)
 
     if (request->ack != HTTP_ACK_DELIVERED)
         return 0;
-    if (http_head_check_deliveries(http, &request->refusal))
+    if (http_head_check_deliveries(request, &request->refusal))
         return -1;
     request->arrival = calloc(1, sizeof *request->arrival);
     if (!request->arrival)

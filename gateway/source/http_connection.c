@@ -1,5 +1,6 @@
 /* http_connection: sockets, their states and deadlines; see http_internal.h */
 #include <assert.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
@@ -229,13 +230,27 @@ static int64_t http_connection_timeout(const struct config *config, enum http_st
     return INT64_MAX;
 }
 
+/* The library looks at no socket that is suspended. One that is closed on their side may still be read: that counts only while others need
+ * the place. */
+static bool http_connection_has_left(
+    const struct http_thread *thread, const struct http_connection *connection)
+{
+    const struct source *http = thread->source;
+    struct pollfd look = {.fd = connection->fd, .events = POLLRDHUP};
+
+    return thread->now - atomic_load_explicit(&http->deliveries_refused, memory_order_relaxed) <=
+               2 * HTTP_SWEEP_PERIOD &&
+           poll(&look, 1, 0) > 0;
+}
+
 static bool http_connection_check(struct http_thread *thread, struct http_connection *connection)
 {
     const struct config *config = thread->source->context.config;
 
     if (connection->state == HTTP_BODY)
         return http_connection_check_body(thread, connection);
-    if (thread->now - connection->since <= http_connection_timeout(config, connection->state))
+    if (thread->now - connection->since <= http_connection_timeout(config, connection->state) &&
+        (connection->state != HTTP_DELIVERY || !http_connection_has_left(thread, connection)))
         return false;
     if (connection->state == HTTP_FIRST_HEAD || connection->state == HTTP_HEAD)
         http_connection_abort(

@@ -112,10 +112,16 @@ static int http_head_method(const struct http_head_check *check, struct http_ref
     return 0;
 }
 
-int http_head_check_deliveries(const struct source *http, struct http_refusal *refusal)
+int http_head_check_deliveries(struct http_request *request, struct http_refusal *refusal)
 {
+    struct http_thread *thread = request->thread;
+    struct source *http = thread->source;
+
     if (http->deliveries < http->context.config->http.max_deliveries)
         return 0;
+    atomic_store_explicit(&http->deliveries_refused, thread->now, memory_order_relaxed);
+    if (thread->next_sweep > thread->now + HTTP_SWEEP_SOON)
+        thread->next_sweep = thread->now + HTTP_SWEEP_SOON;
     return http_refuse(refusal, HTTP_STATUS_503,
         "%zu requests wait for their delivery (http.max_deliveries); try again later, or ask for less with Penstock-Ack: fsync",
         http->deliveries);
@@ -134,7 +140,7 @@ static int http_head_ack(const struct http_head_check *check, struct http_refusa
     request->ack = ack;
     /* One with a key may have been delivered before: it is asked when that is known. */
     return ack == HTTP_ACK_DELIVERED && !request->head.present[HTTP_IDEMPOTENCY_KEY]
-               ? http_head_check_deliveries(http, refusal)
+               ? http_head_check_deliveries(request, refusal)
                : 0;
 }
 

@@ -47,6 +47,7 @@
 #define HTTP_PROMISE_STEP (64 << 10)
 #define HTTP_PROMISE_TIMEOUT (2 * CLOCK_SECOND) /* a promise is not for those who only announce a body */
 #define HTTP_SWEEP_PERIOD CLOCK_SECOND
+#define HTTP_SWEEP_SOON (CLOCK_SECOND / 10) /* where somebody needs what it may free */
 #define HTTP_SWEEP_LOOK 1024 /* connections in one round of the loop */
 #define HTTP_SWEEP_END 8 /* and of these, ended */
 #define HTTP_WHOLE_SHARE 4 /* one part in so many of max_in_flight is for bodies that arrive in one piece */
@@ -213,6 +214,7 @@ struct source {
     size_t connections_count;
     size_t bodies; /* requests whose body is coming in, starved ones not counted */
     size_t deliveries; /* requests that are awaited */
+    atomic_int_least64_t deliveries_refused; /* when there was last no place for one more (monotonic) */
     uint64_t in_flight; /* bytes charged for bodies */
     uint64_t promised; /* and those that they may still take */
     uint64_t in_whole; /* of both */
@@ -308,8 +310,8 @@ int http_refuse(struct http_refusal *refusal, enum http_status status, const cha
 int http_head_check(
     struct http_request *request, struct MHD_Connection *mhd, const char *method, const char *version);
 
-/* Whether one more may wait for its delivery. -1: the refusal says why not. */
-int http_head_check_deliveries(const struct source *http, struct http_refusal *refusal);
+/* Whether one more may wait for its delivery. -1: the refusal says why not, and those who have gone soon give up their places. */
+int http_head_check_deliveries(struct http_request *request, struct http_refusal *refusal);
 
 /* ---- http_body.c: the body comes in ----------------------------------------------------------------------- */
 

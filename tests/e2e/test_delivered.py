@@ -3,6 +3,9 @@
 import concurrent.futures
 import json
 import os
+import select
+import socket
+import struct
 import subprocess
 
 import pytest
@@ -106,6 +109,78 @@ def test_a_client_that_has_gone(gateway):
     with pytest.raises(TimeoutError):
         request(one.ports["http"], "POST", "/readings", READING, {"Content-Type": "application/json", "Penstock-Ack": "delivered"}, seconds=0.1)
     wait_until("its place is free", lambda: delivered(one)[0] == 202)
+
+
+def asked(server, body=READING):
+    """A client that has sent a request that waits for its delivery, and is not answered yet."""
+    one = socket.create_connection(("127.0.0.1", server.ports["http"]), 30)
+    one.sendall(b"POST /readings HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nPenstock-Ack: delivered\r\n"
+                b"Content-Length: %d\r\n\r\n%s" % (len(body), body.encode()))
+    return one
+
+
+def told(one):
+    """The head of its answer; None when there is none within a second."""
+    one.settimeout(1)
+    try:
+        return one.recv(65536).decode()
+    except TimeoutError:
+        return None
+
+
+def fill_places(server, count):
+    """All places are taken, by requests that are durable."""
+    waiting = [asked(server) for _ in range(count)]
+    wait_until("their records", lambda: server.metric("penstock_journal_sequence") == count)
+    return waiting
+
+
+@pytest.mark.parametrize("leave", ["close", "reset", "more"])
+def test_who_has_gone_gives_his_place_to_who_asks_for_it(gateway, leave):
+    """Long before his time runs out: nobody takes all places with connections that he closes at once. What he sent is delivered all the same."""
+    server = gateway("lake.roll.every=1h", "http.delivery_timeout=1h", "http.max_deliveries=20").start()
+    for one in fill_places(server, 20):
+        if leave == "reset":
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        elif leave == "more":
+            one.sendall(b"POST /")
+        one.close()
+
+    def waits():
+        before, one = server.metric("penstock_journal_sequence"), asked(server)
+        wait_until("an answer, or its record", lambda: select.select([one], [], [], 0)[0] or server.metric("penstock_journal_sequence") > before)
+        answer = select.select([one], [], [], 0)[0] and told(one)
+        assert not answer or answer.startswith("HTTP/1.1 503") and "http.max_deliveries" in answer
+        return one.close() if answer else one
+
+    late = [wait_until("a place", waits, 10) for _ in range(20)]  # all of them are free again
+    server.stop_cleanly()
+    assert all(told(one).startswith("HTTP/1.1 202") for one in late)
+    assert len(lake_rows(server.lake)) == 40
+
+
+def test_who_only_says_no_more_waits_as_long_as_nobody_needs_his_place(gateway):
+    """A connection that is closed on one side may still be read."""
+    server = gateway("lake.roll.every=3s", "http.delivery_timeout=1h", "http.max_deliveries=1").start()
+    one = asked(server)
+    one.shutdown(socket.SHUT_WR)
+    one.settimeout(30)
+    answer = one.recv(65536)
+    assert answer.startswith(b"HTTP/1.1 200") and b"Penstock-Ack: delivered" in answer
+
+
+def test_who_needs_his_place_is_told_at_once_what_was_reached(gateway):
+    server = gateway("lake.roll.every=1h", "http.delivery_timeout=1h", "http.max_deliveries=2").start()
+    half, whole = fill_places(server, 2)
+    half.shutdown(socket.SHUT_WR)
+    with asked(server) as refused:
+        assert told(refused).startswith("HTTP/1.1 503")
+    half.settimeout(10)
+    answer = half.recv(65536)
+    assert answer.startswith(b"HTTP/1.1 202") and b"Penstock-Ack: fsync" in answer
+    assert told(whole) is None  # who reads on keeps his
+    server.stop_cleanly()
+    assert told(whole).startswith("HTTP/1.1 202")
 
 
 # ---- Kafka ----
