@@ -39,6 +39,9 @@ struct config_stream {
     char *key; /* JSON pointer, header:NAME, query:NAME, path:key, topic:NAME, mqtt:NAME; "" for none */
     struct config_map labels;
     struct {
+        char *sequence; /* as key; "" for none */
+    } dedupe;
+    struct {
         char *field; /* JSON pointer, line:NAME; "" for the received time */
         char *format; /* of texts; "" for RFC 3339 */
         char *zone; /* UTC, local, +01:00 */

@@ -29,6 +29,9 @@
     X(IDEMPOTENCY_KEYS, GAUGE, "penstock_idempotency_keys", "source", "Keys of requests that are kept with their answers, looked at once a second.") \
     X(IDEMPOTENCY_REPLAYED, COUNTER, "penstock_idempotency_replayed_total", "source", "Repeated requests that got the kept answer; their records were not taken again.") \
     X(IDEMPOTENCY_EVICTED, COUNTER, "penstock_idempotency_evicted_total", "source", "Keys that were given up before their time (http.idempotency.keep) because there were too many.") \
+    X(RECORDS_DUPLICATE, COUNTER, "penstock_records_duplicate_total", "stream,kind", "Records that were acknowledged and not stored, because their sequence number had been used by their key (window) or was more than 63 below the highest one (old).") \
+    X(DEDUPE_KEYS, GAUGE, "penstock_dedupe_keys", "", "Keys whose sequence numbers are known.") \
+    X(DEDUPE_EVICTED, COUNTER, "penstock_dedupe_evicted_total", "", "Keys whose sequence numbers were given up for newer keys: what they repeat is stored again.") \
     X(SUBSCRIBER_CONNECTED, GAUGE, "penstock_subscriber_connected", "broker", "1 while there is a session with the broker of mqtt.subscribe.") \
     X(SUBSCRIBER_RECONNECTS, COUNTER, "penstock_subscriber_reconnects_total", "broker", "Connections behind the first one.") \
     X(SUBSCRIBER_SESSIONS_LOST, COUNTER, "penstock_subscriber_sessions_lost_total", "broker", "Connections at which the broker did not know the session any more: what it held is gone.") \

@@ -282,6 +282,8 @@ const struct option option_table[] = {
     {"streams.*.labels", MAP(option_labels, "NAME: a JSON pointer, header:NAME, query:NAME, path:key, topic:NAME, mqtt:NAME, file:NAME or line:NAME"), .least = 1,
         .offset = IN_STREAM(labels), .initial = "",
         .help = "Named values that templates and headers may use, each found like the key."},
+    {"streams.*.dedupe.sequence", TEXT("a JSON pointer, header:NAME, query:NAME, path:key, topic:NAME, mqtt:NAME, file:NAME or line:NAME"), .offset = IN_STREAM(dedupe.sequence),
+        .initial = "", .help = "Where a number is found that the sender counts up for each record of a key, so that a record that is sent again is stored once; empty: all are stored. Needs a key."},
     {"streams.*.time.field", TEXT("a JSON pointer or line:NAME"), .offset = IN_STREAM(time.field), .initial = "",
         .help = "Where a record's own time is found; empty: the time it was received counts."},
     {"streams.*.time.format", TEXT("a format with %Y, %m or %b, %d, %H, %M and more"), .offset = IN_STREAM(time.format), .initial = "",

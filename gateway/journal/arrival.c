@@ -44,11 +44,12 @@ static void arrival_link(struct journal *journal, struct journal_arrival *arriva
     *(before ? &before->next : &journal->arrivals) = arrival;
 }
 
-void arrival_begin(struct journal *journal, struct handover *handover)
+bool arrival_begin(struct journal *journal, struct handover *handover)
 {
     handover->arrival->first = handover->first;
     handover->arrival->last = handover->last;
     arrival_link(journal, handover->arrival);
+    return handover->records == 0;
 }
 
 static bool arrival_is_passed(const struct journal *journal, const struct journal_arrival *arrival)
@@ -175,13 +176,20 @@ static void arrival_list(
     arrival->letters++;
 }
 
+/* Those whose first record is not behind this one, and among them those that have none: first = last + 1. */
+static bool arrival_may_have(const struct journal_arrival *arrival, uint64_t sequence)
+{
+    return arrival && (arrival->first <= sequence || arrival->first > arrival->last);
+}
+
 void journal_tell_letter(struct journal *journal, const char *outlet, uint64_t sequence, const char *reason)
 {
     lock_take(journal);
     const struct cursor *cursor = journal->arrivals ? cursor_find(journal, outlet) : NULL;
     for (struct journal_arrival *arrival = cursor ? journal->arrivals : NULL;
-         arrival && arrival->first <= sequence; arrival = arrival->next)
-        if (sequence <= arrival->last && (arrival->outlets >> (cursor - journal->cursors) & 1))
+         arrival_may_have(arrival, sequence); arrival = arrival->next)
+        if (sequence >= arrival->first && sequence <= arrival->last &&
+            (arrival->outlets >> (cursor - journal->cursors) & 1))
             arrival_list(arrival, cursor, sequence, reason);
     lock_release(journal);
 }
@@ -190,9 +198,10 @@ void journal_tell_missed(struct journal *journal, const char *outlet, uint64_t f
 {
     lock_take(journal);
     const struct cursor *cursor = journal->arrivals ? cursor_find(journal, outlet) : NULL;
-    for (struct journal_arrival *arrival = cursor ? journal->arrivals : NULL;
-         arrival && arrival->first <= last; arrival = arrival->next)
-        if (arrival->last >= first && (arrival->outlets >> (cursor - journal->cursors) & 1))
+    for (struct journal_arrival *arrival = cursor ? journal->arrivals : NULL; arrival_may_have(arrival, last);
+         arrival = arrival->next)
+        if (arrival->last >= arrival->first && arrival->last >= first &&
+            (arrival->outlets >> (cursor - journal->cursors) & 1))
             arrival->missed++;
     lock_release(journal);
 }

@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "journal/control.h"
 #include "journal/handover.h"
+#include "journal/once.h"
 
 #define GROUP_BODY 16
 
@@ -21,7 +22,7 @@
 struct group {
     struct handover *first, *stop;
     const struct control *control;
-    uint64_t records;
+    uint64_t records; /* that were written */
     bool content; /* hand-overs or cursors: its durability is to be told by a later mark */
 };
 
@@ -141,18 +142,20 @@ static int group_write_handover(struct journal *journal, struct handover *handov
 {
     struct handover_piece piece;
     size_t position = 0;
+    const bool records = handover->records || handover->once;
+    const bool notes = handover->once && once_decide(journal, handover);
 
-    handover->first = handover->records ? journal->sequence + 1 : 0;
+    handover->first = records ? journal->sequence + 1 : 0;
     while (handover_next(handover, &position, &piece)) {
         if (piece.kind == JOURNAL_KIND_DATA)
             journal->sequence++;
         struct frame frame = {(uint32_t)(piece.head.length + piece.payload.length), piece.kind,
-            piece.last ? FRAME_END : 0, journal->sequence};
+            piece.last && !notes ? FRAME_END : 0, journal->sequence};
         if (writer_frame(&journal->writer, &frame, piece.head, piece.payload))
             return -1;
     }
-    handover->last = handover->records ? journal->sequence : 0;
-    return 0;
+    handover->last = records ? journal->sequence : 0;
+    return notes ? once_write(journal, handover) : 0;
 }
 
 static int group_write(struct journal *journal, const struct group *group)
@@ -199,12 +202,15 @@ static uint64_t group_letter(const struct group *group)
     return letter;
 }
 
-/* Those who wait for outlets, before an outlet can see their records. @holds lock */
-static void group_begin_arrivals(struct journal *journal, const struct group *group)
+/* Those who wait for outlets, before an outlet can see their records. True: some may have arrived. @holds lock */
+static bool group_begin_arrivals(struct journal *journal, const struct group *group)
 {
+    bool passed = group->control->cursors_count > 0;
+
     for (struct handover *handover = group->first; handover != group->stop; handover = handover->next)
-        if (handover->arrival && handover->records)
-            arrival_begin(journal, handover);
+        if (handover->arrival && handover->last)
+            passed |= arrival_begin(journal, handover);
+    return passed;
 }
 
 /* Returns those whose records outlets are done with, as far as the group's cursors say so. */
@@ -213,15 +219,16 @@ static struct journal_arrival *group_publish(struct journal *journal, struct gro
     const uint64_t letter = group_letter(group);
 
     group_apply_state(journal, group);
+    once_settle(journal, true);
     lock_take(journal);
-    group_begin_arrivals(journal, group);
+    const bool look = group_begin_arrivals(journal, group);
     struct segment *segment = segment_current(journal);
     segment->last = journal->sequence;
     segment->end = journal->writer.offset;
     journal->letter = letter ? letter : journal->letter;
     atomic_store(&journal->durable, journal->sequence);
     control_publish(journal, group->control);
-    struct journal_arrival *passed = group->control->cursors_count ? arrival_take_passed(journal) : NULL;
+    struct journal_arrival *passed = look ? arrival_take_passed(journal) : NULL;
     if (journal->retry_at)
         journal->full = false;
     if (journal->sequence >= journal->awaited)
@@ -264,10 +271,13 @@ static enum handover_result group_try(struct journal *journal, struct group *gro
         journal->sequence = sequence;
         if (journal->writer.fd < 0 && committer_roll(journal, for_data, error))
             break;
-        if (group_write(journal, group) == 0)
+        if (group_write(journal, group) == 0) {
+            group->records = journal->sequence - sequence;
             return HANDOVER_DURABLE;
+        }
         error_set_errno(error, ERROR_RETRY, "journal %s: write and sync", journal->options.directory);
         committer_retire(journal);
+        once_settle(journal, false);
         failed = HANDOVER_UNKNOWN;
     }
     journal->sequence = sequence;
@@ -340,7 +350,6 @@ static void group_gather(struct journal *journal, struct group *group, struct ha
     group->first = *list;
     while (*list && (*list)->size <= room) {
         room -= (*list)->size;
-        group->records += (*list)->records;
         *list = (*list)->next;
     }
     group->stop = *list;

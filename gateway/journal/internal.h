@@ -154,6 +154,7 @@ struct journal {
     /* the committer's */
     struct writer writer;
     uint64_t sequence; /* of the last record written */
+    const struct state_kind *once; /* the row of the table that has it; or NULL */
     uint16_t unknown_kind; /* of state that was found and that no row of the table takes; 0: none */
     bool unannounced; /* a group was committed whose durability no later mark has told */
     int64_t committed_at; /* monotonic */
@@ -232,8 +233,9 @@ void mark_table_free(struct journal *journal, struct mark_table *table);
 
 /* ---- arrival.c ---------------------------------------------------------------------------------------------- */
 
-/* From now on it is told what becomes of its records. Before anybody can read them. @holds lock */
-void arrival_begin(struct journal *journal, struct handover *handover);
+/* From now on it is told what becomes of its records. Before anybody can read them. Of a hand-over of which nothing was written: of all before it; true: outlets may be
+ * done with those already. @holds lock */
+bool arrival_begin(struct journal *journal, struct handover *handover);
 /* Takes out those of which all outlets have passed the records: a list. @holds lock */
 struct journal_arrival *arrival_take_passed(struct journal *journal);
 /* Calls arrived() for each of a list. Without the lock. */

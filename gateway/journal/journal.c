@@ -14,6 +14,7 @@
 
 #include "base/file.h"
 #include "journal/internal.h"
+#include "journal/once.h"
 
 void lock_take(struct journal *journal)
 {
@@ -92,6 +93,7 @@ static void journal_init(struct journal *journal, const struct journal_options *
     journal->writer.fd = -1;
     journal->writer.io = journal->io;
     journal->handover_max = segment_room(options->segment_size) - CONTROL_ROOM;
+    journal->once = once_kind(options->kinds, options->kinds_count);
     journal->queue_tail = &journal->queue;
     journal->awaited = UINT64_MAX;
     bytes_init(&journal->damage, DAMAGE_LISTED);

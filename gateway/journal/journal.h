@@ -109,11 +109,15 @@ struct handover {
     void *context; /* the source's */
     const char *payloads; /* what payload offsets count from; must stay until complete is called */
     struct bytes parts; /* built by handover_add() alone */
-    uint64_t records; /* data records among the parts */
-    uint64_t size; /* bytes it will take in a segment */
+    uint64_t records; /* data records among the parts; when it is complete, those that were written */
+    uint64_t once; /* of them, to be stored once */
+    uint64_t duplicates, old; /* of those, not written (enum once_verdict); set before complete */
+    uint64_t size; /* bytes it will take in a segment, at most */
     bool has_state; /* some part is of another kind than DATA */
     bool has_letter; /* some record is undecodable */
-    uint64_t first, last; /* sequences of its records; set before complete (0, 0 without records) */
+    uint64_t first,
+        last; /* sequences of its records; set before complete (0, 0 without records; where none was written, last = first - 1 is
+                           * that of the newest record before them) */
     struct journal_arrival *arrival; /* NULL: nobody waits until outlets are done with its records */
 };
 
@@ -128,14 +132,14 @@ void handover_free(struct handover *handover); /* the parts' memory only */
 /* Where a hand-over stands, so that what is added from here on can be taken back. */
 struct handover_mark {
     size_t parts_length;
-    uint64_t records, size;
+    uint64_t records, once, size;
     bool has_state, has_letter;
 };
 
 static inline struct handover_mark handover_mark(const struct handover *handover)
 {
-    return (struct handover_mark){
-        handover->parts.length, handover->records, handover->size, handover->has_state, handover->has_letter};
+    return (struct handover_mark){handover->parts.length, handover->records, handover->once, handover->size,
+        handover->has_state, handover->has_letter};
 }
 
 /* To a mark of this hand-over that was set since it was cleared last. */
@@ -146,6 +150,11 @@ void handover_rewind(struct handover *handover, const struct handover_mark *mark
  * or a STATE_ kind. */
 int handover_add(struct handover *handover, enum journal_kind kind, struct slice head, size_t payload_offset,
     size_t payload_length, struct error *error);
+
+/* The same for a data record that is to be stored once: when the committer comes to it, it asks the row of the table of state that has `once`, and does not write what was
+ * stored before. The hand-over is complete no earlier than the record that is there already is durable. */
+int handover_add_once(struct handover *handover, const struct once *once, struct slice head,
+    size_t payload_offset, size_t payload_length, struct error *error);
 
 /* Never blocks. -1 with ERROR_RETRY: full, with ERROR_REJECT: larger than a segment can hold; the
  * hand-over is still the caller's then and complete is not called. An empty hand-over is rejected. @thread any */

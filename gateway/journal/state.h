@@ -18,8 +18,11 @@
 #define JOURNAL_STATE_SHARE 8
 /* Of a segment, beside that: the answers kept for idempotency keys. */
 #define JOURNAL_ANSWERS_SHARE 32
-#define JOURNAL_STATE_ROOM(segment_size) \
-    ((segment_size) / JOURNAL_STATE_SHARE + (segment_size) / JOURNAL_ANSWERS_SHARE)
+/* And the sequence numbers that keys have used. */
+#define JOURNAL_SEQUENCES_SHARE 16
+#define JOURNAL_STATE_ROOM(segment_size)                                             \
+    ((segment_size) / JOURNAL_STATE_SHARE + (segment_size) / JOURNAL_ANSWERS_SHARE + \
+        (segment_size) / JOURNAL_SEQUENCES_SHARE)
 #define STATE_FRAME_OVERHEAD 27 /* bytes that a state record takes besides its body, at most */
 
 /* Stored numbers: never reuse one, never change one (FORMAT.md lists them). */
@@ -34,6 +37,7 @@ enum journal_kind {
     STATE_PACKETS = 20,
     STATE_FILE = 21,
     STATE_ANSWER = 22,
+    STATE_SEQUENCES = 23,
 };
 
 /* Takes one state record that is durable now: from recovery (main thread) or behind a commit (committer). sequence is
@@ -52,13 +56,53 @@ typedef int state_dump_fn(
  * When all state is applied, from recovery; later from whoever reads the log, at any time and again for each reader. @thread any */
 typedef bool state_damaged_fn(void *state, uint64_t first, uint64_t last);
 
+/* Before a state record is written in whose hand-over there are records to be stored once: how many of all its records are, and how many are not.
+ * It may change the body, not its length; it is told again, perhaps otherwise, when the group is written again. @thread committer */
+struct once_counts {
+    uint64_t stored, duplicates, old;
+};
+typedef void state_amend_fn(char *body, size_t length, const struct once_counts *counts);
+
+/* ---- records that are stored once ---------------------------------------------------------------------------- */
+
+#define ONCE_TAG 16
+#define ONCE_HEAD 8
+
+/* Whose record it is, and its number there. */
+struct once {
+    unsigned char tag[ONCE_TAG];
+    uint64_t sequence;
+    void *series; /* the owner's; not stored */
+};
+
+enum once_verdict {
+    ONCE_NEW,
+    ONCE_DUPLICATE,
+    ONCE_OLD, /* so far back that nobody can tell; it is not stored either */
+};
+
+/* Asked for each such record in the order of the log. What is new counts as seen at once. @thread committer */
+typedef enum once_verdict once_admit_fn(void *state, const struct once *once);
+/* All that was asked since the last time is durable; or it is not, and was never asked. @thread committer */
+typedef void once_settle_fn(void *state, bool durable);
+
+/* What was new stands in state records of the row's kind in the same hand-over, which the committer writes: the head, then of each record ONCE_TAG bytes and u64
+ * sequence. From recovery they go to apply() like any other; behind a commit settle() is all. */
+struct state_once {
+    once_admit_fn *admit;
+    once_settle_fn *settle;
+    char head[ONCE_HEAD];
+};
+
 struct state_kind {
     uint16_t kind;
     const char *name;
     state_apply_fn *apply;
     state_dump_fn *dump;
     void *state; /* given to all; owned by the caller of journal_open(), outlives the journal */
-    state_damaged_fn *damaged; /* or NULL */
+    state_damaged_fn *damaged; /* or NULL, as the others */
+    state_amend_fn *amend;
+    const struct state_once *once; /* of one row at most */
 };
 
 #endif

@@ -6,8 +6,11 @@ int states_open(struct states *states, const struct config *config, struct error
     if (rendering_table_new(&states->renderings, error) || source_state_new(&states->source, config, error) ||
         file_state_new(&states->files, config->journal.segment_size, error))
         return -1;
-    states->kinds[0] = (struct state_kind){
-        STATE_RENDERING, "rendering", rendering_apply, rendering_dump, states->renderings, NULL};
+    states->kinds[0] = (struct state_kind){.kind = STATE_RENDERING,
+        .name = "rendering",
+        .apply = rendering_apply,
+        .dump = rendering_dump,
+        .state = states->renderings};
     states->kinds[1] = file_state_kind(states->files);
     source_state_kinds(states->source, states->kinds + 2);
     return 0;

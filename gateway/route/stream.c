@@ -12,6 +12,7 @@
 static void stream_clear(struct stream *stream)
 {
     selector_free(&stream->key);
+    selector_free(&stream->sequence);
     selector_free(&stream->time);
     for (size_t i = 0; i < stream->labels_count; i++) {
         selector_free(&stream->labels[i]);
@@ -119,6 +120,20 @@ static void stream_compile_time(
     error_set(&error, ERROR_REJECT, "'%s' is no JSON pointer, as in /created_at, and no line:NAME",
         from->time.field);
     stream_report(compiler, &from->time.field, &error);
+}
+
+/* Numbers without a key would be those of all senders. */
+static void stream_compile_dedupe(
+    struct stream_compiler *compiler, struct stream *stream, const struct config_stream *from)
+{
+    struct error error;
+
+    stream_compile_selector(compiler, &stream->sequence, &from->dedupe.sequence);
+    if (from->dedupe.sequence[0] == '\0' || from->key[0])
+        return;
+    error_set(&error, ERROR_REJECT,
+        "needs a key: the sequence numbers are counted for each; add streams.%s.key", stream->name);
+    stream_report(compiler, &from->dedupe.sequence, &error);
 }
 
 static void stream_compile_path(
@@ -248,8 +263,9 @@ static void stream_place_pointer(struct stream *stream, struct selector *selecto
 
 static void stream_place_pointers(struct stream *stream)
 {
-    stream->pointers = stream_allocated(calloc(stream->labels_count + 2, sizeof *stream->pointers));
+    stream->pointers = stream_allocated(calloc(stream->labels_count + 3, sizeof *stream->pointers));
     stream_place_pointer(stream, &stream->key);
+    stream_place_pointer(stream, &stream->sequence);
     stream_place_pointer(stream, &stream->time);
     for (size_t i = 0; i < stream->labels_count; i++)
         stream_place_pointer(stream, &stream->labels[i]);
@@ -269,6 +285,7 @@ static void stream_compile(
     stream->format = stream_format(from->format);
     stream_compile_selector(compiler, &stream->key, &from->key);
     stream_compile_labels(compiler, stream, from);
+    stream_compile_dedupe(compiler, stream, from);
     stream_compile_time(compiler, stream, from);
     stream_compile_path(compiler, stream, from);
     stream_compile_topics(compiler, stream, from);

@@ -280,7 +280,7 @@ static bool topic_lacks(
     return topic_find_capture(pattern, selector->name) == pattern->captures_count;
 }
 
-/* A label may be missing from some topics; a record without its key would always be refused. */
+/* A label may be missing from some topics; a record without its key or its sequence would always be refused. */
 static void topic_check_selector(struct topic_compiler *compiler, const struct stream *stream,
     const struct selector *selector, const void *field)
 {
@@ -306,7 +306,7 @@ static void topic_check_selector(struct topic_compiler *compiler, const struct s
     if (leading == 0)
         error_set(&error, ERROR_REJECT, "'topic:%s': no pattern of mqtt.topics leads to stream %s",
             selector->name, stream->name);
-    else if (selector == &stream->key ? lacking == 0 : lacking < leading)
+    else if (selector == &stream->key || selector == &stream->sequence ? lacking == 0 : lacking < leading)
         return;
     else
         error_set(&error, ERROR_REJECT, "'topic:%s': mqtt.topics leads here by %.*s, with no level {%s}",
@@ -321,6 +321,7 @@ static void topic_check_stream(struct topic_compiler *compiler, const struct con
     if (!stream) /* nothing takes its records: it has been dropped */
         return;
     topic_check_selector(compiler, stream, &stream->key, &from->key);
+    topic_check_selector(compiler, stream, &stream->sequence, &from->dedupe.sequence);
     for (size_t i = 0; i < stream->labels_count; i++)
         topic_check_selector(compiler, stream, &stream->labels[i], &from->labels.items[i].value);
 }

@@ -11,6 +11,7 @@
 #include "base/little.h"
 
 #define STATE_VERSION 1
+#define STATE_VERSION_ONCE 2
 #define BUCKETS_FIRST 6 /* two to the power of it */
 
 /* Offsets in the stored form. */
@@ -21,7 +22,9 @@ enum {
     AT_REQUEST = 24,
     AT_TAKEN = 40,
     AT_LAST = 48,
-    AT_MISSED = 56
+    AT_MISSED = 56,
+    AT_DUPLICATES = 64,
+    AT_OLD = 68
 };
 
 struct image_answer {
@@ -45,9 +48,15 @@ struct answer_state {
 
 /* ---- the stored form ------------------------------------------------------------------------------------------- */
 
+static size_t body_head(const char *body)
+{
+    return *body == STATE_VERSION_ONCE ? ANSWER_STATE_HEAD_ONCE : ANSWER_STATE_HEAD;
+}
+
 int answer_state_encode(struct bytes *out, const struct answer *answer, struct error *error)
 {
-    char head[ANSWER_STATE_HEAD] = {STATE_VERSION};
+    char head[ANSWER_STATE_HEAD_ONCE] = {answer->once ? STATE_VERSION_ONCE : STATE_VERSION};
+    const size_t size = body_head(head);
 
     assert(answer->text.length <= ANSWER_TEXT_MAX && answer->accepted > 0);
     put_u16(head + AT_LENGTH, (uint16_t)answer->text.length);
@@ -57,9 +66,11 @@ int answer_state_encode(struct bytes *out, const struct answer *answer, struct e
     put_u64(head + AT_TAKEN, (uint64_t)answer->taken);
     put_u64(head + AT_LAST, answer->last);
     put_u64(head + AT_MISSED, answer->missed);
-    if (bytes_reserve(out, sizeof head + answer->text.length, error))
+    put_u32(head + AT_DUPLICATES, answer->duplicates);
+    put_u32(head + AT_OLD, answer->old);
+    if (bytes_reserve(out, size + answer->text.length, error))
         return -1;
-    bytes_add(out, head, sizeof head, error);
+    bytes_add(out, head, size, error);
     return bytes_add(out, answer->text.data, answer->text.length, error);
 }
 
@@ -71,11 +82,16 @@ static struct answer image_decode(const struct image_answer *image)
         .taken = (int64_t)get_u64(body + AT_TAKEN),
         .last = get_u64(body + AT_LAST),
         .missed = get_u64(body + AT_MISSED),
-        .text = {body + ANSWER_STATE_HEAD, image->length - ANSWER_STATE_HEAD},
+        .once = *body == STATE_VERSION_ONCE,
+        .text = {body + body_head(body), image->length - body_head(body)},
     };
 
     memcpy(answer.id.bytes, body + AT_ID, IDEMPOTENCY_HASH);
     memcpy(answer.request.bytes, body + AT_REQUEST, IDEMPOTENCY_HASH);
+    if (answer.once) {
+        answer.duplicates = get_u32(body + AT_DUPLICATES);
+        answer.old = get_u32(body + AT_OLD);
+    }
     return answer;
 }
 
@@ -201,15 +217,36 @@ void answer_state_free(struct answer_state **state)
 
 /* ---- the journal's row ------------------------------------------------------------------------------------------ */
 
+static bool body_is_answer(const char *body, size_t length)
+{
+    if (length < ANSWER_STATE_HEAD || length < body_head(body))
+        return false;
+    const size_t text = length - body_head(body);
+
+    return (body[0] == STATE_VERSION || body[0] == STATE_VERSION_ONCE) && !body[1] &&
+           text <= ANSWER_TEXT_MAX && get_u16(body + AT_LENGTH) == text &&
+           (body[0] == STATE_VERSION_ONCE || get_u32(body + AT_ACCEPTED));
+}
+
+/* What the answer says of its records is known when they are written. */
+static void state_amend(char *body, size_t length, const struct once_counts *counts)
+{
+    assert(body_is_answer(body, length));
+    if (body[0] != STATE_VERSION_ONCE)
+        return;
+    put_u32(body + AT_ACCEPTED, (uint32_t)counts->stored);
+    put_u32(body + AT_DUPLICATES, (uint32_t)counts->duplicates);
+    put_u32(body + AT_OLD, (uint32_t)counts->old);
+}
+
 static int state_apply(void *context, const void *body, size_t length, uint64_t sequence, struct error *error)
 {
     struct answer_state *state = context;
     const char *in = body;
 
-    if (length < ANSWER_STATE_HEAD || length > ANSWER_STATE_BODY_MAX || in[0] != STATE_VERSION || in[1] ||
-        get_u16(in + AT_LENGTH) != length - ANSWER_STATE_HEAD || get_u32(in + AT_ACCEPTED) == 0)
-        return error_set(
-            error, ERROR_REJECT, "%zu bytes: not an answer of version %d", length, STATE_VERSION);
+    if (!body_is_answer(in, length))
+        return error_set(error, ERROR_REJECT, "%zu bytes: not an answer of version %d or %d", length,
+            STATE_VERSION, STATE_VERSION_ONCE);
     struct image_answer *image = malloc(sizeof *image + length);
     if (!image)
         return error_set(error, ERROR_RETRY, "answer: out of memory"); /* GCOVR_EXCL_LINE */
@@ -259,7 +296,13 @@ static bool state_damaged(void *context, uint64_t first, uint64_t last)
 
 struct state_kind answer_state_kind(struct answer_state *state)
 {
-    return (struct state_kind){STATE_ANSWER, "answer", state_apply, state_dump, state, state_damaged};
+    return (struct state_kind){.kind = STATE_ANSWER,
+        .name = "answer",
+        .apply = state_apply,
+        .dump = state_dump,
+        .state = state,
+        .damaged = state_damaged,
+        .amend = state_amend};
 }
 
 /* ---- for the source ----------------------------------------------------------------------------------------------- */

@@ -7,7 +7,8 @@
  *
  * Stored form (little endian; journal/FORMAT.md lists the kinds):
  *   STATE_ANSWER  u8 version = 1, u8 0, u16 length of the text, u32 accepted, 16 bytes id, 16 bytes request, i64 taken, u64 last (0: the last
- *                 record before this frame), u64 missed, text. Replaces what was known under this id.
+ *                 record before this frame), u64 missed, text. Replaces what was known under this id. Version 2, of a stream with `dedupe`: before the text u32
+ *                 duplicates, u32 old; accepted may be 0. The three are the committer's.
  */
 #ifndef PENSTOCK_SOURCE_ANSWER_STATE_H
 #define PENSTOCK_SOURCE_ANSWER_STATE_H
@@ -22,7 +23,8 @@
 
 #define ANSWER_TEXT_MAX 1024
 #define ANSWER_STATE_HEAD 64
-#define ANSWER_STATE_BODY_MAX (ANSWER_STATE_HEAD + ANSWER_TEXT_MAX)
+#define ANSWER_STATE_HEAD_ONCE 72
+#define ANSWER_STATE_BODY_MAX (ANSWER_STATE_HEAD_ONCE + ANSWER_TEXT_MAX)
 
 struct answer_state;
 
@@ -31,6 +33,9 @@ struct answer {
     struct idempotency_hash request; /* of what was asked */
     int64_t taken; /* wall clock */
     uint32_t accepted; /* records, at least 1 */
+    bool
+        once; /* they are to be stored once: the committer sets how many are, perhaps none, and the next two */
+    uint32_t duplicates, old;
     uint64_t last; /* sequence of the last of them; set by the journal */
     uint64_t missed; /* journal_missed() of the stream's outlets, before */
     struct slice text; /* of a 207; empty of a 200 */

@@ -74,6 +74,24 @@ int http_answer_accepted(struct bytes *out, uint64_t accepted, struct error *err
     return bytes_print(out, error, "{\"accepted\":%llu}\n", (unsigned long long)accepted);
 }
 
+#define STORED_MAX 100
+
+int http_answer_stored(struct bytes *out, const struct once_counts *counts, struct error *error)
+{
+    struct bytes cleanup_bytes text;
+    const char *rest = out->length ? memchr(out->data, ',', out->length) : NULL;
+    const size_t left = rest ? (size_t)(out->data + out->length - rest) : 0;
+
+    bytes_init(&text, STORED_MAX + left);
+    if (bytes_print(&text, error, "{\"accepted\":%llu,\"duplicates\":%llu",
+            (unsigned long long)counts->stored, (unsigned long long)(counts->duplicates + counts->old)) ||
+        (counts->old && bytes_print(&text, error, ",\"old\":%llu", (unsigned long long)counts->old)) ||
+        (rest ? bytes_add(&text, rest, left, error) : bytes_add_text(&text, "}\n", error)))
+        return -1; /* GCOVR_EXCL_LINE it has room: only malloc can fail */
+    bytes_clear(out);
+    return bytes_add(out, text.data, text.length, error);
+}
+
 int http_answer_partial(struct bytes *out, const struct intake_result *result, struct error *error)
 {
     return bytes_add(out, "{", 1, error) ? -1 : http_answer_list(out, result, SIZE_MAX, error);

@@ -35,6 +35,10 @@ const char *http_status_title(enum http_status status);
 /* {"accepted":n} */
 int http_answer_accepted(struct bytes *out, uint64_t accepted, struct error *error);
 
+/* What became of records that are to be stored once: {"accepted":n,"duplicates":d,"old":o}, d with those that are old, what is 0 left out but n. In place of the beginning of an
+ * answer that said how many were taken, or, where there is none yet, all of it. */
+int http_answer_stored(struct bytes *out, const struct once_counts *counts, struct error *error);
+
 /* {"accepted":n,"rejected":[{"index":i,"reason":"..."}],"rejected_total":m} */
 int http_answer_partial(struct bytes *out, const struct intake_result *result, struct error *error);
 

@@ -324,12 +324,13 @@ int http_body_hash(struct http_request *request, struct MHD_Connection *mhd,
     const struct stream *stream = request->stream;
     struct http_body_facts facts = {request, mhd};
     const char form = (char)request->form;
-    struct slice parts[3 + 3 * (1 + RECORD_LABELS_MAX)] = {
+    struct slice parts[3 + 3 * (1 + 1 + RECORD_LABELS_MAX)] = {
         {&form, 1}, bytes_slice(&request->body), request->target.key};
     size_t count = 3;
 
     if (!request->target.key.data)
         count += http_body_hash_selected(&facts, stream->key.source, stream->key.name, parts + count);
+    count += http_body_hash_selected(&facts, stream->sequence.source, stream->sequence.name, parts + count);
     for (size_t i = 0; i < stream->labels_count; i++)
         count +=
             http_body_hash_selected(&facts, stream->labels[i].source, stream->labels[i].name, parts + count);

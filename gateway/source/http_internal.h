@@ -104,6 +104,7 @@ struct http_key {
     struct http_request *waiters, *waiters_last; /* oldest first */
     struct http_request *holder; /* whom it waits for */
     bool repeated; /* its answer was kept; then: */
+    struct once_counts counts;
     uint64_t first, last; /* sequences of its records */
     uint64_t missed; /* journal_missed() before them */
 };
@@ -371,6 +372,8 @@ void http_pool_free(struct http_thread *thread);
 /* The level that a Penstock-Ack header names. -1: none. */
 int http_ack_find(struct slice name, enum http_ack *ret_ack);
 enum MHD_Result http_respond_problem(struct http_request *request, struct MHD_Connection *mhd);
+/* Where records were duplicates, nobody knows which records they repeat: whether all up to this one are delivered, and none was ever given up. */
+bool http_respond_all_delivered(const struct http_request *request, unsigned outlets, uint64_t last);
 enum MHD_Result http_respond_accepted(struct http_request *request, struct MHD_Connection *mhd);
 void http_respond_free(struct http_thread *thread);
 

@@ -102,6 +102,7 @@ int http_key_keep(struct http_request *request)
         .request = request->key->request,
         .taken = clock_wall(http->context.clock),
         .accepted = (uint32_t)request->accepted,
+        .once = request->stream->sequence.source != SELECTOR_NONE,
         .missed = journal_missed(http->context.journal, outlets),
     };
     struct bytes cleanup_bytes body;
@@ -130,6 +131,7 @@ static enum http_claim http_key_repeat(struct http_request *request, const struc
     key->missed = answer->missed;
     key->first = answer->last - answer->accepted + 1;
     key->last = answer->last;
+    key->counts = (struct once_counts){answer->accepted, answer->duplicates, answer->old};
     request->accepted = answer->accepted;
     metric_add(http->replayed, 1);
     if (request->ack != HTTP_ACK_DELIVERED || thread->draining ||
@@ -182,10 +184,12 @@ enum http_claim http_key_claim(struct http_request *request, struct MHD_Connecti
 bool http_key_is_delivered(const struct http_request *request)
 {
     const struct source *http = request->thread->source;
+    const struct http_key *key = request->key;
+    const unsigned outlets = http->acks[request->stream - http->context.streams->items].outlets;
 
-    return journal_delivered(http->context.journal,
-        http->acks[request->stream - http->context.streams->items].outlets, request->key->first,
-        request->key->last, request->key->missed);
+    if (key->counts.duplicates + key->counts.old)
+        return http_respond_all_delivered(request, outlets, key->last);
+    return journal_delivered(http->context.journal, outlets, key->first, key->last, key->missed);
 }
 
 void http_key_tell(struct source *http)

@@ -116,14 +116,42 @@ static struct MHD_Response *http_respond_kept(
     return response;
 }
 
+bool http_respond_all_delivered(const struct http_request *request, unsigned outlets, uint64_t last)
+{
+    return journal_delivered(request->thread->source->context.journal, outlets, 1, last, 0);
+}
+
+/* Of those that were handed over; while the journal has them nobody knows, and Penstock-Ack: memory does not wait. */
+static struct once_counts http_respond_counts(const struct http_request *request)
+{
+    const struct handover *handover = &request->handover;
+
+    if (request->ack == HTTP_ACK_MEMORY)
+        return (struct once_counts){request->accepted, 0, 0};
+    return (struct once_counts){
+        request->accepted - handover->duplicates - handover->old, handover->duplicates, handover->old};
+}
+
+static bool http_respond_has_repeats(const struct once_counts *counts)
+{
+    return counts->duplicates + counts->old > 0;
+}
+
 /* What the records have reached: not more than was asked for. */
 static enum http_ack http_respond_reached(const struct http_request *request)
 {
+    const struct journal_arrival *arrival = request->arrival;
+
     if (request->ack != HTTP_ACK_DELIVERED)
         return request->ack;
     if (!request->handed_over)
         return http_key_is_delivered(request) ? HTTP_ACK_DELIVERED : HTTP_ACK_FSYNC;
-    return request->arrival->passed && !request->arrival->missed ? HTTP_ACK_DELIVERED : HTTP_ACK_FSYNC;
+    const struct once_counts counts = http_respond_counts(request);
+    if (!arrival->passed || arrival->missed ||
+        (http_respond_has_repeats(&counts) &&
+            !http_respond_all_delivered(request, arrival->outlets, arrival->last)))
+        return HTTP_ACK_FSYNC;
+    return HTTP_ACK_DELIVERED;
 }
 
 static int http_respond_list_letters(struct http_request *request, struct error *error)
@@ -145,7 +173,10 @@ static enum MHD_Result http_respond_repeated(struct http_request *request, struc
 
     if (request->listing.length)
         code = MHD_HTTP_MULTI_STATUS;
-    else if (http_answer_accepted(&request->listing, request->accepted, &error))
+    if (http_respond_has_repeats(&request->key->counts)) {
+        if (http_answer_stored(&request->listing, &request->key->counts, &error))
+            return MHD_NO;
+    } else if (!request->listing.length && http_answer_accepted(&request->listing, request->accepted, &error))
         return MHD_NO;
     struct MHD_Response *response = http_respond_success(&request->listing, reached, true);
     return response ? http_respond_queue(request, mhd, code, response) : MHD_NO;
@@ -160,18 +191,23 @@ enum MHD_Result http_respond_accepted(struct http_request *request, struct MHD_C
     if (!request->handed_over)
         return http_respond_repeated(request, mhd);
     const enum http_ack reached = http_respond_reached(request);
+    const struct once_counts counts = http_respond_counts(request);
+    const unsigned whole = reached == request->ack ? MHD_HTTP_OK : MHD_HTTP_ACCEPTED;
+    const bool letters = request->arrival && request->arrival->letters;
+    const unsigned code = letters || request->listing.length ? MHD_HTTP_MULTI_STATUS : whole;
     metric_add(series->accepted, request->accepted);
-    if (request->arrival && request->arrival->letters && http_respond_list_letters(request, &error))
+    if ((http_respond_has_repeats(&counts) && http_answer_stored(&request->listing, &counts, &error)) ||
+        (letters && http_respond_list_letters(request, &error)))
         return MHD_NO;
     if (request->listing.length) {
         struct MHD_Response *response = http_respond_success(&request->listing, reached, false);
-        return response ? http_respond_queue(request, mhd, MHD_HTTP_MULTI_STATUS, response) : MHD_NO;
+        return response ? http_respond_queue(request, mhd, code, response) : MHD_NO;
     }
     struct MHD_Response *kept = http_respond_kept(request->thread, request->accepted, reached);
     if (!kept)
         return MHD_NO;
     http_connection_enter(request->connection, HTTP_ANSWER);
-    return MHD_queue_response(mhd, reached == request->ack ? MHD_HTTP_OK : MHD_HTTP_ACCEPTED, kept);
+    return MHD_queue_response(mhd, whole, kept);
 }
 
 void http_respond_free(struct http_thread *thread)

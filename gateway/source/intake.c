@@ -15,6 +15,7 @@
 static const char *const intake_reason_names[INTAKE_REASONS] = {
     [INTAKE_SYNTAX] = "syntax",
     [INTAKE_KEY] = "key",
+    [INTAKE_SEQUENCE] = "sequence",
     [INTAKE_LABEL] = "label",
     [INTAKE_TOPIC] = "topic",
     [INTAKE_TOO_LARGE] = "too_large",
@@ -43,7 +44,8 @@ void intake_free(struct intake **intake)
 
 static bool intake_looks_in_line(const struct stream *stream)
 {
-    bool looks = stream->key.source == SELECTOR_LINE || stream->time.source == SELECTOR_LINE;
+    bool looks = stream->key.source == SELECTOR_LINE || stream->time.source == SELECTOR_LINE ||
+                 stream->sequence.source == SELECTOR_LINE;
 
     for (size_t i = 0; i < stream->labels_count; i++)
         looks |= stream->labels[i].source == SELECTOR_LINE;
@@ -58,6 +60,9 @@ static int intake_know(struct intake_stream *known, const struct stream *stream,
             intake_envelope_compile(&known->enveloped, stream, error)))
         return error_wrap(error, "stream %s", stream->name);
     known->in_line = intake_looks_in_line(stream);
+    known->once = stream->sequence.source != SELECTOR_NONE;
+    if (known->once)
+        sequence_series_find(&known->series, stream->name);
     intake_message_know(known, stream);
     return 0;
 }
@@ -134,6 +139,8 @@ static void intake_look(struct intake_run *run, struct slice payload)
         facts->look(facts->context, payload);
     if (stream->key.source == SELECTOR_LINE && !facts->key.data)
         run->key = intake_find(facts, &stream->key);
+    if (stream->sequence.source == SELECTOR_LINE)
+        run->sequence = intake_find(facts, &stream->sequence);
     if (stream->time.source == SELECTOR_LINE)
         run->time = intake_find(facts, &stream->time);
     for (size_t i = 0; i < stream->labels_count; i++) {
@@ -188,7 +195,9 @@ static int intake_describe(
         return -1; /* GCOVR_EXCL_LINE only malloc can fail */
     if (run->known->in_line)
         intake_look(run, payload);
-    if (intake_value_key(run, index, &record->key) || intake_value_labels(run, index, record))
+    if (intake_value_key(run, index, &record->key) ||
+        (run->known->once && intake_once_find(run, index, record->key)) ||
+        intake_value_labels(run, index, record))
         return 1;
     intake_value_time(run, record);
     return intake_message_check(run, index, record) ? 1 : 0;
@@ -206,7 +215,7 @@ static int intake_record(struct intake_run *run, uint64_t index, struct slice pa
         return run->facts->bury
                    ? intake_bury(intake, run->stream, payload, run->facts, intake->why, run->handover, error)
                    : 0;
-    if (intake_store(intake, run->handover, error))
+    if (intake_store(intake, run->known->once ? &intake->once : NULL, run->handover, error))
         return -1;
     run->result->accepted++;
     return 0;
@@ -220,6 +229,8 @@ static void intake_find_all(struct intake_run *run)
     const struct stream *stream = run->stream;
 
     run->key = run->facts->key.data ? run->facts->key : intake_find(run->facts, &stream->key);
+    if (run->known->once)
+        run->sequence = intake_find(run->facts, &stream->sequence);
     for (size_t i = 0; i < stream->labels_count; i++)
         run->labels[i] = intake_find(run->facts, &stream->labels[i]);
 }

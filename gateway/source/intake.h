@@ -17,6 +17,7 @@
 enum intake_reason {
     INTAKE_SYNTAX, /* not the form it says: 400 */
     INTAKE_KEY, /* key missing or not allowed: 422 */
+    INTAKE_SEQUENCE, /* sequence missing or no number: 422 */
     INTAKE_LABEL, /* label not allowed: 422 */
     INTAKE_TOPIC, /* key or label that a topic cannot carry: 400 */
     INTAKE_TOO_LARGE, /* record above max_record, or its message above what Kafka takes: 413 */
@@ -69,7 +70,7 @@ int intake_new(struct intake **ret_intake, const struct streams *streams, const 
     struct error *error);
 void intake_free(struct intake **intake);
 
-/* The reason's name in answers and metrics: "syntax", "key", "label", "topic", "too_large". */
+/* The reason's name in answers and metrics: "syntax", "key", "sequence", "label", "topic", "too_large". */
 const char *intake_reason_name(enum intake_reason reason);
 
 /* Fills the hand-over (cleared first; its payloads set to the body). ERROR_REJECT: the body as a whole is refused
@@ -77,6 +78,8 @@ const char *intake_reason_name(enum intake_reason reason);
  * ERROR_RETRY: memory is gone; otherwise 0 and the result says what became of each record. After -1 nothing of the body is counted.
  *   key     the URL's, else by the stream's selector: a string, or an integer as its digits stand there. A stream with a
  *           selector wants one that is not empty.
+ *   sequence  the stream's selector finds an integer from 0 to 2^64 - 1, as a number or a string of digits. The record is added to be stored once, under this number of its
+ *           key (sequence_state.h). Undecodable records have none.
  *   label   a string, or the text of a number, true or false; missing or null is empty; arrays and objects are refused.
  *   line    what a line holds is looked up once per record, its time as a number or as RFC 3339 has it.
  *   time    missing or null: the received time counts. Unreadable or outside the stream's window: the received

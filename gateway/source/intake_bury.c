@@ -2,15 +2,19 @@
  * and without key and labels, which may be what is wrong with it; see intake.h */
 #include "source/intake_internal.h"
 
-int intake_store(struct intake *intake, struct handover *handover, struct error *error)
+int intake_store(
+    struct intake *intake, const struct once *once, struct handover *handover, struct error *error)
 {
     const struct slice payload = intake->record.payload;
+    const size_t offset = payload.length ? (size_t)(payload.data - handover->payloads) : 0;
 
     bytes_clear(&intake->head);
     if (record_encode_head(&intake->record, &intake->head, error))
         return -1; /* GCOVR_EXCL_LINE the buffer takes the largest head, so only malloc can fail */
-    return handover_add(handover, JOURNAL_KIND_DATA, bytes_slice(&intake->head),
-        payload.length ? (size_t)(payload.data - handover->payloads) : 0, payload.length, error);
+    if (once)
+        return handover_add_once(handover, once, bytes_slice(&intake->head), offset, payload.length, error);
+    return handover_add(
+        handover, JOURNAL_KIND_DATA, bytes_slice(&intake->head), offset, payload.length, error);
 }
 
 /* Cut between characters. */
@@ -39,5 +43,5 @@ int intake_bury(struct intake *intake, const struct stream *stream, struct slice
     record->origin = facts->bury ? facts->bury(facts->context, payload) : facts->origin;
     record->reason = intake_bury_reason(reason);
     record->payload = payload;
-    return intake_store(intake, handover, error);
+    return intake_store(intake, NULL, handover, error);
 }

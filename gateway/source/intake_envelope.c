@@ -24,7 +24,7 @@ static const char *const intake_members[INTAKE_MEMBERS] = {
     [INTAKE_SCHEMA_VERSION] = "/schema_version",
 };
 
-#define INTAKE_OWN_POINTERS_MAX (1 + 1 + RECORD_LABELS_MAX) /* key, time, labels */
+#define INTAKE_OWN_POINTERS_MAX (1 + 1 + 1 + RECORD_LABELS_MAX) /* key, sequence, time, labels */
 _Static_assert(INTAKE_OWN_POINTERS_MAX + INTAKE_MEMBERS <= JSON_POINTERS_MAX, "one scan finds all of them");
 
 int intake_envelope_compile(

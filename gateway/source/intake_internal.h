@@ -2,6 +2,7 @@
  *
  *   intake.c            the body, record by record
  *   intake_value.c      a record's key, labels and time
+ *   intake_once.c       its sequence: a record that is to be stored once
  *   intake_envelope.c   a payload that came in the envelope: what its selectors find there
  *   intake_message.c    what Kafka would refuse: topics, size, an envelope around what is no UTF-8
  *   intake_bury.c       what cannot be accepted and has nobody to be told: records for the dead letters
@@ -10,6 +11,7 @@
 #define PENSTOCK_SOURCE_INTAKE_INTERNAL_H
 
 #include "source/intake.h"
+#include "source/sequence_state.h"
 
 /* An escape is at most six bytes per byte of meaning (\u0041): a longer string cannot be a key or label. */
 #define INTAKE_ESCAPED_MAX (6 * RECORD_KEY_MAX)
@@ -22,6 +24,8 @@ struct intake_stream {
     struct json_pointers *enveloped; /* and the envelope's behind them; NULL: the stream knows no envelope */
     bool topics_vary;
     bool in_line; /* something is found in the line (SELECTOR_LINE) */
+    bool once; /* its records have a sequence */
+    struct sequence_series series;
     uint64_t around; /* bytes of a message that are the same for all records */
 };
 
@@ -35,6 +39,7 @@ struct intake_run {
     struct slice key; /* found once for all records, as the next */
     struct slice labels[RECORD_LABELS_MAX];
     struct slice time; /* of the record, where it stands in its line */
+    struct slice sequence; /* of the record, or of the body */
     bool scanned; /* the decoder has found the record's values */
     struct handover *handover;
     struct handover_mark mark; /* before the body */
@@ -57,6 +62,10 @@ struct intake {
     struct json_value values[JSON_POINTERS_MAX];
     struct json_value inner_values[JSON_POINTERS_MAX];
     char unescaped[1 + RECORD_LABELS_MAX][INTAKE_ESCAPED_MAX]; /* of the key, of each label */
+    struct once once; /* of the record; its tag is that of: */
+    const struct stream *tagged; /* NULL: of none */
+    size_t tagged_length;
+    char tagged_key[RECORD_KEY_MAX];
 };
 
 /* JSON pointers find nothing in it, and nobody has looked yet whether it is UTF-8. */
@@ -72,10 +81,17 @@ int intake_reject(struct intake_run *run, uint64_t index, enum intake_reason rea
 
 /* ---- intake_value.c: from the values that were found; -1: rejected ----------------------------------------- */
 
+/* What selectors of this source begin with. */
+const char *intake_value_selector_prefix(const struct selector *selector);
 bool intake_value_is_integer(struct slice number);
 int intake_value_key(struct intake_run *run, uint64_t index, struct slice *ret_key);
 int intake_value_labels(struct intake_run *run, uint64_t index, struct record *record);
 void intake_value_time(struct intake_run *run, struct record *record);
+
+/* ---- intake_once.c ------------------------------------------------------------------------------------------ */
+
+/* Behind the key. Leaves the record's tag and number in intake->once. -1: rejected. */
+int intake_once_find(struct intake_run *run, uint64_t index, struct slice key);
 
 /* ---- intake_envelope.c -------------------------------------------------------------------------------------- */
 
@@ -95,7 +111,8 @@ int intake_message_check(struct intake_run *run, uint64_t index, const struct re
 
 /* ---- intake_bury.c ------------------------------------------------------------------------------------------ */
 
-/* Encodes the head of intake->record and adds it with its payload. */
-int intake_store(struct intake *intake, struct handover *handover, struct error *error);
+/* Encodes the head of intake->record and adds it with its payload; once NULL: however often it comes. */
+int intake_store(
+    struct intake *intake, const struct once *once, struct handover *handover, struct error *error);
 
 #endif

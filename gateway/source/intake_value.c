@@ -20,7 +20,7 @@ bool intake_value_is_integer(struct slice number)
     return true;
 }
 
-static const char *intake_value_selector_prefix(const struct selector *selector)
+const char *intake_value_selector_prefix(const struct selector *selector)
 {
     switch (selector->source) {
     case SELECTOR_HEADER:

@@ -425,8 +425,16 @@ static int packets_dump(
 void mqtt_state_kinds(struct mqtt_state *state, struct state_kind ret_kinds[MQTT_STATE_KINDS])
 {
     /* In this order: packet ids are those of sessions that are there. */
-    ret_kinds[0] = (struct state_kind){STATE_SESSION, "session", session_apply, session_dump, state, NULL};
-    ret_kinds[1] = (struct state_kind){STATE_PACKETS, "packets", packets_apply, packets_dump, state, NULL};
+    ret_kinds[0] = (struct state_kind){.kind = STATE_SESSION,
+        .name = "session",
+        .apply = session_apply,
+        .dump = session_dump,
+        .state = state};
+    ret_kinds[1] = (struct state_kind){.kind = STATE_PACKETS,
+        .name = "packets",
+        .apply = packets_apply,
+        .dump = packets_dump,
+        .state = state};
 }
 
 /* ---- for the I/O threads ------------------------------------------------------------------------------------- */

@@ -14,7 +14,7 @@
 
 /* ---- what sources keep in the journal ---------------------------------------------------------------------- */
 
-#define SOURCE_STATE_KINDS 3
+#define SOURCE_STATE_KINDS 4
 
 struct source_state;
 

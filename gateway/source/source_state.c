@@ -5,7 +5,7 @@
 
 #include "source/source.h"
 
-_Static_assert(SOURCE_STATE_KINDS == MQTT_STATE_KINDS + 1, "source.h counts the kinds of all sources");
+_Static_assert(SOURCE_STATE_KINDS == MQTT_STATE_KINDS + 2, "source.h counts the kinds of all sources");
 
 int source_state_new(struct source_state **ret_state, const struct config *config, struct error *error)
 {
@@ -16,7 +16,8 @@ int source_state_new(struct source_state **ret_state, const struct config *confi
         return error_set(error, ERROR_RETRY, "state of the sources: out of memory"); /* GCOVR_EXCL_LINE */
     if (mqtt_state_new(&state->mqtt, segment_size, error) ||
         answer_state_new(&state->answers, segment_size, config->http.idempotency.max_keys,
-            config->http.idempotency.keep, error)) {
+            config->http.idempotency.keep, error) ||
+        sequence_state_new(&state->sequences, segment_size, error)) {
         source_state_free(&state); /* GCOVR_EXCL_LINE: out of memory */
         return -1; /* GCOVR_EXCL_LINE: out of memory */
     }
@@ -30,6 +31,7 @@ void source_state_free(struct source_state **state)
         return;
     mqtt_state_free(&(*state)->mqtt);
     answer_state_free(&(*state)->answers);
+    sequence_state_free(&(*state)->sequences);
     free(*state);
     *state = NULL;
 }
@@ -38,6 +40,7 @@ void source_state_kinds(struct source_state *state, struct state_kind ret_kinds[
 {
     mqtt_state_kinds(state->mqtt, ret_kinds);
     ret_kinds[MQTT_STATE_KINDS] = answer_state_kind(state->answers);
+    ret_kinds[MQTT_STATE_KINDS + 1] = sequence_state_kind(state->sequences);
 }
 
 int source_state_check(struct source_state *state, struct error *error)

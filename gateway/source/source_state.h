@@ -4,10 +4,12 @@
 
 #include "source/answer_state.h"
 #include "source/mqtt_state.h"
+#include "source/sequence_state.h"
 
 struct source_state {
     struct mqtt_state *mqtt; /* owned */
     struct answer_state *answers; /* owned */
+    struct sequence_state *sequences; /* owned */
 };
 
 #endif

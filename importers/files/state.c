@@ -244,7 +244,8 @@ void file_state_free(struct file_state **state)
 
 struct state_kind file_state_kind(struct file_state *state)
 {
-    return (struct state_kind){STATE_FILE, "file", state_apply, state_dump, state, NULL};
+    return (struct state_kind){
+        .kind = STATE_FILE, .name = "file", .apply = state_apply, .dump = state_dump, .state = state};
 }
 
 int file_state_check(const struct file_state *state, struct error *error)

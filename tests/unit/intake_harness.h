@@ -28,7 +28,8 @@
  * logs       text, value: envelope, topic ALL
  * blobs      bytes, key header:X-Key, labels type /event_type, unit /unit, time /at
  * wrapped_blobs  bytes, value: envelope, topic ALL
- * in_lines   text, key line:id, labels site line:site, host header:Host, time line:time like readings */
+ * in_lines   text, key line:id, labels site line:site, host header:Host, time line:time like readings
+ * once       key /sensor_id, sequence /seq, value: envelope; once_in_header: sequence header:X-Key; once_in_lines: text, key header:X-Key, sequence line:id */
 enum {
     READINGS,
     LINES,
@@ -41,6 +42,9 @@ enum {
     BLOBS,
     WRAPPED_BLOBS,
     IN_LINES,
+    ONCE,
+    ONCE_IN_HEADER,
+    ONCE_IN_LINES,
     STREAMS
 };
 

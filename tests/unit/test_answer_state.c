@@ -61,7 +61,7 @@ Test(answer_state, what_is_no_answer_is_left_out)
     cr_assert_eq(bytes_add(&body, "x", 1, &error), 0);
     cr_assert_eq(kind.apply(kind.state, body.data, body.length, 1, &error), -1);
     cr_assert_eq(error.kind, ERROR_REJECT);
-    cr_assert(strstr(error.text, "not an answer of version 1"), "%s", error.text);
+    cr_assert(strstr(error.text, "not an answer of version 1 or 2"), "%s", error.text);
     body.length--;
     static const size_t places[] = {0, 1, 2};
     for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
@@ -78,6 +78,41 @@ Test(answer_state, what_is_no_answer_is_left_out)
     bytes_free(&body);
     bytes_init(&body, 10);
     cr_assert_eq(answer_state_encode(&body, &answer, &error), -1);
+}
+
+/* Of records that are stored once the committer says what became of them. */
+Test(answer_state, of_records_that_are_stored_once)
+{
+    const struct once_counts counts = {0, 7, 5};
+    struct answer answer = answer_of(3), found;
+
+    answer.once = true;
+    answer.text = slice_of("text");
+    cr_assert_eq(answer_state_encode(&body, &answer, &error), 0);
+    cr_assert_eq(body.length, ANSWER_STATE_HEAD_ONCE + 4);
+    kind.amend(body.data, body.length, &(struct once_counts){1, 2, 3});
+    kind.amend(body.data, body.length, &counts);
+    cr_assert_eq(kind.apply(kind.state, body.data, body.length, 9, &error), 0, "%s", error.text);
+    cr_assert_eq(find(3, answer.taken, &found), 1);
+    cr_assert(found.once);
+    cr_assert_eq(found.accepted, 0);
+    cr_assert_eq(found.duplicates, 7);
+    cr_assert_eq(found.old, 5);
+    cr_assert_eq(found.last, 9);
+    cr_assert(slice_is(found.text, "text"));
+    for (size_t length = 0; length < body.length; length++)
+        cr_assert_eq(kind.apply(kind.state, body.data, length, 1, &error), -1);
+    body.data[0] = 3;
+    cr_assert_eq(kind.apply(kind.state, body.data, body.length, 1, &error), -1);
+    bytes_clear(&body);
+    answer = answer_of(4);
+    cr_assert_eq(answer_state_encode(&body, &answer, &error), 0);
+    kind.amend(body.data, body.length, &counts);
+    cr_assert_eq(kind.apply(kind.state, body.data, body.length, 9, &error), 0);
+    cr_assert_eq(find(4, answer.taken, &found), 1);
+    cr_assert(!found.once);
+    cr_assert_eq(found.accepted, 5, "of version 1");
+    cr_assert_eq(found.duplicates + found.old, 0);
 }
 
 /* ---- ceilings ---------------------------------------------------------------------------------------------------- */

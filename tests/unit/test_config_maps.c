@@ -184,7 +184,7 @@ struct wrong {
 };
 
 #define KAFKA_NAMES "properties, files, max_topics, unwritable_topic, hold_retry, create_topics"
-#define STREAM_NAMES "format, key, labels, time, topics, value, headers, ack, lake"
+#define STREAM_NAMES "format, key, labels, dedupe, time, topics, value, headers, ack, lake"
 #define PROPERTY "found a property of this name; allowed: 1 to 128 of the characters a-z 0-9 . _ -\n"
 #define HEADER "found a header of this name; allowed: 1 to 128 of the printable ASCII characters, no blanks\n"
 #define TOPICS "allowed: up to 16 topics with {stream}, {key}, {time:FORMAT} or {LABEL} in them\n"

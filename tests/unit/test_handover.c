@@ -89,3 +89,31 @@ Test(handover, state_before_a_mark_stays)
     expect_heads(&handover, "");
     handover_free(&handover);
 }
+
+/* Its size is what the record takes, and its note. */
+Test(handover, records_that_are_stored_once)
+{
+    const struct once once = {.sequence = 7};
+    struct handover handover;
+    struct error error;
+
+    handover_init(&handover, 200, NULL, NULL);
+    add(&handover, JOURNAL_KIND_DATA, "one");
+    const struct handover_mark mark = handover_mark(&handover);
+    const uint64_t before = handover.size;
+    cr_assert_eq(handover_add_once(&handover, &once, slice_of("222"), 0, 0, &error), 0);
+    cr_assert_eq(handover.once, 1);
+    cr_assert_eq(handover.records, 2);
+    cr_assert_eq(handover.size - before, 24 + 56, "its frame, and one of 20 + 8 + 24 bytes, padded");
+    expect_heads(&handover, "one 222 ");
+    cr_assert_eq(handover_add_once(&handover, &once, slice_of("33333"), 0, 0, &error), 0);
+    cr_assert_eq(handover.size - before, 2 * 24 + 8 + 56 + 24, "the first note brings the frame");
+    cr_assert_eq(handover_add_once(&handover, &once, slice_of("0000"), 0, 0, &error), 0);
+    cr_assert_eq(handover_add_once(&handover, &once, slice_of("1111"), 0, 0, &error), -1);
+    cr_assert_eq(handover.once, 3);
+    handover_rewind(&handover, &mark);
+    cr_assert_eq(handover.once, 0);
+    cr_assert_eq(handover.size, before);
+    expect_heads(&handover, "one ");
+    handover_free(&handover);
+}

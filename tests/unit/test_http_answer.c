@@ -198,6 +198,26 @@ Test(http_answer, dead_letters)
     cr_assert_not_null(strstr(out.data, "\"dead_lettered_total\":1000}"));
 }
 
+static int stored_of(const char *before, struct once_counts counts)
+{
+    bytes_clear(&out);
+    return bytes_add_text(&out, before, &error) ? -1 : http_answer_stored(&out, &counts, &error);
+}
+
+Test(http_answer, stored)
+{
+    cr_assert_eq(stored_of("", (struct once_counts){3, 2, 0}), 0);
+    expect("{\"accepted\":3,\"duplicates\":2}\n");
+    cr_assert_eq(stored_of("", (struct once_counts){0, 2, 5}), 0);
+    expect("{\"accepted\":0,\"duplicates\":7,\"old\":5}\n");
+    cr_assert_eq(http_answer_partial(&out, result_of(9, 1, INTAKE_SEQUENCE), &error), 0);
+    bytes_clear(&out);
+    cr_assert_eq(http_answer_partial(&out, result_of(9, 1, INTAKE_SEQUENCE), &error), 0);
+    cr_assert_eq(http_answer_stored(&out, &(struct once_counts){4, 5, 0}, &error), 0);
+    expect(
+        "{\"accepted\":4,\"duplicates\":5,\"rejected\":[{\"index\":0,\"reason\":\"reason 0\"}],\"rejected_total\":1}\n");
+}
+
 /* Every answer below its length is refused, at each of its writes. */
 #define cr_every_ceiling(call)                                                      \
     do {                                                                            \
@@ -214,6 +234,7 @@ Test(http_answer, dead_letters)
 Test(http_answer, every_ceiling)
 {
     cr_every_ceiling(http_answer_accepted(&out, 17, &error));
+    cr_every_ceiling(stored_of("", (struct once_counts){1, 2, 3}));
     cr_every_ceiling(http_answer_partial(&out, result_of(1, 2, INTAKE_KEY), &error));
     cr_every_ceiling(http_answer_refused(&out, result_of(0, 2, INTAKE_KEY), &error));
     cr_every_ceiling(with_letters(2));

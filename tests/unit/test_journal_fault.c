@@ -337,7 +337,7 @@ Test(fault, cursors_wait_for_a_new_segment_that_cannot_be_begun)
 {
     struct journal_cursor cursor;
 
-    cr_assert_eq(fixture_put(&fx, 1, 900, 25), 0, "%s", fx.error.text);
+    cr_assert_eq(fixture_put(&fx, 1, 814, 25), 0, "%s", fx.error.text);
     while (fx.disk.calls ==
            0) { /* until the current segment is full of cursors and the next one cannot be named */
         fixture_settle(&fx);
@@ -365,7 +365,7 @@ Test(fault, cursors_wait_for_a_new_segment_that_cannot_be_begun)
     fixture_move(&fx, cursor.position);
     fixture_reopen(&fx);
     fixture_read(&fx, cursor.position, &found);
-    cr_assert_eq(found.count, 900 - cursor.position);
+    cr_assert_eq(found.count, 814 - cursor.position);
 }
 
 Test(fault, strange_files_that_cannot_be_moved_stop_the_start_and_nothing_is_lost)

@@ -191,7 +191,8 @@ static int note_dump(void *state, uint64_t keep_from, state_emit_fn *emit, void 
 
 Test(forget, no_other_state_is_lost)
 {
-    const struct state_kind kind = {STATE_RENDERING, "note", note_apply, note_dump, NULL, NULL};
+    const struct state_kind kind = {
+        .kind = STATE_RENDERING, .name = "note", .apply = note_apply, .dump = note_dump, .state = NULL};
     struct handover handover;
 
     fill();

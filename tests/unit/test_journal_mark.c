@@ -199,7 +199,8 @@ static int kept_dump(void *state, uint64_t keep_from, state_emit_fn *emit, void 
 
 Test(mark, state_is_dumped_from_the_least_mark_on)
 {
-    const struct state_kind kind = {STATE_RENDERING, "kept", kept_apply, kept_dump, NULL, NULL};
+    const struct state_kind kind = {
+        .kind = STATE_RENDERING, .name = "kept", .apply = kept_apply, .dump = kept_dump, .state = NULL};
     struct journal_mark one[] = {mark_of("T", 33)};
 
     fx.options.kinds = &kind;

@@ -272,7 +272,11 @@ static void mark_many(struct journal_mark all[JOURNAL_MARKS_UNWRITTEN], unsigned
 /* The snapshot is as large as it may be, the hand-over too, and the group holds as many marks as it may. */
 Test(mark_fault, marks_that_fit_no_segment_beside_a_hand_over_go_first)
 {
-    const struct state_kind kind = {STATE_RENDERING, "rest", state_apply_none, state_dump_rest, NULL, NULL};
+    const struct state_kind kind = {.kind = STATE_RENDERING,
+        .name = "rest",
+        .apply = state_apply_none,
+        .dump = state_dump_rest,
+        .state = NULL};
     static struct handover first, large;
     static char payload[1 << 20];
     struct journal_mark all[JOURNAL_MARKS_UNWRITTEN];
@@ -447,7 +451,8 @@ Test(mark_fault, state_knows_the_record_before_it)
     static struct handover
         handovers[4]; /* of 1, 2, 3 and 4 records, the second and the fourth with state behind them */
     struct places places = {.count = 0};
-    const struct state_kind kind = {STATE_RENDERING, "place", place_apply, place_dump, &places, NULL};
+    const struct state_kind kind = {
+        .kind = STATE_RENDERING, .name = "place", .apply = place_apply, .dump = place_dump, .state = &places};
 
     fixture_close(&fx);
     fx.options.kinds = &kind;

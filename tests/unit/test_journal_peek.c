@@ -32,8 +32,10 @@ static int note_dump(void *state, uint64_t keep_from, state_emit_fn *emit, void 
     return *text ? emit(context, text, strlen(text), error) : 0;
 }
 
-static const struct state_kind writes = {STATE_RENDERING, "note", note_apply, note_dump, written, NULL};
-static const struct state_kind looks = {STATE_RENDERING, "note", note_apply, note_dump, seen, NULL};
+static const struct state_kind writes = {
+    .kind = STATE_RENDERING, .name = "note", .apply = note_apply, .dump = note_dump, .state = written};
+static const struct state_kind looks = {
+    .kind = STATE_RENDERING, .name = "note", .apply = note_apply, .dump = note_dump, .state = seen};
 
 static void start(void)
 {

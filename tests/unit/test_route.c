@@ -386,6 +386,9 @@ static const char *const wrong[] = {
     "streams.worse.time.zone=+01:00",
     "streams.worse.lake.path={site}",
     "streams.worse.headers.Host=host",
+    "streams.keyless.dedupe.sequence=/seq",
+    "streams.numbers.key=/id",
+    "streams.numbers.dedupe.sequence=seq",
     "streams.timeless.time.format=%d.%m. %H:%M",
     "streams.topics.topics=[good, \"a b\", \"{stream}{stream}{stream}{stream}{stream}"
     "{stream}{stream}{stream}{stream}{stream}{stream}{stream}{stream}{stream}{stream}{stream}{stream}"
@@ -410,6 +413,8 @@ static const char *const reports[] = {
     "--set streams.worse.time.field: JSON pointer '/~'",
     "--set streams.worse.lake.path: path template '{site}': {site} is not known",
     "--set streams.worse.headers.Host: 'host' is no label, the stream has none; add it below streams.worse.labels",
+    "--set streams.keyless.dedupe.sequence: needs a key: the sequence numbers are counted for each; add streams.keyless.key",
+    "--set streams.numbers.dedupe.sequence: 'seq' does not say where the value comes from",
     "--set streams.timeless.time.format: needs a field, where such times are found",
     "streams.topics.topics: topic template 'a b': ' ' cannot stand in a topic: allowed are A-Z a-z 0-9 . _ -",
     "...\" of 252 bytes: Kafka takes at most 249",
@@ -429,7 +434,7 @@ Test(streams, everything_wrong_is_reported_at_its_place)
     cr_assert_eq(streams_compile(&streams, config, &error), -1);
     cr_assert_null(streams);
     cr_assert_eq(error.kind, ERROR_REJECT);
-    cr_assert_str_eq(error.text, "streams: 18 errors in the configuration");
+    cr_assert_str_eq(error.text, "streams: 20 errors in the configuration");
     cr_assert_eq(config_errors(config), COUNT(reports));
     bytes_init(&text, 64 * 1024);
     cr_assert_eq(config_print_errors(config, &text, &error), 0);

@@ -1,0 +1,159 @@
+"""kill -9 under sensors that number their readings and send each until it is acknowledged, in batches that are others with every try: every reading is in the lake exactly once. The
+control leaves `dedupe` out, and has to double."""
+
+import collections
+import http.client
+import json
+import threading
+
+import pytest
+
+from ledger import Verdict
+from mqtt import PUBACK, V311, Client
+from penstock import lake_rows, wait_until
+from sender import GONE
+from siege import PATIENT, SMALL_SEGMENTS, injected, moment, new_random, note, rounds
+from test_kill_keys import ANSWER, CALLS
+
+CONFIG = "streams: {readings: {key: /sensor_id, dedupe: {sequence: /seq}}}"
+CONTROL = "streams: {readings: {key: /sensor_id}}"
+SENSORS = 8
+MOST = 40  # readings under way: less than the window
+
+
+def row(sensor, number):
+    return json.dumps({"sensor_id": sensor, "seq": number, "pad": "x" * (number * 131 % 300)}).encode()
+
+
+class Sensor(threading.Thread):
+    """Sends what is not acknowledged yet, and more of it with each try, over all ends and starts of the gateway."""
+
+    def __init__(self, gateway, name):
+        super().__init__(daemon=True)
+        self.gateway, self.name = gateway, name
+        self.done = self.more = self.repeated = 0  # readings acknowledged; in the next try beside one; found stored already
+        self.ending = threading.Event()
+        self.wrong = []
+
+    def run(self):
+        while not self.wrong and not (self.ending.is_set() and self.more == 0):
+            count = min(1 + self.more, MOST)
+            answer = self.attempt(self.done, count)
+            if answer is None:
+                self.more += 2
+                self.ending.wait(0.01)
+                continue
+            self.done += count
+            self.more = 0
+            self.repeated += answer
+
+    def attempt(self, first, count):
+        """None: nobody says that all of it is stored. Else how many were stored before."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.gateway.ports["http"], timeout=120)
+        try:
+            connection.request("POST", "/readings", b"\n".join(row(self.name, number) for number in range(first, first + count)),
+                               {"Content-Type": "application/x-ndjson"})
+            answer = connection.getresponse()
+            text = json.loads(answer.read())
+            if answer.status in (503, 504):
+                return None
+            if answer.status != 200 or text["accepted"] + text.get("duplicates", 0) != count or "old" in text:
+                self.wrong.append((answer.status, text, count))
+            return text.get("duplicates", 0)
+        except GONE:
+            return None
+        finally:
+            connection.close()
+
+
+class MqttSensor(Sensor):
+    """The same over MQTT at QoS 1, with a new session each time."""
+
+    def attempt(self, first, count):
+        try:
+            with Client(self.gateway.ports["mqtt"], V311) as client:
+                client.connect("")
+                for number in range(count):
+                    client.publish(f"readings/{self.name}", row(self.name, first + number), 1, number + 1)
+                for number in range(count):
+                    client.expect(PUBACK, number + 1)
+            return 0
+        except (*GONE, AssertionError):
+            return None
+
+
+def sensors(gateway):
+    made = [(MqttSensor if number % 4 == 3 else Sensor)(gateway, f"s{number}") for number in range(SENSORS)]
+    for one in made:
+        one.start()
+    return made
+
+
+def answered(made, more):
+    before = [one.done for one in made]
+    wait_until(f"{more} answers for each", lambda: all(one.done >= had + more or one.wrong for one, had in zip(made, before)), 300)
+    assert not any(one.wrong for one in made), [one.wrong for one in made]
+
+
+def judge(gateway, made, fault, count, seed):
+    for one in made:
+        one.ending.set()
+    for one in made:
+        one.join(300)
+        assert not one.is_alive()
+    assert not any(one.wrong for one in made), [one.wrong for one in made]
+    gateway.stop_cleanly(320)
+    seen = collections.Counter(lake_rows(gateway.lake))
+    sent = {row(one.name, number) for one in made for number in range(one.done)}
+    lost = [name for name in sent if name not in seen]
+    doubled = sum(seen.values()) - len(seen)
+    print(f"of {len(sent)} readings {sum(one.repeated for one in made)} were sent again over HTTP although they were stored")
+    note(fault, count, Verdict(len(sent), sum(seen.values()), lost, doubled, 0, 0, 0, 0), seed)
+    assert (lost[:5], doubled, set(seen) - sent) == ([], 0, set())
+
+
+@pytest.mark.parametrize("sizes", [(), SMALL_SEGMENTS], ids=["default sizes", "small segments"])
+def test_kill_9_doubles_nothing(gateway, sizes):
+    generator, seed = new_random()
+    count = rounds(8)
+    one = gateway("lake.roll.every=200ms", PATIENT, *sizes, config=CONFIG).start()
+    made = sensors(one)
+    for _ in range(count):
+        answered(made, 3)
+        moment(generator)
+        one.kill()
+        one.start()
+    answered(made, 1)
+    judge(one, made, "kill -9, dedupe", count, seed)
+
+
+@pytest.mark.parametrize("calls", CALLS)
+def test_kill_9_at_a_call(gateway, tmp_path, calls):
+    """The nth call of this kind in any thread is the last thing that happens."""
+    generator, seed = new_random()
+    count = rounds(4)
+    one = gateway("lake.roll.every=100ms", PATIENT, *SMALL_SEGMENTS, config=CONFIG).start()
+    made = sensors(one)
+    for number in range(count):
+        answered(made, 1)
+        with injected(one, f"{CALLS[calls]}:signal=SIGKILL:when={generator.randrange(1, 30)}", tmp_path / f"strace-{number}"):
+            assert one.ended(120) == -9
+        one.start()
+    answered(made, 1)
+    judge(one, made, f"kill -9 at the nth of {calls}, dedupe", count, seed)
+
+
+@pytest.mark.parametrize("config, copies, text", [(CONFIG, 1, {"accepted": 0, "duplicates": 3}), (CONTROL, 2, {"accepted": 3})], ids=["dedupe", "control without it"])
+def test_an_answer_that_was_lost(gateway, tmp_path, config, copies, text):
+    """The records are durable, and the gateway is killed with the answer in its hand."""
+    one = gateway("lake.roll.every=200ms", config=config).start()
+    body = b"\n".join(row("s", number) for number in range(3)).decode()
+    with injected(one, ANSWER, tmp_path / "strace"):
+        with pytest.raises(GONE):
+            one.post("/readings", body, "application/x-ndjson")
+        assert one.ended() == -9
+    one.start()
+    answer = one.post("/readings", body, "application/x-ndjson")
+    assert (answer.status, json.loads(answer.body)) == (200, text)
+    one.stop_cleanly()
+    assert collections.Counter(lake_rows(one.lake)) == {row("s", number): copies for number in range(3)}
