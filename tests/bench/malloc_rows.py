@@ -2,9 +2,7 @@
 
 import collections
 import json
-import mmap
 import re
-import struct
 import subprocess
 import time
 from functools import partial
@@ -14,12 +12,10 @@ import files_rows
 import mqtt_rows
 from harness import Row, say
 from kafka_broker import Kafka
+from malloc_count import SAMPLES, MallocCount, thread_names
 from mqtt_server import gateway
 from rows import http_load, penstock, reading, readings
 
-THREADS, SAMPLES, FRAMES = 512, 8192, 19  # of malloc_count.c
-HEAD, SLOT, SAMPLE = (struct.Struct(f"={words}Q") for words in (3, 4, 1 + FRAMES))
-SIZE = HEAD.size + THREADS * SLOT.size + SAMPLES * SAMPLE.size
 BATCHES = 100  # requests per second of 1,000 records each
 MESSAGES = 20_000  # per second, MQTT
 LINES = 50_000  # per second, of a file
@@ -36,38 +32,15 @@ class Counted:
 
     def __enter__(self):
         self.server.__enter__()
-        with open(self.path, "r+b") as file:
-            self.page = mmap.mmap(file.fileno(), SIZE)
+        self.counts = MallocCount(self.path)
         return self
 
     def __exit__(self, *_):
         self.server.__exit__()
-        self.page.close()
+        self.counts.close()
 
     def names(self):
-        tasks = Path(f"/proc/{self.server.process.pid}/task")
-        return {int(task.name): (task / "comm").read_text().strip() for task in tasks.iterdir()}
-
-    def allocations(self):
-        """By the id of the thread."""
-        found = collections.Counter()
-        for number in range(min(HEAD.unpack_from(self.page)[1], THREADS)):
-            thread, allocations, _, _ = SLOT.unpack_from(self.page, HEAD.size + number * SLOT.size)
-            found[thread] += allocations
-        return found
-
-    def sample(self, every):
-        """Forgets the samples that there are, and takes one of so many allocations of each thread from now on (0: none)."""
-        struct.pack_into("=Q", self.page, 0, 0)
-        if every:
-            struct.pack_into("=3Q", self.page, 0, 0, HEAD.unpack_from(self.page)[1], 0)
-            struct.pack_into("=Q", self.page, 0, every)
-
-    def samples(self):
-        """[(thread, [address])], innermost first."""
-        start = HEAD.size + THREADS * SLOT.size
-        taken = (SAMPLE.unpack_from(self.page, start + number * SAMPLE.size) for number in range(min(HEAD.unpack_from(self.page)[2], SAMPLES)))
-        return [(thread, [frame for frame in frames if frame]) for thread, *frames in taken]
+        return thread_names(self.server.process.pid)
 
 
 class Places:
@@ -111,16 +84,16 @@ class Places:
 def once(bench, server, load, records):
     """load(server, seconds) and what was allocated meanwhile; records(result) is what it is divided by."""
     with Counted(bench, server) as counted:
-        before = sum(counted.allocations().values())
+        before = sum(counted.counts.allocations().values())
         load(server, 1)
         time.sleep(SETTLE)
-        rate = sum(counted.allocations().values()) - before
-        counted.sample(max(1, round(rate * bench.seconds / SAMPLES)))
-        before = counted.allocations()
+        rate = sum(counted.counts.allocations().values()) - before
+        counted.counts.sample(max(1, round(rate * bench.seconds / SAMPLES)))
+        before = counted.counts.allocations()
         number = records(load(server, bench.seconds))
         time.sleep(SETTLE)
-        names, after = counted.names(), counted.allocations()
-        samples = [sample for sample in counted.samples() if names.get(sample[0]) != mqtt_rows.ADMIN]
+        names, after = counted.names(), counted.counts.allocations()
+        samples = [sample for sample in counted.counts.samples() if names.get(sample[0]) != mqtt_rows.ADMIN]
         callers = Places(server.process.pid).callers(samples)
     threads = collections.Counter()
     for thread, allocations in (after - before).items():
