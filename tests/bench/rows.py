@@ -181,6 +181,40 @@ def ndjson(bench):
     ]
 
 
+def dedupe(bench):
+    """Numbered readings of a thousand sensors, in a stream that stores each once, beside one that does not look."""
+    lines = b"".join(reading(i)[:-1] + b',"seq":"@@@@@@@@@@@@@@@"}\n' for i in range(1000))
+    body_file = bench.file("numbered.ndjson", lines)
+
+    def once(*options):
+        server = penstock(bench, bench.directory("data"), *options)
+        server.body = server.body[:-1] + b',"seq":0}'
+        return ndjson_once(bench, server, body_file)
+
+    ours, theirs = bench.pairs(partial(once, "streams.readings.dedupe.sequence=/seq"), once)
+    per_reading = lambda results: by_thread(results, lambda r: r["requests"] * 1000)
+    return [
+        Row(
+            "dedupe",
+            "CPU us per reading",
+            f"{median(ours, 'cpu_us'):.2f}",
+            f"{median(theirs, 'cpu_us'):.2f} without dedupe",
+            tuple(o["cpu_us"] / t["cpu_us"] for o, t in zip(ours, theirs)),
+            "",
+            f"{per_reading(ours)}; without: {per_reading(theirs)}",
+        ),
+        Row(
+            "dedupe",
+            "readings/s, durable, lake running",
+            count(median(ours, "rate")),
+            f"{count(median(theirs, 'rate'))} without dedupe",
+            tuple(o["rate"] / t["rate"] for o, t in zip(ours, theirs)),
+            "",
+            f"RSS {median(ours, 'rss'):.0f} and {median(theirs, 'rss'):.0f} MiB",
+        ),
+    ]
+
+
 def forms(bench):
     """The same thousand readings in other forms, beside the plain lines of the same rounds."""
     lines = readings(1000)
@@ -419,6 +453,7 @@ ROWS = {
     "post": post,
     "ndjson": ndjson,
     "forms": forms,
+    "dedupe": dedupe,
     "journal": journal,
     "latency": latency,
     "http-latency": http_latency,

@@ -4,7 +4,8 @@
  *
  * RATE 0: every connection sends as soon as it has its answer. RATE n: n requests per second at an even pace whatever the
  * answers do (an open loop): a request that is due while all connections are busy goes out late, and its latency runs from the
- * moment it was due. Stops after REQUESTS or SECONDS. Every answer must be 200; anything else ends the program.
+ * moment it was due. Stops after REQUESTS or SECONDS. Every answer must be 200; anything else ends the program. Where the body has @@@@@@@@@@@@@@@, each request has its
+ * number: fifteen digits that go on from one run to the next.
  */
 #include "bench/tool.h"
 
@@ -25,11 +26,15 @@
 #define ANSWER_SIZE 4096
 #define BODY_MAX ((size_t)16 << 20)
 #define CONNECTIONS_MAX 4096
+#define NUMBER "@@@@@@@@@@@@@@@"
+#define NUMBER_DIGITS (sizeof NUMBER - 1)
+#define NUMBERS_MAX 100000 /* in a body */
 
 struct connection {
     int fd;
     bool writing; /* epoll watches for room in the socket too */
     int64_t due;
+    const char *request; /* the load's; its own where that has numbers */
     size_t sent;
     size_t received;
     char answer[ANSWER_SIZE + 1];
@@ -39,6 +44,9 @@ struct load {
     int poll;
     char *request;
     size_t length;
+    size_t *numbers; /* where they stand in it */
+    size_t numbers_count;
+    int64_t number; /* of the first request: microseconds, and no load has a request in each */
     struct connection *connections;
     uint64_t connections_count;
     struct connection **idle; /* a stack */
@@ -79,6 +87,39 @@ static void make_request(
     free(body);
 }
 
+static void find_numbers(struct load *load)
+{
+    const char *end = load->request + load->length;
+    const char *at = load->request;
+
+    load->numbers = tool_allocate(NUMBERS_MAX * sizeof *load->numbers);
+    while ((at = memmem(at, (size_t)(end - at), NUMBER, NUMBER_DIGITS))) {
+        if (load->numbers_count == NUMBERS_MAX)
+            die("numbers", "too many");
+        load->numbers[load->numbers_count++] = (size_t)(at - load->request);
+        at += NUMBER_DIGITS;
+    }
+}
+
+/* Others may still be sending the one before. */
+static const char *number_request(const struct load *load, struct connection *connection)
+{
+    char digits[NUMBER_DIGITS + 1];
+    char *request = (char *)connection->request;
+
+    if (!load->numbers_count)
+        return load->request;
+    if (!request) {
+        request = tool_allocate(load->length);
+        memcpy(request, load->request, load->length);
+    }
+    snprintf(digits, sizeof digits, "%0*llu", (int)NUMBER_DIGITS,
+        (unsigned long long)load->number + load->started);
+    for (size_t i = 0; i < load->numbers_count; i++)
+        memcpy(request + load->numbers[i], digits, NUMBER_DIGITS);
+    return request;
+}
+
 static void open_connections(struct load *load, uint16_t port)
 {
     struct sockaddr_in address = {
@@ -104,8 +145,8 @@ static void open_connections(struct load *load, uint16_t port)
 static void send_some(struct load *load, struct connection *connection)
 {
     while (connection->sent < load->length) {
-        ssize_t done = send(connection->fd, load->request + connection->sent, load->length - connection->sent,
-            MSG_NOSIGNAL | MSG_DONTWAIT);
+        ssize_t done = send(connection->fd, connection->request + connection->sent,
+            load->length - connection->sent, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (done < 0 && errno == EAGAIN)
             break;
         if (done < 0)
@@ -132,6 +173,7 @@ static int64_t next_due(const struct load *load)
 static void start_request(struct load *load, struct connection *connection, int64_t due)
 {
     connection->due = due;
+    connection->request = number_request(load, connection);
     connection->sent = 0;
     connection->received = 0;
     load->started++;
@@ -224,6 +266,8 @@ int main(int count, char **arguments)
     load.period = rate ? TOOL_SECOND / rate : 0;
     load.latency = tool_allocate(sizeof *load.latency);
     make_request(&load, arguments[2], arguments[3], arguments[4], arguments[9]);
+    find_numbers(&load);
+    load.number = tool_now() / (TOOL_SECOND / 1000000);
     open_connections(&load, (uint16_t)tool_number(arguments[1], "PORT", 1, 65535));
 
     prctl(PR_SET_TIMERSLACK, 1UL);
