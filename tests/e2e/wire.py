@@ -88,6 +88,12 @@ class Wire:
             statuses.append(reply.status)
         return statuses
 
+    def everything(self):
+        """All bytes until the connection ends."""
+        while self._more():
+            pass
+        return self.buffer
+
     def ask(self, *pieces):
         return self.send(*pieces).reply()
 
