@@ -140,6 +140,7 @@ struct config {
     struct {
         struct config_list listen;
         bool anonymous; /* listening beyond loopback without credentials was asked for */
+        uint64_t threads; /* 0: as many as suit this machine */
         uint64_t max_body;
         uint64_t max_record;
         uint64_t max_records; /* per request */

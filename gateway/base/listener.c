@@ -83,23 +83,47 @@ static int listener_parse(
         "\"%s\" is not ADDRESS:PORT (127.0.0.1:8080, [::1]:8080, localhost:8080, *:8080)", text);
 }
 
+static int listener_socket(const union listener_address *address, bool shared, int *ret_fd)
+{
+    const int on = 1, family = address->any.sa_family;
+    cleanup_fd int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+    /* A restart must not wait for the connections of the last run to leave TIME_WAIT. */
+    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) ||
+        (shared && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on)) ||
+        (family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on)))
+        return -1;
+    *ret_fd = fd_take(&fd);
+    return 0;
+}
+
 int listener_open(const char *text, int backlog, int *ret_fd, struct error *error)
 {
     union listener_address address;
     socklen_t length;
-    const int on = 1;
+    cleanup_fd int fd = -1;
 
     if (listener_parse(text, &address, &length, error))
         return -1;
-    cleanup_fd int fd = socket(address.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0)
+    if (listener_socket(&address, false, &fd))
         return error_set_errno(error, ERROR_FATAL, "cannot listen on %s: socket", text);
-    /* A restart must not wait for the connections of the last run to leave TIME_WAIT. */
-    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) ||
-        (address.any.sa_family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on)))
-        return error_set_errno(error, ERROR_FATAL, "cannot listen on %s: setsockopt", text);
     if (bind(fd, &address.any, length) || listen(fd, backlog))
         return error_set_errno(error, ERROR_FATAL, "cannot listen on %s", text);
+    *ret_fd = fd_take(&fd);
+    return 0;
+}
+
+int listener_open_beside(int first, int backlog, int *ret_fd, struct error *error)
+{
+    union listener_address address = {0};
+    socklen_t length = sizeof address;
+    const int on = 1;
+    cleanup_fd int fd = -1;
+
+    if (getsockname(first, &address.any, &length) ||
+        setsockopt(first, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) || listener_socket(&address, true, &fd) ||
+        bind(fd, &address.any, length) || listen(fd, backlog))
+        return error_set_errno(error, ERROR_FATAL, "cannot listen with one more socket");
     *ret_fd = fd_take(&fd);
     return 0;
 }

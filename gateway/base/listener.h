@@ -16,6 +16,10 @@
 /* Binds and listens, non-blocking, closed on exec. ERROR_REJECT: not an address; ERROR_FATAL: it cannot be had. */
 int listener_open(const char *address, int backlog, int *ret_fd, struct error *error);
 
+/* One more socket at the address of a listening one: the kernel shares new connections out among them (SO_REUSEPORT). The first one is bound
+ * without that, so that a port which another process has stays an error. ERROR_FATAL. */
+int listener_open_beside(int first, int backlog, int *ret_fd, struct error *error);
+
 /* Appends "127.0.0.1:8080", with the port that it really has. */
 int listener_describe(int fd, struct bytes *text, struct error *error);
 

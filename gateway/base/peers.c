@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,7 @@ struct peers {
     uint64_t limit;
     bool loopback; /* is trusted */
     size_t trusted_count;
+    pthread_mutex_t lock; /* guards the buckets and what is in them */
     struct peer *buckets[PEERS_BUCKETS];
     struct network trusted[];
 };
@@ -96,11 +98,12 @@ int peers_new(
     if (!peers)
         return error_set(error, ERROR_FATAL, "no memory"); /* GCOVR_EXCL_LINE malloc does not fail in tests */
     peers->limit = limit;
+    pthread_mutex_init(&peers->lock, NULL);
     for (size_t i = 0; i < trusted->count; i++) {
         if (strcmp(trusted->items[i], "loopback") == 0)
             peers->loopback = true;
         else if (network_parse(trusted->items[i], &peers->trusted[peers->trusted_count++], error)) {
-            free(peers);
+            peers_free(&peers);
             return -1;
         }
     }
@@ -116,6 +119,8 @@ void peers_free(struct peers **peers)
             free(peer);
         }
     }
+    if (*peers)
+        pthread_mutex_destroy(&(*peers)->lock);
     free(*peers);
     *peers = NULL;
 }
@@ -132,6 +137,24 @@ static struct peer **peers_place(struct peers *peers, const unsigned char bytes[
     return at;
 }
 
+/* @holds peers.lock */
+static bool peers_add(struct peers *peers, const unsigned char bytes[16], struct peer **ret_peer)
+{
+    struct peer **at = peers_place(peers, bytes);
+
+    if (*at && (*at)->count >= peers->limit)
+        return false;
+    if (!*at) {
+        *at = calloc(1, sizeof **at);
+        if (!*at)
+            return true; /* GCOVR_EXCL_LINE malloc does not fail in tests */
+        memcpy((*at)->bytes, bytes, sizeof(*at)->bytes);
+    }
+    (*at)->count++;
+    *ret_peer = *at;
+    return true;
+}
+
 bool peers_enter(struct peers *peers, const struct sockaddr *address, struct peer **ret_peer)
 {
     unsigned char bytes[16];
@@ -141,25 +164,20 @@ bool peers_enter(struct peers *peers, const struct sockaddr *address, struct pee
         return true;
     if (!network_is_four(bytes))
         memset(bytes + PEERS_IPV6_BITS / 8, 0, sizeof bytes - PEERS_IPV6_BITS / 8);
-    struct peer **at = peers_place(peers, bytes);
-    if (*at && (*at)->count >= peers->limit)
-        return false;
-    if (!*at) {
-        *at = calloc(1, sizeof **at);
-        if (!*at)
-            return true; /* GCOVR_EXCL_LINE malloc does not fail in tests */
-        memcpy((*at)->bytes, bytes, sizeof bytes);
-    }
-    (*at)->count++;
-    *ret_peer = *at;
-    return true;
+    pthread_mutex_lock(&peers->lock);
+    const bool entered = peers_add(peers, bytes, ret_peer);
+    pthread_mutex_unlock(&peers->lock);
+    return entered;
 }
 
 void peers_leave(struct peers *peers, struct peer *peer)
 {
-    if (!peer || --peer->count)
+    if (!peer)
         return;
-    struct peer **at = peers_place(peers, peer->bytes);
-    *at = peer->next;
-    free(peer);
+    pthread_mutex_lock(&peers->lock);
+    if (--peer->count == 0) {
+        *peers_place(peers, peer->bytes) = peer->next;
+        free(peer);
+    }
+    pthread_mutex_unlock(&peers->lock);
 }

@@ -1,7 +1,7 @@
 /* peers: how many connections each address has, against a limit that those of trusted proxies are not held to, and what it holds by them.
  *
  * An address of IPv6 stands for its network of 64 bits, which is what one machine is given (RFC 6177); one of IPv4 in the form of IPv6 (RFC 4291,
- * 2.5.5.2) is one of IPv4. Memory: some 60 bytes for each address that has a connection now. @thread one
+ * 2.5.5.2) is one of IPv4. Memory: some 60 bytes for each address that has a connection now. @thread any; peers_new() and peers_free() of one
  */
 #ifndef PENSTOCK_BASE_PEERS_H
 #define PENSTOCK_BASE_PEERS_H
@@ -27,9 +27,9 @@ struct peers;
 
 /* An address that has connections. */
 struct peer {
-    /* Its connections' owner keeps these two; 0 at first. */
-    uint64_t held; /* bytes */
-    uint64_t busy; /* connections that add to it */
+    /* The owner of its connections keeps these two; 0 at first. */
+    _Atomic uint64_t held; /* bytes */
+    uint64_t held_in_line; /* of these, by those of its connections that wait for more */
     /* And peers the others. */
     struct peer *next; /* in its bucket */
     unsigned char bytes[16];

@@ -1,5 +1,6 @@
 /* http: the HTTP source; see source.h for the contract and http_internal.h for the parts. */
 #include <assert.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -7,6 +8,9 @@
 #include "base/listener.h"
 #include "source/http_internal.h"
 #include "source/source_state.h"
+
+#define HTTP_THREAD_DESCRIPTORS 2 /* its epoll, its eventfd */
+#define HTTP_LISTENER_DESCRIPTORS 3 /* the socket; the library's epoll and eventfd */
 
 static int http_listen(struct source *http, const char *address, struct error *error)
 {
@@ -22,6 +26,12 @@ static int http_listen(struct source *http, const char *address, struct error *e
             address);
     if (listener_open(address, HTTP_BACKLOG, &fd, error))
         return error_wrap(error, "http.listen");
+    for (size_t i = 1; i < http->threads_count; i++) {
+        int beside;
+        if (listener_open_beside(fd, HTTP_BACKLOG, &beside, error) ||
+            http_thread_listen(&http->threads[i], beside, error))
+            return error_wrap(error, "http.listen: %s", address);
+    }
     return http_thread_listen(&http->threads[0], fd_take(&fd), error);
 }
 
@@ -96,15 +106,27 @@ static int http_acks(struct source *http, struct error *error)
     return 0;
 }
 
+/* The other half is for the journal, the outlets, and whoever else lives on this machine. */
+static size_t http_threads_that_suit(void)
+{
+    cpu_set_t set;
+    const int half = sched_getaffinity(0, sizeof set, &set) ? 1 : CPU_COUNT(&set) / 2;
+
+    return half < 1 ? 1 : half > HTTP_OWN_THREADS_MAX ? HTTP_OWN_THREADS_MAX : (size_t)half;
+}
+
 static int http_open_threads(struct source *http, struct error *error)
 {
-    const size_t count = 1;
+    const uint64_t asked = http->context.config->http.threads;
+    const size_t count = asked ? (size_t)asked : http_threads_that_suit();
 
     http->threads = calloc(count, sizeof *http->threads);
     if (!http->threads)
         return error_set(error, ERROR_FATAL, "HTTP: out of memory");
+    atomic_init(&http->unfinished, count);
     while (http->threads_count < count) {
-        if (http_thread_open(&http->threads[http->threads_count++], http, error))
+        const size_t index = http->threads_count++;
+        if (http_thread_open(&http->threads[index], http, index, error))
             return -1;
     }
     return 0;
@@ -119,7 +141,10 @@ static int http_set_up(struct source *http, struct error *error)
         return error_wrap(error, "http.trusted_proxies");
     if (http_metrics(http, error) || http_acks(http, error) || http_open_threads(http, error))
         return -1;
-    listener_reserve_descriptors(config->http.max_connections);
+    listener_reserve_descriptors(
+        config->http.max_connections +
+        http->threads_count *
+            (HTTP_THREAD_DESCRIPTORS + config->http.listen.count * HTTP_LISTENER_DESCRIPTORS));
     return http_listen_all(http, error);
 }
 
@@ -145,6 +170,8 @@ static void http_close(struct source **source)
     free(http->streams);
     free(http->acks);
     peers_free(&http->peers);
+    pthread_mutex_destroy(&http->keys_lock);
+    pthread_mutex_destroy(&http->room.lock);
     free(http);
 }
 
@@ -155,6 +182,8 @@ static int http_open(struct source **ret_source, const struct source_context *co
     if (!http)
         return error_set(error, ERROR_FATAL, "HTTP: out of memory");
     http->context = *context;
+    pthread_mutex_init(&http->keys_lock, NULL);
+    pthread_mutex_init(&http->room.lock, NULL);
     journal_gateway_id(http->gateway, context->config->gateway.id);
     if (http_set_up(http, error))
         return -1;
@@ -175,6 +204,10 @@ static int http_run(struct source *http, struct error *error)
 static void http_stop(struct source *http, int64_t deadline)
 {
     http->stop_deadline = deadline;
+    for (size_t i = 0; i < http->threads_count; i++) {
+        if (!http->threads[i].running)
+            http_loop_finish(&http->threads[i]);
+    }
     atomic_store_explicit(&http->stopping, true, memory_order_release);
     for (size_t i = 0; i < http->threads_count; i++) {
         if (http->threads[i].running)

@@ -1,96 +1,11 @@
 /* http_body: the body comes in, and its records go to the journal; see http_internal.h
  *
- * The body is held once: parsed where it was received, read from there by the journal. Every byte of it is charged to
- * http.max_in_flight as it comes. Before, room for it is promised: all of its Content-Length at first, so that bodies which
- * started can end and do not starve each other half-way; otherwise, and when the promise was not used in time, a step. Who
- * gets none waits in line, the rest of the body unread in its socket.
- *
- * Two rules keep bodies that are only announced, or come byte by byte, from those who send theirs at once. One address holds at most
- * http.max_in_flight_per_address with bodies that have not come to their end. And a body that arrives in one piece with its head, as a
- * single reading does, waits for nobody: it is in the journal at once, and a part of the room is for such alone.
+ * The body is held once: parsed where it was received, read from there by the journal.
  */
 #include <assert.h>
 #include <stdlib.h>
 
 #include "source/http_internal.h"
-
-static void http_body_hold(struct http_request *request, uint64_t charged, uint64_t promised)
-{
-    struct source *http = request->thread->source;
-    const uint64_t before = request->charged + request->promised, held = charged + promised;
-
-    http->in_flight = http->in_flight - request->charged + charged;
-    http->promised = http->promised - request->promised + promised;
-    if (request->whole)
-        http->in_whole = http->in_whole - before + held;
-    if (request->holder)
-        request->holder->held = request->holder->held - before + held;
-    http->released |= held < before;
-    request->charged = charged;
-    request->promised = promised;
-}
-
-void http_body_charge(struct http_request *request, uint64_t bytes)
-{
-    uint64_t used = bytes > request->charged ? bytes - request->charged : 0;
-
-    used = used < request->promised ? used : request->promised;
-    http_body_hold(request, bytes, request->promised - used);
-}
-
-void http_body_forget_promise(struct http_request *request)
-{
-    http_body_hold(request, request->charged, 0);
-}
-
-/* What it holds further is no longer its address's. */
-static void http_body_let_go(struct http_request *request)
-{
-    if (request->holder)
-        request->holder->held -= request->charged + request->promised;
-    request->thread->source->released |= request->holder != NULL;
-    request->holder = NULL;
-}
-
-/* A body that shares with no other one always gets in, however large it is. */
-static bool http_body_fits(const struct http_request *request, uint64_t held, uint64_t want, uint64_t most)
-{
-    return held == request->charged + request->promised || held + want <= most;
-}
-
-enum http_room http_body_promise(struct http_request *request)
-{
-    struct source *http = request->thread->source;
-    const uint64_t most = http->context.config->http.max_in_flight;
-    const uint64_t most_of_one = http->context.config->http.max_in_flight_per_address;
-    const uint64_t held = http->in_flight + http->promised;
-    uint64_t want = HTTP_PROMISE_STEP;
-
-    if (request->coding == HTTP_IDENTITY && request->head.present[HTTP_CONTENT_LENGTH]) {
-        uint64_t left = request->head.content_length - request->received;
-        want = left < want || !request->promised_once ? left : want;
-    }
-    if (!http_body_fits(request, held, want, most) ||
-        !http_body_fits(request, held - http->in_whole, want, most - most / HTTP_WHOLE_SHARE))
-        return HTTP_ROOM_NONE;
-    if (most_of_one && request->holder && !http_body_fits(request, request->holder->held, want, most_of_one))
-        return HTTP_ROOM_HELD;
-    request->promised_once = true;
-    http_body_hold(request, request->charged, want);
-    return HTTP_ROOM;
-}
-
-/* For a body that is there already: room that the others leave free. */
-static void http_body_promise_whole(struct http_request *request, uint64_t size)
-{
-    struct source *http = request->thread->source;
-    const uint64_t most = http->context.config->http.max_in_flight;
-
-    if (http->in_flight + http->promised + size > most || http->in_whole + size > most / HTTP_WHOLE_SHARE)
-        return;
-    request->whole = true;
-    http_body_hold(request, 0, size);
-}
 
 static int http_body_begin(struct http_request *request, size_t size, struct error *error)
 {
@@ -99,7 +14,7 @@ static int http_body_begin(struct http_request *request, size_t size, struct err
 
     request->holder = request->connection->peer;
     if (request->coding == HTTP_IDENTITY && head->content_length == size && !request->promised)
-        http_body_promise_whole(request, size);
+        http_room_promise_whole(request, size);
     if (request->coding == HTTP_IDENTITY && head->content_length > first)
         first = (size_t)head->content_length;
     if (first > request->body.limit)
@@ -126,13 +41,6 @@ static int http_body_refuse(struct http_request *request, const struct error *er
     return http_refuse(&request->refusal, HTTP_STATUS_400, "%s", error->text);
 }
 
-/* Nobody overtakes those who wait for room that all share. */
-static bool http_body_may_go_on(struct http_request *request)
-{
-    request->room = request->thread->source->starved_by_all ? HTTP_ROOM_NONE : http_body_promise(request);
-    return request->room == HTTP_ROOM;
-}
-
 /* Appends as much as there is room for; returns how much of data that was, or -1 when the body is refused. */
 static ssize_t http_body_append(struct http_request *request, const char *data, size_t size)
 {
@@ -141,7 +49,7 @@ static ssize_t http_body_append(struct http_request *request, const char *data, 
 
     while (taken < size) {
         size_t step = size - taken;
-        if (request->promised == 0 && !http_body_may_go_on(request))
+        if (request->promised == 0 && !http_room_ask(request))
             break;
         if (request->inflate) {
             step = step < HTTP_INFLATE_STEP ? step : HTTP_INFLATE_STEP;
@@ -156,27 +64,9 @@ static ssize_t http_body_append(struct http_request *request, const char *data, 
         }
         taken += step;
         request->received += step;
-        http_body_charge(request, request->body.length);
+        http_room_charge(request, request->body.length);
     }
     return (ssize_t)taken;
-}
-
-/* Waits for room, unless nothing will ever make any: no hand-over is under way and every other body, or that of its address, waits as well. */
-static int http_body_starve(struct http_request *request)
-{
-    struct http_thread *thread = request->thread;
-    struct source *http = thread->source;
-
-    if (thread->draining)
-        return http_refuse(&request->refusal, HTTP_STATUS_503, "the gateway is stopping");
-    if (thread->in_journal == 0 && http->bodies <= 1)
-        return http_refuse(
-            &request->refusal, HTTP_STATUS_503, "there is no room for the body (http.max_in_flight)");
-    if (request->room == HTTP_ROOM_HELD && request->holder->busy <= 1)
-        return http_refuse(&request->refusal, HTTP_STATUS_503,
-            "there is no room for another body from this address (http.max_in_flight_per_address)");
-    http_connection_suspend(request->connection, HTTP_STARVED);
-    return 0;
 }
 
 /* A stream whose dead letters nobody looks after takes nothing more, so that they cannot fill the disk. */
@@ -200,11 +90,16 @@ int http_body_take(struct http_request *request, const char *data, size_t *size)
         return -1;
     if (request->received == 0 && http_body_begin(request, *size, &error))
         return http_body_refuse(request, &error);
-    ssize_t taken = http_body_append(request, data, *size);
-    if (taken < 0)
-        return -1;
-    *size -= (size_t)taken;
-    return *size ? http_body_starve(request) : 0;
+    for (;;) {
+        ssize_t taken = http_body_append(request, data, *size);
+        if (taken < 0)
+            return -1;
+        data += taken;
+        *size -= (size_t)taken;
+        const enum http_room_wait next = *size ? http_room_wait(request) : HTTP_ROOM_WAIT;
+        if (next != HTTP_ROOM_GO_ON)
+            return next == HTTP_ROOM_REFUSED ? -1 : 0;
+    }
 }
 
 /* ---- the body is whole ------------------------------------------------------------------------------------ */
@@ -288,11 +183,13 @@ int http_body_await(struct http_request *request)
 
     if (request->ack != HTTP_ACK_DELIVERED)
         return 0;
-    if (http_head_check_deliveries(request, &request->refusal))
-        return -1;
+    if (!request->awaited && !http_request_await(request))
+        return http_head_refuse_delivery(request, &request->refusal);
     request->arrival = calloc(1, sizeof *request->arrival);
-    if (!request->arrival)
+    if (!request->arrival) {
+        http_request_await_no_more(request);
         return http_refuse(&request->refusal, HTTP_STATUS_503, "out of memory");
+    }
     request->arrival->arrived = http_loop_arrived;
     request->arrival->context = request;
     request->arrival->outlets = http->acks[request->stream - http->context.streams->items].outlets;
@@ -344,9 +241,9 @@ int http_body_end(struct http_request *request)
     if (request->inflate && inflate_finish(request->inflate, &error))
         return http_body_refuse(request, &error);
     inflate_free(&request->inflate); /* its window would be kept while the request waits */
-    http_body_forget_promise(request); /* and so would this */
-    http_body_let_go(request);
-    http_body_charge(request, sizeof *request + request->body.capacity);
+    http_room_forget_promise(request); /* and so would this */
+    http_room_let_go(request);
+    http_room_charge(request, sizeof *request + request->body.capacity);
     return 0;
 }
 
@@ -363,10 +260,8 @@ int http_body_hand_over(struct http_request *request, struct MHD_Connection *mhd
     if (http_body_records(request, mhd) || (request->key && http_key_keep(request)) ||
         http_body_await(request))
         return -1;
-    http_body_charge(request, sizeof *request + request->body.capacity + request->handover.parts.capacity);
+    http_room_charge(request, sizeof *request + request->body.capacity + request->handover.parts.capacity);
     request->handover.arrival = request->arrival;
-    if (request->arrival)
-        http_request_await(request);
     request->in_journal = true; /* before the hand-over: it may be complete before the call returns */
     thread->in_journal++;
     if (journal_hand_over(http->context.journal, &request->handover, &error)) {
@@ -376,8 +271,6 @@ int http_body_hand_over(struct http_request *request, struct MHD_Connection *mhd
         return http_refuse(&request->refusal, error.kind == ERROR_REJECT ? HTTP_STATUS_413 : HTTP_STATUS_503,
             "%s", error.text);
     }
-    if (request->key)
-        http_key_take(request);
     request->handed_over = true;
     return 0;
 }

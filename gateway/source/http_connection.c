@@ -21,21 +21,51 @@ static void http_connection_end(
     shutdown(fd, SHUT_RDWR);
 }
 
-/* NULL: memory is gone, or its address has as many as it may, and the socket is at its end. */
+bool http_count_up(atomic_size_t *count, uint64_t limit)
+{
+    size_t before = atomic_load(count);
+
+    do {
+        if (before >= limit)
+            return false;
+    } while (!atomic_compare_exchange_weak(count, &before, before + 1));
+    return true;
+}
+
+/* Counts it among all, and among those of its address. NULL: it may be. */
+static const char *http_connection_admit(
+    struct source *http, const struct sockaddr *address, struct peer **ret_peer)
+{
+    /* With one listener the library itself stops accepting at the limit. */
+    if (!http_count_up(&http->connections, http->context.config->http.max_connections))
+        return "there are as many connections as there may be (http.max_connections)";
+    if (peers_enter(http->peers, address, ret_peer))
+        return NULL;
+    atomic_fetch_sub(&http->connections, 1);
+    return "this address has as many connections as it may (http.max_connections_per_address; http.trusted_proxies are not counted)";
+}
+
+static void http_connection_discount(struct source *http, struct peer *peer)
+{
+    peers_leave(http->peers, peer);
+    atomic_fetch_sub(&http->connections, 1);
+}
+
+/* NULL: memory is gone, or there are as many as there may be, and the socket is at its end. */
 static struct http_connection *http_connection_new(struct http_thread *thread, struct MHD_Connection *mhd)
 {
     const int fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
     struct peer *peer;
+    const char *refused = http_connection_admit(
+        thread->source, MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr, &peer);
 
-    if (!peers_enter(thread->source->peers,
-            MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr, &peer)) {
-        http_connection_end(thread, fd, HTTP_STATUS_503,
-            "this address has as many connections as it may (http.max_connections_per_address; http.trusted_proxies are not counted)");
+    if (refused) {
+        http_connection_end(thread, fd, HTTP_STATUS_503, refused);
         return NULL;
     }
     struct http_connection *connection = calloc(1, sizeof *connection);
     if (!connection) {
-        peers_leave(thread->source->peers, peer);
+        http_connection_discount(thread->source, peer);
         return NULL;
     }
     connection->fd = fd;
@@ -57,7 +87,6 @@ static void http_connection_open(struct http_listener *listener, struct MHD_Conn
     if (thread->connections)
         thread->connections->previous = connection;
     thread->connections = connection;
-    thread->source->connections_count++;
     http_connection_enter(connection, HTTP_FIRST_HEAD);
     *context = connection;
 }
@@ -74,8 +103,7 @@ static void http_connection_close(struct http_thread *thread, struct http_connec
         thread->connections = connection->next;
     if (thread->sweep == connection)
         thread->sweep = connection->next;
-    thread->source->connections_count--;
-    peers_leave(thread->source->peers, connection->peer);
+    http_connection_discount(thread->source, connection->peer);
     free(connection);
 }
 
@@ -95,25 +123,10 @@ void http_connection_notify(
     }
 }
 
-/* With one listener the library itself stops accepting at the limit; several share it here. */
-enum MHD_Result http_connection_admit(void *cls, const struct sockaddr *address, socklen_t length)
-{
-    const struct http_listener *listener = cls;
-    const struct source *http = listener->thread->source;
-
-    (void)address;
-    (void)length;
-    return http->connections_count < http->context.config->http.max_connections ? MHD_YES : MHD_NO;
-}
-
 void http_connection_enter(struct http_connection *connection, enum http_state state)
 {
     const struct http_thread *thread = connection->listener->thread;
-    const size_t more = (state == HTTP_BODY) - (size_t)(connection->state == HTTP_BODY);
 
-    thread->source->bodies += more;
-    if (connection->peer)
-        connection->peer->busy += more;
     connection->state = state;
     connection->since = thread->now;
 }
@@ -121,23 +134,13 @@ void http_connection_enter(struct http_connection *connection, enum http_state s
 void http_connection_suspend(struct http_connection *connection, enum http_state state)
 {
     struct http_thread *thread = connection->listener->thread;
-    struct source *http = thread->source;
     int64_t since = connection->since;
 
     MHD_suspend_connection(connection->mhd);
     thread->suspended++;
     http_connection_enter(connection, state);
-    if (state != HTTP_STARVED)
-        return;
-    connection->since = since;
-    connection->starved_since = thread->now;
-    connection->starved_next = NULL;
-    http->starved_by_all |= connection->request->room == HTTP_ROOM_NONE;
-    if (http->starved_last)
-        http->starved_last->starved_next = connection;
-    else
-        http->starved_first = connection;
-    http->starved_last = connection;
+    if (state == HTTP_STARVED)
+        connection->since = since;
 }
 
 void http_connection_resume(struct http_connection *connection, enum http_state state)
@@ -150,39 +153,15 @@ void http_connection_resume(struct http_connection *connection, enum http_state 
     MHD_resume_connection(connection->mhd);
 }
 
-/* The one behind `previous`, or the one that has waited longest (NULL), goes on; its body's clock stood still meanwhile. */
-static void http_connection_resume_starved(struct http_thread *thread, struct http_connection *previous)
+void http_connection_go_on(struct http_connection *connection)
 {
-    struct source *http = thread->source;
-    struct http_connection **place = previous ? &previous->starved_next : &http->starved_first;
-    struct http_connection *connection = *place;
+    const struct http_thread *thread = connection->listener->thread;
     int64_t since = connection->since + (thread->now - connection->starved_since);
+    const bool starved = connection->state == HTTP_STARVED;
 
-    *place = connection->starved_next;
-    if (!*place)
-        http->starved_last = previous;
-    http_connection_resume(connection, HTTP_BODY);
-    connection->since = since;
-}
-
-void http_connection_feed(struct http_thread *thread)
-{
-    struct source *http = thread->source;
-    struct http_connection *previous = NULL, *connection = http->starved_first;
-
-    if (!http->released)
-        return;
-    http->released = http->starved_by_all = false;
-    while (connection && !http->starved_by_all) {
-        struct http_connection *next = connection->starved_next;
-        connection->request->room = http_body_promise(connection->request);
-        http->starved_by_all = connection->request->room == HTTP_ROOM_NONE;
-        if (connection->request->room == HTTP_ROOM)
-            http_connection_resume_starved(thread, previous);
-        else
-            previous = connection;
-        connection = next;
-    }
+    http_connection_resume(connection, starved ? HTTP_BODY : HTTP_ANSWER);
+    if (starved)
+        connection->since = since;
 }
 
 void http_connection_abort(struct http_connection *connection, enum http_status status, const char *detail)
@@ -200,7 +179,7 @@ static bool http_connection_check_body(struct http_thread *thread, struct http_c
     uint64_t seconds = (uint64_t)(elapsed / CLOCK_SECOND);
 
     if (elapsed > HTTP_PROMISE_TIMEOUT)
-        http_body_forget_promise(connection->request);
+        http_room_forget_promise(connection->request);
     if (elapsed <= config->http.body_timeout ||
         connection->request->received + connection->request->swallowed >= seconds * config->http.min_rate)
         return false;
@@ -266,23 +245,6 @@ static bool http_connection_check(struct http_thread *thread, struct http_connec
     return true;
 }
 
-/* False: it has waited long enough, and is refused. */
-static bool http_connection_may_starve(struct http_thread *thread)
-{
-    struct source *http = thread->source;
-    struct http_connection *connection = http->starved_first;
-
-    if (!connection || thread->now - connection->starved_since <= HTTP_STARVE_TIMEOUT)
-        return true;
-    http_refuse(&connection->request->refusal, HTTP_STATUS_503, "%s",
-        connection->request->room == HTTP_ROOM_HELD
-            ? "there was no room for another body from this address (http.max_in_flight_per_address)"
-            : "there was no room for the body (http.max_in_flight)");
-    http_connection_resume_starved(thread, NULL);
-    http->released = true; /* it may be the one that all the others have waited for */
-    return false;
-}
-
 void http_connection_begin_sweep(struct http_thread *thread)
 {
     if (!thread->sweep)
@@ -295,7 +257,7 @@ void http_connection_sweep(struct http_thread *thread)
 {
     size_t looks = HTTP_SWEEP_LOOK, ends = HTTP_SWEEP_END;
 
-    while (ends && !http_connection_may_starve(thread))
+    while (ends && http_room_expire(thread))
         ends--;
     while (thread->sweep && looks-- && ends) {
         struct http_connection *connection = thread->sweep;
@@ -315,8 +277,8 @@ void http_connection_give_up_deliveries(struct http_thread *thread)
 
 void http_connection_give_up(struct http_thread *thread)
 {
-    while (thread->source->starved_first)
-        http_connection_resume_starved(thread, NULL);
+    http_room_leave(thread);
+    http_loop_take_done(thread);
     for (struct http_connection *connection = thread->connections; connection;
          connection = connection->next) {
         if (connection->state == HTTP_COMMIT)

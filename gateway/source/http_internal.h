@@ -1,7 +1,8 @@
 /* http_internal: what the files of the HTTP source share.
  *
  * An I/O thread owns its connections, their requests, and what it works with (struct http_thread); the committer touches only its `done`,
- * `arrived` and `wake`. What holds for all requests together stands in the source. The library (libmicrohttpd) runs without
+ * `arrived` and `wake`. What holds for all requests together stands in the source: counts, the room for bodies (struct http_room), the keys under way. A connection
+ * that waits for something of another thread's is called by that (http_loop_call()), and goes on in its own. The library (libmicrohttpd) runs without
  * threads of its own: the loop waits for its epoll descriptors and runs it.
  *
  * A connection lives as long as its socket. A request is taken from the pool when its request line is in, and goes
@@ -33,6 +34,7 @@
 
 #define HTTP_SOURCE_NAME "http"
 #define HTTP_LISTENERS_MAX 16
+#define HTTP_OWN_THREADS_MAX 8 /* where the configuration does not say how many */
 #define HTTP_BACKLOG 4096
 /* Of the library, per connection: holds a head of about 7 kB. It zeroes all of it after each request, so more costs speed. */
 #define HTTP_CONNECTION_MEMORY 8192
@@ -75,7 +77,8 @@ struct http_listener {
 
 struct http_connection {
     struct http_connection *previous, *next; /* all connections */
-    struct http_connection *starved_next;
+    struct http_connection *starved_next; /* in line for room */
+    struct http_connection *called_next;
     struct http_listener *listener;
     struct MHD_Connection *mhd;
     struct http_request *request;
@@ -85,6 +88,9 @@ struct http_connection {
     int64_t since; /* when the state was entered (monotonic); of a body without the time it starved */
     int64_t starved_since;
 };
+
+/* One more, unless that were more than the limit. */
+bool http_count_up(atomic_size_t *count, uint64_t limit);
 
 struct http_refusal {
     bool given;
@@ -100,7 +106,7 @@ struct http_key {
     struct idempotency_hash request; /* of what is asked; once its body is whole */
     struct http_request *next,
         *previous; /* next: in its bucket while it is taken; both: among the waiters while it has a holder */
-    bool taken; /* in_journal, and found under its id */
+    bool taken; /* found under its id */
     struct http_request *waiters, *waiters_last; /* oldest first */
     struct http_request *holder; /* whom it waits for */
     bool repeated; /* its answer was kept; then: */
@@ -109,8 +115,8 @@ struct http_key {
     uint64_t missed; /* journal_missed() before them */
 };
 
-enum http_room {
-    HTTP_ROOM,
+enum http_room_answer {
+    HTTP_ROOM_GIVEN,
     HTTP_ROOM_HELD, /* its address holds all that it may at the moment */
     HTTP_ROOM_NONE, /* nobody gets any at the moment */
 };
@@ -138,10 +144,10 @@ struct http_request {
     struct bytes body;
     uint64_t received; /* body bytes as they came */
     uint64_t swallowed; /* and those after it was refused */
-    uint64_t charged; /* to the source's in_flight */
-    uint64_t promised; /* of the source's promised */
-    enum http_room room; /* when it last asked for a promise */
-    bool whole; /* both are of the source's in_whole */
+    uint64_t charged; /* of the room: bytes that are there */
+    uint64_t promised; /* and those that it may still take */
+    enum http_room_answer room; /* when it last asked for a promise */
+    bool whole; /* both are of room.whole */
     struct peer *holder; /* has both on its account; NULL: the body has ended, or nobody counts */
     bool promised_once;
     struct http_refusal refusal;
@@ -169,18 +175,31 @@ struct http_kept_answer {
     struct MHD_Response *response;
 };
 
+/* What bodies hold of http.max_in_flight, those of all threads together. */
+struct http_room {
+    _Atomic uint64_t held; /* bytes that were charged or promised */
+    _Atomic uint64_t whole, pieces; /* of bodies that came in one piece, of all others: together `held` */
+    atomic_size_t waiting; /* in line */
+    atomic_bool blocked; /* one of them waits for room that all share */
+    pthread_mutex_t lock; /* guards the line */
+    struct http_connection *first, *last; /* waits longest, shortest */
+    uint64_t held_in_line; /* by those in it */
+};
+
 struct http_thread {
     struct source *source;
+    size_t index;
     struct http_listener listeners[HTTP_LISTENERS_MAX]; /* in the order of http.listen */
     size_t listeners_count;
     int epoll;
-    int wake; /* eventfd: `done` or `arrived` is no longer empty, or `stopping` */
+    int wake; /* eventfd: `done`, `arrived` or `called` is no longer empty, or `stopping` */
 
     pthread_t thread;
     bool running;
 
     struct handover *_Atomic done; /* completed, newest first; @thread committer pushes, the loop takes all */
     struct journal_arrival *_Atomic arrived; /* the same of deliveries; each behind its completion */
+    struct http_connection *_Atomic called; /* what they were suspended for has come; any I/O thread pushes */
 
     struct intake *intake;
     struct intake_result result; /* of the request at hand */
@@ -190,11 +209,14 @@ struct http_thread {
     struct http_connection *connections;
     size_t suspended; /* connections that the library must not be stopped with */
     size_t in_journal; /* requests */
+    _Atomic uint64_t charged; /* bytes, by its requests; it alone writes it */
+    bool released; /* by now, room that may be what somebody in line waits for */
 
     struct http_request *pool;
     size_t pool_bytes;
 
     bool draining; /* nothing new is taken */
+    bool finished; /* it is no longer one of `unfinished` */
     int64_t now; /* monotonic, of this round of the loop */
     int64_t next_sweep;
     struct http_connection *sweep; /* the next one that this sweep looks at; NULL: it has come to its end */
@@ -208,19 +230,8 @@ struct source {
 
     atomic_bool stopping;
     int64_t stop_deadline; /* set before stopping */
-
-    struct http_connection *starved_first, *starved_last;
-    bool starved_by_all; /* one of them waits for room that all share, and nobody overtakes it */
-    bool released; /* there is room that was not there when they were last looked at */
-    size_t connections_count;
-    size_t bodies; /* requests whose body is coming in, starved ones not counted */
-    size_t deliveries; /* requests that are awaited */
-    atomic_int_least64_t deliveries_refused; /* when there was last no place for one more (monotonic) */
-    uint64_t in_flight; /* bytes charged for bodies */
-    uint64_t promised; /* and those that they may still take */
-    uint64_t in_whole; /* of both */
-
-    struct http_request *keys[HTTP_KEY_BUCKETS]; /* taken ones */
+    atomic_size_t
+        unfinished; /* threads that have not ended and, behind `stopping`, not yet answered what they had */
 
     struct http_stream_series *streams;
     struct http_stream_ack *acks;
@@ -231,12 +242,21 @@ struct source {
     struct metric_series *in_flight_gauge;
     struct metric_series *keys_gauge, *replayed, *evicted;
     uint64_t evicted_told;
+
+    pthread_mutex_t keys_lock; /* guards which keys are taken, and who waits for whom */
+    struct http_request *keys[HTTP_KEY_BUCKETS]; /* taken ones */
+
+    /* What each request changes: behind all that is only read, so that it does not share its cache lines. */
+    struct http_room room;
+    atomic_size_t connections;
+    atomic_size_t deliveries; /* requests that are awaited */
+    atomic_int_least64_t deliveries_refused; /* when there was last no place for one more (monotonic) */
 };
 
 /* ---- http_thread.c: what it works with ---------------------------------------------------------------------- */
 
 /* A zeroed one; what it has opened when that fails is http_thread_close()'s. @thread main, as all of these */
-int http_thread_open(struct http_thread *thread, struct source *http, struct error *error);
+int http_thread_open(struct http_thread *thread, struct source *http, size_t index, struct error *error);
 /* The listening descriptor is the thread's from then on, also on failure. */
 int http_thread_listen(struct http_thread *thread, int fd, struct error *error);
 int http_thread_run(struct http_thread *thread, struct error *error);
@@ -248,6 +268,8 @@ void http_thread_close(struct http_thread *thread);
 /* ---- http_loop.c: the I/O thread -------------------------------------------------------------------------- */
 
 void *http_loop_run(void *thread);
+/* It is no longer one of those that others wait for when the source stops. */
+void http_loop_finish(struct http_thread *thread);
 /* One round: waits until something is to be done or a sweep is due, does it. -1: the loop cannot go on. */
 int http_loop_step(struct http_thread *thread, struct error *error);
 /* Completion of a hand-over. @thread committer */
@@ -256,22 +278,23 @@ void http_loop_complete(struct handover *handover, enum handover_result result);
 void http_loop_arrived(struct journal_arrival *arrival);
 /* So that it looks at what is there for it. @thread any */
 void http_loop_wake(struct http_thread *thread);
-/* Takes what was completed, and what was delivered. */
+/* A suspended connection goes on, in the next round of its thread. @thread any I/O thread, once for each time that it is suspended */
+void http_loop_call(struct http_connection *connection);
+/* Takes what was completed, what was delivered, and who was called. */
 void http_loop_take_done(struct http_thread *thread);
 
 /* ---- http_connection.c: sockets and their deadlines ------------------------------------------------------- */
 
-/* MHD_OPTION_NOTIFY_CONNECTION and the accept policy; cls is the listener. */
+/* MHD_OPTION_NOTIFY_CONNECTION; cls is the listener. */
 void http_connection_notify(
     void *cls, struct MHD_Connection *mhd, void **context, enum MHD_ConnectionNotificationCode code);
-enum MHD_Result http_connection_admit(void *cls, const struct sockaddr *address, socklen_t length);
 
 void http_connection_enter(struct http_connection *connection, enum http_state state);
 /* Suspends until the loop resumes it; state is HTTP_STARVED, HTTP_REPEAT, HTTP_DELIVERY or HTTP_COMMIT (and HTTP_DELIVERY behind it). */
 void http_connection_suspend(struct http_connection *connection, enum http_state state);
 void http_connection_resume(struct http_connection *connection, enum http_state state);
-/* Resumes those that wait for room, in their order, as far as there is some for them. */
-void http_connection_feed(struct http_thread *thread);
+/* Of one that was called (http_loop_call()). */
+void http_connection_go_on(struct http_connection *connection);
 /* Sends a whole response past the library, as far as the socket takes it, and shuts the socket. Only while the
  * library has nothing to send. */
 void http_connection_abort(struct http_connection *connection, enum http_status status, const char *detail);
@@ -295,8 +318,8 @@ void http_request_completed(
     void *cls, struct MHD_Connection *mhd, void **context, enum MHD_RequestTerminationCode code);
 /* The journal is done with it. */
 void http_request_committed(struct http_request *request);
-/* Sets and clears `awaited`. */
-void http_request_await(struct http_request *request);
+/* Sets and clears `awaited`. False: no more may be. */
+bool http_request_await(struct http_request *request);
 void http_request_await_no_more(struct http_request *request);
 /* So are the outlets. */
 void http_request_arrived(struct http_request *request);
@@ -311,8 +334,8 @@ int http_refuse(struct http_refusal *refusal, enum http_status status, const cha
 int http_head_check(
     struct http_request *request, struct MHD_Connection *mhd, const char *method, const char *version);
 
-/* Whether one more may wait for its delivery. -1: the refusal says why not, and those who have gone soon give up their places. */
-int http_head_check_deliveries(struct http_request *request, struct http_refusal *refusal);
+/* No more may wait for their delivery; those who have gone soon give up their places. Returns -1. */
+int http_head_refuse_delivery(struct http_request *request, struct http_refusal *refusal);
 
 /* ---- http_body.c: the body comes in ----------------------------------------------------------------------- */
 
@@ -323,14 +346,37 @@ int http_body_end(struct http_request *request);
 /* Of all that decides what becomes of it; behind http_body_end(). */
 int http_body_hash(struct http_request *request, struct MHD_Connection *mhd,
     struct idempotency_hash *ret_hash, struct error *error);
-/* Room to wait until its records are delivered, if it wants to. -1: refused. */
+/* Room to wait until its records are delivered, if it wants to: it is awaited then. -1: refused. */
 int http_body_await(struct http_request *request);
 /* Records out of it, and to the journal. -1: refused. */
 int http_body_hand_over(struct http_request *request, struct MHD_Connection *mhd);
-/* Promises room for what is to come. */
-enum http_room http_body_promise(struct http_request *request);
-void http_body_forget_promise(struct http_request *request);
-void http_body_charge(struct http_request *request, uint64_t bytes);
+
+/* ---- http_room.c: the room that bodies share ------------------------------------------------------------------ */
+
+/* Promises some for what is to come. False: it has to wait. */
+bool http_room_ask(struct http_request *request);
+/* For a body that is there already: what the others leave free, or nothing. */
+void http_room_promise_whole(struct http_request *request, uint64_t size);
+void http_room_forget_promise(struct http_request *request);
+/* So many bytes are there now. */
+void http_room_charge(struct http_request *request, uint64_t bytes);
+/* What it holds is no longer its address's. */
+void http_room_let_go(struct http_request *request);
+
+enum http_room_wait {
+    HTTP_ROOM_WAIT, /* it stands in line, its connection is suspended */
+    HTTP_ROOM_GO_ON, /* meanwhile there is room */
+    HTTP_ROOM_REFUSED, /* nothing will ever make any, or the gateway stops */
+};
+
+/* When http_room_ask() has said no. */
+enum http_room_wait http_room_wait(struct http_request *request);
+/* Calls those who wait, in their order, as far as there is room for them, if this thread has given some back. */
+void http_room_feed(struct http_thread *thread);
+/* Refuses the one that has waited longest, if that is too long, of whatever thread it is. False: it is not. */
+bool http_room_expire(struct http_thread *thread);
+/* The thread's own leave the line. */
+void http_room_leave(struct http_thread *thread);
 
 /* ---- http_key.c: requests that carry an Idempotency-Key ------------------------------------------------------- */
 
@@ -343,15 +389,13 @@ enum http_claim {
 
 /* The header's value. -1: the refusal says why. */
 int http_key_read(struct http_request *request, struct slice value);
-/* Its body is whole: what is known of its key? */
+/* Its body is whole: what is known of its key? When nothing is (HTTP_KEY_FREE), it has taken the key: who comes with the same waits. */
 enum http_claim http_key_claim(struct http_request *request, struct MHD_Connection *mhd);
 /* Adds the answer to the hand-over, as the last of its records. -1: refused. */
 int http_key_keep(struct http_request *request);
-/* The journal has it: who comes with the same key waits. */
-void http_key_take(struct http_request *request);
-/* The journal is done with it: who has waited goes on. Of a request that has none, or has not taken it: nothing. */
+/* The journal is done with it, or did not get it: who has waited goes on. Of a request that has none, or has not taken it: nothing. */
 void http_key_settle(struct http_request *request);
-/* It waits no longer for another one. */
+/* It waits no longer for another one, unless it has been called by now. */
 void http_key_give_up(struct http_request *request);
 /* Of a repeated one: whether it can be known that all its records were delivered. */
 bool http_key_is_delivered(const struct http_request *request);

@@ -1,7 +1,7 @@
 /* http_key: requests that carry an Idempotency-Key; see http_internal.h
  *
- * A key is in one of three states. Free: nobody knows it, its request goes on as any other, and takes the answer along as the last record of its
- * hand-over (answer_state.h). Taken: the journal has a request with it; another one waits until that is complete, and then looks again. Kept: the journal's image
+ * A key is in one of three states. Free: nobody knows it; its request takes it, goes on as any other, and takes the answer along as the last record of its
+ * hand-over (answer_state.h). Taken: a request with it is on its way through the journal; another one, of whatever thread, waits until that is complete, and then looks again. Kept: the journal's image
  * has its answer, which is given again. So nothing has to be undone: what was refused leaves no trace, and what is in doubt (504) is either taken until it
  * is decided, or was given up by the journal, which then voids all of it, or finds all of it after a crash: the records with their key.
  */
@@ -12,6 +12,7 @@
 #include "source/http_internal.h"
 #include "source/source_state.h"
 
+/* @holds keys_lock */
 static struct http_request **http_key_place(struct source *http, const struct idempotency_hash *id)
 {
     struct http_request **at = &http->keys[id->bytes[0] % HTTP_KEY_BUCKETS];
@@ -39,7 +40,8 @@ int http_key_read(struct http_request *request, struct slice value)
 
 /* ---- taken: one that waits for another ------------------------------------------------------------------------ */
 
-static void http_key_wait(struct http_request *request, struct http_request *holder)
+/* @holds keys_lock */
+static void http_key_line_up(struct http_request *request, struct http_request *holder)
 {
     struct http_request *last = holder->key->waiters_last;
 
@@ -48,46 +50,70 @@ static void http_key_wait(struct http_request *request, struct http_request *hol
     request->key->previous = last;
     request->key->next = NULL;
     request->key->holder = holder;
-    http_connection_suspend(request->connection, HTTP_REPEAT);
 }
 
-static void http_key_resume(struct http_request *request)
+/* @holds keys_lock */
+static void http_key_step_out(struct http_request *request)
 {
     struct http_key *key = request->key, *held = key->holder->key;
 
     *(key->previous ? &key->previous->key->next : &held->waiters) = key->next;
     *(key->next ? &key->next->key->previous : &held->waiters_last) = key->previous;
     key->holder = key->next = key->previous = NULL;
-    http_connection_resume(request->connection, HTTP_ANSWER);
+}
+
+/* False: another one has it, and the request waits for that. */
+static bool http_key_take(struct http_request *request)
+{
+    struct source *http = request->thread->source;
+
+    pthread_mutex_lock(&http->keys_lock);
+    struct http_request **at = http_key_place(http, &request->key->id);
+    const bool taken = !*at;
+    if (taken)
+        *at = request;
+    else
+        http_key_line_up(request, *at);
+    pthread_mutex_unlock(&http->keys_lock);
+    request->key->taken = taken;
+    if (!taken)
+        http_connection_suspend(request->connection, HTTP_REPEAT);
+    return taken;
 }
 
 void http_key_give_up(struct http_request *request)
 {
+    struct source *http = request->thread->source;
+
+    pthread_mutex_lock(&http->keys_lock);
+    const bool waits = request->key->holder;
+    if (waits)
+        http_key_step_out(request);
+    pthread_mutex_unlock(&http->keys_lock);
+    if (!waits)
+        return;
     http_refuse(&request->refusal, HTTP_STATUS_504,
         "outcome unknown: the journal did not answer an earlier request with this Idempotency-Key within "
         "http.commit_timeout; its records may be stored");
-    http_key_resume(request);
-}
-
-void http_key_take(struct http_request *request)
-{
-    struct http_request **at = http_key_place(request->thread->source, &request->key->id);
-
-    assert(!*at);
-    request->key->taken = true;
-    *at = request;
+    http_connection_resume(request->connection, HTTP_ANSWER);
 }
 
 void http_key_settle(struct http_request *request)
 {
+    struct source *http = request->thread->source;
     struct http_key *key = request->key;
 
     if (!key || !key->taken)
         return;
-    *http_key_place(request->thread->source, &key->id) = key->next;
+    pthread_mutex_lock(&http->keys_lock);
+    *http_key_place(http, &key->id) = key->next;
+    while (key->waiters) {
+        struct http_request *waiter = key->waiters;
+        http_key_step_out(waiter);
+        http_loop_call(waiter->connection); /* from here on its own thread may free it */
+    }
+    pthread_mutex_unlock(&http->keys_lock);
     key->taken = false;
-    while (key->waiters)
-        http_key_resume(key->waiters);
 }
 
 /* ---- kept ------------------------------------------------------------------------------------------------------- */
@@ -134,36 +160,30 @@ static enum http_claim http_key_repeat(struct http_request *request, const struc
     key->counts = (struct once_counts){answer->accepted, answer->duplicates, answer->old};
     request->accepted = answer->accepted;
     metric_add(http->replayed, 1);
-    if (request->ack != HTTP_ACK_DELIVERED || thread->draining ||
-        http->deliveries >= http->context.config->http.max_deliveries)
+    if (request->ack != HTTP_ACK_DELIVERED || thread->draining || !http_request_await(request))
         return HTTP_KEY_REPEATED;
     if (http_body_await(request))
         return HTTP_KEY_REFUSED;
     request->arrival->first = key->first;
     request->arrival->last = key->last;
-    if (!journal_arrival_begin(http->context.journal, request->arrival))
+    if (!journal_arrival_begin(http->context.journal, request->arrival)) {
+        http_request_await_no_more(request);
         return HTTP_KEY_REPEATED;
-    http_request_await(request);
+    }
     http_connection_suspend(request->connection, HTTP_DELIVERY);
     http_pool_unload(request);
     return HTTP_KEY_WAITS;
 }
 
-enum http_claim http_key_claim(struct http_request *request, struct MHD_Connection *mhd)
+/* What was kept of a key that nobody else has. */
+static enum http_claim http_key_look_up(struct http_request *request, struct MHD_Connection *mhd)
 {
     struct source *http = request->thread->source;
     struct http_key *key = request->key;
     struct answer answer;
     struct error error;
-
-    if (key->repeated)
-        return HTTP_KEY_REPEATED;
-    struct http_request *holder = *http_key_place(http, &key->id);
-    if (holder) {
-        http_key_wait(request, holder);
-        return HTTP_KEY_WAITS;
-    }
     int found = http_body_hash(request, mhd, &key->request, &error);
+
     if (!found)
         found = answer_state_find(http->context.state->answers, &key->id, clock_wall(http->context.clock),
             &answer, &request->listing, &error);
@@ -179,6 +199,19 @@ enum http_claim http_key_claim(struct http_request *request, struct MHD_Connecti
     http_refuse(&request->refusal, HTTP_STATUS_422,
         "an earlier request with this Idempotency-Key said something else and was accepted; a new body needs a new key");
     return HTTP_KEY_REFUSED;
+}
+
+enum http_claim http_key_claim(struct http_request *request, struct MHD_Connection *mhd)
+{
+    if (request->key->repeated)
+        return HTTP_KEY_REPEATED;
+    if (!http_key_take(request))
+        return HTTP_KEY_WAITS;
+    /* Taken first: its answer may be kept meanwhile, and then it is found, but nobody else can begin with it. */
+    const enum http_claim claim = http_key_look_up(request, mhd);
+    if (claim != HTTP_KEY_FREE)
+        http_key_settle(request);
+    return claim;
 }
 
 bool http_key_is_delivered(const struct http_request *request)

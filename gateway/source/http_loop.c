@@ -51,6 +51,37 @@ void http_loop_arrived(struct journal_arrival *arrival)
         http_loop_wake(thread);
 }
 
+void http_loop_call(struct http_connection *connection)
+{
+    struct http_thread *thread = connection->listener->thread;
+    struct http_connection *first = atomic_load_explicit(&thread->called, memory_order_relaxed);
+
+    do
+        connection->called_next = first;
+    while (!atomic_compare_exchange_weak_explicit(
+        &thread->called, &first, connection, memory_order_release, memory_order_relaxed));
+    if (!first)
+        http_loop_wake(thread);
+}
+
+static void http_loop_take_called(struct http_thread *thread)
+{
+    struct http_connection *newest = atomic_exchange_explicit(&thread->called, NULL, memory_order_acquire);
+    struct http_connection *oldest = NULL;
+
+    while (newest) { /* back into the order of the calls */
+        struct http_connection *next = newest->called_next;
+        newest->called_next = oldest;
+        oldest = newest;
+        newest = next;
+    }
+    while (oldest) {
+        struct http_connection *next = oldest->called_next;
+        http_connection_go_on(oldest);
+        oldest = next;
+    }
+}
+
 void http_loop_take_done(struct http_thread *thread)
 {
     /* Taken before the completions, which come first: so each is behind its own. */
@@ -74,6 +105,7 @@ void http_loop_take_done(struct http_thread *thread)
         http_request_arrived(arrived->context);
         arrived = next;
     }
+    http_loop_take_called(thread);
 }
 
 static bool http_loop_due(const struct http_thread *thread)
@@ -125,6 +157,17 @@ static int http_loop_run_due(struct http_thread *thread, struct error *error)
     return 0;
 }
 
+static void http_loop_tell(const struct source *http)
+{
+    uint64_t in_flight = 0;
+
+    for (size_t i = 0; i < http->threads_count; i++)
+        in_flight += atomic_load_explicit(&http->threads[i].charged, memory_order_relaxed);
+    metric_set(
+        http->connections_gauge, (double)atomic_load_explicit(&http->connections, memory_order_relaxed));
+    metric_set(http->in_flight_gauge, (double)in_flight);
+}
+
 int http_loop_step(struct http_thread *thread, struct error *error)
 {
     struct source *http = thread->source;
@@ -132,17 +175,17 @@ int http_loop_step(struct http_thread *thread, struct error *error)
     if (http_loop_wait(thread, error))
         return -1;
     http_loop_take_done(thread);
-    http_connection_feed(thread);
     if (http_loop_run_due(thread, error))
         return -1;
     if (thread->now >= thread->next_sweep) {
         http_connection_begin_sweep(thread);
-        http_key_tell(http);
+        if (thread->index == 0)
+            http_key_tell(http);
         thread->next_sweep = thread->now + HTTP_SWEEP_PERIOD;
     }
     http_connection_sweep(thread);
-    metric_set(http->connections_gauge, (double)http->connections_count);
-    metric_set(http->in_flight_gauge, (double)http->in_flight);
+    http_room_feed(thread);
+    http_loop_tell(http);
     return 0;
 }
 
@@ -167,14 +210,33 @@ static bool http_loop_answering(const struct http_thread *thread)
     return thread->suspended > 0;
 }
 
-/* Nothing new; what the journal holds is completed and answered, or the deadline passes. */
+void http_loop_finish(struct http_thread *thread)
+{
+    struct source *http = thread->source;
+
+    if (thread->finished)
+        return;
+    thread->finished = true;
+    if (atomic_fetch_sub(&http->unfinished, 1) > 1)
+        return;
+    for (size_t i = 0; i < http->threads_count; i++)
+        http_loop_wake(&http->threads[i]);
+}
+
+/* Nothing new; what the journal holds is completed and answered, by the other threads as well, or the deadline passes. Who
+ * asks for something meanwhile is refused, whatever thread he is with. */
 static int http_loop_drain(struct http_thread *thread, struct error *error)
 {
-    const int64_t deadline = thread->source->stop_deadline;
+    struct source *http = thread->source;
+    const int64_t deadline = http->stop_deadline;
 
     http_loop_quiesce(thread);
     http_connection_give_up_deliveries(thread);
-    while ((thread->in_journal || http_loop_answering(thread)) && thread->now < deadline) {
+    while (thread->now < deadline) {
+        if (thread->in_journal == 0 && !http_loop_answering(thread))
+            http_loop_finish(thread);
+        if (atomic_load(&http->unfinished) == 0)
+            break;
         thread->next_sweep = thread->next_sweep < deadline ? thread->next_sweep : deadline;
         if (http_loop_step(thread, error))
             return -1;
@@ -202,5 +264,6 @@ void *http_loop_run(void *context)
         log_event(LOG_ERROR, "http.stopped", log_text("error", error.text));
         health_set("http", HEALTH_REFUSING, error.text);
     }
+    http_loop_finish(thread);
     return NULL;
 }

@@ -51,7 +51,7 @@ void http_pool_unload(struct http_request *request)
 {
     bytes_free(&request->body);
     handover_free(&request->handover);
-    http_body_charge(request, 0);
+    http_room_charge(request, 0);
 }
 
 void http_pool_release(struct http_request *request)
@@ -60,8 +60,9 @@ void http_pool_release(struct http_request *request)
 
     if (request->connection || request->in_journal || request->awaited)
         return;
-    http_body_forget_promise(request);
-    http_body_charge(request, 0);
+    assert(!request->key || !request->key->taken);
+    http_room_forget_promise(request);
+    http_room_charge(request, 0);
     inflate_free(&request->inflate);
     free(request->arrival);
     free(request->key);
@@ -70,7 +71,7 @@ void http_pool_release(struct http_request *request)
     http_pool_keep_small(&request->handover.parts);
     bytes_clear(&request->raw_target);
     bytes_free(&request->listing);
-    if (thread->pool_bytes + http_pool_bytes(request) > HTTP_POOL_BYTES_MAX) {
+    if (thread->pool_bytes + http_pool_bytes(request) > HTTP_POOL_BYTES_MAX / thread->source->threads_count) {
         http_pool_destroy(request);
         return;
     }

@@ -43,8 +43,8 @@ static enum MHD_Result http_request_swallow(struct http_request *request, size_t
     if (request->body.capacity) {
         bytes_free(&request->body);
         inflate_free(&request->inflate);
-        http_body_forget_promise(request);
-        http_body_charge(request, 0);
+        http_room_forget_promise(request);
+        http_room_charge(request, 0);
     }
     request->swallowed += *size;
     *size = 0;
@@ -96,8 +96,10 @@ static enum MHD_Result http_request_finish(struct http_request *request, struct 
         return MHD_YES;
     if (claim == HTTP_KEY_REPEATED)
         return http_respond_accepted(request, mhd);
-    if (claim == HTTP_KEY_REFUSED || http_body_hand_over(request, mhd))
+    if (claim == HTTP_KEY_REFUSED || http_body_hand_over(request, mhd)) {
+        http_key_settle(request);
         return http_respond_problem(request, mhd);
+    }
     if (request->ack == HTTP_ACK_MEMORY)
         return http_respond_accepted(request, mhd);
     http_connection_suspend(request->connection, HTTP_COMMIT);
@@ -135,15 +137,18 @@ void http_request_completed(
     http_pool_release(request);
 }
 
-void http_request_await(struct http_request *request)
+bool http_request_await(struct http_request *request)
 {
-    request->awaited = true;
-    request->thread->source->deliveries++;
+    struct source *http = request->thread->source;
+
+    request->awaited = http_count_up(&http->deliveries, http->context.config->http.max_deliveries);
+    return request->awaited;
 }
 
 void http_request_await_no_more(struct http_request *request)
 {
-    request->thread->source->deliveries -= request->awaited;
+    if (request->awaited)
+        atomic_fetch_sub(&request->thread->source->deliveries, 1);
     request->awaited = false;
 }
 

@@ -31,8 +31,8 @@ static struct MHD_Daemon *http_daemon_start(struct http_listener *listener)
 {
     const struct config *config = listener->thread->source->context.config;
 
-    return MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0,
-        http_connection_admit, listener, http_request_handle, listener,
+    return MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL,
+        http_request_handle, listener,
         /* first, so that it gets what is wrong with the others */
         MHD_OPTION_EXTERNAL_LOGGER, http_library_log, NULL, MHD_OPTION_LISTEN_SOCKET, listener->fd,
         MHD_OPTION_NOTIFY_CONNECTION, http_connection_notify, listener, MHD_OPTION_URI_LOG_CALLBACK,
@@ -69,13 +69,14 @@ int http_thread_listen(struct http_thread *thread, int fd, struct error *error)
         thread, MHD_get_daemon_info(listener->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd, listener, error);
 }
 
-int http_thread_open(struct http_thread *thread, struct source *http, struct error *error)
+int http_thread_open(struct http_thread *thread, struct source *http, size_t index, struct error *error)
 {
     const struct config *config = http->context.config;
     const struct intake_limits limits = {
         config->http.max_record, config->http.max_records, "http.max_record", "http.max_records"};
 
     thread->source = http;
+    thread->index = index;
     thread->epoll = thread->wake = -1;
     thread->now = clock_monotonic(http->context.clock);
     bytes_init(&thread->text, HTTP_ANSWER_MAX);

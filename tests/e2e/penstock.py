@@ -13,6 +13,7 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = os.environ.get("PENSTOCK", str(ROOT / "build" / "penstock"))
+HTTP_THREADS = os.environ.get("HTTP_THREADS")  # of every gateway that does not say how many it wants
 LISTENING = re.compile(r"^\s*(\w+)\s+(?:http|mqtt)://\[?[0-9a-fA-F.:]+?\]?:(\d+)\b", re.MULTILINE)
 LAKE_FILE = re.compile(r"^(?P<stream>[^+]+)\+(?P<gateway>[A-Za-z0-9._-]+)\.(?P<epoch>[0-9a-f]{8})"
                        r"\+(?P<first>\d{10,})\+(?P<last>\d{10,})\.(?P<extension>\w+)$")
@@ -74,7 +75,8 @@ class Gateway:
         if self.config is not None:
             (self.directory / "penstock.yaml").write_text(self.config)
             command += ["-c", "penstock.yaml"]
-        for one in self.sets:
+        threads = [f"http.threads={HTTP_THREADS}"] if HTTP_THREADS else []
+        for one in [*threads, *self.sets]:
             command += ["--set", one]
         return command
 

@@ -24,6 +24,7 @@ def kill_rounds(gateway, tools, ledger, generator, count, ack=None):
 SIZES = {
     "default sizes": (),
     "small segments": SMALL_SEGMENTS,
+    "four HTTP threads": ("http.threads=4",),
     "small files": (*SMALL_SEGMENTS, "lake.max_open_files=2", "lake.roll.records=50"),
 }
 

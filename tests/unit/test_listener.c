@@ -54,6 +54,32 @@ Test(listener, a_taken_port_is_one_clear_error)
     cr_assert(strstr(error.text, "in use"));
 }
 
+Test(listener, sockets_beside_share_a_port_that_is_still_taken)
+{
+    struct error error;
+    int fds[3] = {-1, -1, -1}, other = -1;
+    char address[64];
+    cleanup_bytes struct bytes text, beside;
+
+    bytes_init(&text, 128);
+    bytes_init(&beside, 128);
+    cr_assert_eq(listener_open("[::1]:0", 8, &fds[0], &error), 0);
+    cr_assert_eq(listener_describe(fds[0], &text, &error), 0);
+    for (size_t i = 1; i < 3; i++) {
+        cr_assert_eq(listener_open_beside(fds[0], 8, &fds[i], &error), 0, "%s", error.text);
+        bytes_clear(&beside);
+        cr_assert_eq(listener_describe(fds[i], &beside, &error), 0);
+        cr_assert(slice_equal(bytes_slice(&beside), bytes_slice(&text)));
+    }
+    snprintf(address, sizeof address, "%.*s", (int)text.length, text.data);
+    cr_assert_eq(listener_open(address, 8, &other, &error), -1);
+    cr_assert(strstr(error.text, "in use"));
+    for (size_t i = 0; i < 3; i++)
+        fd_close(&fds[i]);
+    cr_assert_eq(listener_open_beside(-1, 8, &other, &error), -1);
+    cr_assert(error.kind == ERROR_FATAL && other == -1);
+}
+
 Test(listener, what_is_no_address_is_refused)
 {
     static const char *const wrong[] = {"", "8080", "localhost", "127.0.0.1:", "127.0.0.1:x",
