@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/little.h"
 #include "journal_gate.h"
 
 TestSuite(sequence_journal, .init = given_start, .fini = given_end, .timeout = 120);
@@ -222,28 +223,31 @@ Test(sequence_journal, an_unfinished_hand_over_leaves_no_number)
 {
     char copy[] = "/tmp/penstock-once.XXXXXX", path[256];
     struct given *one = &given[0];
+    const uint64_t last_number = 600;
 
     cr_assert(mkdtemp(copy));
     put(1, 1, 1, true);
     gate_set(true);
     begin(one);
-    add_once(one, 1, 2, 2);
-    add_once(one, 1, 3, 3);
+    for (uint64_t number = 2; number <= last_number; number++)
+        add_once(one, 1, number, 2);
     hand_over(one);
     gate_await_committer();
     directory_copy_open(fx.directory, copy);
     gate_set(false);
     wait_for(one);
     fixture_close(&fx);
-    /* All of it was written, and not synced: the notes are its last frame, 20 + 8 + 2 * 24 bytes. */
+    /* All of it was written, and not synced: the notes are its last two frames, and the second one gets a bad spot. */
     directory_name(copy, ".segment", -1, path);
     unsigned char data[SEGMENT];
     FILE *file = fopen(path, "r");
     const size_t size = fread(data, 1, sizeof data, file);
     fclose(file);
-    const struct once last = once_of(1, 3);
-    size_t at = size - ONCE_TAG;
-    while (at > 0 && (memcmp(data + at, last.tag, ONCE_TAG) != 0 || data[at + ONCE_TAG] != 3))
+    char last[ONCE_TAG + 8];
+    memcpy(last, once_of(1, last_number).tag, ONCE_TAG);
+    put_u64(last + ONCE_TAG, last_number);
+    size_t at = size - sizeof last;
+    while (at > 0 && memcmp(data + at, last, sizeof last) != 0)
         at--;
     cr_assert_gt(at, 0);
     file_flip(path, at, 1);
@@ -253,7 +257,7 @@ Test(sequence_journal, an_unfinished_hand_over_leaves_no_number)
     expect_ids("1");
     put(1, 1, 4, false);
     put(1, 2, 2, true);
-    put(1, 3, 3, true);
+    put(1, last_number, 3, true);
     expect_ids("123");
 }
 
@@ -265,6 +269,12 @@ static void arrived(struct journal_arrival *arrival)
 
     cr_assert(atomic_load(&one->result) >= 0);
     cr_assert(!atomic_exchange(&one->arrived, true), "it is called once");
+}
+
+static void never(struct journal_arrival *arrival)
+{
+    (void)arrival;
+    cr_assert_fail("it was cancelled");
 }
 
 static void wait_arrived(struct given *one)
@@ -288,9 +298,18 @@ static void repeat_and_wait(struct given *one)
 
 Test(sequence_journal, a_duplicate_arrives_with_what_is_before_it)
 {
+    struct journal_arrival first = {
+        .arrived = never, .outlets = journal_outlet_bit(fx.journal, "one"), .first = 1, .last = 1};
+
     put(1, 1, 1, true);
     repeat_and_wait(&given[1]);
     expect(&given[1], 0, 1, 0);
+    cr_assert(journal_arrival_begin(fx.journal, &first)); /* behind one that has no record */
+    journal_tell_letter(fx.journal, "one", 1, "too large");
+    journal_tell_missed(fx.journal, "one", 1, 1);
+    cr_assert_eq(first.letters, 1);
+    cr_assert_eq(first.missed, 1);
+    cr_assert(journal_arrival_cancel(fx.journal, &first));
     put(1, 2, 2, true);
     repeat_and_wait(&given[2]);
     begin(&given[3]);
