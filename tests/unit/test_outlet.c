@@ -185,8 +185,8 @@ Test(outlet, stopping_delivers_and_publishes_everything)
 
     cr_assert_eq(open_outlet(), 0, "%s", error.text);
     cr_assert_eq(outlet_lake.run(outlet, &error), 0, "%s", error.text);
-    put(800);
-    put(700);
+    put(750);
+    put(750);
     outlet_lake.stop(outlet, INT64_MAX);
     outlet_lake.stop(outlet, INT64_MAX); /* again: nothing happens */
     cr_assert_eq(delivered() - before, 1500);
