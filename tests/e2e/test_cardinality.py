@@ -23,7 +23,7 @@ def ids(kind, first, count):
 
 
 def over_http(server, first, count):
-    lines = "\n".join(f'{{"sensor_id":"{id}","wattage":1.5}}' for id in ids("HTTP", first, count))
+    lines = "\n".join(f'{{"sensor_id":"{id}","wattage":1.5,"seq":1}}' for id in ids("HTTP", first, count))
     answer = server.post("/readings", lines, "application/x-ndjson")
     assert (answer.status, json.loads(answer.body)) == (200, {"accepted": count}), answer
 

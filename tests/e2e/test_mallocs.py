@@ -37,7 +37,7 @@ class Lines:
 
 
 def taker(server, source):
-    if source == "http":
+    if source in ("http", "dedupe"):
         return lambda first, count: over_http(server, first, count)
     if source == "mqtt":
         client = connected(server, V311)
@@ -45,10 +45,11 @@ def taker(server, source):
     return Lines(server).take
 
 
-@pytest.mark.parametrize("source", ["http", "mqtt", "files"])
+@pytest.mark.parametrize("source", ["http", "dedupe", "mqtt", "files"])
 def test_no_record_costs_an_allocation(gateway, counter, source):
     counts = gateway.folder / "counts"
-    config = ("streams: {readings: {key: /sensor_id, labels: {wattage: /wattage, agent: 'header:User-Agent'}, lake: {path: 'all/{wattage}'}}}\n"
+    once = "dedupe: {sequence: /seq}, " if source == "dedupe" else ""
+    config = (f"streams: {{readings: {{key: /sensor_id, {once}labels: {{wattage: /wattage, agent: 'header:User-Agent'}}, lake: {{path: 'all/{{wattage}}'}}}}}}\n"
               "files: {grows: {watch: '*.log', stream: unorganized}}\n")
     server = gateway("lake.roll.every=200ms", config=config, environment={"LD_PRELOAD": str(counter), "MALLOC_COUNT": str(counts)}).start()
     take = taker(server, source)
