@@ -48,6 +48,8 @@ struct config_stream {
         int64_t past;
         int64_t future;
     } time;
+    char *schema; /* reading.v1, or a file; "" for none */
+    char *schema_invalid; /* refuse, pass */
     struct config_list topics; /* templates; none: nothing of it goes to Kafka */
     char *value; /* payload, envelope: what Kafka gets */
     struct config_map headers; /* Kafka header: name of the label whose value it gets */

@@ -30,7 +30,7 @@ static bool option_ends(struct slice name, const char *end)
 
 static bool option_is_label(struct slice name)
 {
-    static const char *const taken[] = {"stream", "key", "time", "time_source"};
+    static const char *const taken[] = {"stream", "key", "time", "time_source", "schema_result"};
 
     for (size_t i = 0; i < sizeof taken / sizeof *taken; i++)
         if (slice_is(name, taken[i]))
@@ -67,7 +67,8 @@ static bool option_is_property(struct slice name)
 
 const struct option_map option_labels = {
     .entry = "label",
-    .names = "1 to 64 of the characters a-z 0-9 _, no digit in front, and not stream, key, time, time_source",
+    .names =
+        "1 to 64 of the characters a-z 0-9 _, no digit in front, and not stream, key, time, time_source, schema_result",
     .pattern = "^[a-z_][a-z0-9_]{0,63}$",
     .allows = option_is_label,
     .types = "\"string\"",

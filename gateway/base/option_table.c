@@ -296,6 +296,10 @@ const struct option option_table[] = {
         .help = "A record's time that is older is not used,"},
     {"streams.*.time.future", TIME(0, 36500 * DAY), .offset = IN_STREAM(time.future), .initial = "1h",
         .help = "nor one that lies further ahead."},
+    {"streams.*.schema", TEXT("reading.v1, or a file that ends in .json"), .offset = IN_STREAM(schema), .initial = "",
+        .help = "JSON Schema that each record is held against, one of penstock's own or a file's; empty: none. For streams of json."},
+    {"streams.*.schema_invalid", WORDS("refuse pass"), .offset = IN_STREAM(schema_invalid), .initial = "refuse",
+        .help = "What becomes of a record that the schema does not allow: told to its sender (422) or a dead letter, or passed on and marked."},
     {"streams.*.topics", TEXTS("topics with {stream}, {key}, {time:FORMAT} or {LABEL} in them"),
         .offset = IN_STREAM(topics), .initial = "",
         .help = "Kafka topics that each record goes to; empty: the stream does not go to Kafka."},
@@ -307,7 +311,7 @@ const struct option option_table[] = {
         .help = "What a POST that has no Penstock-Ack header waits for: the journal's fsync, its memory, or the outlets."},
     {"streams.*.ack.outlets", TEXTS("kafka, lake"), .offset = IN_STREAM(ack.outlets), .initial = "",
         .help = "The outlets that delivered means; empty: kafka for a stream with topics, else the lake."},
-    {"streams.*.lake.path", TEXT("a path with {stream}, {key}, {time:FORMAT}, {time_source} or {LABEL} in it"),
+    {"streams.*.lake.path", TEXT("a path with {stream}, {key}, {time:FORMAT}, {time_source}, {schema_result} or {LABEL} in it"),
         .least = 1, .offset = IN_STREAM(lake.path), .initial = "{stream}", .help = "Directory of a record in the lake."},
 };
 /* clang-format on */

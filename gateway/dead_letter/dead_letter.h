@@ -37,7 +37,7 @@ struct dead_letter {
 
 /* Appends one line with its LF: {"id":"site-7/3f9a1c22/42","outlet":"kafka","stream":"readings","topic":"...","reason":"...",
  * "time":"2026-01-02T03:04:05.678901Z","received":"...","event":"..." (only where the record names one),"key":"...","labels":{...},
- * "origin":"...","enveloped":true (only then; so are "time_outside", "undecodable", "replayed"),"payload":"..."}. What is not
+ * "origin":"...","enveloped":true (only then; so are "time_outside", "schema_invalid", "undecodable", "replayed"),"payload":"..."}. What is not
  * UTF-8 stands as base64 under "payload_base64", "key_base64", "origin_base64" or in "labels_base64". Parsed, key, labels, origin,
  * times, flags and payload are what they were; the rendering is not kept: a record is given back under its stream's present one. */
 int dead_letter_print(const struct dead_letter *letter, struct bytes *out, struct error *error);

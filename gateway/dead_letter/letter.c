@@ -168,6 +168,7 @@ static int letter_add_record(const struct dead_letter *letter, struct bytes *out
     return letter_add_exact("origin", record->origin, out, error) ||
                    letter_add_flag("enveloped", flags & RECORD_ENVELOPED, out, error) ||
                    letter_add_flag("time_outside", flags & RECORD_TIME_OUTSIDE, out, error) ||
+                   letter_add_flag("schema_invalid", flags & RECORD_SCHEMA_INVALID, out, error) ||
                    letter_add_flag("undecodable", flags & RECORD_UNDECODABLE, out, error) ||
                    letter_add_flag("replayed", flags & RECORD_REPLAYED, out, error) ||
                    letter_add_exact("payload", record->payload, out, error)

@@ -227,6 +227,7 @@ static int letter_get_record(struct letter_line *line)
         return -1;
     return letter_get_exact(line, "origin", false, RECORD_ORIGIN_MAX, &record->origin) ||
                    letter_get_flag(line, "enveloped", RECORD_ENVELOPED) ||
+                   letter_get_flag(line, "schema_invalid", RECORD_SCHEMA_INVALID) ||
                    letter_get_flag(line, "undecodable", RECORD_UNDECODABLE) ||
                    letter_get_flag(line, "replayed", RECORD_REPLAYED) ||
                    letter_get_exact(line, "payload", true, SIZE_MAX, &record->payload)

@@ -20,6 +20,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "decode/csv.h" /* rows as objects */
+#include "decode/schema.h" /* what a JSON record has to be */
 
 #define JSON_DEPTH_MAX 64
 #define JSON_POINTERS_MAX 32

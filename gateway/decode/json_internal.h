@@ -69,6 +69,9 @@ static inline const char *json_string_end(
 /* Whether a validated string with escapes means exactly these bytes. */
 bool json_string_means(struct slice raw, struct slice plain);
 
+/* Whether two validated strings, with escapes or without, mean the same. */
+bool json_strings_equal(struct slice a, struct slice b);
+
 /* ---- pointers ----------------------------------------------------------------------------------------- */
 
 struct json_token {

@@ -171,3 +171,35 @@ bool json_string_means(struct slice raw, struct slice plain)
     }
     return matched == plain.length;
 }
+
+struct meaning {
+    const char *p, *end;
+    char bytes[4];
+    size_t at, count;
+};
+
+/* The next byte of what it means; -1 at the end. */
+static int next_byte(struct meaning *meaning)
+{
+    if (meaning->at == meaning->count) {
+        if (meaning->p == meaning->end)
+            return -1;
+        meaning->count = take_meaning(&meaning->p, meaning->end, meaning->bytes);
+        meaning->at = 0;
+    }
+    return (unsigned char)meaning->bytes[meaning->at++];
+}
+
+bool json_strings_equal(struct slice a, struct slice b)
+{
+    struct meaning left = {.p = a.data, .end = a.data + a.length};
+    struct meaning right = {.p = b.data, .end = b.data + b.length};
+    int byte;
+
+    do {
+        byte = next_byte(&left);
+        if (byte != next_byte(&right))
+            return false;
+    } while (byte >= 0);
+    return true;
+}

@@ -6,7 +6,7 @@
 #define RENDER_CACHE 64 /* renderings whose templates are kept, by id */
 #define RENDER_NAMES_MAX (64 * 1024) /* the topics of one record, and one that comes out too long */
 
-_Static_assert(RECORD_LABELS_MAX + 2 <= KAFKA_HEADERS_MAX, "labels, id and origin");
+_Static_assert(RECORD_LABELS_MAX + 3 <= KAFKA_HEADERS_MAX, "labels, id, origin and schema");
 
 struct render_templates {
     const struct rendering *rendering; /* NULL: free */
@@ -187,6 +187,8 @@ static void render_headers(struct kafka_renderer *renderer, const struct journal
     render_add_header(renderer, message, slice_of("penstock-id"), text);
     if (record->origin.length)
         render_add_header(renderer, message, slice_of("penstock-origin"), record->origin);
+    if (record->flags & RECORD_SCHEMA_INVALID)
+        render_add_header(renderer, message, slice_of("penstock-schema"), slice_of("invalid"));
     for (size_t i = 0; i < rendering->headers_count; i++) {
         const struct rendering_header *header = &rendering->headers[i];
         if (header->label < record->labels_count && record->labels[header->label].length)

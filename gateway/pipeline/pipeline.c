@@ -12,6 +12,7 @@
 #include "journal/journal.h"
 #include "outlet/outlet.h"
 #include "pipeline/renderings.h"
+#include "pipeline/schemas.h"
 #include "pipeline/states.h"
 #include "record/record.h"
 #include "route/route.h"
@@ -62,6 +63,7 @@ void pipeline_check(struct config *config)
     struct error reported;
 
     streams_compile(&streams, config, &reported);
+    schemas_compile(config, NULL, &reported);
     topic_map_compile(&topics, config, streams, &reported);
     topic_map_free(&topics);
     streams_free(&streams);
@@ -93,7 +95,8 @@ static void pipeline_drop_streams(struct pipeline *pipeline)
 
 static int pipeline_compile(struct pipeline *pipeline, struct error *error)
 {
-    if (streams_compile(&pipeline->streams, pipeline->config, error))
+    if (streams_compile(&pipeline->streams, pipeline->config, error) ||
+        schemas_compile(pipeline->config, pipeline->streams, error))
         return -1;
     pipeline_drop_streams(pipeline);
     return topic_map_compile(&pipeline->topics, pipeline->config, pipeline->streams, error);

@@ -7,8 +7,9 @@
 #include "base/utf8.h"
 
 #define RECORD_VERSION 1
-#define RECORD_FLAGS \
-    (RECORD_EVENT_TIME | RECORD_TIME_OUTSIDE | RECORD_UNDECODABLE | RECORD_ENVELOPED | RECORD_REPLAYED)
+#define RECORD_FLAGS                                                                                     \
+    (RECORD_EVENT_TIME | RECORD_TIME_OUTSIDE | RECORD_UNDECODABLE | RECORD_ENVELOPED | RECORD_REPLAYED | \
+        RECORD_SCHEMA_INVALID)
 #define RECORD_FIXED_SIZE 24 /* what stands before the key */
 
 /* ---- writing ---------------------------------------------------------------------------------------------- */

@@ -42,6 +42,7 @@ enum record_flag {
         8, /* the payload came in the envelope: passed on unchanged where the envelope is wanted */
     RECORD_REPLAYED =
         16, /* a dead letter given back: only for the outlet that origin names, "OUTLET GATEWAY/EPOCH/SEQUENCE[ TOPIC]" */
+    RECORD_SCHEMA_INVALID = 32, /* its stream's schema does not allow it, and it was let pass */
 };
 
 struct record {

@@ -69,6 +69,9 @@ struct stream {
     int64_t time_past, time_future;
     char **pointers; /* all JSON pointers that its selectors need, each once; owned */
     size_t pointers_count;
+    struct schema *
+        schema; /* that records are held against; set by the pipeline before the sources run; NULL: none; owned */
+    bool schema_pass; /* what it does not allow is marked, not refused */
     char *lake_path; /* template text, checked; owned */
     char *topics[RECORD_TOPICS_MAX]; /* template texts, checked; owned */
     struct template
@@ -149,7 +152,7 @@ bool topic_map_match(const struct topic_map *map, struct slice topic, struct top
 #define TEMPLATE_COMPONENT_MAX 255 /* bytes of one directory's name */
 
 /* "grid/sensor{key}/dt={time:%Y-%m-%d}": {stream}, {key}, {time:FORMAT} (UTC; %Y %m %d %H %M %S %j %s), {time_source}
- * (event, received or outside), and the stream's label names. Slashes separate directories; what the user wrote stands as
+ * (event, received or outside), {schema_result} (invalid, or ok), and the stream's label names. Slashes separate directories; what the user wrote stands as
  * it is, but no directory may be empty or start with '.' or '_', for readers skip those.
  * In values these become % and two hex digits: control bytes, each of  " # % ' * + : / = ? [ \ ] ^ { ~  and at the start of
  * a directory '.' and '_'. An empty value becomes __HIVE_DEFAULT_PARTITION__ (%5F_HIVE_DEFAULT_PARTITION__ at the start of

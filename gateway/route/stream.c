@@ -21,6 +21,7 @@ static void stream_clear(struct stream *stream)
     for (size_t i = 0; i < stream->pointers_count; i++)
         free(stream->pointers[i]);
     free(stream->pointers);
+    schema_free(&stream->schema);
     free(stream->lake_path);
     for (size_t i = 0; i < stream->topics_count; i++) {
         free(stream->topics[i]);
@@ -136,6 +137,20 @@ static void stream_compile_dedupe(
     stream_report(compiler, &from->dedupe.sequence, &error);
 }
 
+/* The schema itself may stand in a file: the pipeline brings it. */
+static void stream_compile_schema(
+    struct stream_compiler *compiler, struct stream *stream, const struct config_stream *from)
+{
+    struct error error;
+
+    stream->schema_pass = strcmp(from->schema_invalid, "pass") == 0;
+    if (from->schema[0] == '\0' || stream->format == RECORD_FORMAT_JSON)
+        return;
+    error_set(&error, ERROR_REJECT,
+        "needs records of JSON, but the stream's format is %s; take one of them away", from->format);
+    stream_report(compiler, &from->schema, &error);
+}
+
 static void stream_compile_path(
     struct stream_compiler *compiler, struct stream *stream, const struct config_stream *from)
 {
@@ -226,7 +241,8 @@ static int stream_compile_header(struct stream *stream, const struct config_pair
 {
     struct rendering_header *header = &stream->headers[stream->headers_count];
 
-    if (strcmp(pair->name, "penstock-id") == 0 || strcmp(pair->name, "penstock-origin") == 0)
+    if (strcmp(pair->name, "penstock-id") == 0 || strcmp(pair->name, "penstock-origin") == 0 ||
+        strcmp(pair->name, "penstock-schema") == 0)
         return error_set(error, ERROR_REJECT,
             "every record gets %s from the gateway itself; choose another name for this header", pair->name);
     if (stream_find_label(stream, pair->value, &header->label, error))
@@ -287,6 +303,7 @@ static void stream_compile(
     stream_compile_labels(compiler, stream, from);
     stream_compile_dedupe(compiler, stream, from);
     stream_compile_time(compiler, stream, from);
+    stream_compile_schema(compiler, stream, from);
     stream_compile_path(compiler, stream, from);
     stream_compile_topics(compiler, stream, from);
     stream->value = strcmp(from->value, "envelope") == 0 ? RECORD_VALUE_ENVELOPE : RECORD_VALUE_PAYLOAD;

@@ -15,6 +15,7 @@ static const struct {
     {"stream", TEMPLATE_STREAM},
     {"key", TEMPLATE_KEY},
     {"time_source", TEMPLATE_TIME_SOURCE},
+    {"schema_result", TEMPLATE_SCHEMA_RESULT},
 };
 #define TEMPLATE_FIELDS (sizeof template_fields / sizeof *template_fields)
 
@@ -48,7 +49,7 @@ static int template_unknown_field(
     for (size_t i = 0; i < labels_count; i++)
         bytes_print(&known, &ignored, ", {%s}", labels[i]);
     return error_set(error, ERROR_REJECT,
-        "{%.*s} is not known; allowed are {stream}, {key}, {time:FORMAT}, {time_source}%.*s",
+        "{%.*s} is not known; allowed are {stream}, {key}, {time:FORMAT}, {time_source}, {schema_result}%.*s",
         (int)name.length, name.data, (int)known.length, known.data ? known.data : "");
 }
 

@@ -16,6 +16,7 @@ enum template_kind {
     TEMPLATE_KEY,
     TEMPLATE_TIME,
     TEMPLATE_TIME_SOURCE,
+    TEMPLATE_SCHEMA_RESULT,
     TEMPLATE_LABEL,
 };
 

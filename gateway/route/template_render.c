@@ -106,6 +106,8 @@ struct slice template_value(
         return template_print_time(part->text, &input->moment, text);
     case TEMPLATE_TIME_SOURCE:
         return template_time_source(record);
+    case TEMPLATE_SCHEMA_RESULT:
+        return slice_of(record->flags & RECORD_SCHEMA_INVALID ? "invalid" : "ok");
     default: /* TEMPLATE_LABEL */
         return part->label < record->labels_count ? record->labels[part->label] : (struct slice){NULL, 0};
     }

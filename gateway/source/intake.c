@@ -18,6 +18,7 @@ static const char *const intake_reason_names[INTAKE_REASONS] = {
     [INTAKE_SEQUENCE] = "sequence",
     [INTAKE_LABEL] = "label",
     [INTAKE_TOPIC] = "topic",
+    [INTAKE_SCHEMA] = "schema",
     [INTAKE_TOO_LARGE] = "too_large",
 };
 
@@ -38,6 +39,7 @@ void intake_free(struct intake **intake)
     bytes_free(&(*intake)->head);
     bytes_free(&(*intake)->inner);
     bytes_free(&(*intake)->topic);
+    schema_scratch_free(&(*intake)->schema);
     free(*intake);
     *intake = NULL;
 }
@@ -88,7 +90,8 @@ int intake_new(struct intake **ret_intake, const struct streams *streams, const 
     if (bytes_reserve_exact(&intake->topic, INTAKE_TOPIC_SCRATCH, error))
         return -1; /* GCOVR_EXCL_LINE malloc does not fail in tests */
     for (size_t i = 0; i < streams->count; i++) {
-        if (intake_know(&known[i], &streams->items[i], error))
+        if (intake_know(&known[i], &streams->items[i], error) ||
+            intake_schema_know(intake, &streams->items[i], error))
             return -1;
     }
     *ret_intake = intake;
@@ -193,6 +196,11 @@ static int intake_describe(
         return 1;
     if (run->known->enveloped && !intake_is_opaque(run) && intake_envelope_open(run, &record->flags, error))
         return -1; /* GCOVR_EXCL_LINE only malloc can fail */
+    if (run->stream->schema) {
+        const int checked = intake_schema_check(run, index, record, error);
+        if (checked)
+            return checked;
+    }
     if (run->known->in_line)
         intake_look(run, payload);
     if (intake_value_key(run, index, &record->key) ||

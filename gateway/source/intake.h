@@ -20,6 +20,7 @@ enum intake_reason {
     INTAKE_SEQUENCE, /* sequence missing or no number: 422 */
     INTAKE_LABEL, /* label not allowed: 422 */
     INTAKE_TOPIC, /* key or label that a topic cannot carry: 400 */
+    INTAKE_SCHEMA, /* not what the stream's schema allows: 422 */
     INTAKE_TOO_LARGE, /* record above max_record, or its message above what Kafka takes: 413 */
     INTAKE_REASONS,
 };
@@ -70,7 +71,7 @@ int intake_new(struct intake **ret_intake, const struct streams *streams, const 
     struct error *error);
 void intake_free(struct intake **intake);
 
-/* The reason's name in answers and metrics: "syntax", "key", "sequence", "label", "topic", "too_large". */
+/* The reason's name in answers and metrics: "syntax", "key", "sequence", "label", "topic", "schema", "too_large". */
 const char *intake_reason_name(enum intake_reason reason);
 
 /* Fills the hand-over (cleared first; its payloads set to the body). ERROR_REJECT: the body as a whole is refused
@@ -90,6 +91,8 @@ const char *intake_reason_name(enum intake_reason reason);
  *   envelope  a stream with value: envelope knows a JSON document that is one already ({"payload": string, "correlation_id": string,
  *           "created_at": number, "schema_version": integer, ...}): RECORD_ENVELOPED is set. JSON pointers are looked up in it
  *           first, and where it lacks them in the JSON document inside its payload. Other payloads must be UTF-8.
+ *   schema  in a stream with one every record is held against it, of an envelope the document inside. What it does not allow is rejected, or
+ *           RECORD_SCHEMA_INVALID is set (schema_invalid: pass).
  *   Kafka   topics that vary are rendered, and the size of the message is held against the stream's max_message: what Kafka would
  *           refuse is refused here. */
 int intake_take(struct intake *intake, const struct stream *stream, enum decode_form form, struct slice body,

@@ -76,6 +76,12 @@ static int intake_envelope_text(
     return 0;
 }
 
+int intake_envelope_inside(struct intake_run *run, struct slice *ret_text, struct error *error)
+{
+    return intake_envelope_text(&run->intake->inner,
+        &run->intake->values[run->stream->pointers_count + INTAKE_PAYLOAD], ret_text, error);
+}
+
 int intake_envelope_open(struct intake_run *run, uint8_t *flags, struct error *error)
 {
     size_t count = run->stream->pointers_count;
@@ -88,7 +94,7 @@ int intake_envelope_open(struct intake_run *run, uint8_t *flags, struct error *e
     *flags |= RECORD_ENVELOPED;
     if (!intake_envelope_lacks(values, count))
         return 0;
-    if (intake_envelope_text(&run->intake->inner, &values[count + INTAKE_PAYLOAD], &text, error))
+    if (intake_envelope_inside(run, &text, error))
         return -1; /* GCOVR_EXCL_LINE as above */
     if (json_scan_document(text, run->known->own, inner, &run->intake->scratch))
         return 0; /* a payload that is no JSON is as good as any other */

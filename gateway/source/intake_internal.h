@@ -4,6 +4,7 @@
  *   intake_value.c      a record's key, labels and time
  *   intake_once.c       its sequence: a record that is to be stored once
  *   intake_envelope.c   a payload that came in the envelope: what its selectors find there
+ *   intake_schema.c     whether the stream's schema allows it
  *   intake_message.c    what Kafka would refuse: topics, size, an envelope around what is no UTF-8
  *   intake_bury.c       what cannot be accepted and has nobody to be told: records for the dead letters
  */
@@ -56,6 +57,7 @@ struct intake {
     struct bytes head; /* reused */
     struct bytes inner; /* the unescaped payload of an envelope; reused */
     struct bytes topic; /* reused */
+    struct schema_scratch *schema; /* NULL: no stream has one */
     struct error scratch; /* what is wrong with a record */
     char why[RECORD_REASON_MAX +
              8]; /* of a record that is to be buried; what is too long is cut between characters */
@@ -101,6 +103,15 @@ int intake_envelope_compile(
 /* After a scan with these pointers: is the document an envelope? Then sets RECORD_ENVELOPED and looks inside for the stream's
  * values that the document lacks. -1 only when memory is gone. */
 int intake_envelope_open(struct intake_run *run, uint8_t *flags, struct error *error);
+
+/* The document inside the envelope that was found; stays until the next call. -1 only when memory is gone. */
+int intake_envelope_inside(struct intake_run *run, struct slice *ret_text, struct error *error);
+
+/* ---- intake_schema.c ---------------------------------------------------------------------------------------- */
+
+int intake_schema_know(struct intake *intake, const struct stream *stream, struct error *error);
+/* 1: rejected; -1 only when memory is gone. Sets RECORD_SCHEMA_INVALID where that is let pass. */
+int intake_schema_check(struct intake_run *run, uint64_t index, struct record *record, struct error *error);
 
 /* ---- intake_message.c --------------------------------------------------------------------------------------- */
 

@@ -11,6 +11,8 @@ void intake_message_know(struct intake_stream *known, const struct stream *strea
         known->topics_vary |= stream->topic_templates[i] != NULL;
     known->around = strlen("penstock-id") + RECORD_ID_MAX + INTAKE_HEADER_OVERHEAD +
                     strlen("penstock-origin") + INTAKE_HEADER_OVERHEAD;
+    if (stream->schema_pass)
+        known->around += strlen("penstock-schema") + strlen("invalid") + INTAKE_HEADER_OVERHEAD;
     for (size_t i = 0; i < stream->headers_count; i++)
         known->around += strlen(stream->headers[i].name) + INTAKE_HEADER_OVERHEAD;
 }

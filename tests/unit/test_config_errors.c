@@ -14,10 +14,11 @@ struct wrong {
     "listen, anonymous, threads, max_body, max_record, max_records, max_connections, max_connections_per_address, trusted_proxies, max_in_flight, max_in_flight_per_address, head_timeout, " \
     "idle_timeout, body_timeout, min_rate, commit_timeout, delivery_timeout, max_deliveries, idempotency"
 #define TOP_NAMES "gateway, journal, admin, http, mqtt, files, kafka, lake, dead_letters, log, streams"
-#define STREAM_NAMES "format, key, labels, dedupe, time, topics, value, headers, ack, lake"
+#define STREAM_NAMES \
+    "format, key, labels, dedupe, time, schema, schema_invalid, topics, value, headers, ack, lake"
 #define LABEL                                                                                                       \
     "found a label of this name; allowed: 1 to 64 of the characters a-z 0-9 _, no digit in front, and not stream, " \
-    "key, time, time_source\n"
+    "key, time, time_source, schema_result\n"
 #define LABELS \
     "up to 16 of NAME: a JSON pointer, header:NAME, query:NAME, path:key, topic:NAME, mqtt:NAME, file:NAME or line:NAME"
 #define LIST "ADDRESS:PORT (127.0.0.1:8080, [::1]:8080, localhost:8080, *:8080), or a list of 1 to 16"

@@ -184,7 +184,8 @@ struct wrong {
 };
 
 #define KAFKA_NAMES "properties, files, max_topics, unwritable_topic, hold_retry, create_topics"
-#define STREAM_NAMES "format, key, labels, dedupe, time, topics, value, headers, ack, lake"
+#define STREAM_NAMES \
+    "format, key, labels, dedupe, time, schema, schema_invalid, topics, value, headers, ack, lake"
 #define PROPERTY "found a property of this name; allowed: 1 to 128 of the characters a-z 0-9 . _ -\n"
 #define HEADER "found a header of this name; allowed: 1 to 128 of the printable ASCII characters, no blanks\n"
 #define TOPICS "allowed: up to 16 topics with {stream}, {key}, {time:FORMAT} or {LABEL} in them\n"
@@ -268,7 +269,7 @@ static const struct wrong wrong_sets[] = {
     {"streams.a.headers.a b=c", "--set streams.a.headers.a b: " HEADER},
     {"streams.a.labels.b.c=/d",
         "--set streams.a.labels.b.c: found a label of this name; allowed: 1 to 64 of the characters a-z 0-9 _, no "
-        "digit in front, and not stream, key, time, time_source\n"},
+        "digit in front, and not stream, key, time, time_source, schema_result\n"},
     {"streams.a.header.b=c",
         "--set streams.a.header.b: unknown option \"header\"; allowed in streams.a: " STREAM_NAMES
         "; did you mean \"streams.a.headers\"?\n"},

@@ -165,7 +165,7 @@ Test(dead_letter, is_one_line_that_people_can_read)
 
 Test(dead_letter, every_flag_survives)
 {
-    for (unsigned flags = 0; flags < 32; flags++) {
+    for (unsigned flags = 0; flags < 64; flags++) {
         struct record record = reading();
         /* A time is inside its window or outside it. */
         if ((flags & RECORD_EVENT_TIME) && (flags & RECORD_TIME_OUTSIDE))

@@ -309,6 +309,7 @@ Test(intake, reasons_have_names)
     cr_assert_str_eq(intake_reason_name(INTAKE_KEY), "key");
     cr_assert_str_eq(intake_reason_name(INTAKE_LABEL), "label");
     cr_assert_str_eq(intake_reason_name(INTAKE_TOPIC), "topic");
+    cr_assert_str_eq(intake_reason_name(INTAKE_SCHEMA), "schema");
     cr_assert_str_eq(intake_reason_name(INTAKE_TOO_LARGE), "too_large");
 }
 

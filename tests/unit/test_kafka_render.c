@@ -76,6 +76,20 @@ Test(kafka_render, bytes_are_the_value_as_they_are)
     cr_assert(slice_is(message.headers[0].value, "gw-1/00000007/42"));
 }
 
+Test(kafka_render, what_a_schema_let_pass_is_marked)
+{
+    const struct record record = {.rendering = 1, .flags = RECORD_SCHEMA_INVALID, .payload = SLICE("{}")};
+    const struct journal_entry entry = {.epoch = 7, .sequence = 42};
+    struct kafka_message message;
+
+    const struct rendered_topics *topics;
+    cr_assert_eq(kafka_render_topics(renderer, &record, &topics, &error), 0);
+    cr_assert_eq(kafka_render_message(renderer, &entry, &record, topics->rendering, &message, &error), 0);
+    cr_assert_eq(message.headers_count, 2);
+    cr_assert(slice_is(message.headers[1].name, "penstock-schema"));
+    cr_assert(slice_is(message.headers[1].value, "invalid"));
+}
+
 /* The source has refused what is not UTF-8; should such a record be there, it can never be delivered. */
 Test(kafka_render, an_envelope_holds_bytes_that_are_utf8)
 {

@@ -180,7 +180,7 @@ static const struct {
 } spoiled[] = {
     {0, 0, "record: version 0 is not known, this program reads version 1"},
     {0, 200, "record: version 200 is not known, this program reads version 1"},
-    {1, 0x80, "record: flags 0x80 are not known"}, {1, 0x20, "record: flags 0x20 are not known"},
+    {1, 0x80, "record: flags 0x80 are not known"}, {1, 0x40, "record: flags 0x40 are not known"},
     {2, 17, "record: 17 labels, at most 16"}, {25, 2, "record: key of 514 bytes, at most 256"},
     {29, 2, "record: label of 513 bytes, at most 256"},
     {34, 0x11, "record: origin of 4353 bytes, at most 4096"}, {33, 4, "record: origin is cut off"},

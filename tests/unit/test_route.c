@@ -399,6 +399,9 @@ static const char *const wrong[] = {
     "streams.topics.headers.Host=hots",
     "streams.topics.headers.penstock-id=host",
     "streams.topics.headers.penstock-origin=host",
+    "streams.topics.headers.penstock-schema=host",
+    "streams.lines.format=text",
+    "streams.lines.schema=reading.v1",
 };
 
 static const char *const reports[] = {
@@ -422,6 +425,8 @@ static const char *const reports[] = {
     "--set streams.topics.headers.Host: 'hots' is no label of the stream; its labels are host, type",
     "--set streams.topics.headers.penstock-id: every record gets penstock-id from the gateway itself; choose another",
     "--set streams.topics.headers.penstock-origin: every record gets penstock-origin from the gateway itself",
+    "--set streams.topics.headers.penstock-schema: every record gets penstock-schema from the gateway itself",
+    "--set streams.lines.schema: needs records of JSON, but the stream's format is text; take one of them away",
 };
 
 Test(streams, everything_wrong_is_reported_at_its_place)
@@ -434,7 +439,7 @@ Test(streams, everything_wrong_is_reported_at_its_place)
     cr_assert_eq(streams_compile(&streams, config, &error), -1);
     cr_assert_null(streams);
     cr_assert_eq(error.kind, ERROR_REJECT);
-    cr_assert_str_eq(error.text, "streams: 20 errors in the configuration");
+    cr_assert_str_eq(error.text, "streams: 22 errors in the configuration");
     cr_assert_eq(config_errors(config), COUNT(reports));
     bytes_init(&text, 64 * 1024);
     cr_assert_eq(config_print_errors(config, &text, &error), 0);

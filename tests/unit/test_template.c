@@ -35,7 +35,7 @@ static const struct {
     {"a/{key", "'{key': a brace without the other one"},
     {"a/key}", "'}': a brace without the other one"},
     {"{nope}",
-        "{nope} is not known; allowed are {stream}, {key}, {time:FORMAT}, {time_source}, {host}, {event_type}"},
+        "{nope} is not known; allowed are {stream}, {key}, {time:FORMAT}, {time_source}, {schema_result}, {host}, {event_type}"},
     {"{{key}}", "{{key} is not known"},
     {"{}", "{} is not known"},
     {"{time}", "{time} is not known; allowed are"},
@@ -68,8 +68,9 @@ Test(template, compile_without_labels_names_the_fixed_fields)
     struct error error;
 
     cr_assert_eq(template_compile(&template, "{host}", NULL, 0, &error), -1);
-    cr_assert_str_eq(error.text, "path template '{host}': {host} is not known; "
-                                 "allowed are {stream}, {key}, {time:FORMAT}, {time_source}");
+    cr_assert_str_eq(error.text,
+        "path template '{host}': {host} is not known; "
+        "allowed are {stream}, {key}, {time:FORMAT}, {time_source}, {schema_result}");
 }
 
 Test(template, compile_limits_the_length)
@@ -187,6 +188,15 @@ Test(template, time_is_the_one_that_counts)
     expect("{time:%d}-{time_source}", &record, "03-outside");
     record.flags = RECORD_EVENT_TIME;
     expect("{time:%d}-{time_source}", &record, "02-event");
+}
+
+Test(template, what_a_schema_let_pass_is_marked)
+{
+    struct record record = sample();
+
+    expect("{schema_result}", &record, "ok");
+    record.flags = RECORD_SCHEMA_INVALID;
+    expect("{schema_result}", &record, "invalid");
 }
 
 static const struct {

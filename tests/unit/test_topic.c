@@ -40,7 +40,7 @@ static const struct {
     {"{time:%Y/%m}", "topic template '{time:%Y/%m}': '/' cannot stand in a topic: " ALLOWED},
     {"{time:%Y-%q}", "topic template '{time:%Y-%q}': {time:%Y-%q}: allowed are %Y %m %d %H %M %S %j %s"},
     {"{nope}", "topic template '{nope}': {nope} is not known; allowed are {stream}, {key}, {time:FORMAT}, "
-               "{time_source}, {host}, {event_type}"},
+               "{time_source}, {schema_result}, {host}, {event_type}"},
     {"a{key", "topic template 'a{key': '{key': a brace without the other one"},
     {"a\tb", "topic template: control character or no UTF-8 at byte 1"},
     {"\xff", "topic template: control character or no UTF-8 at byte 0"},

@@ -1,0 +1,50 @@
+/* schema: JSON Schema, a part of draft 2020-12, checked on the bytes of a document that json_scan() has found valid. Pure.
+ *
+ * Known are type, enum, const, required, properties, additionalProperties, items, minItems, maxItems, minimum, maximum, exclusiveMinimum,
+ * exclusiveMaximum, minLength, maxLength, pattern and format date-time, and true and false as schemas. $schema, $id, $comment, title,
+ * description, examples, default and deprecated say nothing about what is valid. Any other keyword is an error: nobody shall believe that it is
+ * looked at. Where the specification leaves room, or machines differ:
+ *   numbers     are compared as they are written, digit by digit, however long; 1, 1.0 and 10e-1 are the same integer. Numbers
+ *               of a schema have exponents of at most 15 digits
+ *   names       a name that comes twice in an object: the last one counts, as for pointers. Bounded: SCHEMA_OVERRULED_MAX
+ *   lengths     count Unicode's code points
+ *   pattern     PCRE2 in text of UTF-8, found anywhere in it; $ is the end of the text alone, and \u00e9 a character. Whatever needs more than SCHEMA_PATTERN_STEPS,
+ *               or is longer than SCHEMA_PATTERN_TEXT_MAX bytes, is not valid
+ *   date-time   is asserted: what decode_rfc3339() takes, without a blank for the T
+ *
+ * A compiled schema is constant and belongs to all threads; what a check needs besides is in a scratch. @thread any
+ */
+#ifndef PENSTOCK_DECODE_SCHEMA_H
+#define PENSTOCK_DECODE_SCHEMA_H
+
+#include <stddef.h>
+
+#include "base/bytes.h"
+#include "base/error.h"
+
+#define SCHEMA_NAME_MAX 1024 /* bytes of a property's name in a schema */
+#define SCHEMA_NAMES_MAX 10000 /* of one object in a schema */
+#define SCHEMA_OVERRULED_MAX \
+    64 /* values in one document that are not valid, until a later one of the same name is found */
+#define SCHEMA_PATTERN_TEXT_MAX ((size_t)64 << 10)
+#define SCHEMA_PATTERN_STEPS \
+    10000000 /* of a match; of one that may begin anywhere divided by the text's length */
+
+struct schema; /* constant */
+struct schema_scratch; /* of one thread, for any number of schemas */
+
+/* ERROR_REJECT names the place in the schema as a JSON pointer and says what is wrong there. */
+int schema_compile(struct schema **ret_schema, struct slice text, struct error *error);
+void schema_free(struct schema **schema);
+
+int schema_scratch_new(struct schema_scratch **ret_scratch, struct error *error);
+/* Makes room for this schema, once, before the first check. */
+int schema_scratch_fit(struct schema_scratch *scratch, const struct schema *schema, struct error *error);
+void schema_scratch_free(struct schema_scratch **scratch);
+
+/* text: a whole valid JSON document, blanks around it allowed. ERROR_REJECT: not valid; names the place in the document as a JSON pointer, and
+ * the rule: "/wattage: 5000 is above the maximum 1000". */
+int schema_check(
+    const struct schema *schema, struct schema_scratch *scratch, struct slice text, struct error *error);
+
+#endif
