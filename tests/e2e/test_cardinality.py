@@ -10,10 +10,10 @@ from mqtt import V311, connected
 from penstock import lake_rows, wait_until
 from test_mqtt_pressure import MIB, resident
 
-WARM = 100_000  # ids until all buffers have their size
+WARM = 200_000  # ids until all buffers have their size, those of both threads
 MANY = 500_000  # more over HTTP, and as many others over MQTT
 BATCH = 10_000
-SLACK = 4 * MIB  # of resident memory; eight bytes for each id would be twice as much
+SLACK = 6 * MIB  # of resident memory; an entry for each id, however small, would be 16
 OPEN = 300  # files: more than those that have buffers of some size
 BIG = 6000  # bytes of a reading, which the others' buffers do not hold
 
@@ -71,7 +71,7 @@ def test_a_million_ids_leave_nothing_behind(gateway, kafka):
     topic = kafka.create(kafka.name("readings"), 4)
     config = {"kafka": {"properties": {"bootstrap.servers": kafka.address}}, "lake": {"roll": {"every": "100ms"}},
               "streams": {"readings": {"key": "/sensor_id", "topics": [topic]}}, "mqtt": {"topics": {"readings/{sensor_id}": "readings"}}}
-    server = gateway(config=json.dumps(config)).start()
+    server = gateway("http.threads=2", config=json.dumps(config)).start()
     sensors = Sensors(server)
     sensors.take(10)
     wait_until("what librdkafka tells once a second", lambda: server.metric("penstock_kafka_broker_up"))
