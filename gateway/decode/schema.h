@@ -8,7 +8,7 @@
  *               of a schema have exponents of at most 15 digits
  *   names       a name that comes twice in an object: the last one counts, as for pointers. Bounded: SCHEMA_OVERRULED_MAX
  *   lengths     count Unicode's code points
- *   pattern     PCRE2 in text of UTF-8, found anywhere in it; $ is the end of the text alone, and \u00e9 a character. Whatever needs more than SCHEMA_PATTERN_STEPS,
+ *   pattern     PCRE2 in text of UTF-8, found anywhere in it; $ is the end of the text alone, and \u00e9 a character. Whatever needs more steps than there are (SCHEMA_PATTERN_STEPS),
  *               or is longer than SCHEMA_PATTERN_TEXT_MAX bytes, is not valid
  *   date-time   is asserted: what decode_rfc3339() takes, without a blank for the T
  *
@@ -27,8 +27,8 @@
 #define SCHEMA_OVERRULED_MAX \
     64 /* values in one document that are not valid, until a later one of the same name is found */
 #define SCHEMA_PATTERN_TEXT_MAX ((size_t)64 << 10)
-#define SCHEMA_PATTERN_STEPS \
-    10000000 /* of a match; of one that may begin anywhere divided by the text's length */
+#define SCHEMA_PATTERN_STEPS 1000000 /* of a match; of one that may begin anywhere divided by the places, */
+#define SCHEMA_PATTERN_STEPS_LEAST 100 /* but no fewer at each */
 
 struct schema; /* constant */
 struct schema_scratch; /* of one thread, for any number of schemas */

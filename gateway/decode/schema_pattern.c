@@ -100,10 +100,11 @@ int schema_matcher_new(struct schema_matcher **ret_matcher, struct error *error)
 enum schema_match schema_pattern_match(
     const struct schema_pattern *pattern, struct schema_matcher *matcher, struct slice text)
 {
-    const size_t places = pattern->anchored ? 1 : text.length + 1;
+    const size_t steps = SCHEMA_PATTERN_STEPS / (pattern->anchored ? 1 : text.length + 1);
 
     assert(text.length <= SCHEMA_PATTERN_TEXT_MAX);
-    pcre2_set_match_limit(matcher->limits, (uint32_t)(SCHEMA_PATTERN_STEPS / places));
+    pcre2_set_match_limit(
+        matcher->limits, steps > SCHEMA_PATTERN_STEPS_LEAST ? (uint32_t)steps : SCHEMA_PATTERN_STEPS_LEAST);
     const int found = pcre2_match(pattern->code, (PCRE2_SPTR)text.data, text.length, 0, PCRE2_NO_UTF_CHECK,
         matcher->found, matcher->limits);
     if (found >= 0)

@@ -191,23 +191,37 @@ def dedupe(bench):
         server.body = server.body[:-1] + b',"seq":0}'
         return ndjson_once(bench, server, body_file)
 
-    ours, theirs = bench.pairs(partial(once, "streams.readings.dedupe.sequence=/seq"), once)
+    return beside("dedupe", *bench.pairs(partial(once, "streams.readings.dedupe.sequence=/seq"), once))
+
+
+def schema(bench):
+    """Readings in a stream with a schema, beside one without."""
+    body_file = bench.file("readings.ndjson", readings(1000))
+
+    def once(*options):
+        return ndjson_once(bench, penstock(bench, bench.directory("data"), *options), body_file)
+
+    return beside("schema", *bench.pairs(partial(once, "streams.readings.schema=reading.v1"), once))
+
+
+def beside(name, ours, theirs):
+    """What an option of a stream costs, beside the same without it."""
     per_reading = lambda results: by_thread(results, lambda r: r["requests"] * 1000)
     return [
         Row(
-            "dedupe",
+            name,
             "CPU us per reading",
             f"{median(ours, 'cpu_us'):.2f}",
-            f"{median(theirs, 'cpu_us'):.2f} without dedupe",
+            f"{median(theirs, 'cpu_us'):.2f} without {name}",
             tuple(o["cpu_us"] / t["cpu_us"] for o, t in zip(ours, theirs)),
             "",
             f"{per_reading(ours)}; without: {per_reading(theirs)}",
         ),
         Row(
-            "dedupe",
+            name,
             "readings/s, durable, lake running",
             count(median(ours, "rate")),
-            f"{count(median(theirs, 'rate'))} without dedupe",
+            f"{count(median(theirs, 'rate'))} without {name}",
             tuple(o["rate"] / t["rate"] for o, t in zip(ours, theirs)),
             "",
             f"RSS {median(ours, 'rss'):.0f} and {median(theirs, 'rss'):.0f} MiB",
@@ -454,6 +468,7 @@ ROWS = {
     "ndjson": ndjson,
     "forms": forms,
     "dedupe": dedupe,
+    "schema": schema,
     "journal": journal,
     "latency": latency,
     "http-latency": http_latency,

@@ -138,6 +138,15 @@ def test_keys_that_no_topic_can_carry(kafka, gateway):
     assert list(kafka.topics()) == [good]
 
 
+def test_header_of_what_a_schema_lets_pass(kafka, gateway):
+    topic = kafka.create(kafka.name("marked"))
+    stream = {"key": "/sensor_id", "schema": "reading.v1", "schema_invalid": "pass", "topics": [topic]}
+    one = gateway(config=kafka.config({"readings": stream})).start()
+    send_all(one, "/readings", ['{"sensor_id":1}', '{"sensor_id":2,"event_type":7}'])
+    one.stop_cleanly()
+    assert [(message.key, message.headers.get("penstock-schema")) for message in kafka.consume(topic)] == [(b"1", None), (b"2", b"invalid")]
+
+
 def test_headers_from_labels(kafka, gateway):
     topic = kafka.create(kafka.name("headers"))
     stream = {"labels": {"kind": "/kind", "site": "query:site", "unused": "/n"}, "headers": {"Kind": "kind", "site": "site"},

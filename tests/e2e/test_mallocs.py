@@ -37,7 +37,7 @@ class Lines:
 
 
 def taker(server, source):
-    if source in ("http", "dedupe"):
+    if source in ("http", "dedupe", "schema"):
         return lambda first, count: over_http(server, first, count)
     if source == "mqtt":
         client = connected(server, V311)
@@ -45,11 +45,12 @@ def taker(server, source):
     return Lines(server).take
 
 
-@pytest.mark.parametrize("source", ["http", "dedupe", "mqtt", "files"])
+@pytest.mark.parametrize("source", ["http", "dedupe", "schema", "mqtt", "files"])
 def test_no_record_costs_an_allocation(gateway, counter, source):
     counts = gateway.folder / "counts"
-    once = "dedupe: {sequence: /seq}, " if source == "dedupe" else ""
-    config = (f"streams: {{readings: {{key: /sensor_id, {once}labels: {{wattage: /wattage, agent: 'header:User-Agent'}}, lake: {{path: 'all/{{wattage}}'}}}}}}\n"
+    (gateway.folder / "s.json").write_text('{"required":["sensor_id"],"properties":{"sensor_id":{"pattern":"[0-9]$"},"wattage":{"type":"number","enum":[0,1,{}]}}}')
+    more = {"dedupe": "dedupe: {sequence: /seq}, ", "schema": f"schema: {gateway.folder / 's.json'}, schema_invalid: pass, "}.get(source, "")
+    config = (f"streams: {{readings: {{key: /sensor_id, {more}labels: {{wattage: /wattage, agent: 'header:User-Agent'}}, lake: {{path: 'all/{{wattage}}'}}}}}}\n"
               "files: {grows: {watch: '*.log', stream: unorganized}}\n")
     server = gateway("lake.roll.every=200ms", config=config, environment={"LD_PRELOAD": str(counter), "MALLOC_COUNT": str(counts)}).start()
     take = taker(server, source)
