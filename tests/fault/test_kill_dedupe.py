@@ -112,7 +112,7 @@ def judge(gateway, made, fault, count, seed):
     assert (lost[:5], doubled, set(seen) - sent) == ([], 0, set())
 
 
-@pytest.mark.parametrize("sizes", [(), SMALL_SEGMENTS], ids=["default sizes", "small segments"])
+@pytest.mark.parametrize("sizes", [(), SMALL_SEGMENTS, ("http.threads=4",)], ids=["default sizes", "small segments", "four HTTP threads"])
 def test_kill_9_doubles_nothing(gateway, sizes):
     generator, seed = new_random()
     count = rounds(8)
