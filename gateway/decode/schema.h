@@ -25,7 +25,7 @@
 #define SCHEMA_NAME_MAX 1024 /* bytes of a property's name in a schema */
 #define SCHEMA_NAMES_MAX 10000 /* of one object in a schema */
 #define SCHEMA_OVERRULED_MAX \
-    64 /* values in one document that are not valid, until a later one of the same name is found */
+    16 /* values in one document that are not valid, until a later one of the same name is found */
 #define SCHEMA_PATTERN_TEXT_MAX ((size_t)64 << 10)
 #define SCHEMA_PATTERN_STEPS 1000000 /* of a match; of one that may begin anywhere divided by the places, */
 #define SCHEMA_PATTERN_STEPS_LEAST 100 /* but no fewer at each */

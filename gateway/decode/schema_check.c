@@ -58,12 +58,13 @@ static const char *check_fail_type(struct schema_scratch *s, const struct schema
 /* const and enum, of any type. */
 static bool check_constants(struct schema_scratch *s, const struct schema_node *node, const char *p)
 {
+    struct schema_value value = schema_value_read(s, p);
     bool found = !node->has_values;
 
-    if (node->constant && !schema_constant_end(s, node->constant, p))
+    if (node->constant && !schema_value_is(s, &value, node->constant))
         return check_fail(s, "is not the value that is wanted (const)") != NULL;
     for (size_t i = 0; i < node->values_count && !found; i++)
-        found = schema_constant_end(s, node->values[i], p) != NULL;
+        found = schema_value_is(s, &value, node->values[i]);
     return found || check_fail(s, "is none of the values that are allowed (enum)") != NULL;
 }
 

@@ -206,9 +206,19 @@ struct schema_scratch {
     char text[SCHEMA_TEXT_MAX]; /* a string without its escapes */
 };
 
-/* Whether the value there is this one; NULL when it is not, otherwise where it ends. */
-const char *schema_constant_end(
-    struct schema_scratch *scratch, const struct schema_constant *constant, const char *value);
+/* A value of a document that is compared with constants: read once, however many they are. */
+struct schema_value {
+    enum json_type type;
+    bool escaped;
+    struct slice text; /* of a string, a number; of others only where it begins */
+    struct schema_decimal number;
+    const char
+        *end; /* behind it; of arrays, objects and literals only when it was equal to the last constant */
+};
+
+struct schema_value schema_value_read(const struct schema_scratch *scratch, const char *p);
+bool schema_value_is(
+    struct schema_scratch *scratch, struct schema_value *value, const struct schema_constant *constant);
 
 enum schema_match { SCHEMA_NO_MATCH, SCHEMA_MATCH, SCHEMA_GIVEN_UP };
 

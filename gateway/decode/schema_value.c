@@ -72,38 +72,38 @@ int schema_compile_constant(
 
 /* ---- comparing -------------------------------------------------------------------------------------------- */
 
-static const char *value_string_end(
-    struct schema_scratch *scratch, const struct schema_constant *constant, const char *value)
+struct schema_value schema_value_read(const struct schema_scratch *scratch, const char *p)
 {
-    bool escaped;
-    const char *quote = schema_walk_string(value, scratch->end, &escaped);
-    const struct slice text = {value + 1, (size_t)(quote - value - 1)};
+    struct schema_value value = {.type = schema_type(*p), .text = {p, 0}};
 
-    return (escaped ? json_string_means(text, constant->text) : slice_equal(text, constant->text)) ? quote + 1
-                                                                                                   : NULL;
+    if (value.type == JSON_STRING) {
+        value.end = schema_walk_string(p, scratch->end, &value.escaped) + 1;
+        value.text = (struct slice){p + 1, (size_t)(value.end - p - 2)};
+    } else if (value.type == JSON_NUMBER) {
+        value.end = schema_walk_number(p, scratch->end);
+        value.text.length = (size_t)(value.end - p);
+        value.number = schema_decimal_read(value.text);
+    }
+    return value;
 }
 
-static const char *value_number_end(
-    struct schema_scratch *scratch, const struct schema_constant *constant, const char *value)
+/* Both set the value's end when it is equal. */
+static bool value_is_array(
+    struct schema_scratch *scratch, const struct schema_constant *constant, struct schema_value *value)
 {
-    const char *end = schema_walk_number(value, scratch->end);
-    const struct schema_decimal number = schema_decimal_read((struct slice){value, (size_t)(end - value)});
-
-    return schema_decimal_compare(&number, &constant->number) == 0 ? end : NULL;
-}
-
-static const char *value_array_end(
-    struct schema_scratch *scratch, const struct schema_constant *constant, const char *value)
-{
-    const char *p = schema_walk_blanks(value + 1);
+    const char *p = schema_walk_blanks(value->text.data + 1);
 
     for (size_t i = 0; i < constant->count; i++) {
-        if (*p == ']' || !(p = schema_constant_end(scratch, constant->items[i], p)))
-            return NULL;
-        p = schema_walk_blanks(p);
+        if (*p == ']')
+            return false;
+        struct schema_value item = schema_value_read(scratch, p);
+        if (!schema_value_is(scratch, &item, constant->items[i]))
+            return false;
+        p = schema_walk_blanks(item.end);
         p = schema_walk_blanks(p + (*p == ','));
     }
-    return *p == ']' ? p + 1 : NULL;
+    value->end = p + 1;
+    return *p == ']';
 }
 
 static const struct schema_member *value_find(
@@ -118,44 +118,48 @@ static const struct schema_member *value_find(
 }
 
 /* A name may come twice: then what its last value is counts. */
-static const char *value_object_end(
-    struct schema_scratch *scratch, const struct schema_constant *constant, const char *value)
+static bool value_is_object(
+    struct schema_scratch *scratch, const struct schema_constant *constant, struct schema_value *value)
 {
     const uint64_t stamp = ++scratch->stamp;
     size_t equal = 0;
     struct slice name;
     bool escaped;
 
-    const char *p = schema_walk_blanks(value + 1);
+    const char *p = schema_walk_blanks(value->text.data + 1);
     for (; *p != '}'; p = schema_walk_blanks(p + (*p == ','))) {
         const char *inner = schema_walk_name(p, scratch->end, &name, &escaped);
         const struct schema_member *member = value_find(constant, name, escaped);
         if (!member)
-            return NULL;
-        const char *end = schema_constant_end(scratch, member->value, inner);
+            return false;
+        struct schema_value is = schema_value_read(scratch, inner);
+        const bool same = schema_value_is(scratch, &is, member->value);
         equal -= scratch->stamps[member->slot] == stamp;
-        equal += end != NULL;
-        scratch->stamps[member->slot] = end ? stamp : 0;
-        p = schema_walk_blanks(end ? end : schema_walk_value(inner, scratch->end));
+        equal += same;
+        scratch->stamps[member->slot] = same ? stamp : 0;
+        p = schema_walk_blanks(same ? is.end : schema_walk_value(inner, scratch->end));
     }
-    return equal == constant->count ? p + 1 : NULL;
+    value->end = p + 1;
+    return equal == constant->count;
 }
 
-const char *schema_constant_end(
-    struct schema_scratch *scratch, const struct schema_constant *constant, const char *value)
+bool schema_value_is(
+    struct schema_scratch *scratch, struct schema_value *value, const struct schema_constant *constant)
 {
-    if (schema_type(*value) != constant->type)
-        return NULL;
-    switch (constant->type) {
+    if (value->type != constant->type)
+        return false;
+    switch (value->type) {
     case JSON_STRING:
-        return value_string_end(scratch, constant, value);
+        return value->escaped ? json_string_means(value->text, constant->text)
+                              : slice_equal(value->text, constant->text);
     case JSON_NUMBER:
-        return value_number_end(scratch, constant, value);
+        return schema_decimal_compare(&value->number, &constant->number) == 0;
     case JSON_ARRAY:
-        return value_array_end(scratch, constant, value);
+        return value_is_array(scratch, constant, value);
     case JSON_OBJECT:
-        return value_object_end(scratch, constant, value);
+        return value_is_object(scratch, constant, value);
     default:
-        return schema_walk_scalar(value, scratch->end);
+        value->end = schema_walk_scalar(value->text.data, scratch->end);
+        return true;
     }
 }

@@ -253,7 +253,7 @@ Test(schema, names_that_come_twice_are_bounded)
 
     cr_assert_null(verdict(schema, repeated("{", "\"a\":1,", SCHEMA_OVERRULED_MAX, "\"a\":null}")));
     cr_assert_str_eq(verdict(schema, repeated("{", "\"a\":1,", SCHEMA_OVERRULED_MAX + 1, "\"a\":null}")),
-        "/a: is not valid, as 64 before it of names that come twice");
+        "/a: is not valid, as 16 before it of names that come twice");
 }
 
 Test(schema, one_scratch_serves_many_schemas)
