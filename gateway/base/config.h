@@ -40,6 +40,7 @@ struct config_stream {
     struct config_map labels;
     struct {
         char *sequence; /* as key; "" for none */
+        char *old; /* store, drop */
     } dedupe;
     struct {
         char *field; /* JSON pointer, line:NAME; "" for the received time */

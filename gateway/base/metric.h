@@ -30,6 +30,7 @@
     X(IDEMPOTENCY_REPLAYED, COUNTER, "penstock_idempotency_replayed_total", "source", "Repeated requests that got the kept answer; their records were not taken again.") \
     X(IDEMPOTENCY_EVICTED, COUNTER, "penstock_idempotency_evicted_total", "source", "Keys that were given up before their time (http.idempotency.keep) because there were too many.") \
     X(RECORDS_DUPLICATE, COUNTER, "penstock_records_duplicate_total", "stream,kind", "Records that were acknowledged and not stored, because their sequence number had been used by their key (window) or was more than 63 below the highest one (old).") \
+    X(RECORDS_UNDECIDED, COUNTER, "penstock_records_undecided_total", "stream", "Records that were stored although they may be duplicates, because their sequence number was more than 63 below the highest one of their key (dedupe.old: store).") \
     X(DEDUPE_KEYS, GAUGE, "penstock_dedupe_keys", "", "Keys whose sequence numbers are known.") \
     X(DEDUPE_EVICTED, COUNTER, "penstock_dedupe_evicted_total", "", "Keys whose sequence numbers were given up for newer keys: what they repeat is stored again.") \
     X(SUBSCRIBER_CONNECTED, GAUGE, "penstock_subscriber_connected", "broker", "1 while there is a session with the broker of mqtt.subscribe.") \

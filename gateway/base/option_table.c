@@ -286,6 +286,8 @@ const struct option option_table[] = {
         .help = "Named values that templates and headers may use, each found like the key."},
     {"streams.*.dedupe.sequence", TEXT("a JSON pointer, header:NAME, query:NAME, path:key, topic:NAME, mqtt:NAME, file:NAME or line:NAME"), .offset = IN_STREAM(dedupe.sequence),
         .initial = "", .help = "Where a number is found that the sender counts up for each record of a key, so that a record that is sent again is stored once; empty: all are stored. Needs a key."},
+    {"streams.*.dedupe.old", WORDS("store drop"), .offset = IN_STREAM(dedupe.old), .initial = "store",
+        .help = "What becomes of a record whose number is more than 63 below the highest one of its key, so that nobody can tell whether it came before: store it (perhaps twice), or drop it (it may be lost: for senders that wait for each answer before they send on)."},
     {"streams.*.time.field", TEXT("a JSON pointer or line:NAME"), .offset = IN_STREAM(time.field), .initial = "",
         .help = "Where a record's own time is found; empty: the time it was received counts."},
     {"streams.*.time.format", TEXT("a format with %Y, %m or %b, %d, %H, %M and more"), .offset = IN_STREAM(time.format), .initial = "",

@@ -143,7 +143,7 @@ static int group_write_handover(struct journal *journal, struct handover *handov
     struct handover_piece piece;
     size_t position = 0;
     const bool records = handover->records || handover->once;
-    const bool notes = handover->once && once_decide(journal, handover);
+    const uint64_t notes = handover->once ? once_decide(journal, handover) : 0;
 
     handover->first = records ? journal->sequence + 1 : 0;
     while (handover_next(handover, &position, &piece)) {
@@ -155,7 +155,7 @@ static int group_write_handover(struct journal *journal, struct handover *handov
             return -1;
     }
     handover->last = records ? journal->sequence : 0;
-    return notes ? once_write(journal, handover) : 0;
+    return notes ? once_write(journal, handover, notes) : 0;
 }
 
 static int group_write(struct journal *journal, const struct group *group)

@@ -11,7 +11,7 @@ struct handover_part {
     uint32_t payload_length;
     uint16_t kind;
     bool once;
-    bool dropped; /* by once_decide() */
+    bool dropped, noted; /* by once_decide() */
 };
 
 struct handover_piece {

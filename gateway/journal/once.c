@@ -54,6 +54,7 @@ uint64_t once_decide(struct journal *journal, struct handover *handover)
 {
     const struct state_kind *kind = journal->once;
     struct handover_part *part;
+    uint64_t notes = 0;
     size_t position = 0;
 
     assert(kind);
@@ -64,35 +65,36 @@ uint64_t once_decide(struct journal *journal, struct handover *handover)
             continue;
         const struct once once = once_of(part);
         const enum once_verdict verdict = kind->once->admit(kind->state, &once);
-        part->dropped = verdict != ONCE_NEW;
+        part->dropped = verdict == ONCE_DUPLICATE || verdict == ONCE_OLD;
+        part->noted = verdict == ONCE_NEW;
+        notes += part->noted;
         handover->duplicates += verdict == ONCE_DUPLICATE;
         handover->old += verdict == ONCE_OLD;
     }
     handover->records -= handover->duplicates + handover->old;
     if (handover->has_state)
         once_amend(journal, handover);
-    return handover->once - handover->duplicates - handover->old;
+    return notes;
 }
 
-int once_write(struct journal *journal, struct handover *handover)
+int once_write(struct journal *journal, struct handover *handover, uint64_t notes)
 {
     const struct state_kind *kind = journal->once;
-    uint64_t left = handover->once - handover->duplicates - handover->old;
     char body[ONCE_HEAD + ONCE_NOTES_MAX * ONCE_NOTE];
     size_t length = ONCE_HEAD, position = 0;
     struct handover_part *part;
 
     memcpy(body, kind->once->head, ONCE_HEAD);
-    while (left && (part = handover_part_next(handover, &position))) {
-        if (!part->once || part->dropped)
+    while (notes && (part = handover_part_next(handover, &position))) {
+        if (!part->noted)
             continue;
         const struct once once = once_of(part);
         memcpy(body + length, once.tag, ONCE_TAG);
         put_u64(body + length + ONCE_TAG, once.sequence);
         length += ONCE_NOTE;
-        if (--left && length < sizeof body)
+        if (--notes && length < sizeof body)
             continue;
-        const struct frame frame = {(uint32_t)length, kind->kind, left ? 0 : FRAME_END, journal->sequence};
+        const struct frame frame = {(uint32_t)length, kind->kind, notes ? 0 : FRAME_END, journal->sequence};
         if (writer_frame(&journal->writer, &frame, (struct slice){body, length}, (struct slice){NULL, 0}))
             return -1;
         length = ONCE_HEAD;

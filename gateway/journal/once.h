@@ -19,8 +19,8 @@ uint64_t once_size(uint64_t records);
 /* Drops what is not to be written, sets records, duplicates and old, amends the state. Returns how many notes are to be written. */
 uint64_t once_decide(struct journal *journal, struct handover *handover);
 
-/* Behind the pieces of the hand-over, the end flag with the last one. */
-int once_write(struct journal *journal, struct handover *handover);
+/* So many notes, behind the pieces of the hand-over, the end flag with the last one. */
+int once_write(struct journal *journal, struct handover *handover, uint64_t notes);
 
 /* The group is durable, or was not written. */
 void once_settle(struct journal *journal, bool durable);

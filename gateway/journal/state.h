@@ -79,6 +79,7 @@ enum once_verdict {
     ONCE_NEW,
     ONCE_DUPLICATE,
     ONCE_OLD, /* so far back that nobody can tell; it is not stored either */
+    ONCE_UNDECIDED, /* the same, but it is stored, however often it comes */
 };
 
 /* Asked for each such record in the order of the log. What is new counts as seen at once. @thread committer */

@@ -64,6 +64,7 @@ struct stream {
     char *label_names[RECORD_LABELS_MAX]; /* owned */
     size_t labels_count;
     struct selector sequence; /* SELECTOR_NONE: records are not deduplicated; else there is a key */
+    bool sequence_stores_old; /* what is too far behind is stored, perhaps twice; else it is not */
     struct selector time; /* SELECTOR_NONE, SELECTOR_POINTER or SELECTOR_LINE */
     struct time_format time_format; /* text "": RFC 3339 */
     int64_t time_past, time_future;

@@ -130,6 +130,7 @@ static void stream_compile_dedupe(
     struct error error;
 
     stream_compile_selector(compiler, &stream->sequence, &from->dedupe.sequence);
+    stream->sequence_stores_old = strcmp(from->dedupe.old, "store") == 0;
     if (from->dedupe.sequence[0] == '\0' || from->key[0])
         return;
     error_set(&error, ERROR_REJECT,

@@ -48,7 +48,7 @@ struct sequence_state {
     uint64_t evicted;
     uint64_t told; /* of them */
     struct bytes log; /* struct undo */
-    struct bytes repeated; /* struct metric_series *, one for each record that is not stored */
+    struct bytes repeated; /* struct metric_series *, one for each record that is not new */
     struct state_once once;
     struct metric_series *keys_gauge, *evicted_total;
 };
@@ -217,6 +217,10 @@ static enum once_verdict state_admit(void *context, const struct once *once)
     }
     struct image_key next = *key;
     const enum once_verdict verdict = window_admit(&next, once->sequence);
+    if (verdict == ONCE_OLD && series->stores_old) {
+        state_tell(state, series->undecided);
+        return ONCE_UNDECIDED;
+    }
     if (verdict != ONCE_NEW) {
         state_tell(state, verdict == ONCE_DUPLICATE ? series->duplicates : series->old);
         return verdict;
@@ -418,10 +422,12 @@ void sequence_tag(struct slice stream, struct slice key, unsigned char ret_tag[O
     memcpy(ret_tag, full, ONCE_TAG);
 }
 
-void sequence_series_find(struct sequence_series *ret_series, const char *stream)
+void sequence_series_find(struct sequence_series *ret_series, const char *stream, bool stores_old)
 {
+    ret_series->stores_old = stores_old;
     ret_series->duplicates = metric_series(METRIC_RECORDS_DUPLICATE, stream, "window", NULL);
     ret_series->old = metric_series(METRIC_RECORDS_DUPLICATE, stream, "old", NULL);
+    ret_series->undecided = metric_series(METRIC_RECORDS_UNDECIDED, stream, NULL, NULL);
 }
 
 void sequence_state_usage(const struct sequence_state *state, struct sequence_usage *ret_usage)

@@ -1,7 +1,7 @@
 /* sequence_state: the sequence numbers that keys have used, as the journal holds them (streams.*.dedupe).
  *
  * Of each key of each stream the highest number and a window of the 64 up to it, as the anti-replay windows of RFC 4303 (section 3.4.3) and RFC 6479 are: a number above is new
- * and moves the window, one within it is new once, of one below it nobody can tell. Recovery, then the committer alone use it: no lock. The numbers of a hand-over
+ * and moves the window, one within it is new once, of one below it nobody can tell: it is stored, or not, as the stream has it. Recovery, then the committer alone use it: no lock. The numbers of a hand-over
  * travel in it, so that after a crash both are there, or neither.
  *
  * It never grows above its share of a segment (JOURNAL_SEQUENCES_SHARE): a new key takes the place of the one that has been without a new record for the longest time. That is not written
@@ -27,9 +27,10 @@
 
 struct sequence_state;
 
-/* What is told of the records of one stream that are not stored. */
+/* What becomes of the records of one stream that are below the window, and what is told of them and of duplicates. */
 struct sequence_series {
-    struct metric_series *duplicates, *old;
+    bool stores_old;
+    struct metric_series *duplicates, *old, *undecided;
 };
 
 /* Memory is taken as keys come. */
@@ -43,7 +44,7 @@ struct state_kind sequence_state_kind(struct sequence_state *state);
  * bytes; the stream's name without NUL. @thread any */
 void sequence_tag(struct slice stream, struct slice key, unsigned char ret_tag[ONCE_TAG]);
 
-void sequence_series_find(struct sequence_series *ret_series, const char *stream);
+void sequence_series_find(struct sequence_series *ret_series, const char *stream, bool stores_old);
 
 struct sequence_usage {
     uint64_t keys, most;

@@ -17,7 +17,7 @@ void sequence_make(uint64_t segment_size)
 
 void sequence_start(void)
 {
-    sequence_series_find(&series, "readings");
+    sequence_series_find(&series, "readings", false);
     sequence_make(SEGMENT);
 }
 

@@ -268,7 +268,7 @@ Test(config, memory_ends_anywhere)
     setenv("TEST_ID", "site", 1);
     config_harness_write(everything, sizeof everything - 1);
     /* The two large blocks come first; what follows is small. */
-    for (size_t memory = 0; memory < CONFIG_FILE_MAX + 262144 && !enough; memory += step) {
+    for (size_t memory = 0; memory < CONFIG_FILE_MAX + 524288 && !enough; memory += step) {
         if (memory > 4096 && memory < OPTION_STREAMS_MAX * sizeof(struct config_stream))
             memory = OPTION_STREAMS_MAX * sizeof(struct config_stream);
         if (memory > OPTION_STREAMS_MAX * sizeof(struct config_stream) + 8192 && memory < CONFIG_FILE_MAX)
@@ -332,6 +332,7 @@ static const char printed_end[] = "  events:\n"
                                   "      a_name_that_is_long: \"header:Host\" # p.yaml:4\n"
                                   "    dedupe:\n"
                                   "      sequence: \"\"                      # default\n"
+                                  "      old: store                        # default\n"
                                   "    time:\n"
                                   "      field: \"\"                         # default\n"
                                   "      format: \"\"                        # default\n"

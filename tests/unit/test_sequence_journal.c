@@ -218,6 +218,30 @@ Test(sequence_journal, lives_in_the_journal)
     put(2, 7, 3, false);
 }
 
+/* Between a new one and a duplicate, in front and at the end: no note is written for it. */
+Test(sequence_journal, stores_what_is_below_the_window_where_the_stream_says_so)
+{
+    struct given *one = &given[0];
+
+    series.stores_old = true;
+    put(1, 1000, 1, true);
+    put(1, 900, 2, true);
+    begin(one);
+    add_once(one, 1, 900, 3);
+    add_once(one, 1, 1001, 4);
+    add_once(one, 1, 1000, 9);
+    add_once(one, 1, 901, 5);
+    hand_over(one);
+    cr_assert_eq(wait_for(one), HANDOVER_DURABLE);
+    expect(one, 3, 1, 0);
+    reopen();
+    put(1, 1001, 9, false);
+    put(1, 902, 6, true);
+    series.stores_old = false;
+    put(1, 903, 9, false);
+    expect_ids("123456");
+}
+
 /* A tail that lacks the end of its hand-over lacks what it says was used. */
 Test(sequence_journal, an_unfinished_hand_over_leaves_no_number)
 {

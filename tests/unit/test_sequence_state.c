@@ -72,6 +72,26 @@ Test(sequence_state, keys_do_not_know_each_other)
     cr_assert_eq(usage().keys, 100);
 }
 
+/* Nothing else becomes of it: it moves no window, and is told only when it is durable. */
+Test(sequence_state, below_the_window_it_may_be_stored_as_often_as_it_comes)
+{
+    const uint64_t told = metric_read(series.undecided), old = metric_read(series.old);
+
+    series.stores_old = true;
+    ask(1, 1000);
+    settle(true);
+    for (int i = 0; i < 3; i++)
+        cr_assert_eq(ask(1, 936), ONCE_UNDECIDED);
+    settle(false);
+    cr_assert_eq(metric_read(series.undecided), told);
+    cr_assert_eq(ask(1, 0), ONCE_UNDECIDED);
+    cr_assert_eq(ask(1, 937), ONCE_NEW);
+    cr_assert_eq(ask(1, 1000), ONCE_DUPLICATE);
+    settle(true);
+    cr_assert_eq(metric_read(series.undecided), told + 1);
+    cr_assert_eq(metric_read(series.old), old);
+}
+
 /* ---- what is taken back --------------------------------------------------------------------------------------------- */
 
 Test(sequence_state, what_was_not_written_was_never_asked)
