@@ -239,7 +239,7 @@ def test_readme_has_sqoops_tools():
 def test_configuration_in_the_readme_is_valid(tmp_path):
     for block in re.findall(r"^```yaml\n(.*?)^```", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL):
         for name in re.findall(r"/etc/penstock/([\w.-]+)", block):
-            (tmp_path / name).write_text("secret\n")
+            (tmp_path / name).write_text("{}\n" if name.endswith(".json") else "secret\n")
             (tmp_path / name).chmod(0o600)
         (tmp_path / "readme.yaml").write_text(block.replace("/etc/penstock/", f"{tmp_path}/"))
         done = run_command("check", "-c", "readme.yaml", cwd=tmp_path)
