@@ -19,8 +19,11 @@ HEAD = b"POST /readings HTTP/1.1\r\nHost: localhost\r\nContent-Type: application
 WHOLE = HEAD + b"Content-Length: %d\r\n\r\n" % len(reading()) + reading()
 
 
+PARTS = 50  # of a second
+
+
 class Attacker:
-    """Connections of one kind. Each is opened again when it ends; once a second all have their turn."""
+    """Connections of one kind. Each is opened again when it ends, and has its turn about once a second, not all of them at the same time."""
 
     def __init__(self, port, number):
         self.port, self.number, self.open, self.opened = port, number, [], 0
@@ -48,9 +51,12 @@ class Attacker:
         return True
 
     def step(self):
-        self.open = [one for one in self.open if self.goes_on(one)]
-        self.fill()
-        time.sleep(1)
+        for part in range(PARTS):
+            gone = {one for one in self.open[part::PARTS] if not self.goes_on(one)}
+            if gone:
+                self.open = [one for one in self.open if one not in gone]
+            self.fill()
+            time.sleep(1 / PARTS)
 
     def begin(self, one):
         pass
