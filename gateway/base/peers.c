@@ -97,7 +97,7 @@ int peers_new(
 
     if (!peers)
         return error_set(error, ERROR_FATAL, "no memory"); /* GCOVR_EXCL_LINE malloc does not fail in tests */
-    peers->limit = limit;
+    peers->limit = limit ? limit : UINT64_MAX;
     pthread_mutex_init(&peers->lock, NULL);
     for (size_t i = 0; i < trusted->count; i++) {
         if (strcmp(trusted->items[i], "loopback") == 0)
@@ -160,7 +160,7 @@ bool peers_enter(struct peers *peers, const struct sockaddr *address, struct pee
     unsigned char bytes[16];
 
     *ret_peer = NULL;
-    if (peers->limit == 0 || !peers_read(address, bytes) || peers_trust(peers, bytes))
+    if (!peers_read(address, bytes) || peers_trust(peers, bytes))
         return true;
     if (!network_is_four(bytes))
         memset(bytes + PEERS_IPV6_BITS / 8, 0, sizeof bytes - PEERS_IPV6_BITS / 8);

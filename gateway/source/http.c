@@ -192,15 +192,6 @@ static int http_open(struct source **ret_source, const struct source_context *co
     return 0;
 }
 
-static int http_run(struct source *http, struct error *error)
-{
-    for (size_t i = 0; i < http->threads_count; i++) {
-        if (http_thread_run(&http->threads[i], error))
-            return -1;
-    }
-    return 0;
-}
-
 static void http_stop(struct source *http, int64_t deadline)
 {
     http->stop_deadline = deadline;
@@ -220,6 +211,17 @@ static void http_stop(struct source *http, int64_t deadline)
     }
     for (size_t i = 0; i < http->threads_count; i++)
         http_thread_end_connections(&http->threads[i]);
+}
+
+static int http_run(struct source *http, struct error *error)
+{
+    for (size_t i = 0; i < http->threads_count; i++) {
+        if (http_thread_run(&http->threads[i], error)) {
+            http_stop(http, INT64_MIN); /* whoever failed to run is not stopped */
+            return -1;
+        }
+    }
+    return 0;
 }
 
 static void http_check(struct config *config)

@@ -242,6 +242,7 @@ static int http_loop_drain(struct http_thread *thread, struct error *error)
             return -1;
     }
     http_connection_give_up(thread);
+    thread->next_sweep = thread->now; /* nothing else may come that wakes it */
     int64_t last = thread->now + HTTP_LAST_ANSWERS;
     do {
         if (http_loop_step(thread, error))

@@ -84,17 +84,18 @@ static enum http_room_answer http_room_reserve(struct http_request *request, uin
         config->http.max_in_flight_per_address ? config->http.max_in_flight_per_address : UINT64_MAX;
     const uint64_t own = request->charged + request->promised;
 
-    if (!http_room_take(&room->held, own, want, most))
-        return HTTP_ROOM_NONE;
-    if (!http_room_take(&room->pieces, own, want, most - most / HTTP_WHOLE_SHARE)) {
-        atomic_fetch_sub(&room->held, want);
-        return HTTP_ROOM_NONE;
+    /* In this order: who waits because of his own address must not be taken for one that all the others wait behind, nor a vain try keep a
+     * body that is there already from what is left of all. */
+    if (request->holder && !http_room_take(&request->holder->held, own, want, most_of_one))
+        return HTTP_ROOM_HELD;
+    if (http_room_take(&room->pieces, own, want, most - most / HTTP_WHOLE_SHARE)) {
+        if (http_room_take(&room->held, own, want, most))
+            return HTTP_ROOM_GIVEN;
+        atomic_fetch_sub(&room->pieces, want);
     }
-    if (!request->holder || http_room_take(&request->holder->held, own, want, most_of_one))
-        return HTTP_ROOM_GIVEN;
-    atomic_fetch_sub(&room->pieces, want);
-    atomic_fetch_sub(&room->held, want);
-    return HTTP_ROOM_HELD;
+    if (request->holder)
+        atomic_fetch_sub(&request->holder->held, want);
+    return HTTP_ROOM_NONE;
 }
 
 /* Of the request's own thread, or @holds room.lock and it is in line. */

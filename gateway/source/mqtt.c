@@ -179,25 +179,6 @@ static int mqtt_open(struct source **ret_source, const struct source_context *co
 
 /* ---- the role ------------------------------------------------------------------------------------------------------ */
 
-static int mqtt_run(struct source *mqtt, struct error *error)
-{
-    sigset_t all, before;
-
-    sigfillset(&all);
-    for (size_t i = 0; i < mqtt->threads_count && mqtt->listeners_count; i++) {
-        struct mqtt_thread *thread = &mqtt->threads[i];
-        /* Signals are the main thread's. */
-        pthread_sigmask(SIG_SETMASK, &all, &before);
-        errno = pthread_create(&thread->thread, NULL, mqtt_loop_run, thread);
-        pthread_sigmask(SIG_SETMASK, &before, NULL);
-        if (errno)
-            return error_set_errno(error, ERROR_FATAL, "MQTT: thread");
-        pthread_setname_np(thread->thread, MQTT_SOURCE_NAME);
-        thread->running = true;
-    }
-    return 0;
-}
-
 static void mqtt_stop(struct source *mqtt, int64_t deadline)
 {
     mqtt->stop_deadline = deadline;
@@ -211,6 +192,28 @@ static void mqtt_stop(struct source *mqtt, int64_t deadline)
             pthread_join(mqtt->threads[i].thread, NULL);
         mqtt->threads[i].running = false;
     }
+}
+
+static int mqtt_run(struct source *mqtt, struct error *error)
+{
+    sigset_t all, before;
+
+    sigfillset(&all);
+    for (size_t i = 0; i < mqtt->threads_count && mqtt->listeners_count; i++) {
+        struct mqtt_thread *thread = &mqtt->threads[i];
+        /* Signals are the main thread's. */
+        pthread_sigmask(SIG_SETMASK, &all, &before);
+        errno = pthread_create(&thread->thread, NULL, mqtt_loop_run, thread);
+        pthread_sigmask(SIG_SETMASK, &before, NULL);
+        if (errno) {
+            error_set_errno(error, ERROR_FATAL, "MQTT: thread");
+            mqtt_stop(mqtt, INT64_MIN); /* whoever failed to run is not stopped */
+            return -1;
+        }
+        pthread_setname_np(thread->thread, MQTT_SOURCE_NAME);
+        thread->running = true;
+    }
+    return 0;
 }
 
 static int mqtt_describe(const struct source *mqtt, struct bytes *text, struct error *error)

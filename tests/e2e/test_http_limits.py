@@ -257,6 +257,23 @@ def test_one_address_cannot_hold_all_room(gateway):
             assert again.recv(4096).startswith(b"HTTP/1.1 200 ")
 
 
+def test_who_waits_for_his_own_address_holds_nobody_up(gateway):
+    """What it announces would also be too much for all; those behind it in the line are asked all the same."""
+    with gateway("http.max_in_flight=2MiB", "http.max_body=1MiB", "http.max_in_flight_per_address=256KiB", "http.trusted_proxies=[]",
+                 "http.body_timeout=1h") as server, contextlib.ExitStack() as stack:  # fmt: skip
+        port = server.ports["http"]
+        slow = stack.enter_context(Wire(port)).send(half(500 * 1024))
+        stack.enter_context(of_this_address(port, "127.0.0.2")).sendall(half(200 * 1024))
+        wait_until("both to be held", lambda: 699 * 1024 < held(server) < 710 * 1024)
+        stack.enter_context(of_this_address(port, "127.0.0.2")).sendall(half(MIB))
+        with of_this_address(port, "127.0.0.3") as other:
+            for _ in range(5):
+                other.sendall(plain((b"y" * 99 + b"\n") * 1000))
+                assert other.recv(4096).startswith(b"HTTP/1.1 200 ")
+        slow.send(b"x")
+        assert slow.reply().status == 200
+
+
 def test_a_lone_body_may_hold_more_than_its_address_may(gateway):
     """Of unknown length, so that room is found for it step by step."""
     with gateway("http.max_in_flight=1MiB", "http.max_body=1MiB", "http.max_in_flight_per_address=1KiB", "http.trusted_proxies=[]") as server:

@@ -14,9 +14,10 @@ FLAGS = ["-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra", "-Werror"]
 
 @pytest.fixture(scope="session")
 def tools(tmp_path_factory):
-    """The folder of the built helpers: load, powercut, nosync.so, commit.so."""
+    """The folder of the built helpers: load, powercut, nosync.so, commit.so, threads.so."""
     folder = tmp_path_factory.mktemp("tools")
-    for name, more in (("load", ["-pthread"]), ("powercut", []), ("nosync", ["-shared", "-fPIC"]), ("commit", ["-shared", "-fPIC"])):
+    for name, more in (("load", ["-pthread"]), ("powercut", []), ("nosync", ["-shared", "-fPIC"]), ("commit", ["-shared", "-fPIC"]),
+                       ("threads", ["-shared", "-fPIC"])):
         target = folder / (name + ".so" if "-shared" in more else name)
         subprocess.run(["cc", *FLAGS, *more, str(HERE / f"{name}.c"), "-o", str(target)], check=True)
     return folder

@@ -86,13 +86,14 @@ Test(peers, those_that_are_trusted_are_not_counted)
     peers_free(&peers);
 }
 
-Test(peers, no_limit_counts_nothing_and_other_families_have_none)
+/* It is counted all the same, because of what it may hold. */
+Test(peers, without_a_limit_all_come_in_and_other_families_have_none)
 {
     const struct sockaddr local = {.sa_family = AF_UNIX};
     struct peers *peers = trusting(NULL, 0, 0), *strict = trusting(NULL, 0, 1);
     struct peer *peer;
 
-    cr_assert(enters(peers, "10.0.0.1", &peer) && !peer);
+    cr_assert(enters(peers, "10.0.0.1", &peer) && peer && enters(peers, "10.0.0.1", &peer) && peer);
     cr_assert(peers_enter(strict, &local, &peer) && !peer);
     peers_free(&peers);
     peers_free(&strict);
