@@ -12,7 +12,7 @@ int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*
     static atomic_int made;
     const char *most = getenv("THREADS_MAX");
 
-    if (most && atomic_fetch_add(&made, 1) >= atoi(most))
+    if (most && atomic_fetch_add(&made, 1) >= strtol(most, NULL, 10))
         return EAGAIN;
     create_fn *create = (create_fn *)dlsym(RTLD_NEXT, "pthread_create");
     return create(thread, attributes, run, argument);
