@@ -37,18 +37,21 @@ int file_write_at(int fd, const void *data, size_t length, uint64_t offset)
 
 int file_append(int fd, const void *data, size_t length, uint64_t *end)
 {
+    const uint64_t after = *end + length;
     const uint64_t before = *end / FILE_APPEND_STEP * FILE_APPEND_STEP;
+    const uint64_t whole = after / FILE_APPEND_STEP * FILE_APPEND_STEP;
 
     if (file_write_at(fd, data, length, *end))
         return -1;
-    *end += length;
-    const uint64_t whole = *end / FILE_APPEND_STEP * FILE_APPEND_STEP;
-    if (whole == before)
-        return 0;
-    /* Neither is needed for durability, and a failed write is still told by fsync. */
-    sync_file_range(fd, (off_t)before, (off_t)(whole - before), SYNC_FILE_RANGE_WRITE);
-    if (before)
-        posix_fadvise(fd, 0, (off_t)before, POSIX_FADV_DONTNEED);
+    if (whole > before) {
+        /* Where this does not work nothing is lost; but what it says of the disk may not be said again by fsync. */
+        if (sync_file_range(fd, (off_t)before, (off_t)(whole - before), SYNC_FILE_RANGE_WRITE) &&
+            (errno == EIO || errno == ENOSPC || errno == EDQUOT))
+            return -1;
+        if (before)
+            posix_fadvise(fd, 0, (off_t)before, POSIX_FADV_DONTNEED);
+    }
+    *end = after;
     return 0;
 }
 

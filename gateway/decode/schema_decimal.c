@@ -1,7 +1,8 @@
 /* schema_decimal: numbers as they are written, compared without computing them; see schema_internal.h */
 #include "decode/schema_internal.h"
 
-#define EXPONENT_CUT (1000 * SCHEMA_EXPONENT_MAX) /* far beyond any schema's, whatever is added to it */
+/* Far beyond any schema's, whatever is added to it; and ten times that, and a digit, is still a number. */
+#define EXPONENT_CUT (100 * SCHEMA_EXPONENT_MAX)
 
 /* p: behind the e. What is larger than anybody compares with is cut off. */
 static int64_t decimal_exponent(const char *p, const char *end)

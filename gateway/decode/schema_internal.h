@@ -119,8 +119,9 @@ static inline uint64_t schema_hash(struct slice name)
         first = (uint64_t)(unsigned char)name.data[0] << 8 | (unsigned char)name.data[name.length - 1];
         last = (unsigned char)name.data[name.length / 2];
     }
-    first = (first ^ last * UINT64_C(0x9e3779b97f4a7c15) ^ name.length) * UINT64_C(0xbf58476d1ce4e5b9);
-    return first ^ first >> 32;
+    first ^= last * UINT64_C(0x9e3779b97f4a7c15) ^ name.length;
+    /* A product carries upwards only: what stands last in the name is brought down before, and all of it is found at the top. */
+    return (first ^ first >> 32) * UINT64_C(0xbf58476d1ce4e5b9) >> 48;
 }
 
 /* NULL: neither described nor required. */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "decode/decode.h"
+#include "decode/schema_internal.h"
 
 #define COUNT(array) (sizeof array / sizeof *array)
 #define UNKNOWN "a keyword that is not known here, so nobody would look at it; take it away."
@@ -129,4 +130,20 @@ Test(schema_compile, names_are_bounded)
     name[SCHEMA_NAME_MAX] = '\0';
     cr_assert_eq(compile_many("{\"required\":[", name, 1, "]}", &error), -1);
     cr_assert_str_eq(error.text, "/required/0: a name of 1025 bytes; at most 1024 are allowed");
+}
+
+/* Numbered names differ in their last bytes alone, and stand apart all the same. */
+Test(schema_compile, names_that_differ_at_their_end_share_no_bucket)
+{
+    char name[32];
+    bool used[256] = {false};
+    size_t buckets = 0;
+
+    for (int i = 0; i < 100; i++) {
+        snprintf(name, sizeof name, "sensor_%02d", i);
+        bool *bucket = &used[schema_hash((struct slice){name, strlen(name)}) & 255];
+        buckets += !*bucket;
+        *bucket = true;
+    }
+    cr_assert_gt(buckets, 60, "%zu", buckets);
 }
