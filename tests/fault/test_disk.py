@@ -3,7 +3,7 @@
 import json
 
 from ledger import CONFIG, assert_kept
-from penstock import wait_until
+from penstock import lake_rows, wait_until
 from siege import SMALL_SEGMENTS, Load, injected, injections, note, run
 
 SMALL = ("journal.segment_size=1MiB", "journal.max_size=256MiB", *SMALL_SEGMENTS[2:])
@@ -200,3 +200,17 @@ def test_sync_that_fails_for_a_while_acknowledges_nothing(gateway, tools, ledger
     verdict = ledger.judge(one.lake)
     note("fdatasync EIO for a while", 1, verdict)
     assert_kept(verdict._replace(alien=0, doubled=0))  # probes that were answered 504 may be there
+
+
+def test_lake_file_that_the_disk_refuses_half_way(gateway, tmp_path):
+    """What the disk says while a file is written may not be said again by its fsync: the file is given up and written anew."""
+    one = gateway("lake.roll.every=500ms", config=CONFIG).start()
+    log, count = tmp_path / "strace", 50_000
+    body = "".join(f'{{"sensor_id":"S{number % 100}","id":{number},"text":"{"x" * 80}"}}\n' for number in range(count))
+    with injected(one, "sync_file_range:error=EIO:when=1", log):
+        assert one.post("/readings", body, "application/x-ndjson").status == 200
+        wait_until("an injected EIO", lambda: injections(log) > 0)
+    wait_until("the lake to have all", lambda: one.metric("penstock_outlet_delivered_total", 'outlet="lake"') == count)
+    assert "temporary file: write: Input/output error" in one.said()
+    one.stop_cleanly()
+    assert sorted(json.loads(row)["id"] for row in lake_rows(one.lake)) == list(range(count))
