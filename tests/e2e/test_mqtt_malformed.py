@@ -3,6 +3,7 @@ closed, and the gateway goes on. Section numbers are those of MQTT 5.0."""
 
 import os
 import random
+import re
 import struct
 
 import pytest
@@ -244,5 +245,7 @@ def test_random_bytes_and_mutations(shared):
         with Client(shared.ports["mqtt"], version) as client:
             if number % 4:
                 client.connect(f"random-{number}")
+            elif re.match(rb"\x10.\x00\x04MQTT[\x05-\x7f]", whole, re.DOTALL):
+                client.version = V5  # so it is answered, although it was another version's before a byte was changed
             client.send(whole).shut()
             client.end()
