@@ -8,12 +8,10 @@ import threading
 
 import pytest
 
-from ledger import Verdict
 from mqtt import PUBACK, V311, Client
-from penstock import lake_rows, wait_until
+from penstock import lake_rows
+from repeating import CALLS, SIZES, answer_lost, kill, kill_at_a_call
 from sender import GONE
-from siege import PATIENT, SMALL_SEGMENTS, injected, moment, new_random, note, rounds
-from test_kill_keys import ANSWER, CALLS
 
 CONFIG = "streams: {readings: {key: /sensor_id, dedupe: {sequence: /seq}}}"
 CONTROL = "streams: {readings: {key: /sensor_id}}"
@@ -83,77 +81,28 @@ class MqttSensor(Sensor):
 
 
 def sensors(gateway):
-    made = [(MqttSensor if number % 4 == 3 else Sensor)(gateway, f"s{number}") for number in range(SENSORS)]
-    for one in made:
-        one.start()
-    return made
+    return [(MqttSensor if number % 4 == 3 else Sensor)(gateway, f"s{number}") for number in range(SENSORS)]
 
 
-def answered(made, more):
-    before = [one.done for one in made]
-    wait_until(f"{more} answers for each", lambda: all(one.done >= had + more or one.wrong for one, had in zip(made, before)), 300)
-    assert not any(one.wrong for one in made), [one.wrong for one in made]
+def sent(one):
+    return [row(one.name, number) for number in range(one.done)]
 
 
-def judge(gateway, made, fault, count, seed):
-    for one in made:
-        one.ending.set()
-    for one in made:
-        one.join(300)
-        assert not one.is_alive()
-    assert not any(one.wrong for one in made), [one.wrong for one in made]
-    gateway.stop_cleanly(320)
-    seen = collections.Counter(lake_rows(gateway.lake))
-    sent = {row(one.name, number) for one in made for number in range(one.done)}
-    lost = [name for name in sent if name not in seen]
-    doubled = sum(seen.values()) - len(seen)
-    print(f"of {len(sent)} readings {sum(one.repeated for one in made)} were sent again over HTTP although they were stored")
-    note(fault, count, Verdict(len(sent), sum(seen.values()), lost, doubled, 0, 0, 0, 0), seed)
-    assert (lost[:5], doubled, set(seen) - sent) == ([], 0, set())
-
-
-@pytest.mark.parametrize("sizes", [(), SMALL_SEGMENTS, ("http.threads=4",)], ids=["default sizes", "small segments", "four HTTP threads"])
+@pytest.mark.parametrize("sizes", SIZES)
 def test_kill_9_doubles_nothing(gateway, sizes):
-    generator, seed = new_random()
-    count = rounds(8)
-    one = gateway("lake.roll.every=200ms", PATIENT, *sizes, config=CONFIG).start()
-    made = sensors(one)
-    for _ in range(count):
-        answered(made, 3)
-        moment(generator)
-        one.kill()
-        one.start()
-    answered(made, 1)
-    judge(one, made, "kill -9, dedupe", count, seed)
+    kill(gateway, SIZES[sizes], CONFIG, sensors, sent, "dedupe")
 
 
 @pytest.mark.parametrize("calls", CALLS)
 def test_kill_9_at_a_call(gateway, tmp_path, calls):
-    """The nth call of this kind in any thread is the last thing that happens."""
-    generator, seed = new_random()
-    count = rounds(4)
-    one = gateway("lake.roll.every=100ms", PATIENT, *SMALL_SEGMENTS, config=CONFIG).start()
-    made = sensors(one)
-    for number in range(count):
-        answered(made, 1)
-        with injected(one, f"{CALLS[calls]}:signal=SIGKILL:when={generator.randrange(1, 30)}", tmp_path / f"strace-{number}"):
-            assert one.ended(120) == -9
-        one.start()
-    answered(made, 1)
-    judge(one, made, f"kill -9 at the nth of {calls}, dedupe", count, seed)
+    kill_at_a_call(gateway, tmp_path, calls, CONFIG, sensors, sent, "dedupe")
 
 
 @pytest.mark.parametrize("config, copies, text", [(CONFIG, 1, {"accepted": 0, "duplicates": 3}), (CONTROL, 2, {"accepted": 3})], ids=["dedupe", "control without it"])
 def test_an_answer_that_was_lost(gateway, tmp_path, config, copies, text):
-    """The records are durable, and the gateway is killed with the answer in its hand."""
     one = gateway("lake.roll.every=200ms", config=config).start()
     body = b"\n".join(row("s", number) for number in range(3)).decode()
-    with injected(one, ANSWER, tmp_path / "strace"):
-        with pytest.raises(GONE):
-            one.post("/readings", body, "application/x-ndjson")
-        assert one.ended() == -9
-    one.start()
-    answer = one.post("/readings", body, "application/x-ndjson")
+    answer = answer_lost(one, tmp_path, body)
     assert (answer.status, json.loads(answer.body)) == (200, text)
     one.stop_cleanly()
     assert collections.Counter(lake_rows(one.lake)) == {row("s", number): copies for number in range(3)}
