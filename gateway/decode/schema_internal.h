@@ -83,7 +83,7 @@ struct schema_pattern;
 struct schema_node {
     unsigned types; /* all bits: any */
     bool has_values, is_date_time, looks_into_objects, looks_into_arrays;
-    const struct schema_constant *const *values; /* of enum, or the one of const */
+    const struct schema_constant *const *values; /* of enum */
     size_t values_count;
     const struct schema_constant *constant;
     const struct schema_bound *minimum, *maximum, *above, *below;
@@ -173,6 +173,9 @@ schema_member_fn schema_compile_keyword; /* context: the node */
 int schema_check_exponent(struct schema_compiler *compiler, const struct schema_decimal *number);
 int schema_compile_constant(
     struct schema_compiler *compiler, const char *value, const struct schema_constant **ret_constant);
+/* The elements of an array. */
+int schema_compile_constants(struct schema_compiler *compiler, const char *array,
+    const struct schema_constant *const **ret_items, size_t *ret_count);
 int schema_compile_pattern(
     struct schema_compiler *compiler, struct slice text, const struct schema_pattern **ret_pattern);
 void schema_free_patterns(struct schema_pattern *last);

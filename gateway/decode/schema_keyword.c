@@ -84,20 +84,10 @@ static int keyword_type(struct schema_compiler *compiler, struct schema_node *no
 
 /* ---- values: 6.1.2, 6.1.3 ------------------------------------------------------------------------------------- */
 
-static int keyword_one_value(struct schema_compiler *compiler, void *context, size_t index, const char *value)
-{
-    return schema_compile_constant(compiler, value, (const struct schema_constant **)context + index);
-}
-
 static int keyword_enum(struct schema_compiler *compiler, struct schema_node *node, const char *value)
 {
-    const size_t count = schema_count(compiler, value);
-    const struct schema_constant **values = schema_allocate(compiler->schema, (count + 1) * sizeof *values);
-
     node->has_values = true;
-    node->values = values;
-    node->values_count = count;
-    return schema_each_item(compiler, value, keyword_one_value, values);
+    return schema_compile_constants(compiler, value, &node->values, &node->values_count);
 }
 
 static int keyword_const(struct schema_compiler *compiler, struct schema_node *node, const char *value)

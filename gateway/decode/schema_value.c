@@ -19,6 +19,17 @@ static int value_item(struct schema_compiler *compiler, void *context, size_t in
     return schema_compile_constant(compiler, value, (const struct schema_constant **)context + index);
 }
 
+int schema_compile_constants(struct schema_compiler *compiler, const char *array,
+    const struct schema_constant *const **ret_items, size_t *ret_count)
+{
+    const size_t count = schema_count(compiler, array);
+    const struct schema_constant **items = schema_allocate(compiler->schema, (count + 1) * sizeof *items);
+
+    *ret_items = items;
+    *ret_count = count;
+    return schema_each_item(compiler, array, value_item, items);
+}
+
 struct value_members {
     struct schema_member *items;
     size_t count;
@@ -37,16 +48,11 @@ static int value_member(struct schema_compiler *compiler, void *context, struct 
 static int value_compile_inside(
     struct schema_compiler *compiler, const char *value, struct schema_constant *constant)
 {
-    const size_t count = schema_count(compiler, value);
-
-    constant->count = count;
-    if (constant->type == JSON_ARRAY) {
-        const struct schema_constant **items = schema_allocate(compiler->schema, (count + 1) * sizeof *items);
-        constant->items = items;
-        return schema_each_item(compiler, value, value_item, items);
-    }
+    if (constant->type == JSON_ARRAY)
+        return schema_compile_constants(compiler, value, &constant->items, &constant->count);
+    constant->count = schema_count(compiler, value);
     struct value_members members = {
-        .items = schema_allocate(compiler->schema, (count + 1) * sizeof *members.items)};
+        .items = schema_allocate(compiler->schema, (constant->count + 1) * sizeof *members.items)};
     constant->members = members.items;
     return schema_each_member(compiler, value, value_member, &members);
 }
