@@ -115,9 +115,9 @@ struct handover {
     uint64_t size; /* bytes it will take in a segment, at most */
     bool has_state; /* some part is of another kind than DATA */
     bool has_letter; /* some record is undecodable */
-    uint64_t first,
-        last; /* sequences of its records; set before complete (0, 0 without records; where none was written, last = first - 1 is
-                           * that of the newest record before them) */
+    /* Sequences of its records; set before complete (0, 0 without records). Where none of them was written, last = first - 1 is that of
+     * the newest record before them. */
+    uint64_t first, last;
     struct journal_arrival *arrival; /* NULL: nobody waits until outlets are done with its records */
 };
 

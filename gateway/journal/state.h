@@ -72,7 +72,7 @@ typedef void state_amend_fn(char *body, size_t length, const struct once_counts 
 struct once {
     unsigned char tag[ONCE_TAG];
     uint64_t sequence;
-    void *series; /* the owner's; not stored */
+    const void *stream; /* the owner's: what it knows of the record's stream; not stored */
 };
 
 enum once_verdict {

@@ -64,7 +64,7 @@ static int intake_know(struct intake_stream *known, const struct stream *stream,
     known->in_line = intake_looks_in_line(stream);
     known->once = stream->sequence.source != SELECTOR_NONE;
     if (known->once)
-        sequence_series_find(&known->series, stream->name, stream->sequence_stores_old);
+        sequence_stream_find(&known->sequences, stream->name, stream->sequence_stores_old);
     intake_message_know(known, stream);
     return 0;
 }

@@ -26,7 +26,7 @@ struct intake_stream {
     bool topics_vary;
     bool in_line; /* something is found in the line (SELECTOR_LINE) */
     bool once; /* its records have a sequence */
-    struct sequence_series series;
+    struct sequence_stream sequences;
     uint64_t around; /* bytes of a message that are the same for all records */
 };
 

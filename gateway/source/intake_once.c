@@ -59,6 +59,6 @@ int intake_once_find(struct intake_run *run, uint64_t index, struct slice key)
             "sequence %s%s: must be an integer from 0 to 18446744073709551615",
             intake_value_selector_prefix(selector), selector->name);
     intake_once_tag(run, key);
-    run->intake->once.series = (void *)&run->known->series;
+    run->intake->once.stream = &run->known->sequences;
     return 0;
 }

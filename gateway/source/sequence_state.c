@@ -137,7 +137,7 @@ static struct image_key *image_make(struct sequence_state *state, const unsigned
     return key;
 }
 
-/* Found, and the newest then; or NULL. */
+/* NULL: nothing is known of it. */
 static struct image_key *image_find(struct sequence_state *state, const unsigned char *tag)
 {
     const uint32_t place = *image_link(state, tag);
@@ -204,7 +204,7 @@ static void state_tell(struct sequence_state *state, struct metric_series *serie
 static enum once_verdict state_admit(void *context, const struct once *once)
 {
     struct sequence_state *state = context;
-    const struct sequence_series *series = once->series;
+    const struct sequence_stream *stream = once->stream;
     struct image_key *key = image_find(state, once->tag);
 
     if (!key) {
@@ -217,12 +217,12 @@ static enum once_verdict state_admit(void *context, const struct once *once)
     }
     struct image_key next = *key;
     const enum once_verdict verdict = window_admit(&next, once->sequence);
-    if (verdict == ONCE_OLD && series->stores_old) {
-        state_tell(state, series->undecided);
+    if (verdict == ONCE_OLD && stream->stores_old) {
+        state_tell(state, stream->undecided);
         return ONCE_UNDECIDED;
     }
     if (verdict != ONCE_NEW) {
-        state_tell(state, verdict == ONCE_DUPLICATE ? series->duplicates : series->old);
+        state_tell(state, verdict == ONCE_DUPLICATE ? stream->duplicates : stream->old);
         return verdict;
     }
     if (state_log(state, once, key)) {
@@ -422,12 +422,12 @@ void sequence_tag(struct slice stream, struct slice key, unsigned char ret_tag[O
     memcpy(ret_tag, full, ONCE_TAG);
 }
 
-void sequence_series_find(struct sequence_series *ret_series, const char *stream, bool stores_old)
+void sequence_stream_find(struct sequence_stream *ret_stream, const char *name, bool stores_old)
 {
-    ret_series->stores_old = stores_old;
-    ret_series->duplicates = metric_series(METRIC_RECORDS_DUPLICATE, stream, "window", NULL);
-    ret_series->old = metric_series(METRIC_RECORDS_DUPLICATE, stream, "old", NULL);
-    ret_series->undecided = metric_series(METRIC_RECORDS_UNDECIDED, stream, NULL, NULL);
+    ret_stream->stores_old = stores_old;
+    ret_stream->duplicates = metric_series(METRIC_RECORDS_DUPLICATE, name, "window", NULL);
+    ret_stream->old = metric_series(METRIC_RECORDS_DUPLICATE, name, "old", NULL);
+    ret_stream->undecided = metric_series(METRIC_RECORDS_UNDECIDED, name, NULL, NULL);
 }
 
 void sequence_state_usage(const struct sequence_state *state, struct sequence_usage *ret_usage)

@@ -28,7 +28,7 @@
 struct sequence_state;
 
 /* What becomes of the records of one stream that are below the window, and what is told of them and of duplicates. */
-struct sequence_series {
+struct sequence_stream {
     bool stores_old;
     struct metric_series *duplicates, *old, *undecided;
 };
@@ -44,7 +44,7 @@ struct state_kind sequence_state_kind(struct sequence_state *state);
  * bytes; the stream's name without NUL. @thread any */
 void sequence_tag(struct slice stream, struct slice key, unsigned char ret_tag[ONCE_TAG]);
 
-void sequence_series_find(struct sequence_series *ret_series, const char *stream, bool stores_old);
+void sequence_stream_find(struct sequence_stream *ret_stream, const char *name, bool stores_old);
 
 struct sequence_usage {
     uint64_t keys, most;

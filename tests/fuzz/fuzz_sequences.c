@@ -86,15 +86,15 @@ static enum once_verdict expected(struct model *model, unsigned key, int number)
 
 static void ask(const uint8_t *data, size_t size)
 {
-    static struct sequence_series each[2]; /* what is too far behind is dropped, or stored */
+    static struct sequence_stream each[2]; /* what is too far behind is dropped, or stored */
     const bool stores_old = size && data[size - 1] & 1;
-    struct sequence_series *series = &each[stores_old];
+    struct sequence_stream *stream = &each[stores_old];
     struct sequence_state *state = new_state(ROOM);
     const struct state_kind kind = sequence_state_kind(state);
     struct model durable = {.highest = {-1, -1, -1, -1}}, model = durable;
 
-    if (!series->old)
-        sequence_series_find(series, "fuzz", stores_old);
+    if (!stream->old)
+        sequence_stream_find(stream, "fuzz", stores_old);
     for (size_t i = 0; i + 1 < size; i += 2) {
         const unsigned key = data[i] % KEYS;
         if (data[i] >= 0xc0) {
@@ -104,7 +104,7 @@ static void ask(const uint8_t *data, size_t size)
             check_snapshot(state, ROOM);
             continue;
         }
-        const struct once once = {.tag = {(unsigned char)key}, .sequence = data[i + 1], .series = series};
+        const struct once once = {.tag = {(unsigned char)key}, .sequence = data[i + 1], .stream = stream};
         const enum once_verdict verdict = expected(&model, key, data[i + 1]);
         assert(
             kind.once->admit(state, &once) == (verdict == ONCE_OLD && stores_old ? ONCE_UNDECIDED : verdict));

@@ -5,7 +5,7 @@
 
 struct sequence_state *sequences;
 struct state_kind kind;
-struct sequence_series series;
+struct sequence_stream stream;
 struct error error;
 
 void sequence_make(uint64_t segment_size)
@@ -17,7 +17,7 @@ void sequence_make(uint64_t segment_size)
 
 void sequence_start(void)
 {
-    sequence_series_find(&series, "readings", false);
+    sequence_stream_find(&stream, "readings", false);
     sequence_make(SEGMENT);
 }
 
@@ -29,7 +29,7 @@ void sequence_end(void)
 
 struct once once_of(unsigned key, uint64_t number)
 {
-    struct once once = {.sequence = number, .series = &series};
+    struct once once = {.sequence = number, .stream = &stream};
 
     snprintf((char *)once.tag, sizeof once.tag, "%u", key);
     return once;

@@ -7,7 +7,7 @@
 
 extern struct sequence_state *sequences;
 extern struct state_kind kind;
-extern struct sequence_series series;
+extern struct sequence_stream stream;
 extern struct error error;
 
 void sequence_make(uint64_t segment_size);

@@ -117,13 +117,13 @@ Test(intake_once, a_tag_is_that_of_stream_and_key)
     for (size_t i = 1; i < 5; i++) {
         other = once_at(&f, i);
         cr_assert_eq(memcmp(first.tag, other.tag, ONCE_TAG) == 0, i > 2, "%zu", i);
-        cr_assert_eq(first.series, other.series);
+        cr_assert_eq(first.stream, other.stream);
     }
     f.request.header = SLICE("1");
     cr_assert_eq(take(&f, ONCE_IN_HEADER, DECODE_NDJSON, SLICE("{\"sensor_id\":\"a\"}\n")), 0);
     other = once_at(&f, 0);
     cr_assert_neq(memcmp(first.tag, other.tag, ONCE_TAG), 0);
-    cr_assert_neq(first.series, other.series);
+    cr_assert_neq(first.stream, other.stream);
     tear_down(&f);
 }
 

@@ -223,7 +223,7 @@ Test(sequence_journal, stores_what_is_below_the_window_where_the_stream_says_so)
 {
     struct given *one = &given[0];
 
-    series.stores_old = true;
+    stream.stores_old = true;
     put(1, 1000, 1, true);
     put(1, 900, 2, true);
     begin(one);
@@ -237,7 +237,7 @@ Test(sequence_journal, stores_what_is_below_the_window_where_the_stream_says_so)
     reopen();
     put(1, 1001, 9, false);
     put(1, 902, 6, true);
-    series.stores_old = false;
+    stream.stores_old = false;
     put(1, 903, 9, false);
     expect_ids("123456");
 }

@@ -75,21 +75,21 @@ Test(sequence_state, keys_do_not_know_each_other)
 /* Nothing else becomes of it: it moves no window, and is told only when it is durable. */
 Test(sequence_state, below_the_window_it_may_be_stored_as_often_as_it_comes)
 {
-    const uint64_t told = metric_read(series.undecided), old = metric_read(series.old);
+    const uint64_t told = metric_read(stream.undecided), old = metric_read(stream.old);
 
-    series.stores_old = true;
+    stream.stores_old = true;
     ask(1, 1000);
     settle(true);
     for (int i = 0; i < 3; i++)
         cr_assert_eq(ask(1, 936), ONCE_UNDECIDED);
     settle(false);
-    cr_assert_eq(metric_read(series.undecided), told);
+    cr_assert_eq(metric_read(stream.undecided), told);
     cr_assert_eq(ask(1, 0), ONCE_UNDECIDED);
     cr_assert_eq(ask(1, 937), ONCE_NEW);
     cr_assert_eq(ask(1, 1000), ONCE_DUPLICATE);
     settle(true);
-    cr_assert_eq(metric_read(series.undecided), told + 1);
-    cr_assert_eq(metric_read(series.old), old);
+    cr_assert_eq(metric_read(stream.undecided), told + 1);
+    cr_assert_eq(metric_read(stream.old), old);
 }
 
 /* ---- what is taken back --------------------------------------------------------------------------------------------- */
@@ -99,7 +99,7 @@ Test(sequence_state, what_was_not_written_was_never_asked)
     ask(1, 100);
     ask(1, 90);
     settle(true);
-    const uint64_t told = metric_read(series.duplicates);
+    const uint64_t told = metric_read(stream.duplicates);
     cr_assert_eq(ask(1, 100), ONCE_DUPLICATE);
     cr_assert_eq(ask(1, 95), ONCE_NEW);
     cr_assert_eq(ask(1, 200), ONCE_NEW);
@@ -108,7 +108,7 @@ Test(sequence_state, what_was_not_written_was_never_asked)
     cr_assert_eq(ask(2, 8), ONCE_NEW);
     settle(false);
     settle(true);
-    cr_assert_eq(metric_read(series.duplicates), told);
+    cr_assert_eq(metric_read(stream.duplicates), told);
     cr_assert_eq(usage().keys, 1);
     cr_assert_eq(ask(1, 100), ONCE_DUPLICATE);
     cr_assert_eq(ask(1, 90), ONCE_DUPLICATE);
@@ -116,7 +116,7 @@ Test(sequence_state, what_was_not_written_was_never_asked)
     cr_assert_eq(ask(2, 7), ONCE_NEW);
     cr_assert_eq(ask(2, 8), ONCE_NEW);
     settle(true);
-    cr_assert_eq(metric_read(series.duplicates), told + 2);
+    cr_assert_eq(metric_read(stream.duplicates), told + 2);
 }
 
 /* The place of a key that was given up meanwhile belongs to another one. */
@@ -279,7 +279,7 @@ Test(sequence_state, a_newer_window_replaces_an_older_one)
     cr_assert_eq(kind.apply(kind.state, body, sizeof body, 1, &error), 0);
     put_u64(body + ONCE_HEAD + ONCE_TAG, 50);
     cr_assert_eq(kind.apply(kind.state, body, sizeof body, 1, &error), 0);
-    const struct once once = {.sequence = 50, .series = &series};
+    const struct once once = {.sequence = 50, .stream = &stream};
     cr_assert_eq(kind.once->admit(kind.state, &once), ONCE_DUPLICATE);
     cr_assert_eq(usage().keys, 1);
 }
