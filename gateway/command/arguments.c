@@ -1,6 +1,7 @@
 /* arguments: see arguments.h */
 #include "command/arguments.h"
 
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,41 +14,54 @@
 #define ARGUMENTS_TEXT_MAX (16 * 1024 * 1024)
 #define ARGUMENTS_MAX 16
 
-enum argument_id {
-    ARGUMENT_FILE,
+enum argument_does {
+    ARGUMENT_TEXT, /* its value is kept as it is written */
+    ARGUMENT_SWITCH,
     ARGUMENT_SET,
     ARGUMENT_PRINT,
-    ARGUMENT_ALL,
-    ARGUMENT_LIMIT,
-    ARGUMENT_HELP,
-    ARGUMENT_VERSION
 };
 
 struct argument {
     const char *name;
     const char *letter; /* "-c", or NULL */
     const char *value; /* what follows it, in words; NULL: nothing */
-    enum argument_id id;
+    enum argument_does does;
+    size_t member; /* of struct arguments: const char * of a text, bool of a switch */
     const char *only; /* the command that knows it; NULL: all */
     arguments_print_fn *print;
     const char *help;
 };
 
+#define ARGUMENT_AT(member) offsetof(struct arguments, member)
+
 static const struct argument argument_table[] = {
-    {"--config", "-c", "FILE", ARGUMENT_FILE, NULL, NULL,
+    {"--config", "-c", "FILE", ARGUMENT_TEXT, ARGUMENT_AT(file), NULL, NULL,
         "Read this YAML file; without it the defaults count."},
-    {"--set", NULL, "NAME=VALUE", ARGUMENT_SET, NULL, NULL,
+    {"--set", NULL, "NAME=VALUE", ARGUMENT_SET, 0, NULL, NULL,
         "Override one option, e.g. http.listen=[127.0.0.1:80,127.0.0.1:81]; may be repeated."},
-    {"--options", NULL, NULL, ARGUMENT_PRINT, "check", option_print_table,
+    {"--options", NULL, NULL, ARGUMENT_PRINT, 0, "check", option_print_table,
         "Print all options as a Markdown table."},
-    {"--metrics", NULL, NULL, ARGUMENT_PRINT, "check", metric_print_table,
+    {"--metrics", NULL, NULL, ARGUMENT_PRINT, 0, "check", metric_print_table,
         "Print all metrics as a Markdown table."},
-    {"--schema", NULL, NULL, ARGUMENT_PRINT, "check", option_print_schema,
+    {"--schema", NULL, NULL, ARGUMENT_PRINT, 0, "check", option_print_schema,
         "Print the JSON schema of the file."},
-    {"--all", NULL, NULL, ARGUMENT_ALL, "dead-letters", NULL, "Replay or drop those of all streams."},
-    {"--limit", NULL, "N", ARGUMENT_LIMIT, "dead-letters", NULL, "Show at most so many letters."},
-    {"--help", "-h", NULL, ARGUMENT_HELP, NULL, NULL, "Print this."},
-    {"--version", NULL, NULL, ARGUMENT_VERSION, NULL, NULL, "Print the version."},
+    {"--all", NULL, NULL, ARGUMENT_SWITCH, ARGUMENT_AT(all), "dead-letters", NULL,
+        "Replay or drop those of all streams."},
+    {"--limit", NULL, "N", ARGUMENT_TEXT, ARGUMENT_AT(limit), "dead-letters", NULL,
+        "Show at most so many letters."},
+    {"--directory", NULL, "DIR", ARGUMENT_TEXT, ARGUMENT_AT(directory), "journal", NULL,
+        "Inspect, verify or export the journal in this directory, a copy for one."},
+    {"--json", NULL, NULL, ARGUMENT_SWITCH, ARGUMENT_AT(json), "journal", NULL, "Inspect: print JSON."},
+    {"--from", NULL, "N", ARGUMENT_TEXT, ARGUMENT_AT(from), "journal", NULL, "Export from this sequence on."},
+    {"--to", NULL, "N", ARGUMENT_TEXT, ARGUMENT_AT(to), "journal", NULL, "Export up to this sequence."},
+    {"--stream", NULL, "NAME", ARGUMENT_TEXT, ARGUMENT_AT(stream), "journal", NULL,
+        "Export the records of this stream."},
+    {"--queued", NULL, "OUTLET", ARGUMENT_TEXT, ARGUMENT_AT(queued), "journal", NULL,
+        "Export what this outlet has still to read."},
+    {"--payload", NULL, NULL, ARGUMENT_SWITCH, ARGUMENT_AT(payload), "journal", NULL,
+        "Export the payloads alone, a line each."},
+    {"--help", "-h", NULL, ARGUMENT_SWITCH, ARGUMENT_AT(help), NULL, NULL, "Print this."},
+    {"--version", NULL, NULL, ARGUMENT_SWITCH, ARGUMENT_AT(version), NULL, NULL, "Print the version."},
 };
 
 #define ARGUMENT_COUNT (sizeof argument_table / sizeof *argument_table)
@@ -62,7 +76,7 @@ struct argument_words {
 static const struct argument_words argument_words_table[] = {
     {"dead-letters", "list|show|replay|drop [STREAM]", 2},
     {"files", "list|reset FILE...", SIZE_MAX},
-    {"journal", "forget OUTLET", 2},
+    {"journal", "inspect|verify|export, or forget OUTLET", 2},
 };
 
 #define ARGUMENT_WORDS_COUNT (sizeof argument_words_table / sizeof *argument_words_table)
@@ -139,20 +153,16 @@ static int arguments_refuse(const char *command, const char *text, struct error 
 
 static void arguments_apply(struct arguments *arguments, const struct argument *argument, const char *value)
 {
-    if (argument->id == ARGUMENT_FILE)
-        arguments->file = value;
-    else if (argument->id == ARGUMENT_SET)
+    char *member = (char *)arguments + argument->member;
+
+    if (argument->does == ARGUMENT_TEXT)
+        *(const char **)(void *)member = value;
+    else if (argument->does == ARGUMENT_SWITCH)
+        *(bool *)(void *)member = true;
+    else if (argument->does == ARGUMENT_SET)
         arguments->sets[arguments->sets_count++] = value;
-    else if (argument->id == ARGUMENT_PRINT)
-        arguments->print = argument->print;
-    else if (argument->id == ARGUMENT_ALL)
-        arguments->all = true;
-    else if (argument->id == ARGUMENT_LIMIT)
-        arguments->limit = value;
-    else if (argument->id == ARGUMENT_HELP)
-        arguments->help = true;
     else
-        arguments->version = true;
+        arguments->print = argument->print;
 }
 
 int arguments_parse(struct arguments *ret_arguments, int argc, char **argv, struct error *error)

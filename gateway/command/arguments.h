@@ -22,6 +22,10 @@ struct arguments {
     size_t words_count;
     const char *limit; /* dead-letters only: as written; NULL: none */
     bool all; /* dead-letters only */
+    const char *directory; /* journal only, as the others up to payload; NULL: that of gateway.data */
+    bool json;
+    const char *from, *to, *stream, *queued; /* as written; NULL: none */
+    bool payload;
     bool help;
     bool version;
     arguments_print_fn *print; /* check only; NULL: nothing */

@@ -16,7 +16,8 @@ const struct command command_table[] = {
         "List, show, give back or delete what an outlet could not deliver."},
     {"drop", command_drop, "Put files into a watched directory, each whole or not at all: drop --help."},
     {"files", command_files, "List the files that are read, and how far; read some again: files list|reset."},
-    {"journal", command_journal, "Forget an outlet that is not configured any more: journal forget OUTLET."},
+    {"journal", command_journal,
+        "Inspect, verify or export a journal; forget an outlet: journal forget OUTLET."},
     {"help", command_help, "Explain the commands and all options."},
 };
 

@@ -1,120 +1,131 @@
-/* journal: `penstock journal forget OUTLET`, gives up what the journal keeps for an outlet that will not come back.
+/* journal: `penstock journal inspect|verify|export`, which read a journal that is in use, copied or damaged and change nothing, and `penstock journal
+ * forget OUTLET`.
  *
- * The gateway must be stopped; the journal's lock says so. The configuration must not ask for the outlet any more. Exit status 0: the
- * outlet's cursor and marks are gone durably, and standard output says what that was; 1: nothing was forgotten; 2: usage.
+ * Exit status 0: done, and of verify: it is sound; 1: what was asked for did not work, or something is damaged; 2: usage.
  */
-#include "command/command.h"
+#include "command/journal.h"
 
-#include <inttypes.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "command/arguments.h"
-#include "journal/journal.h"
-#include "outlet/outlet.h"
-#include "pipeline/pipeline.h"
-#include "pipeline/states.h"
+#include "command/command.h"
+
+struct journal_verb {
+    const char *name;
+    journal_verb_fn *run;
+    size_t words; /* behind its name */
+    bool looks; /* at any directory */
+    bool json, selects; /* takes --json; --from and its like */
+};
+
+static const struct journal_verb journal_verbs[] = {
+    {"inspect", journal_inspect_run, 0, true, true, false},
+    {"verify", journal_verify_run, 0, true, false, false},
+    {"export", journal_export_run, 0, true, false, true},
+    {"forget", journal_forget_run, 1, false, false, false},
+};
 
 static int journal_usage(void)
 {
     fprintf(stderr,
-        "Usage: penstock journal forget OUTLET [-c FILE] [--set NAME=VALUE]...\n"
-        "Gives up what the journal of a stopped gateway keeps for an outlet that is not configured any more.\n");
+        "Usage: penstock journal inspect [--directory DIR] [--json]\n"
+        "       penstock journal verify [--directory DIR]\n"
+        "       penstock journal export [--directory DIR] [--from N] [--to N] [--stream NAME] [--queued OUTLET] [--payload]\n"
+        "       penstock journal forget OUTLET\n"
+        "Each with [-c FILE] [--set NAME=VALUE]...\n"
+        "inspect shows what a journal holds, verify proves that it is whole, export writes its records: beside a gateway\n"
+        "that runs or does not, or of a copy. forget gives up what the journal of a stopped gateway keeps for an outlet that is\n"
+        "not configured any more.\n");
     return COMMAND_USAGE;
 }
 
-static void journal_print(const struct journal_report *report, const char *outlet)
+static const struct journal_verb *journal_find_verb(const struct arguments *arguments)
 {
-    const struct journal_cursor *cursor = &report->forgotten;
-    const uint64_t queued =
-        report->last_sequence > cursor->position ? report->last_sequence - cursor->position : 0;
+    const char *name = arguments->words_count ? arguments->words[0] : "";
 
-    printf("forgot outlet %s: position %" PRIu64 ", %" PRIu64 " records queued, %" PRIu64 " held, %" PRIu64
-           " marks\n",
-        outlet, cursor->position, queued, cursor->held, report->forgotten_marks);
+    for (size_t i = 0; i < sizeof journal_verbs / sizeof *journal_verbs; i++)
+        if (strcmp(journal_verbs[i].name, name) == 0 && arguments->words_count == journal_verbs[i].words + 1)
+            return &journal_verbs[i];
+    return NULL;
 }
 
-/* A configured outlet would be new at the next start: what it has still to deliver would be lost to it, or come twice. */
-static int journal_check_unwanted(const struct config *config, const char *outlet, struct error *error)
+static int journal_check_options(
+    const struct journal_verb *verb, const struct arguments *arguments, struct error *error)
 {
-    if (strcmp(outlet, outlet_dead_letter.name) == 0)
-        return error_set(
-            error, ERROR_REJECT, "outlet %s belongs to every gateway and cannot be forgotten", outlet);
-    if (pipeline_wants(config, outlet))
-        return error_set(error, ERROR_REJECT,
-            "the configuration still asks for outlet %s: take it out first (lake: lake.enabled: false; kafka: no "
-            "kafka.properties, no kafka.files), and name that configuration with -c FILE",
-            outlet);
+    const struct {
+        const char *name;
+        bool found, allowed;
+    } options[] = {
+        {"--directory", arguments->directory, verb->looks},
+        {"--json", arguments->json, verb->json},
+        {"--from", arguments->from, verb->selects},
+        {"--to", arguments->to, verb->selects},
+        {"--stream", arguments->stream, verb->selects},
+        {"--queued", arguments->queued, verb->selects},
+        {"--payload", arguments->payload, verb->selects},
+    };
+
+    for (size_t i = 0; i < sizeof options / sizeof *options; i++)
+        if (options[i].found && !options[i].allowed)
+            return error_set(
+                error, ERROR_REJECT, "found %s; %s does not have it", options[i].name, verb->name);
     return 0;
 }
 
-/* Whose snapshots are written anew here. */
-static int journal_forget(
-    const struct config *config, const char *directory, const char *outlet, struct error *error)
+static int journal_sequence(
+    const char *name, const char *text, uint64_t otherwise, uint64_t *ret_sequence, struct error *error)
 {
-    char gateway_id[JOURNAL_GATEWAY_ID_MAX + 1];
-    struct states states = {0};
-    struct journal_report report = {0};
-    struct journal *journal = NULL;
+    char *end;
 
-    if (states_open(&states, config, error)) {
-        states_close(&states);
-        return -1;
-    }
-    journal_gateway_id(gateway_id, config->gateway.id);
-    const struct journal_options options = {
-        .directory = directory,
-        .gateway_id = gateway_id,
-        .segment_size = config->journal.segment_size,
-        .max_size = config->journal.max_size,
-        .forget = outlet,
-        .kinds = states.kinds,
-        .kinds_count = STATES_KINDS,
-        .clock = &clock_system,
-    };
-    int result = journal_open(&journal, &options, &report, error);
-    /* What recovery found is told now or never: the next start finds everything in order. */
-    if (report.notes.length)
-        fwrite(report.notes.data, 1, report.notes.length, stderr);
-    if (!result)
-        journal_print(&report, outlet);
-    journal_close(&journal);
-    bytes_free(&report.notes);
-    states_close(&states);
-    return result;
+    *ret_sequence = otherwise;
+    if (!text)
+        return 0;
+    errno = 0;
+    *ret_sequence = strtoull(text, &end, 10);
+    if (errno || *end || text[0] < '0' || text[0] > '9')
+        return error_set(
+            error, ERROR_REJECT, "%s: found \"%.64s\"; allowed: the sequence of a record", name, text);
+    return 0;
 }
 
-static int journal_forget_configured(const struct arguments *arguments, const char *outlet)
+static int journal_run(const struct journal_verb *verb, struct journal_command *command, struct error *error)
 {
-    struct config *config = arguments_load(arguments);
     char *directory = NULL;
-    struct error error;
 
-    if (!config)
-        return COMMAND_FAILED; /* told already */
-    int result = journal_check_unwanted(config, outlet, &error);
-    if (!result && asprintf(&directory, "%s/journal", config->gateway.data) < 0) {
-        directory = NULL;
-        result = error_set(&error, ERROR_RETRY, "out of memory");
-    }
-    if (!result)
-        result = journal_forget(config, directory, outlet, &error);
-    if (result)
-        fprintf(stderr, "penstock journal: %s\n", error.text);
+    if (asprintf(&directory, "%s/journal", command->config->gateway.data) < 0)
+        return error_set(error, ERROR_RETRY, "out of memory");
+    command->directory = command->arguments->directory ? command->arguments->directory : directory;
+    const int result = verb->run(command, error);
     free(directory);
-    config_free(&config);
-    return result ? COMMAND_FAILED : COMMAND_OK;
+    return result;
 }
 
 int command_journal(int argc, char **argv)
 {
     cleanup_arguments struct arguments arguments = {0};
+    struct journal_command command = {.arguments = &arguments};
+    struct error error;
     int status;
 
     if (!arguments_take(&arguments, argc, argv, &status))
         return status;
-    if (arguments.words_count < 2 || strcmp(arguments.words[0], "forget"))
+    const struct journal_verb *verb = journal_find_verb(&arguments);
+    if (!verb)
         return journal_usage();
-    return journal_forget_configured(&arguments, arguments.words[1]);
+    if (journal_check_options(verb, &arguments, &error) ||
+        journal_sequence("--from", arguments.from, 1, &command.from, &error) ||
+        journal_sequence("--to", arguments.to, UINT64_MAX, &command.to, &error)) {
+        fprintf(stderr, "penstock journal: %s\n", error.text);
+        return COMMAND_USAGE;
+    }
+    command.config = arguments_load(&arguments);
+    if (!command.config)
+        return COMMAND_FAILED; /* told already */
+    const int result = journal_run(verb, &command, &error);
+    if (result)
+        fprintf(stderr, "penstock journal: %s\n", error.text);
+    config_free(&command.config);
+    return result ? COMMAND_FAILED : COMMAND_OK;
 }

@@ -42,6 +42,10 @@ struct dead_letter {
  * times, flags and payload are what they were; the rendering is not kept: a record is given back under its stream's present one. */
 int dead_letter_print(const struct dead_letter *letter, struct bytes *out, struct error *error);
 
+/* A record that is no dead letter, as such a line: without outlet, topic and time, and with a reason only where it is undecodable. labels: names, or NULL. */
+int dead_letter_print_record(const struct record_id *id, const char *stream, const struct record *record,
+    const char *const *labels, struct bytes *out, struct error *error);
+
 /* What a line holds; slices and strings are owned by the parsed letter. The line is without its LF. ERROR_REJECT: no letter. */
 struct dead_letter_parsed;
 int dead_letter_parse(struct slice line, struct dead_letter_parsed **ret_parsed, struct error *error);

@@ -187,3 +187,21 @@ int dead_letter_print(const struct dead_letter *letter, struct bytes *out, struc
     }
     return 0;
 }
+
+int dead_letter_print_record(const struct record_id *id, const char *stream, const struct record *record,
+    const char *const *labels, struct bytes *out, struct error *error)
+{
+    const struct dead_letter letter = {.record = record, .labels = labels};
+    const size_t before = out->length;
+    char text[RECORD_ID_MAX + 1];
+
+    record_id_print(id, text);
+    if (bytes_add_text(out, "{", error) || letter_add_text("id", slice_of(text), out, error) ||
+        letter_add_text("stream", slice_of(stream), out, error) ||
+        (record->reason.length && letter_add_text("reason", record->reason, out, error)) ||
+        letter_add_record(&letter, out, error) || bytes_add_text(out, "}\n", error)) {
+        out->length = before;
+        return error_wrap(error, "record");
+    }
+    return 0;
+}

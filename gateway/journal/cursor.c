@@ -74,26 +74,38 @@ void cursor_drop(struct journal *journal, struct cursor *cursor)
     journal->cursors[--journal->cursors_count] = (struct cursor){0};
 }
 
-int cursor_apply(void *state, const void *body, size_t length, uint64_t sequence, struct error *error)
+int cursor_decode(const void *body, size_t length, struct slice *ret_outlet,
+    struct journal_cursor *ret_cursor, struct error *error)
 {
     const char *in = body;
     const size_t version = length >= 2 ? (unsigned char)in[0] : 0;
     const size_t name = length >= 2 ? (unsigned char)in[1] : 0;
     uint64_t values[CURSOR_VALUES] = {0};
 
-    (void)sequence;
     if (version == 0 || version > CURSOR_VERSION || name == 0 || name > JOURNAL_OUTLET_NAME_MAX ||
         length != 2 + name + cursor_values[version] * 8)
         return error_set(error, ERROR_REJECT, "cursor of %zu bytes: not a cursor of version 1 or %d", length,
             CURSOR_VERSION);
-    struct cursor *cursor = cursor_make(state, in + 2, name);
-    if (!cursor)
-        return error_set(
-            error, ERROR_REJECT, "cursor %.*s: more than %d outlets", (int)name, in + 2, JOURNAL_OUTLETS_MAX);
     for (size_t i = 0; i < cursor_values[version]; i++)
         values[i] = get_u64(in + 2 + name + i * 8);
-    const struct journal_cursor stored = {
-        values[0], values[1], values[2], values[3], values[4], values[5], values[6]};
+    *ret_outlet = (struct slice){in + 2, name};
+    *ret_cursor =
+        (struct journal_cursor){values[0], values[1], values[2], values[3], values[4], values[5], values[6]};
+    return 0;
+}
+
+int cursor_apply(void *state, const void *body, size_t length, uint64_t sequence, struct error *error)
+{
+    struct journal_cursor stored;
+    struct slice outlet;
+
+    (void)sequence;
+    if (cursor_decode(body, length, &outlet, &stored, error))
+        return -1;
+    struct cursor *cursor = cursor_make(state, outlet.data, outlet.length);
+    if (!cursor)
+        return error_set(error, ERROR_REJECT, "cursor %.*s: more than %d outlets", (int)outlet.length,
+            outlet.data, JOURNAL_OUTLETS_MAX);
     if (!cursor->known || stored.position >= cursor->stored.position)
         cursor->stored = stored;
     cursor->known = true;

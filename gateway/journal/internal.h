@@ -46,6 +46,7 @@ struct segment {
     uint32_t epoch;
     bool damaged;
     bool lacking; /* cut short, or the one behind it is lost */
+    const char *file; /* of a view: the name that it was found under; NULL: what its number says */
 };
 
 /* Appends frames to one segment file through a buffer. @thread its owner */
@@ -162,9 +163,16 @@ struct journal {
     struct metric_series *commit_seconds, *commit_records, *retired;
 };
 
+/* ---- journal.c --------------------------------------------------------------------------------------------- */
+
+/* Empty, with neither directory nor threads. */
+int journal_new(struct journal **ret_journal, const struct journal_options *options, struct error *error);
+void journal_free(struct journal *journal);
+
 /* ---- segment.c: files of the directory --------------------------------------------------------------------- */
 
 void segment_name(char name[SEGMENT_NAME_SIZE], uint64_t number);
+int segment_open(const struct journal *journal, const struct segment *segment, int flags); /* as open() */
 void reserve_name(char name[SEGMENT_NAME_SIZE], uint64_t id);
 
 uint64_t journal_random(void);
@@ -200,13 +208,11 @@ int state_apply(struct journal *journal, const struct frame *frame, const char *
 /* Tells all kinds that these records are gone; true: one of them has forgotten something. */
 bool state_damaged(const struct journal *journal, uint64_t first, uint64_t last);
 
-/* ---- recovery.c, recovery_list.c ---------------------------------------------------------------------------- */
+/* ---- recovery.c; recovery_list.h ---------------------------------------------------------------------------- */
 
-int recovery_list(struct journal *journal, struct journal_report *report, struct error *error);
-/* The first half of it: what is listed, as it is; nothing is renamed or deleted. */
-int recovery_list_peek(struct journal *journal, struct error *error);
 int recovery_run(struct journal *journal, struct journal_report *report, struct error *error);
-int recovery_peek(struct journal *journal, struct error *error); /* journal_peek() */
+/* Of a journal whose segments are listed and that has some: what the next start would find in the last one, and nothing is changed. Sets its last and end. */
+int recovery_peek(struct journal *journal, struct journal_report *report, struct error *error);
 void recovery_note(struct journal_report *report, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
@@ -254,6 +260,9 @@ void cursor_want(struct journal *journal, struct cursor *cursor, const struct jo
 void cursor_drop(struct journal *journal, struct cursor *cursor);
 /* The smallest stored position of all outlets and their marks. @holds lock, or the committer (the only one that changes it) */
 uint64_t cursor_least(const struct journal *journal);
+/* The outlet's name is in the body. */
+int cursor_decode(const void *body, size_t length, struct slice *ret_outlet,
+    struct journal_cursor *ret_cursor, struct error *error);
 int cursor_apply(void *state, const void *body, size_t length, uint64_t sequence, struct error *error);
 int cursor_dump(void *state, uint64_t keep_from, state_emit_fn *emit, void *context, struct error *error);
 #define CURSOR_VALUES 7

@@ -15,6 +15,7 @@
 #include "base/file.h"
 #include "journal/internal.h"
 #include "journal/once.h"
+#include "journal/view.h"
 
 void lock_take(struct journal *journal)
 {
@@ -108,7 +109,18 @@ static void journal_init(struct journal *journal, const struct journal_options *
     pthread_cond_init(&journal->durable_moved, NULL);
 }
 
-static void journal_free(struct journal *journal)
+int journal_new(struct journal **ret_journal, const struct journal_options *options, struct error *error)
+{
+    struct journal *journal = calloc(1, sizeof *journal);
+
+    if (!journal)
+        return error_set(error, ERROR_RETRY, "journal: out of memory"); /* GCOVR_EXCL_LINE: memory is gone */
+    journal_init(journal, options);
+    *ret_journal = journal;
+    return 0;
+}
+
+void journal_free(struct journal *journal)
 {
     writer_close(&journal->writer);
     fd_close(&journal->directory);
@@ -153,18 +165,17 @@ int journal_open(struct journal **ret_journal, const struct journal_options *opt
 {
     struct journal_report unwanted;
     struct journal_report *report = ret_report ? ret_report : &unwanted;
-    struct journal *journal = calloc(1, sizeof *journal);
-    char *buffer = malloc(WRITER_BUFFER);
+    struct journal *journal;
 
     *report = (struct journal_report){0};
     bytes_init(&report->notes, 1 << 20);
-    if (!journal || !buffer) { /* GCOVR_EXCL_START: memory is gone */
-        free(journal);
-        free(buffer);
+    if (journal_new(&journal, options, error))
+        return -1; /* GCOVR_EXCL_LINE: memory is gone */
+    journal->writer.buffer = malloc(WRITER_BUFFER);
+    if (!journal->writer.buffer) { /* GCOVR_EXCL_START: memory is gone */
+        journal_free(journal);
         return error_set(error, ERROR_RETRY, "journal: out of memory");
     } /* GCOVR_EXCL_STOP */
-    journal_init(journal, options);
-    journal->writer.buffer = buffer;
     int result = journal_lock_directory(journal, error) || recovery_run(journal, report, error) ||
                  journal_start_threads(journal, error);
     if (!ret_report)
@@ -204,21 +215,11 @@ void journal_close(struct journal **journal)
 int journal_peek(
     const char *directory, const struct state_kind *kinds, size_t kinds_count, struct error *error)
 {
-    const struct journal_options options = {
-        .directory = directory, .gateway_id = "", .kinds = kinds, .kinds_count = kinds_count};
-    struct journal *journal = calloc(1, sizeof *journal);
-    int result = -1;
+    cleanup_journal_view struct journal_view *view = NULL;
 
-    if (!journal)
-        return error_set(error, ERROR_RETRY, "journal: out of memory"); /* GCOVR_EXCL_LINE: memory is gone */
-    journal_init(journal, &options);
-    journal->directory = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (journal->directory < 0)
-        error_set_errno(error, ERROR_FATAL, "journal %s: open", directory);
-    else
-        result = recovery_peek(journal, error);
-    journal_free(journal);
-    return result;
+    if (journal_view_open(&view, directory, error))
+        return -1;
+    return journal_view_recover(view, kinds, kinds_count, error);
 }
 
 /* ---- handing over ------------------------------------------------------------------------------------------- */

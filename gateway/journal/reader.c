@@ -69,12 +69,11 @@ static bool reader_find_segment(struct journal_reader *reader, struct segment *r
 static int reader_open_segment(
     struct journal_reader *reader, const struct segment *segment, struct error *error)
 {
-    char name[SEGMENT_NAME_SIZE];
-
-    segment_name(name, segment->number);
     fd_close(&reader->fd);
-    reader->fd = openat(reader->journal->directory, name, O_RDONLY | O_CLOEXEC);
+    reader->fd = segment_open(reader->journal, segment, O_RDONLY);
     if (reader->fd < 0) {
+        char name[SEGMENT_NAME_SIZE];
+        segment_name(name, segment->number);
         reader->segment.number = 0;
         return error_set_errno(
             error, ERROR_RETRY, "journal %s: open %s", reader->journal->options.directory, name);

@@ -2,7 +2,7 @@
  *
  * Only the last segment is scanned. Up to the highest mark found in it everything was durable: what is bad there is damage, named
  * and stepped over. Behind that mark the longest valid prefix counts, cut back to the end of a hand-over. */
-#include "journal/internal.h"
+#include "journal/recovery_list.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -189,7 +189,7 @@ static void recovery_read_old(
     int more;
 
     segment_name(name, segment->number);
-    cleanup_fd int fd = openat(journal->directory, name, O_RDONLY | O_CLOEXEC);
+    cleanup_fd int fd = segment_open(journal, segment, O_RDONLY);
     recovery_scan_start(&scan, segment, fd, segment->end);
     scan.resync = true;
     scan.limit = segment->last;
@@ -330,7 +330,7 @@ static int recovery_last_segment(struct journal *journal, struct journal_report 
     char name[SEGMENT_NAME_SIZE];
 
     segment_name(name, tail.segment->number);
-    cleanup_fd int fd = openat(journal->directory, name, O_RDWR | O_CLOEXEC);
+    cleanup_fd int fd = segment_open(journal, tail.segment, O_RDWR);
     tail.fd = fd;
     if (fd < 0)
         error_set_errno(error, ERROR_FATAL, "open"); /* GCOVR_EXCL_LINE: it was read a moment ago */
@@ -427,10 +427,8 @@ static void recovery_new_epoch(struct journal *journal)
  * needs no sync of its own. */
 static void recovery_truncate(struct journal *journal, struct segment *segment)
 {
-    char name[SEGMENT_NAME_SIZE];
+    cleanup_fd int fd = segment_open(journal, segment, O_RDWR);
 
-    segment_name(name, segment->number);
-    cleanup_fd int fd = openat(journal->directory, name, O_RDWR | O_CLOEXEC);
     if (segment->end >= segment->size || segment->last == segment->base || fd < 0 ||
         journal->io->truncate(journal->io->context, fd, segment->end))
         return;
@@ -473,24 +471,21 @@ int recovery_run(struct journal *journal, struct journal_report *report, struct 
 }
 
 /* What has a name has not been recycled. */
-int recovery_peek(struct journal *journal, struct error *error)
+int recovery_peek(struct journal *journal, struct journal_report *report, struct error *error)
 {
-    struct journal_report report = {0}; /* takes no notes: damage is told at the next start */
-    char name[SEGMENT_NAME_SIZE];
-
-    if (recovery_list_peek(journal, error))
-        return -1;
-    if (!journal->segments_count)
-        return 0;
     struct tail tail = {.segment = segment_current(journal)};
-    segment_name(name, tail.segment->number);
-    cleanup_fd int fd = openat(journal->directory, name, O_RDONLY | O_CLOEXEC);
+    const char *name = tail.segment->file;
+    cleanup_fd int fd = segment_open(journal, tail.segment, O_RDONLY);
+
     tail.fd = fd;
     if (fd < 0)
         error_set_errno(error, ERROR_FATAL, "open"); /* GCOVR_EXCL_LINE: it was read a moment ago */
-    const int result = fd < 0 || tail_recover(journal, &tail, &report, error) ? -1 : 0;
+    const int result = fd < 0 || tail_recover(journal, &tail, report, error) ? -1 : 0;
     if (faccessat(journal->directory, name, F_OK, 0))
         return error_set(
             error, ERROR_RETRY, "journal %s: %s was freed meanwhile", journal->options.directory, name);
+    for (size_t i = 0; i < journal->cursors_count; i++)
+        mark_table_settle(&journal->cursors[i].marks);
+    tail.segment->end = tail.cut;
     return result ? error_wrap(error, "journal %s: %s", journal->options.directory, name) : 0;
 }

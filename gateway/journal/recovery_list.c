@@ -1,5 +1,5 @@
 /* recovery_list: which files of the directory are segments of this journal; what is not is set aside, never deleted. */
-#include "journal/internal.h"
+#include "journal/recovery_list.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -11,20 +11,6 @@
 #include <sys/stat.h>
 
 #include "base/file.h"
-
-struct found {
-    struct segment_header header;
-    char name[SEGMENT_NAME_SIZE];
-    uint64_t size;
-    bool sound; /* has a valid header */
-    bool aside; /* is to be set aside */
-    char why[ERROR_TEXT_SIZE];
-};
-
-struct listing {
-    struct found *items;
-    size_t count, capacity;
-};
 
 void recovery_note(struct journal_report *report, const char *format, ...)
 {
@@ -40,8 +26,7 @@ void recovery_note(struct journal_report *report, const char *format, ...)
     (void)bytes_add(&report->notes, line, length + 1, &error); /* beyond its limit the counters still tell */
 }
 
-/* Whether name is prefix, decimal number, suffix. */
-static bool name_has_form(const char *name, const char *prefix, const char *suffix, uint64_t *ret_number)
+bool name_has_form(const char *name, const char *prefix, const char *suffix, uint64_t *ret_number)
 {
     size_t length = strlen(prefix);
     char *end;
@@ -56,7 +41,7 @@ static bool name_has_form(const char *name, const char *prefix, const char *suff
 static int found_read(struct journal *journal, struct found *found, struct error *error)
 {
     char stored[SEGMENT_HEADER_SIZE] = {0};
-    struct stat status;
+    struct stat status, named;
     cleanup_fd int fd = openat(journal->directory, found->name, O_RDONLY | O_CLOEXEC);
 
     if (fd < 0 || fstat(fd, &status)) /* GCOVR_EXCL_START: it vanished since it was listed, or a bad disk */
@@ -68,6 +53,12 @@ static int found_read(struct journal *journal, struct found *found, struct error
         snprintf(found->why, sizeof found->why, "header cannot be read: %s", strerror(errno));
         return 0;
     } /* GCOVR_EXCL_STOP */
+    /* Whoever looks without the lock must not take what a recycled file holds for what the name stood for. */
+    if (fstatat(journal->directory, found->name, &named, 0) ||
+        named.st_ino != status.st_ino) /* GCOVR_EXCL_START: between two calls */
+        return error_set(error, ERROR_RETRY, "journal %s: %s was freed meanwhile", journal->options.directory,
+            found->name);
+    /* GCOVR_EXCL_STOP */
     if (segment_header_decode(stored, &found->header, error) == 0) {
         found->sound = true;
         return 0;
@@ -170,7 +161,7 @@ static int found_compare(const void *a, const void *b)
     return strcmp(left->name, right->name);
 }
 
-static bool found_name_right(const struct found *found)
+bool found_name_right(const struct found *found)
 {
     char name[SEGMENT_NAME_SIZE];
 
@@ -316,6 +307,12 @@ static int listing_take(struct journal *journal, const struct listing *listing, 
     return 0;
 }
 
+void recovery_list_free(struct listing *listing)
+{
+    free(listing->items);
+    *listing = (struct listing){0};
+}
+
 int recovery_list(struct journal *journal, struct journal_report *report, struct error *error)
 {
     struct listing listing = {0};
@@ -329,19 +326,14 @@ int recovery_list(struct journal *journal, struct journal_report *report, struct
                  listing_restore_names(journal, &listing, report, error) ||
                  listing_take(journal, &listing, error) || listing_read(journal, &listing, true, error);
     }
-    free(listing.items);
+    recovery_list_free(&listing);
     return result ? -1 : 0;
 }
 
-int recovery_list_peek(struct journal *journal, struct error *error)
+int recovery_list_peek(struct journal *journal, struct listing *ret_listing, struct error *error)
 {
-    struct listing listing = {0};
-
-    int result = listing_read(journal, &listing, false, error);
-    if (!result) {
-        listing_mark(journal, &listing);
-        result = listing_take(journal, &listing, error);
-    }
-    free(listing.items);
-    return result;
+    if (listing_read(journal, ret_listing, false, error))
+        return -1;
+    listing_mark(journal, ret_listing);
+    return listing_take(journal, ret_listing, error);
 }

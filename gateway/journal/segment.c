@@ -17,6 +17,14 @@ void segment_name(char name[SEGMENT_NAME_SIZE], uint64_t number)
     snprintf(name, SEGMENT_NAME_SIZE, "%020" PRIu64 ".segment", number);
 }
 
+int segment_open(const struct journal *journal, const struct segment *segment, int flags)
+{
+    char name[SEGMENT_NAME_SIZE];
+
+    segment_name(name, segment->number);
+    return openat(journal->directory, segment->file ? segment->file : name, flags | O_CLOEXEC);
+}
+
 void reserve_name(char name[SEGMENT_NAME_SIZE], uint64_t id)
 {
     snprintf(name, SEGMENT_NAME_SIZE, "reserve.%" PRIu64, id);

@@ -29,6 +29,15 @@ void source_state_kinds(struct source_state *state, struct state_kind ret_kinds[
 /* Behind journal_open(), before any source is opened. ERROR_FATAL: there is more than fits; the text says what to do. @thread main */
 int source_state_check(struct source_state *state, struct error *error);
 
+/* How much of it there is. @thread main, while no source runs */
+struct source_usage {
+    uint64_t sessions, packets; /* of MQTT, and the packet ids of all of them */
+    uint64_t answers; /* kept under idempotency keys */
+    uint64_t sequences; /* keys whose sequence numbers are known */
+};
+
+int source_state_usage(struct source_state *state, struct source_usage *ret_usage, struct error *error);
+
 /* ---- a source ------------------------------------------------------------------------------------------------ */
 
 /* What every source gets; all of it outlives the source. */

@@ -43,6 +43,28 @@ void source_state_kinds(struct source_state *state, struct state_kind ret_kinds[
     ret_kinds[MQTT_STATE_KINDS + 1] = sequence_state_kind(state->sequences);
 }
 
+static int usage_add(void *context, const struct mqtt_state_session *session, const uint16_t *packets,
+    size_t packets_count, struct error *error)
+{
+    struct source_usage *usage = context;
+
+    (void)session, (void)packets, (void)error;
+    usage->sessions++;
+    usage->packets += packets_count;
+    return 0;
+}
+
+int source_state_usage(struct source_state *state, struct source_usage *ret_usage, struct error *error)
+{
+    struct answer_usage answers;
+    struct sequence_usage sequences;
+
+    answer_state_usage(state->answers, &answers);
+    sequence_state_usage(state->sequences, &sequences);
+    *ret_usage = (struct source_usage){.answers = answers.keys, .sequences = sequences.keys};
+    return mqtt_state_visit(state->mqtt, usage_add, ret_usage, error);
+}
+
 int source_state_check(struct source_state *state, struct error *error)
 {
     return mqtt_state_check(state->mqtt, error);

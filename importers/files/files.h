@@ -21,6 +21,8 @@ void file_state_free(struct file_state **state);
 /* The row of the journal's table of state; registered whatever sources run, as source_state_kinds() says. */
 struct state_kind file_state_kind(struct file_state *state);
 
+uint64_t file_state_count(const struct file_state *state); /* files, without watches */
+
 /* Behind journal_open(). ERROR_FATAL: there is more than fits; the text says what to do. @thread main */
 int file_state_check(const struct file_state *state, struct error *error);
 

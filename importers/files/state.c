@@ -272,3 +272,21 @@ int file_state_visit(
     }
     return 0;
 }
+
+static int count_file(void *context, const struct file_record *record, struct error *error)
+{
+    uint64_t *count = context;
+
+    (void)error;
+    *count += !record->watch;
+    return 0;
+}
+
+uint64_t file_state_count(const struct file_state *state)
+{
+    uint64_t count = 0;
+    struct error ignored;
+
+    (void)file_state_visit(state, count_file, &count, &ignored); /* what is kept was decoded before */
+    return count;
+}

@@ -165,12 +165,23 @@ def test_errors_of_the_configuration_are_told(tmp_path):
     assert "max_size" in done.stderr
 
 
-@pytest.mark.parametrize("arguments", [[], ["verify"], ["forget"], ["forget", "--set", "gateway.id=x"], ["--set", "gateway.id=x"],
+@pytest.mark.parametrize("arguments", [[], ["repair"], ["verify", "lake"], ["inspect", "x"], ["export", "x"], ["forget"], ["forget", "--set", "gateway.id=x"], ["--set", "gateway.id=x"],
                                        ["lake", "forget"]], ids=" ".join)
 def test_usage(arguments, tmp_path):
     done = run_command("journal", *arguments, cwd=tmp_path)
     assert done.returncode == 2
-    assert "penstock journal forget OUTLET" in done.stderr
+    assert "penstock journal forget OUTLET" in done.stderr and "penstock journal verify" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("arguments", [["forget", "lake", "--directory", "x"], ["verify", "--json"], ["inspect", "--from", "1"], ["verify", "--to", "1"],
+                                       ["forget", "lake", "--stream", "x"], ["inspect", "--queued", "lake"], ["verify", "--payload"],
+                                       ["export", "--json"]], ids=" ".join)
+def test_options_of_other_subcommands(arguments, tmp_path):
+    done = run_command("journal", *arguments, cwd=tmp_path)
+    assert done.returncode == 2
+    option = next(argument for argument in arguments if argument.startswith("--"))
+    assert f"penstock journal: found {option}; {arguments[0]} does not have it" in done.stderr
     assert list(tmp_path.iterdir()) == []
 
 

@@ -163,6 +163,39 @@ Test(dead_letter, is_one_line_that_people_can_read)
     assert_survives(&letter);
 }
 
+/* As `penstock journal export` writes it. */
+Test(dead_letter, a_record_that_is_none_has_the_same_members)
+{
+    const struct record_id id = {"site-7", 0x3f9a1c22, 42};
+    struct record record = reading();
+    cleanup_bytes struct bytes line;
+
+    bytes_init(&line, LINE_MAX_BYTES);
+    cr_assert_eq(dead_letter_print_record(&id, "readings", &record, labels, &line, &error), 0);
+    assert_same_slice(bytes_slice(&line),
+        slice_of(
+            "{\"id\":\"site-7/3f9a1c22/42\",\"stream\":\"readings\","
+            "\"received\":\"2026-01-02T03:04:05.678901Z\",\"event\":\"2026-01-02T03:04:04.000000Z\","
+            "\"key\":\"SENSOR_1\",\"labels\":{\"site\":\"north\",\"zone \\\"a\\\"\":\"\",\"u\xc3\xa9\":\"\xe2\x82\xac\"},"
+            "\"origin\":\"http 127.0.0.1\",\"payload\":\"{\\\"sensor_id\\\":\\\"SENSOR_1\\\"}\"}\n"),
+        "line");
+    record.flags = RECORD_UNDECODABLE;
+    record.reason = slice_of("no JSON");
+    record.payload = slice_of("\xff");
+    bytes_clear(&line);
+    cr_assert_eq(dead_letter_print_record(&id, "unmapped", &record, NULL, &line, &error), 0);
+    assert_same_slice(bytes_slice(&line),
+        slice_of("{\"id\":\"site-7/3f9a1c22/42\",\"stream\":\"unmapped\",\"reason\":\"no JSON\","
+                 "\"received\":\"2026-01-02T03:04:05.678901Z\","
+                 "\"key\":\"SENSOR_1\",\"labels\":{\"1\":\"north\",\"2\":\"\",\"3\":\"\xe2\x82\xac\"},"
+                 "\"origin\":\"http 127.0.0.1\",\"undecodable\":true,\"payload_base64\":\"/w==\"}\n"),
+        "line");
+    bytes_clear(&line);
+    line.limit = 100;
+    cr_assert_eq(dead_letter_print_record(&id, "unmapped", &record, NULL, &line, &error), -1);
+    cr_assert_eq(line.length, 0);
+}
+
 Test(dead_letter, every_flag_survives)
 {
     for (unsigned flags = 0; flags < 64; flags++) {

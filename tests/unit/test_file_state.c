@@ -204,6 +204,7 @@ Test(file_state, a_snapshot_holds_all_of_many)
         put(&record);
     }
     cr_assert_eq(visit(), 501);
+    cr_assert_eq(file_state_count(fx.state), 500);
     cr_assert_eq(file_state_new(&copy, SEGMENT, &fx.error), 0);
     cr_assert_eq(fx.kind.dump(fx.kind.state, 1, emit, &left, &fx.error), 0);
     struct file_state *first = fx.state;

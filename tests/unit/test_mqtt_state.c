@@ -394,6 +394,11 @@ Test(mqtt_state, forgetting_an_outlet_keeps_the_sessions)
     cr_assert_eq(fixture_open(&shelf.journal), 0, "%s", shelf.journal.error.text);
     cr_assert_eq(source_state_check(state, &shelf.error), 0);
     cr_assert_not_null(state->mqtt);
+    struct source_usage usage;
+    cr_assert_eq(source_state_usage(state, &usage, &shelf.error), 0);
+    cr_assert_eq(usage.sessions, 1);
+    cr_assert_eq(usage.packets, 1);
+    cr_assert_eq(usage.answers + usage.sequences, 0);
     fixture_close(&shelf.journal);
     source_state_free(&state);
     source_state_free(&state);

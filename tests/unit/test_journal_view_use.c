@@ -1,0 +1,303 @@
+/* Looking at a journal that a gateway writes, and at one whose frames have their checksums and cannot be right. */
+#include "view_harness.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "journal/frame.h"
+
+static const char *hidden; /* a name that the directory does not show */
+
+struct dirent *__real_readdir(DIR *directory);
+struct dirent *__wrap_readdir(DIR *directory);
+
+struct dirent *__wrap_readdir(DIR *directory)
+{
+    struct dirent *entry = __real_readdir(directory);
+
+    return entry && hidden && strcmp(entry->d_name, hidden) == 0 ? __real_readdir(directory) : entry;
+}
+
+TestSuite(view_use, .init = view_start, .fini = view_end, .timeout = 900);
+
+/* ---- what has its checksum and is wrong ------------------------------------------------------------------------- */
+
+/* The nth frame (from 0) of a kind in the oldest segment is written again, changed: it has its checksum. */
+static void reframe(enum journal_kind kind, int nth, void (*change)(struct frame *frame, char *body))
+{
+    char path[256], header[SEGMENT_HEADER_SIZE], *frame_bytes = malloc(65536);
+    struct segment_header segment;
+    struct frame frame;
+    uint64_t at = SEGMENT_HEADER_SIZE;
+
+    directory_name(fx.directory, ".segment", 0, path);
+    cleanup_fd int fd = open(path, O_RDWR | O_CLOEXEC);
+    cr_assert_eq(file_read_at(fd, header, sizeof header, 0), (ssize_t)sizeof header);
+    cr_assert_eq(segment_header_decode(header, &segment, &fx.error), 0);
+    for (;; at += frame_size(frame.length)) {
+        cr_assert_gt(file_read_at(fd, frame_bytes, 65536, at), 0);
+        cr_assert(frame_decode(frame_bytes, 65536, &frame));
+        cr_assert(frame_valid(frame_bytes, &frame, segment.seed, at));
+        if (frame.kind == kind && nth-- == 0)
+            break;
+    }
+    change(&frame, frame_bytes + FRAME_HEADER_SIZE);
+    const struct slice body = {frame_bytes + FRAME_HEADER_SIZE, frame.length};
+    frame_encode(frame_bytes, &frame, segment.seed, at, body, (struct slice){NULL, 0});
+    cr_assert_eq(file_write_at(fd, frame_bytes, FRAME_HEADER_SIZE + frame.length, at), 0);
+    free(frame_bytes);
+}
+
+static void without_end(struct frame *frame, char *body)
+{
+    (void)body;
+    cr_assert(frame->flags & FRAME_END);
+    frame->flags = 0;
+}
+
+static void tells_too_much(struct frame *frame, char *body)
+{
+    cr_assert_eq(frame->length, 16);
+    body[12] = 1;
+}
+
+static void tells_of_later_records(struct frame *frame, char *body)
+{
+    cr_assert_eq(frame->length, 16);
+    body[4] = 1;
+}
+
+static void one_more(struct frame *frame, char *body)
+{
+    cr_assert_eq(frame->length, 4);
+    body[0]++;
+}
+
+static void ends_snapshot(struct frame *frame, char *body)
+{
+    (void)body;
+    frame->kind = JOURNAL_KIND_SNAPSHOT;
+}
+
+static void no_state(struct frame *frame, char *body)
+{
+    (void)body;
+    frame->kind = JOURNAL_KIND_GROUP;
+}
+
+static void one_delivered_more(struct frame *frame, char *body)
+{
+    (void)frame;
+    body[2 + body[1] + 16]++;
+}
+
+static void no_cursor(struct frame *frame, char *body)
+{
+    (void)frame;
+    body[0] = 99;
+}
+
+static void expect_fault(
+    enum journal_kind kind, int nth, void (*change)(struct frame *frame, char *body), const char *text)
+{
+    restore();
+    reframe(kind, nth, change);
+    look_closed();
+    cr_assert_eq(told.faults, 1, "%s: %zu", text, told.faults);
+    cr_assert_str_eq(told.fault, text);
+    cr_assert_eq(told.lost + told.holes, 0);
+    cr_assert_eq(told.records, 400);
+    away();
+}
+
+Test(view_use, says_what_cannot_be_right)
+{
+    fixture_put(&fx, 1, 3, 300);
+    fixture_move(&fx, 2);
+    for (uint64_t i = 0; i < 40; i++)
+        fixture_put(&fx, i * 10 + 4, i == 39 ? 7 : 10, 300);
+    fixture_close(&fx);
+    save();
+    expect_fault(JOURNAL_KIND_DATA, 2, without_end, "the hand-over before it has no end");
+    look_closed();
+    const int records = (int)view->segments[0].last;
+    away();
+    expect_fault(JOURNAL_KIND_DATA, records - 1, without_end, "the hand-over before it has no end");
+    expect_fault(JOURNAL_KIND_GROUP, 1, tells_too_much, "a group's mark that tells of what is not before it");
+    expect_fault(
+        JOURNAL_KIND_GROUP, 1, tells_of_later_records, "a group's mark that tells of what is not before it");
+    expect_fault(JOURNAL_KIND_SNAPSHOT, 0, one_more, "the snapshot's end does not tell of what is in it");
+    expect_fault(JOURNAL_KIND_GROUP, 0, ends_snapshot, "the end of a snapshot behind it");
+    expect_fault(STATE_CURSOR, 1, one_delivered_more, "a cursor whose totals do not add up");
+    expect_fault(STATE_CURSOR, 1, no_cursor, "a cursor whose totals do not add up");
+    expect_fault(STATE_CURSOR, 0, no_state, "not what a snapshot of the state holds there");
+}
+
+/* ---- beside a gateway ------------------------------------------------------------------------------------------- */
+
+Test(view_use, sees_a_journal_in_use_whole)
+{
+    uint64_t last = 0;
+
+    for (uint64_t i = 0; i < 60; i++) {
+        fixture_put(&fx, i * 10 + 1, 10, 300);
+        if (i % 3 == 2)
+            fixture_move(&fx, i * 10 - 5);
+        while (look()) {
+            cr_assert_eq(fx.error.kind, ERROR_RETRY, "%s", fx.error.text);
+            away();
+        }
+        cr_assert_eq(told.lost + told.holes + told.faults, 0, "%s", told.fault);
+        cr_assert_eq(view->tail_first, 0);
+        cr_assert_geq(view->last, i * 10 + 10);
+        cr_assert_geq(view->last, last);
+        last = view->last;
+        away();
+    }
+}
+
+Test(view_use, what_is_freed_meanwhile_is_not_damaged)
+{
+    struct journal_cursor cursor;
+
+    fill(3);
+    cr_assert_eq(journal_view_open(&view, fx.directory, &fx.error), 0);
+    cr_assert_eq(journal_view_recover(view, NULL, 0, &fx.error), 0);
+    const uint64_t records = view->last;
+    cr_assert_eq(journal_cursor(fx.journal, "one", &cursor, &fx.error), 0);
+    for (uint64_t i = 30; i < 90; i++) {
+        fixture_put(&fx, i * 10 + 1, 10, 300);
+        fixture_move(&fx, i * 10 + 10);
+    }
+    for (int tries = 0; tries < 60000 && directory_files(fx.directory, ".segment") > 1; tries++)
+        usleep(1000);
+    memset(&told, 0, sizeof told);
+    cr_assert_eq(journal_view_walk(view, 0, take, &told, &fx.error), 0, "%s", fx.error.text);
+    cr_assert_eq(told.freed, records);
+    cr_assert_eq(told.lost + told.holes + told.faults + told.records, 0);
+    away();
+}
+
+/* A hole in a file that has lost its name since it was opened, as a recycled one has. */
+static int take_and_unlink(void *context, const struct journal_view_item *item, struct error *error)
+{
+    char path[256];
+
+    if (item->type == JOURNAL_VIEW_RECORD && item->first == 3) {
+        snprintf(path, sizeof path, "%s/%s", fx.directory, item->segment->file);
+        cr_assert_eq(unlink(path), 0);
+    }
+    return take(context, item, error);
+}
+
+Test(view_use, a_hole_in_what_was_recycled_is_none)
+{
+    char path[256];
+
+    fill(3);
+    fixture_close(&fx);
+    directory_name(fx.directory, ".segment", 0, path);
+    file_flip(path, 40000, 0xff);
+    memset(&told, 0, sizeof told);
+    cr_assert_eq(journal_view_open(&view, fx.directory, &fx.error), 0);
+    cr_assert_eq(journal_view_recover(view, NULL, 0, &fx.error), 0);
+    cr_assert_eq(journal_view_walk(view, 0, take_and_unlink, &told, &fx.error), 0, "%s", fx.error.text);
+    cr_assert_gt(told.freed, 0);
+    cr_assert_eq(told.freed + told.records, 300);
+    cr_assert_eq(told.lost + told.holes, 0);
+    away();
+}
+
+/* Freed out of their order, as where a reader still stands in the one before: nobody needs them. */
+Test(view_use, what_every_outlet_has_passed_may_be_gone)
+{
+    char path[256];
+
+    fill(6);
+    fixture_move(&fx, 590);
+    fixture_close(&fx);
+    directory_delete(fx.directory);
+    fixture_end(&fx);
+    fixture_start(&fx);
+    cr_assert_eq(fixture_open(&fx), 0);
+    struct journal_reader *reader;
+    struct journal_entry entry;
+    cr_assert_eq(journal_reader_open(&reader, fx.journal, 0, &fx.error), 0);
+    fixture_put(&fx, 1, 10, 300);
+    cr_assert_eq(journal_read(reader, &entry, &fx.error), 1);
+    for (uint64_t i = 1; i < 60; i++)
+        fixture_put(&fx, i * 10 + 1, 10, 300);
+    fixture_move(&fx, 590);
+    for (int tries = 0; tries < 60000 && directory_files(fx.directory, ".segment") > 2; tries++)
+        usleep(1000);
+    directory_name(fx.directory, ".segment", 0, path);
+    cr_assert_eq(look(), 0, "%s", fx.error.text);
+    cr_assert_eq(view->segments_count, 2);
+    cr_assert_eq(told.lost + told.holes + told.faults, 0);
+    cr_assert_gt(told.freed, 100);
+    cr_assert_eq(told.freed + told.records, 600);
+    away();
+    journal_reader_close(&reader);
+}
+
+Test(view_use, a_segment_that_was_made_while_the_directory_was_read)
+{
+    char path[256];
+
+    fill(6);
+    fixture_close(&fx);
+    directory_name(fx.directory, ".segment", 1, path);
+    hidden = strrchr(path, '/') + 1;
+    cr_assert_eq(journal_view_open(&view, fx.directory, &fx.error), -1);
+    cr_assert_eq(fx.error.kind, ERROR_RETRY);
+    cr_assert(strstr(fx.error.text, "was made meanwhile"), "%s", fx.error.text);
+    hidden = NULL;
+    look_closed();
+    cr_assert_eq(told.records, 600);
+    away();
+}
+
+Test(view_use, walks_what_is_asked_for)
+{
+    fill(6);
+    cr_assert_eq(look(), 0);
+    const uint64_t all = told.records;
+    memset(&told, 0, sizeof told);
+    cr_assert_eq(journal_view_walk(view, 599, take, &told, &fx.error), 0);
+    cr_assert_eq(all, 600);
+    cr_assert_gt(told.records, 0);
+    cr_assert_lt(told.records, 250, "the last segment is enough");
+    memset(&told, 0, sizeof told);
+    cr_assert_eq(journal_view_walk(view, 600, take, &told, &fx.error), 0);
+    cr_assert_eq(told.records + told.states, 0);
+    away();
+}
+
+static int refuse(void *context, const struct journal_view_item *item, struct error *error)
+{
+    return *(enum journal_view_type *)context == item->type ? error_set(error, ERROR_REJECT, "no") : 0;
+}
+
+Test(view_use, ends_where_the_visitor_wants)
+{
+    enum journal_view_type types[] = {JOURNAL_VIEW_RECORD, JOURNAL_VIEW_STATE, JOURNAL_VIEW_DAMAGE};
+    char path[256];
+
+    fill(3);
+    fixture_move(&fx, 5);
+    fixture_close(&fx);
+    directory_name(fx.directory, ".segment", 1, path);
+    file_flip(path, 40000, 0xff);
+    directory_name(fx.directory, ".segment", 0, path);
+    for (int gone = 0; gone < 2; gone++) {
+        cr_assert_eq(look(), 0);
+        for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+            cr_assert_eq(journal_view_walk(view, 0, refuse, &types[i], &fx.error), -1, "%zu", i);
+        away();
+        unlink(path);
+    }
+}
