@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+import shutil
 
 from penstock import run_command
 
@@ -41,3 +42,15 @@ def inspect(one):
 def fingerprint(directory):
     """Every name and byte below a directory."""
     return {str(file): hashlib.sha256(file.read_bytes()).hexdigest() for file in sorted(directory.rglob("*")) if file.is_file()}
+
+
+def copy_segments(source, target):
+    """A copy of a journal that may be in use, as gateway/BACKUP.md says: the oldest segment first. None: to be made anew."""
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir(parents=True)
+    try:
+        for file in sorted(source.glob("*.segment")):
+            shutil.copy2(file, target / file.name)
+    except FileNotFoundError:
+        return None
+    return target if verify(target)[0] == 0 else None

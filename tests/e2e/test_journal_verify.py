@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from journals import fingerprint, inspect, journal, verify
+from journals import copy_segments, fingerprint, inspect, journal, verify
 from mqtt import PUBREC, V5, Client
 from penstock import lake_rows, run_command, wait_until
 from siege import SMALL_SEGMENTS
@@ -132,23 +132,12 @@ def test_a_copy_taken_while_it_runs(gateway, tmp_path):
         for number in range(5):
             wait_until("some more are accepted", lambda: posting.accepted > 1000 * number)
             at_least = posting.accepted
-            copy = wait_until("a whole copy", lambda: copied(one.data / "journal", tmp_path / f"copy-{number}"))
+            copy = wait_until("a whole copy", lambda: copy_segments(one.data / "journal", tmp_path / f"copy-{number}"))
             code, last, ledgers, said = verify(copy)
             assert code == 0 and int(last["newest"]) >= at_least, said
             assert ledgers["lake"]["accepted"] == int(last["newest"])
     finally:
         posting.stop()
-
-
-def copied(source, target):
-    shutil.rmtree(target, ignore_errors=True)
-    target.mkdir()
-    try:
-        for file in sorted(source.glob("*.segment")):
-            shutil.copyfile(file, target / file.name)
-    except FileNotFoundError:
-        return None
-    return target if verify(target)[0] == 0 else None
 
 
 # ---- damage ----
