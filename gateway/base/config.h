@@ -159,6 +159,7 @@ struct config {
         int64_t commit_timeout; /* then 504, outcome unknown */
         int64_t delivery_timeout; /* of Penstock-Ack: delivered; then 202 */
         uint64_t max_deliveries; /* requests that wait for theirs */
+        uint64_t max_deliveries_per_address; /* 0: no limit */
         struct {
             uint64_t max_keys;
             int64_t keep;

@@ -89,6 +89,8 @@ const struct option option_table[] = {
         .help = "How long a request with Penstock-Ack: delivered waits for the outlets, then the answer is 202: in the journal, not yet delivered. A lake delivers when a file is rolled, so it has to be longer than lake.roll.every; a client has to wait longer than this."},
     {"http.max_deliveries", COUNT("requests", 1, 100000), .offset = IN_CONFIG(http.max_deliveries), .initial = "1000",
         .help = "Most requests that wait for their delivery, each on one of http.max_connections; the next one is told 503."},
+    {"http.max_deliveries_per_address", COUNT("requests", 1, 100000), .zero = "no limit but that of all", .offset = IN_CONFIG(http.max_deliveries_per_address), .initial = "250",
+        .help = "Most of these from one address; its next one is told 503."},
     {"http.idempotency.max_keys", COUNT("keys", 1, 1000000), .offset = IN_CONFIG(http.idempotency.max_keys), .initial = "1000000",
         .help = "Most keys of the header Idempotency-Key that are kept with their answers, and not more than fit into 1/32 of journal.segment_size: 23,000 of 64MiB. A new one takes the place of the oldest."},
     {"http.idempotency.keep", TIME(SECOND, 30 * DAY), .offset = IN_CONFIG(http.idempotency.keep), .initial = "24h",

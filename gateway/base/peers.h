@@ -6,6 +6,7 @@
 #ifndef PENSTOCK_BASE_PEERS_H
 #define PENSTOCK_BASE_PEERS_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -25,11 +26,18 @@ int network_parse(const char *text, struct network *ret_network, struct error *e
 
 struct peers;
 
+/* How many of something there are, against a limit. */
+struct places {
+    atomic_size_t taken;
+    atomic_int_least64_t refused; /* when there was last none left (monotonic); 0: never */
+};
+
 /* An address that has connections. */
 struct peer {
-    /* The owner of its connections keeps these two; 0 at first. */
+    /* The owner of its connections keeps these three; 0 at first. */
     _Atomic uint64_t held; /* bytes */
     uint64_t held_in_line; /* of these, by those of its connections that wait for more */
+    struct places deliveries; /* of its requests that are awaited */
     /* And peers the others. */
     struct peer *next; /* in its bucket */
     unsigned char bytes[16];

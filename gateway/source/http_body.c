@@ -183,11 +183,12 @@ int http_body_await(struct http_request *request)
 
     if (request->ack != HTTP_ACK_DELIVERED)
         return 0;
-    if (!request->awaited && !http_request_await(request))
-        return http_head_refuse_delivery(request, &request->refusal);
+    struct places *full = request->awaited ? NULL : http_delivery_await(request);
+    if (full)
+        return http_delivery_refuse(request, full);
     request->arrival = calloc(1, sizeof *request->arrival);
     if (!request->arrival) {
-        http_request_await_no_more(request);
+        http_delivery_await_no_more(request);
         return http_refuse(&request->refusal, HTTP_STATUS_503, "out of memory");
     }
     request->arrival->arrived = http_loop_arrived;
@@ -267,7 +268,7 @@ int http_body_hand_over(struct http_request *request, struct MHD_Connection *mhd
     if (journal_hand_over(http->context.journal, &request->handover, &error)) {
         request->in_journal = false;
         thread->in_journal--;
-        http_request_await_no_more(request);
+        http_delivery_await_no_more(request);
         return http_refuse(&request->refusal, error.kind == ERROR_REJECT ? HTTP_STATUS_413 : HTTP_STATUS_503,
             "%s", error.text);
     }

@@ -209,17 +209,12 @@ static int64_t http_connection_timeout(const struct config *config, enum http_st
     return INT64_MAX;
 }
 
-/* The library looks at no socket that is suspended. One that is closed on their side may still be read: that counts only while others need
- * the place. */
-static bool http_connection_has_left(
-    const struct http_thread *thread, const struct http_connection *connection)
+/* One that is closed on their side may still be read: that counts only while others need the place. */
+static bool http_connection_has_left(const struct http_connection *connection)
 {
-    const struct source *http = thread->source;
     struct pollfd look = {.fd = connection->fd, .events = POLLRDHUP};
 
-    return thread->now - atomic_load_explicit(&http->deliveries_refused, memory_order_relaxed) <=
-               2 * HTTP_SWEEP_PERIOD &&
-           poll(&look, 1, 0) > 0;
+    return http_delivery_is_in_demand(connection->request) && poll(&look, 1, 0) > 0;
 }
 
 static bool http_connection_check(struct http_thread *thread, struct http_connection *connection)
@@ -229,7 +224,7 @@ static bool http_connection_check(struct http_thread *thread, struct http_connec
     if (connection->state == HTTP_BODY)
         return http_connection_check_body(thread, connection);
     if (thread->now - connection->since <= http_connection_timeout(config, connection->state) &&
-        (connection->state != HTTP_DELIVERY || !http_connection_has_left(thread, connection)))
+        (connection->state != HTTP_DELIVERY || !http_connection_has_left(connection)))
         return false;
     if (connection->state == HTTP_FIRST_HEAD || connection->state == HTTP_HEAD)
         http_connection_abort(
@@ -237,7 +232,7 @@ static bool http_connection_check(struct http_thread *thread, struct http_connec
     else if (connection->state == HTTP_COMMIT)
         http_connection_resume(connection, HTTP_ANSWER);
     else if (connection->state == HTTP_DELIVERY)
-        http_request_give_up_delivery(connection->request);
+        http_delivery_give_up(connection->request);
     else if (connection->state == HTTP_REPEAT)
         http_key_give_up(connection->request);
     else
@@ -271,7 +266,7 @@ void http_connection_give_up_deliveries(struct http_thread *thread)
     for (struct http_connection *connection = thread->connections; connection;
          connection = connection->next) {
         if (connection->state == HTTP_DELIVERY)
-            http_request_give_up_delivery(connection->request);
+            http_delivery_give_up(connection->request);
     }
 }
 

@@ -112,19 +112,6 @@ static int http_head_method(const struct http_head_check *check, struct http_ref
     return 0;
 }
 
-int http_head_refuse_delivery(struct http_request *request, struct http_refusal *refusal)
-{
-    struct http_thread *thread = request->thread;
-    struct source *http = thread->source;
-
-    atomic_store_explicit(&http->deliveries_refused, thread->now, memory_order_relaxed);
-    if (thread->next_sweep > thread->now + HTTP_SWEEP_SOON)
-        thread->next_sweep = thread->now + HTTP_SWEEP_SOON;
-    return http_refuse(refusal, HTTP_STATUS_503,
-        "%zu requests wait for their delivery (http.max_deliveries); try again later, or ask for less with Penstock-Ack: fsync",
-        (size_t)http->context.config->http.max_deliveries);
-}
-
 static int http_head_ack(const struct http_head_check *check, struct http_refusal *refusal)
 {
     struct http_request *request = check->request;
@@ -137,10 +124,9 @@ static int http_head_ack(const struct http_head_check *check, struct http_refusa
             refusal, HTTP_STATUS_400, "the header Penstock-Ack is \"memory\", \"fsync\" or \"delivered\"");
     request->ack = ack;
     /* One with a key may have been delivered before: it is asked when that is known. */
-    if (ack != HTTP_ACK_DELIVERED || request->head.present[HTTP_IDEMPOTENCY_KEY] ||
-        http->deliveries < http->context.config->http.max_deliveries)
-        return 0;
-    return http_head_refuse_delivery(request, refusal);
+    return ack != HTTP_ACK_DELIVERED || request->head.present[HTTP_IDEMPOTENCY_KEY]
+               ? 0
+               : http_delivery_look(request);
 }
 
 static int http_head_key(const struct http_head_check *check, struct http_refusal *refusal)

@@ -9,8 +9,8 @@
  * back when both the library and the journal have let go of it: the journal may hold it longer, when the answer did not wait
  * for the commit (Penstock-Ack: memory, http.commit_timeout). Memory is bounded by http.max_in_flight, what one request may
  * overshoot it by (its last piece unpacked, its record heads), and HTTP_POOL_BYTES_MAX of buffers kept for reuse. Of one that waits
- * until its records are delivered only the answer is kept, and of those there are http.max_deliveries. One that waits for another with its key (HTTP_REPEAT) keeps its body, which
- * is charged like that of any other, for http.commit_timeout at most.
+ * until its records are delivered only the answer is kept, and of those there are http.max_deliveries, of one address http.max_deliveries_per_address. One that waits for another
+ * with its key (HTTP_REPEAT) keeps its body, which is charged like that of any other, for http.commit_timeout at most.
  *
  * Suspended connections (HTTP_STARVED, HTTP_COMMIT, HTTP_DELIVERY, HTTP_REPEAT) are resumed by the loop alone, and the library must not be stopped
  * while there is one: it aborts then.
@@ -127,6 +127,8 @@ struct http_request {
     struct http_connection *connection; /* NULL once the library is done with the request */
     bool in_journal; /* handed over and not yet completed */
     bool awaited; /* its arrival is the journal's, or will be with the completion */
+    struct peer *
+        awaited_by; /* has it among its deliveries; NULL: it is not awaited, its connection has ended, or nobody counts */
     struct journal_arrival *arrival; /* HTTP_ACK_DELIVERED, once its body is whole; owned */
     bool begun; /* the first handler call was made */
     bool refused_by_head;
@@ -249,8 +251,7 @@ struct source {
     /* What each request changes: behind all that is only read, so that it does not share its cache lines. */
     struct http_room room;
     atomic_size_t connections;
-    atomic_size_t deliveries; /* requests that are awaited */
-    atomic_int_least64_t deliveries_refused; /* when there was last no place for one more (monotonic) */
+    struct places deliveries; /* of requests that are awaited */
 };
 
 /* ---- http_thread.c: what it works with ---------------------------------------------------------------------- */
@@ -318,13 +319,8 @@ void http_request_completed(
     void *cls, struct MHD_Connection *mhd, void **context, enum MHD_RequestTerminationCode code);
 /* The journal is done with it. */
 void http_request_committed(struct http_request *request);
-/* Sets and clears `awaited`. False: no more may be. */
-bool http_request_await(struct http_request *request);
-void http_request_await_no_more(struct http_request *request);
 /* So are the outlets. */
 void http_request_arrived(struct http_request *request);
-/* It waits no longer for its delivery, unless that is there already. */
-void http_request_give_up_delivery(struct http_request *request);
 int http_refuse(struct http_refusal *refusal, enum http_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
@@ -333,9 +329,6 @@ int http_refuse(struct http_refusal *refusal, enum http_status status, const cha
 /* Fills stream, form, coding, ack, key. -1: the refusal says why. */
 int http_head_check(
     struct http_request *request, struct MHD_Connection *mhd, const char *method, const char *version);
-
-/* No more may wait for their delivery; those who have gone soon give up their places. Returns -1. */
-int http_head_refuse_delivery(struct http_request *request, struct http_refusal *refusal);
 
 /* ---- http_body.c: the body comes in ----------------------------------------------------------------------- */
 
@@ -377,6 +370,22 @@ void http_room_feed(struct http_thread *thread);
 bool http_room_expire(struct http_thread *thread);
 /* The thread's own leave the line. */
 void http_room_leave(struct http_thread *thread);
+
+/* ---- http_delivery.c: the places of those who wait for their delivery ------------------------------------------ */
+
+/* Whether one more may: -1 and the refusal where not, and those who have gone soon give up their places. */
+int http_delivery_look(struct http_request *request);
+/* Those places are all taken. Returns -1. */
+int http_delivery_refuse(struct http_request *request, struct places *full);
+/* Sets and clears `awaited`. NULL: it is; otherwise those that are all taken. */
+struct places *http_delivery_await(struct http_request *request);
+void http_delivery_await_no_more(struct http_request *request);
+/* Its place is no longer one of its address's. */
+void http_delivery_let_go(struct http_request *request);
+/* It waits no longer, unless its delivery is there already. */
+void http_delivery_give_up(struct http_request *request);
+/* Whether somebody was lately refused for want of such a place as it has. */
+bool http_delivery_is_in_demand(const struct http_request *request);
 
 /* ---- http_key.c: requests that carry an Idempotency-Key ------------------------------------------------------- */
 

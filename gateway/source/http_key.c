@@ -160,14 +160,14 @@ static enum http_claim http_key_repeat(struct http_request *request, const struc
     key->counts = (struct once_counts){answer->accepted, answer->duplicates, answer->old};
     request->accepted = answer->accepted;
     metric_add(http->replayed, 1);
-    if (request->ack != HTTP_ACK_DELIVERED || thread->draining || !http_request_await(request))
+    if (request->ack != HTTP_ACK_DELIVERED || thread->draining || http_delivery_await(request))
         return HTTP_KEY_REPEATED;
     if (http_body_await(request))
         return HTTP_KEY_REFUSED;
     request->arrival->first = key->first;
     request->arrival->last = key->last;
     if (!journal_arrival_begin(http->context.journal, request->arrival)) {
-        http_request_await_no_more(request);
+        http_delivery_await_no_more(request);
         return HTTP_KEY_REPEATED;
     }
     http_connection_suspend(request->connection, HTTP_DELIVERY);

@@ -131,39 +131,11 @@ void http_request_completed(
     if (!request)
         return;
     *context = NULL;
+    http_delivery_let_go(request);
     request->connection->request = NULL;
     http_connection_enter(request->connection, HTTP_IDLE);
     request->connection = NULL;
     http_pool_release(request);
-}
-
-bool http_request_await(struct http_request *request)
-{
-    struct source *http = request->thread->source;
-
-    request->awaited = http_count_up(&http->deliveries, http->context.config->http.max_deliveries);
-    return request->awaited;
-}
-
-void http_request_await_no_more(struct http_request *request)
-{
-    if (request->awaited)
-        atomic_fetch_sub(&request->thread->source->deliveries, 1);
-    request->awaited = false;
-}
-
-void http_request_give_up_delivery(struct http_request *request)
-{
-    struct http_thread *thread = request->thread;
-    struct source *http = thread->source;
-
-    /* Without a journal its last word is here already. */
-    if (!request->awaited || !thread->running ||
-        !journal_arrival_cancel(http->context.journal, request->arrival))
-        return;
-    http_request_await_no_more(request);
-    if (request->connection && request->connection->state == HTTP_DELIVERY)
-        http_connection_resume(request->connection, HTTP_ANSWER);
 }
 
 void http_request_committed(struct http_request *request)
@@ -174,9 +146,9 @@ void http_request_committed(struct http_request *request)
     request->thread->in_journal--;
     http_key_settle(request);
     if (request->result != HANDOVER_DURABLE)
-        http_request_await_no_more(request);
+        http_delivery_await_no_more(request);
     if (!waiting || request->thread->draining)
-        http_request_give_up_delivery(request);
+        http_delivery_give_up(request);
     if (waiting && request->awaited) {
         http_connection_enter(request->connection, HTTP_DELIVERY);
         http_pool_unload(request);
@@ -187,7 +159,7 @@ void http_request_committed(struct http_request *request)
 
 void http_request_arrived(struct http_request *request)
 {
-    http_request_await_no_more(request);
+    http_delivery_await_no_more(request);
     if (request->connection && request->connection->state == HTTP_DELIVERY)
         http_connection_resume(request->connection, HTTP_ANSWER);
     http_pool_release(request);

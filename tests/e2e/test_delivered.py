@@ -111,9 +111,9 @@ def test_a_client_that_has_gone(gateway):
     wait_until("its place is free", lambda: delivered(one)[0] == 202)
 
 
-def asked(server, body=READING):
+def asked(server, body=READING, address="127.0.0.1"):
     """A client that has sent a request that waits for its delivery, and is not answered yet."""
-    one = socket.create_connection(("127.0.0.1", server.ports["http"]), 30)
+    one = socket.create_connection(("127.0.0.1", server.ports["http"]), 30, source_address=(address, 0))
     one.sendall(b"POST /readings HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nPenstock-Ack: delivered\r\n"
                 b"Content-Length: %d\r\n\r\n%s" % (len(body), body.encode()))
     return one
@@ -128,10 +128,11 @@ def told(one):
         return None
 
 
-def fill_places(server, count):
-    """All places are taken, by requests that are durable."""
-    waiting = [asked(server) for _ in range(count)]
-    wait_until("their records", lambda: server.metric("penstock_journal_sequence") == count)
+def fill_places(server, count, address="127.0.0.1"):
+    """So many places are taken, by requests that are durable."""
+    before = server.metric("penstock_journal_sequence")
+    waiting = [asked(server, address=address) for _ in range(count)]
+    wait_until("their records", lambda: server.metric("penstock_journal_sequence") == before + count)
     return waiting
 
 
@@ -181,6 +182,73 @@ def test_who_needs_his_place_is_told_at_once_what_was_reached(gateway):
     assert told(whole) is None  # who reads on keeps his
     server.stop_cleanly()
     assert told(whole).startswith("HTTP/1.1 202")
+
+
+# ---- what one address may have of it ----
+
+GREEDY = "127.0.0.2"
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_an_address_holds_no_more_places_than_it_may(gateway, threads):
+    """What it asks for besides is refused and nothing of it stored; others come in, and are not disturbed by it."""
+    server = gateway("lake.roll.every=1h", "http.delivery_timeout=1h", "http.max_deliveries=20", "http.max_deliveries_per_address=12",
+                     "http.trusted_proxies=[]", f"http.threads={threads}").start()
+    with concurrent.futures.ThreadPoolExecutor(40) as pool:
+        greedy = list(pool.map(lambda _: asked(server, address=GREEDY), range(40)))
+    wait_until("the others to be told", lambda: server.metric("penstock_requests_refused_total", 'status="503"') == 28)
+    refused = [one for one in greedy if select.select([one], [], [], 0)[0]]
+    wait_until("the twelve", lambda: server.metric("penstock_journal_sequence") == 12)
+    assert len(refused) == 28
+    for one in refused:
+        answer = told(one)
+        assert answer.startswith("HTTP/1.1 503 ") and "Retry-After:" in answer and "http.max_deliveries_per_address" in answer
+    honest = fill_places(server, 8)
+    honest[0].shutdown(socket.SHUT_WR)  # may still be read, and nobody needs his place who could have it
+    with asked(server, address=GREEDY) as more:
+        assert "http.max_deliveries_per_address" in told(more)
+    assert told(honest[0]) is None
+    with asked(server) as more:
+        assert "(http.max_deliveries)" in told(more)
+    honest[0].settimeout(10)
+    assert honest.pop(0).recv(65536).startswith(b"HTTP/1.1 202 ")
+    server.stop_cleanly()
+    assert [told(one)[:12] for one in honest] == ["HTTP/1.1 202"] * 7
+    assert len(lake_rows(server.lake)) == 20
+
+
+def test_an_address_has_its_places_again_when_its_requests_have_ended(gateway):
+    """Because their clients have gone, or their time has run out."""
+    server = gateway("lake.roll.every=1h", "http.delivery_timeout=5s", "http.max_deliveries_per_address=3", "http.trusted_proxies=[]").start()
+
+    def comes_in():
+        before, one = server.metric("penstock_journal_sequence"), asked(server, address=GREEDY)
+        wait_until("an answer, or its record", lambda: select.select([one], [], [], 0)[0] or server.metric("penstock_journal_sequence") > before)
+        return server.metric("penstock_journal_sequence") > before and one
+
+    for _ in range(2):
+        for one in fill_places(server, 3, GREEDY):
+            one.close()
+        kept = [wait_until("a place", comes_in, 10) for _ in range(3)]
+        with asked(server, address=GREEDY) as more:
+            assert told(more).startswith("HTTP/1.1 503 ")
+        for one in kept:
+            one.settimeout(30)
+            assert one.recv(65536).startswith(b"HTTP/1.1 202 ")
+
+
+def test_trusted_proxies_hold_all_places_there_are(gateway):
+    server = gateway("lake.roll.every=1h", "http.delivery_timeout=1h", "http.max_deliveries=5", "http.max_deliveries_per_address=2").start()
+    fill_places(server, 5)
+    with asked(server) as more:
+        assert "(http.max_deliveries)" in told(more)
+
+
+def test_an_address_may_hold_all_places_where_that_is_said(gateway):
+    server = gateway("lake.roll.every=1h", "http.delivery_timeout=1h", "http.max_deliveries=5", "http.max_deliveries_per_address=0", "http.trusted_proxies=[]").start()
+    fill_places(server, 5, GREEDY)
+    with asked(server) as more:
+        assert "(http.max_deliveries)" in told(more)
 
 
 # ---- Kafka ----
