@@ -22,6 +22,7 @@
 #define METRIC_TABLE(X) \
     X(RECORDS_ACCEPTED, COUNTER, "penstock_records_accepted_total", "source,stream", "Records acknowledged to their sender.") \
     X(RECORDS_REJECTED, COUNTER, "penstock_records_rejected_total", "source,stream,reason", "Records refused with an answer that says why.") \
+    X(RECORDS_SCHEMA_INVALID, COUNTER, "penstock_records_schema_invalid_total", "stream", "Records that were taken and marked although their stream's schema does not allow them (schema_invalid: pass).") \
     X(REQUESTS_REFUSED, COUNTER, "penstock_requests_refused_total", "source,status", "Whole requests answered with an error, by status.") \
     X(REQUEST_BYTES, COUNTER, "penstock_request_bytes_total", "source", "Body bytes received.") \
     X(CONNECTIONS, GAUGE, "penstock_connections", "source", "Connections open now.") \

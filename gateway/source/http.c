@@ -51,19 +51,11 @@ static int http_listen_all(struct source *http, struct error *error)
 /* A series is looked up once, because looking one up takes a lock. */
 static int http_metrics(struct source *http, struct error *error)
 {
-    const struct streams *streams = http->context.streams;
     struct answer_usage usage;
 
-    http->streams = calloc(streams->count ? streams->count : 1, sizeof *http->streams);
-    if (!http->streams)
+    http->series = intake_series_new(http->context.streams, HTTP_SOURCE_NAME);
+    if (!http->series)
         return error_set(error, ERROR_FATAL, "HTTP: out of memory");
-    for (size_t i = 0; i < streams->count; i++) {
-        const char *name = streams->items[i].name;
-        http->streams[i].accepted = metric_series(METRIC_RECORDS_ACCEPTED, HTTP_SOURCE_NAME, name, NULL);
-        for (size_t reason = 0; reason < INTAKE_REASONS; reason++)
-            http->streams[i].rejected[reason] = metric_series(METRIC_RECORDS_REJECTED, HTTP_SOURCE_NAME, name,
-                intake_reason_name((enum intake_reason)reason));
-    }
     for (size_t i = 0; i < HTTP_STATUSES; i++) {
         char code[16];
         snprintf(code, sizeof code, "%u", http_status_code((enum http_status)i));
@@ -167,7 +159,7 @@ static void http_close(struct source **source)
     for (size_t i = 0; i < http->threads_count; i++)
         http_thread_close(&http->threads[i]);
     free(http->threads);
-    free(http->streams);
+    free(http->series);
     free(http->acks);
     peers_free(&http->peers);
     pthread_mutex_destroy(&http->keys_lock);

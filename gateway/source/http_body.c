@@ -134,17 +134,6 @@ static struct slice http_body_find(void *context, enum selector_source source, c
     return value;
 }
 
-static void http_body_count(struct http_request *request, const struct intake_result *result)
-{
-    struct source *http = request->thread->source;
-    struct http_stream_series *series = &http->streams[request->stream - http->context.streams->items];
-
-    for (size_t i = 0; i < INTAKE_REASONS; i++) {
-        if (result->by_reason[i])
-            metric_add(series->rejected[i], result->by_reason[i]);
-    }
-}
-
 /* Turns the body into a hand-over. */
 static int http_body_records(struct http_request *request, struct MHD_Connection *mhd)
 {
@@ -165,10 +154,12 @@ static int http_body_records(struct http_request *request, struct MHD_Connection
         return http_refuse(&request->refusal,
             result->refused == INTAKE_TOO_LARGE ? HTTP_STATUS_413 : HTTP_STATUS_400, "%s", error.text);
     }
-    http_body_count(request, result);
     request->accepted = result->accepted;
+    request->schema_invalid = result->schema_invalid;
     if (result->rejected == 0)
         return 0;
+    intake_count_all_rejected(
+        &http->series[request->stream - http->context.streams->items], result->by_reason);
     if (result->accepted ? http_answer_partial(&request->listing, result, &error)
                          : http_answer_refused(&request->listing, result, &error))
         return http_refuse(&request->refusal, HTTP_STATUS_503, "%s", error.text);

@@ -127,8 +127,7 @@ struct http_request {
     struct http_connection *connection; /* NULL once the library is done with the request */
     bool in_journal; /* handed over and not yet completed */
     bool awaited; /* its arrival is the journal's, or will be with the completion */
-    struct peer *
-        awaited_by; /* has it among its deliveries; NULL: it is not awaited, its connection has ended, or nobody counts */
+    struct peer *awaited_by; /* has it among its deliveries, or NULL */
     struct journal_arrival *arrival; /* HTTP_ACK_DELIVERED, once its body is whole; owned */
     bool begun; /* the first handler call was made */
     bool refused_by_head;
@@ -155,14 +154,8 @@ struct http_request {
     struct http_refusal refusal;
     struct handover handover;
     enum handover_result result; /* once it is no longer in_journal */
-    uint64_t accepted;
+    uint64_t accepted, schema_invalid; /* of the intake's result */
     struct bytes listing; /* the answer that lists rejected records; empty when there are none */
-};
-
-/* The metrics of one stream; in the order of context.streams. */
-struct http_stream_series {
-    struct metric_series *accepted;
-    struct metric_series *rejected[INTAKE_REASONS];
 };
 
 /* What a stream's requests wait for; in the order of context.streams. */
@@ -235,7 +228,7 @@ struct source {
     atomic_size_t
         unfinished; /* threads that have not ended and, behind `stopping`, not yet answered what they had */
 
-    struct http_stream_series *streams;
+    struct intake_series *series; /* in the order of context.streams */
     struct http_stream_ack *acks;
     char gateway[JOURNAL_GATEWAY_ID_MAX + 1]; /* in the ids of records */
     struct metric_series *refused[HTTP_STATUSES];
@@ -380,7 +373,7 @@ int http_delivery_refuse(struct http_request *request, struct places *full);
 /* Sets and clears `awaited`. NULL: it is; otherwise those that are all taken. */
 struct places *http_delivery_await(struct http_request *request);
 void http_delivery_await_no_more(struct http_request *request);
-/* Its place is no longer one of its address's. */
+/* Its place is no longer one of its address's: its connection ends. */
 void http_delivery_let_go(struct http_request *request);
 /* It waits no longer, unless its delivery is there already. */
 void http_delivery_give_up(struct http_request *request);

@@ -185,7 +185,6 @@ static enum MHD_Result http_respond_repeated(struct http_request *request, struc
 enum MHD_Result http_respond_accepted(struct http_request *request, struct MHD_Connection *mhd)
 {
     struct source *http = request->thread->source;
-    struct http_stream_series *series = &http->streams[request->stream - http->context.streams->items];
     struct error error;
 
     if (!request->handed_over)
@@ -195,7 +194,8 @@ enum MHD_Result http_respond_accepted(struct http_request *request, struct MHD_C
     const unsigned whole = reached == request->ack ? MHD_HTTP_OK : MHD_HTTP_ACCEPTED;
     const bool letters = request->arrival && request->arrival->letters;
     const unsigned code = letters || request->listing.length ? MHD_HTTP_MULTI_STATUS : whole;
-    metric_add(series->accepted, request->accepted);
+    intake_count_accepted(&http->series[request->stream - http->context.streams->items], request->accepted,
+        request->schema_invalid);
     if ((http_respond_has_repeats(&counts) && http_answer_stored(&request->listing, &counts, &error)) ||
         (letters && http_respond_list_letters(request, &error)))
         return MHD_NO;

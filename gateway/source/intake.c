@@ -62,6 +62,8 @@ static int intake_know(struct intake_stream *known, const struct stream *stream,
             intake_envelope_compile(&known->enveloped, stream, error)))
         return error_wrap(error, "stream %s", stream->name);
     known->in_line = intake_looks_in_line(stream);
+    if (stream->schema_pass)
+        metric_series(METRIC_RECORDS_SCHEMA_INVALID, stream->name, NULL, NULL); /* seen from the start */
     known->once = stream->sequence.source != SELECTOR_NONE;
     if (known->once)
         sequence_stream_find(&known->sequences, stream->name, stream->sequence_stores_old);
@@ -226,6 +228,7 @@ static int intake_record(struct intake_run *run, uint64_t index, struct slice pa
     if (intake_store(intake, run->known->once ? &intake->once : NULL, run->handover, error))
         return -1;
     run->result->accepted++;
+    run->result->schema_invalid += (intake->record.flags & RECORD_SCHEMA_INVALID) != 0;
     return 0;
 }
 
@@ -249,7 +252,7 @@ static void intake_forget(struct intake_run *run)
     struct intake_result *result = run->result;
 
     handover_rewind(run->handover, &run->mark);
-    result->accepted = result->rejected = result->listed = 0;
+    result->accepted = result->schema_invalid = result->rejected = result->listed = 0;
     memset(result->by_reason, 0, sizeof result->by_reason);
 }
 
@@ -332,7 +335,7 @@ static void intake_begin(struct intake *intake, const struct stream *stream, enu
     run->handover = handover;
     run->mark = handover_mark(handover);
     run->result = result;
-    result->accepted = result->rejected = result->listed = 0;
+    result->accepted = result->schema_invalid = result->rejected = result->listed = 0;
     memset(result->by_reason, 0, sizeof result->by_reason);
     intake_find_all(run);
 }

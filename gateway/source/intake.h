@@ -8,6 +8,7 @@
 #define PENSTOCK_SOURCE_INTAKE_H
 
 #include "base/bytes.h"
+#include "base/metric.h"
 #include "decode/decode.h"
 #include "journal/journal.h"
 #include "route/route.h"
@@ -57,6 +58,7 @@ struct intake_limits {
 
 struct intake_result {
     uint64_t accepted;
+    uint64_t schema_invalid; /* of the accepted: RECORD_SCHEMA_INVALID is set */
     uint64_t rejected;
     uint64_t by_reason[INTAKE_REASONS]; /* all of the rejected */
     enum intake_reason
@@ -116,5 +118,22 @@ enum decode_form intake_guess(struct intake *intake, const struct stream *stream
  * empty; its origin is what facts->bury says, if that is set. reason is cut at RECORD_REASON_MAX. On failure nothing is added. */
 int intake_bury(struct intake *intake, const struct stream *stream, struct slice payload,
     const struct intake_facts *facts, const char *reason, struct handover *handover, struct error *error);
+
+/* ---- counted (intake_series.c) -------------------------------------------------------------------------------- */
+
+/* The metrics of what one source took of one stream. A series comes into being with its first record: those of all reasons, streams and sources
+ * together would be more than a metric has room for (METRIC_SERIES_MAX). @thread any */
+struct intake_series {
+    const char *source, *stream; /* not copied */
+    struct metric_series *_Atomic accepted;
+    struct metric_series *_Atomic schema_invalid; /* of all sources together */
+    struct metric_series *_Atomic rejected[INTAKE_REASONS];
+};
+
+/* One for each stream, in their order, and behind them one for what belongs to none. NULL: memory is gone. To be given to free(). */
+struct intake_series *intake_series_new(const struct streams *streams, const char *source);
+void intake_count_accepted(struct intake_series *series, uint64_t count, uint64_t schema_invalid);
+void intake_count_rejected(struct intake_series *series, enum intake_reason reason, uint64_t count);
+void intake_count_all_rejected(struct intake_series *series, const uint64_t by_reason[INTAKE_REASONS]);
 
 #endif

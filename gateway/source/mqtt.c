@@ -11,8 +11,6 @@
 #include "source/mqtt_internal.h"
 #include "source/source_state.h"
 
-#define MQTT_UNMAPPED "none" /* the stream's name in metrics for what belongs to none */
-
 /* ---- opening ------------------------------------------------------------------------------------------------------ */
 
 static int mqtt_listen(struct source *mqtt, struct error *error)
@@ -40,18 +38,9 @@ static int mqtt_listen(struct source *mqtt, struct error *error)
 
 static int mqtt_metrics(struct source *mqtt, struct error *error)
 {
-    const struct streams *streams = mqtt->context.streams;
-
-    mqtt->streams = calloc(streams->count + 1, sizeof *mqtt->streams);
-    if (!mqtt->streams)
+    mqtt->series = intake_series_new(mqtt->context.streams, MQTT_SOURCE_NAME);
+    if (!mqtt->series)
         return error_set(error, ERROR_FATAL, "MQTT: out of memory");
-    for (size_t i = 0; i <= streams->count; i++) {
-        const char *name = i < streams->count ? streams->items[i].name : MQTT_UNMAPPED;
-        mqtt->streams[i].accepted = metric_series(METRIC_RECORDS_ACCEPTED, MQTT_SOURCE_NAME, name, NULL);
-        for (size_t reason = 0; reason < INTAKE_REASONS; reason++)
-            mqtt->streams[i].rejected[reason] = metric_series(METRIC_RECORDS_REJECTED, MQTT_SOURCE_NAME, name,
-                intake_reason_name((enum intake_reason)reason));
-    }
     for (size_t i = 0; i < sizeof mqtt->refused / sizeof *mqtt->refused; i++)
         mqtt->refused[i] = metric_series(
             METRIC_REQUESTS_REFUSED, MQTT_SOURCE_NAME, mqtt_reason_name((enum mqtt_reason)i), NULL);
@@ -155,7 +144,7 @@ static void mqtt_close(struct source **source)
     for (size_t i = 0; i < mqtt->listeners_count; i++)
         fd_close(&mqtt->listeners[i]);
     free(mqtt->threads);
-    free(mqtt->streams);
+    free(mqtt->series);
     free(mqtt);
 }
 

@@ -28,8 +28,8 @@ static int batch_open(struct mqtt_thread *thread, struct mqtt_batch *batch, stru
         batch_complete, thread);
     batch->payloads = malloc(mqtt->batch_capacity);
     batch->answers = malloc(BATCH_ANSWERS_FIRST * sizeof *batch->answers);
-    batch->accepted = calloc(mqtt->context.streams->count + 1, sizeof *batch->accepted);
-    if (!batch->payloads || !batch->answers || !batch->accepted)
+    batch->counts = calloc(mqtt->context.streams->count + 1, sizeof *batch->counts);
+    if (!batch->payloads || !batch->answers || !batch->counts)
         return error_set(error, ERROR_FATAL, "MQTT: out of memory");
     batch->answers_capacity = BATCH_ANSWERS_FIRST;
     batch->handover.payloads = batch->payloads;
@@ -53,7 +53,7 @@ void mqtt_batch_close(struct mqtt_thread *thread)
         handover_free(&thread->batches[i].handover);
         free(thread->batches[i].payloads);
         free(thread->batches[i].answers);
-        free(thread->batches[i].accepted);
+        free(thread->batches[i].counts);
     }
 }
 
@@ -63,7 +63,7 @@ static void batch_clear(struct mqtt_thread *thread, struct mqtt_batch *batch)
     batch->handover.payloads = batch->payloads;
     batch->used = 0;
     batch->answers_count = 0;
-    memset(batch->accepted, 0, (thread->source->context.streams->count + 1) * sizeof *batch->accepted);
+    memset(batch->counts, 0, (thread->source->context.streams->count + 1) * sizeof *batch->counts);
 }
 
 /* ---- answers ------------------------------------------------------------------------------------------------ */
@@ -144,10 +144,8 @@ static void batch_count_accepted(const struct mqtt_thread *thread, const struct 
 {
     const struct source *mqtt = thread->source;
 
-    for (size_t i = 0; i < mqtt->context.streams->count; i++) {
-        if (batch->accepted[i])
-            metric_add(mqtt->streams[i].accepted, batch->accepted[i]);
-    }
+    for (size_t i = 0; i < mqtt->context.streams->count; i++)
+        intake_count_accepted(&mqtt->series[i], batch->counts[i].accepted, batch->counts[i].schema_invalid);
 }
 
 /* Its session may remember a message that is not stored, or the other way round: only the client can say. */

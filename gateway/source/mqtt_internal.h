@@ -116,7 +116,9 @@ struct mqtt_batch {
     size_t used;
     struct mqtt_answer *answers;
     size_t answers_count, answers_capacity;
-    uint64_t *accepted; /* records per stream */
+    struct {
+        uint64_t accepted, schema_invalid;
+    } * counts; /* records per stream */
 };
 
 /* A will that waits: for its delay, or for room. */
@@ -186,11 +188,6 @@ struct mqtt_thread {
     int64_t next_sweep;
 };
 
-struct mqtt_stream_series {
-    struct metric_series *accepted;
-    struct metric_series *rejected[INTAKE_REASONS];
-};
-
 struct source {
     struct source_context context;
     int listeners[MQTT_LISTENERS_MAX];
@@ -205,8 +202,7 @@ struct source {
     atomic_size_t connections;
     atomic_bool stopping;
     int64_t stop_deadline; /* set before stopping */
-    struct mqtt_stream_series
-        *streams; /* in the order of context.streams, behind them what belongs to none */
+    struct intake_series *series; /* in the order of context.streams, behind them what belongs to none */
     struct metric_series *refused[256]; /* by reason code */
     struct metric_series *payload_bytes;
     struct metric_series *connections_gauge;

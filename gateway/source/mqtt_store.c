@@ -11,7 +11,7 @@ static int store_add(struct mqtt_thread *thread, const struct stream *stream, st
     struct handover *handover = &thread->filling->handover;
     enum decode_form form;
 
-    thread->taken.accepted = thread->taken.rejected = 0;
+    thread->taken.accepted = thread->taken.schema_invalid = thread->taken.rejected = 0;
     if (!stream)
         return intake_bury(thread->intake, NULL, body, facts, "no pattern of mqtt.topics matches its topic",
             handover, error);
@@ -28,13 +28,12 @@ static void store_count(struct mqtt_thread *thread, const struct stream *stream)
     const size_t index = stream ? (size_t)(stream - streams->items) : streams->count;
     const struct intake_result *taken = &thread->taken;
 
-    thread->filling->accepted[index] += taken->accepted;
+    thread->filling->counts[index].accepted += taken->accepted;
+    thread->filling->counts[index].schema_invalid += taken->schema_invalid;
     if (!stream)
-        metric_add(mqtt->streams[index].rejected[INTAKE_TOPIC], 1);
-    for (size_t i = 0; stream && taken->rejected && i < INTAKE_REASONS; i++) {
-        if (taken->by_reason[i])
-            metric_add(mqtt->streams[index].rejected[i], taken->by_reason[i]);
-    }
+        intake_count_rejected(&mqtt->series[index], INTAKE_TOPIC, 1);
+    else if (taken->rejected)
+        intake_count_all_rejected(&mqtt->series[index], taken->by_reason);
 }
 
 /* The body is in the batch. What does not fit besides others waits for the next batch; what does not fit alone is not

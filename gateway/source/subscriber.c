@@ -9,8 +9,6 @@
 #include "base/file.h"
 #include "source/subscriber_internal.h"
 
-#define SUBSCRIBER_UNMAPPED "none" /* the stream's name in metrics for what belongs to none */
-
 static void subscriber_close_one(struct subscriber *subscriber)
 {
     assert(!subscriber->running);
@@ -31,7 +29,7 @@ static void subscriber_close(struct source **source)
     for (size_t i = 0; i < old->count; i++)
         subscriber_close_one(&old->items[i]);
     free(old->items);
-    free(old->streams);
+    free(old->series);
     free(old);
 }
 
@@ -39,19 +37,9 @@ static void subscriber_close(struct source **source)
 
 static int subscriber_metrics(struct source *source, struct error *error)
 {
-    const struct streams *streams = source->context.streams;
-
-    source->streams = calloc(streams->count + 1, sizeof *source->streams);
-    if (!source->streams)
+    source->series = intake_series_new(source->context.streams, SUBSCRIBER_SOURCE_NAME);
+    if (!source->series)
         return error_set(error, ERROR_FATAL, "MQTT: out of memory");
-    for (size_t i = 0; i <= streams->count; i++) {
-        const char *name = i < streams->count ? streams->items[i].name : SUBSCRIBER_UNMAPPED;
-        source->streams[i].accepted =
-            metric_series(METRIC_RECORDS_ACCEPTED, SUBSCRIBER_SOURCE_NAME, name, NULL);
-        for (size_t reason = 0; reason < INTAKE_REASONS; reason++)
-            source->streams[i].rejected[reason] = metric_series(METRIC_RECORDS_REJECTED,
-                SUBSCRIBER_SOURCE_NAME, name, intake_reason_name((enum intake_reason)reason));
-    }
     source->payload_bytes = metric_series(METRIC_REQUEST_BYTES, SUBSCRIBER_SOURCE_NAME, NULL, NULL);
     return 0;
 }

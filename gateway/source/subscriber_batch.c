@@ -77,11 +77,8 @@ static void batch_count(const struct subscriber *subscriber)
 
     for (size_t i = 0; i <= source->context.streams->count; i++) {
         const struct subscriber_count *count = &subscriber->batch.counts[i];
-        if (count->accepted)
-            metric_add(source->streams[i].accepted, count->accepted);
-        for (size_t reason = 0; count->touched && reason < INTAKE_REASONS; reason++)
-            if (count->rejected[reason])
-                metric_add(source->streams[i].rejected[reason], count->rejected[reason]);
+        intake_count_accepted(&source->series[i], count->accepted, count->schema_invalid);
+        intake_count_all_rejected(&source->series[i], count->rejected);
     }
     metric_add(source->payload_bytes, subscriber->batch.used);
     metric_observe(subscriber->batch_messages, (double)subscriber->batch.messages);

@@ -82,7 +82,7 @@ struct subscriber_settings {
 
 /* Records of one stream in a batch. */
 struct subscriber_count {
-    uint64_t accepted;
+    uint64_t accepted, schema_invalid;
     uint64_t rejected[INTAKE_REASONS];
     bool touched; /* some record, undecodable ones too */
 };
@@ -155,11 +155,6 @@ struct subscriber {
     struct metric_series *troubles[SUBSCRIBER_TROUBLES];
 };
 
-struct subscriber_series {
-    struct metric_series *accepted;
-    struct metric_series *rejected[INTAKE_REASONS];
-};
-
 struct source {
     struct source_context context;
     struct subscriber *items;
@@ -168,7 +163,7 @@ struct source {
     uint64_t handover_max; /* bytes in the journal */
     atomic_bool stopping;
     int64_t stop_deadline; /* set before `stopping` */
-    struct subscriber_series *streams; /* in the order of context.streams, behind them what belongs to none */
+    struct intake_series *series; /* in the order of context.streams, behind them what belongs to none */
     struct metric_series *payload_bytes;
 };
 

@@ -147,6 +147,7 @@ static void message_count(struct subscriber *subscriber, const struct stream *st
 
     count->touched = true;
     count->accepted += taken->accepted;
+    count->schema_invalid += taken->schema_invalid;
     for (size_t i = 0; i < INTAKE_REASONS; i++)
         count->rejected[i] += taken->by_reason[i];
     if (!stream)

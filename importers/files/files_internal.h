@@ -206,7 +206,7 @@ struct file_watch_count {
 };
 
 struct file_stream_count {
-    uint64_t accepted, rejected[INTAKE_REASONS];
+    uint64_t accepted, schema_invalid, rejected[INTAKE_REASONS];
 };
 
 struct file_batch {
@@ -276,8 +276,7 @@ struct source {
     int wake; /* eventfd */
     atomic_bool stopping;
     int64_t stop_deadline; /* set before `stopping` */
-    struct metric_series **accepted; /* by stream */
-    struct metric_series *(*rejected)[INTAKE_REASONS];
+    struct intake_series *series; /* by stream */
     struct metric_series *payload_bytes;
 };
 

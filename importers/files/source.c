@@ -25,8 +25,7 @@ static void files_close(struct source **source)
     file_batch_close(old);
     intake_free(&old->intake);
     bytes_free(&old->origin);
-    free(old->accepted);
-    free(old->rejected);
+    free(old->series);
     fd_close(&old->wake);
     free(old);
 }

@@ -185,6 +185,7 @@ static void take_count(struct source *source, const struct file *file, size_t by
     struct file_stream_count *records = &batch->streams[watch->stream - source->context.streams->items];
 
     records->accepted += source->taken.accepted;
+    records->schema_invalid += source->taken.schema_invalid;
     lines->lines += source->taken.accepted;
     for (size_t i = 0; i < INTAKE_REASONS; i++) {
         records->rejected[i] += source->taken.by_reason[i];

@@ -13,19 +13,9 @@
 
 int file_tell_open(struct source *source, struct error *error)
 {
-    const struct streams *streams = source->context.streams;
-
-    source->accepted = calloc(streams->count + 1, sizeof *source->accepted);
-    source->rejected = calloc(streams->count + 1, sizeof *source->rejected);
-    if (!source->accepted || !source->rejected)
+    source->series = intake_series_new(source->context.streams, FILES_SOURCE_NAME);
+    if (!source->series)
         return error_set(error, ERROR_FATAL, "files: out of memory");
-    for (size_t i = 0; i < streams->count; i++) {
-        const char *name = streams->items[i].name;
-        source->accepted[i] = metric_series(METRIC_RECORDS_ACCEPTED, FILES_SOURCE_NAME, name, NULL);
-        for (size_t reason = 0; reason < INTAKE_REASONS; reason++)
-            source->rejected[i][reason] = metric_series(METRIC_RECORDS_REJECTED, FILES_SOURCE_NAME, name,
-                intake_reason_name((enum intake_reason)reason));
-    }
     source->payload_bytes = metric_series(METRIC_REQUEST_BYTES, FILES_SOURCE_NAME, NULL, NULL);
     for (size_t i = 0; i < source->watches_count; i++) {
         struct file_watch *watch = &source->watches[i];
@@ -138,11 +128,8 @@ void file_tell_batch(const struct source *source, const struct file_batch *batch
 
     for (size_t i = 0; i < source->context.streams->count; i++) {
         const struct file_stream_count *count = &batch->streams[i];
-        metric_add(source->accepted[i], count->accepted);
-        for (size_t reason = 0; reason < INTAKE_REASONS; reason++) {
-            if (count->rejected[reason])
-                metric_add(source->rejected[i][reason], count->rejected[reason]);
-        }
+        intake_count_accepted(&source->series[i], count->accepted, count->schema_invalid);
+        intake_count_all_rejected(&source->series[i], count->rejected);
     }
     for (size_t i = 0; i < source->watches_count; i++) {
         metric_add(source->watches[i].lines, batch->watches[i].lines);

@@ -9,6 +9,7 @@ import subprocess
 import pytest
 
 import penstock
+from mqtt import connected
 from wire import CHUNKED, Wire, message, plain, problem
 
 READING = '{"sensor_id":"SENSOR_1","wattage":812.5}'
@@ -299,3 +300,21 @@ def test_counted(gateway):
         assert metrics['penstock_request_bytes_total{source="http"}'] == 2 * len(READING) + len("[,{}]") + 1
         penstock.wait_until("the gauges to fall", lambda: server.metric("penstock_connections") == 0)
         assert server.metric("penstock_body_bytes_in_flight") == 0
+
+
+def test_what_is_rejected_is_counted_by_name_with_many_streams_and_sources(gateway, tmp_path):
+    """Twelve streams, four sources, seven reasons: more than a metric has series, but not that many of them ever count anything."""
+    names = [f"stream{number}" for number in range(12)]
+    config = {"streams": {name: {"key": "/id"} for name in names},
+              "mqtt": {"topics": {f"{name}/#": name for name in names}, "subscribe": {"away": {"url": "mqtt://127.0.0.1:1", "filters": ["x"]}}},
+              "files": {name: {"watch": str(tmp_path / f"{name}.log"), "stream": name, "scan": "200ms"} for name in names}}
+    with gateway(config=json.dumps(config)) as server, connected(server) as client:
+        for name in names:
+            assert server.post(f"/{name}", "{}").status == 422 and server.post(f"/{name}", "{").status == 400
+            assert client.store(f"{name}/1", "{}") == 0
+            (tmp_path / f"{name}.log").write_text("{}\n")
+        penstock.wait_until("all", lambda: server.metric("penstock_records_rejected_total") == 4 * len(names))
+        metrics = server.metrics()
+        for name in names:
+            for source, reason in (("http", "key"), ("http", "syntax"), ("mqtt", "key"), ("files", "key")):
+                assert metrics[f'penstock_records_rejected_total{{source="{source}",stream="{name}",reason="{reason}"}}'] == 1

@@ -62,14 +62,22 @@ def test_what_has_no_sender_to_be_told_is_a_dead_letter(server, tmp_path):
     wait_until("the row that is right", lambda: b'{"sensor_id":"S1","wattage":7,"unit":"W"}' in lake_rows(one.lake))
 
 
-def test_what_is_let_pass_is_marked(server):
+def test_what_is_let_pass_is_marked(server, tmp_path):
     one = server(schema_invalid="pass", lake={"path": "{stream}/{schema_result}"})
+    marked = 'penstock_records_schema_invalid_total{stream="readings"}'
+    assert one.metrics()[marked] == 0
     assert answer(one, f"[{GOOD}, {HIGH}]") == (200, {"accepted": 2})
     rows(one, 2)
+    assert one.metrics()[marked] == 1
     found = {}
     for file in read_lake(one.lake):
         found.setdefault(file.folder, []).extend(file.rows)
     assert found == {"readings/ok": [GOOD.encode()], "readings/invalid": [HIGH.encode()]}
+    assert answer(one, f"[{HIGH}, {{}}]")[0] == 207  # has no key: rejected, and not counted as taken
+    with connected(one) as client:
+        assert client.store("readings/S9", HIGH) == 0
+    (tmp_path / "drop" / "a.log").write_text(f"{GOOD}\n{HIGH}\n")
+    wait_until("those of all sources", lambda: one.metrics()[marked] == 4)
 
 
 def test_own_schema_of_readings(gateway):

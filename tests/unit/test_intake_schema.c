@@ -67,6 +67,7 @@ Test(intake_schema, what_is_let_pass_is_marked)
     cr_assert_eq(take(&f, READINGS, DECODE_NDJSON, lines), 0);
     expect_counts(&f, 4, 1);
     cr_assert_eq(f.result.list[0].reason, INTAKE_KEY);
+    cr_assert_eq(f.result.schema_invalid, 2);
     for (size_t i = 0; i < 4; i++)
         cr_assert_eq(record_at(&f, i).flags, i == 1 || i == 3 ? RECORD_SCHEMA_INVALID : 0, "record %zu", i);
     tear_down(&f);
