@@ -59,13 +59,11 @@ static const char *check_fail_type(struct schema_scratch *s, const struct schema
 static bool check_constants(struct schema_scratch *s, const struct schema_node *node, const char *p)
 {
     struct schema_value value = schema_value_read(s, p);
-    bool found = !node->has_values;
 
     if (node->constant && !schema_value_is(s, &value, node->constant))
         return check_fail(s, "is not the value that is wanted (const)") != NULL;
-    for (size_t i = 0; i < node->values_count && !found; i++)
-        found = schema_value_is(s, &value, node->values[i]);
-    return found || check_fail(s, "is none of the values that are allowed (enum)") != NULL;
+    return !node->has_values || schema_value_is_among(s, &value, &node->values) ||
+           check_fail(s, "is none of the values that are allowed (enum)") != NULL;
 }
 
 static inline bool check_has_constants(const struct schema_node *node)
@@ -167,8 +165,12 @@ static bool check_pattern(
         return true;
     case SCHEMA_NO_MATCH:
         return check_fail(s, "does not match the pattern %.*s", check_shown(pattern), pattern.data) != NULL;
-    default:
+    case SCHEMA_GIVEN_UP:
         return check_fail(s, "takes more steps than are allowed to be held against the pattern %.*s",
+                   check_shown(pattern), pattern.data) != NULL;
+    default:
+        return check_fail(s,
+                   "is not held against the pattern %.*s: what came with it has taken all steps that patterns may take together",
                    check_shown(pattern), pattern.data) != NULL;
     }
 }
@@ -427,4 +429,9 @@ int schema_scratch_fit(struct schema_scratch *scratch, const struct schema *sche
     scratch->stamps = stamps;
     scratch->slots = schema->slots;
     return 0;
+}
+
+void schema_scratch_renew(struct schema_scratch *scratch)
+{
+    schema_matcher_renew(scratch->matcher);
 }

@@ -6,6 +6,7 @@
  *   schema_check.c     a document held against them
  *   schema_value.c     constants: of const and enum
  *   schema_decimal.c   numbers as they are written
+ *   schema_ecma.c      patterns of ECMA-262 in the words of PCRE2
  *   schema_pattern.c   PCRE2
  */
 #ifndef PENSTOCK_DECODE_SCHEMA_INTERNAL_H
@@ -77,14 +78,21 @@ struct schema_bound {
     struct slice text;
 };
 
+/* Many are found by their hash, but for those that have none (arrays, objects, literals), which stand in front. */
+struct schema_values {
+    const struct schema_constant *const *items;
+    size_t count, loose; /* of all; of those that are looked at one by one */
+    uint32_t *buckets; /* NULL: all of them are; 0: free; otherwise a place + 1 */
+    size_t mask;
+};
+
 struct schema_pattern;
 
 /* A schema that is `true` is NULL. Counts that nobody set are 0 and UINT64_MAX. */
 struct schema_node {
     unsigned types; /* all bits: any */
     bool has_values, is_date_time, looks_into_objects, looks_into_arrays;
-    const struct schema_constant *const *values; /* of enum */
-    size_t values_count;
+    struct schema_values values; /* of enum */
     const struct schema_constant *constant;
     const struct schema_bound *minimum, *maximum, *above, *below;
     uint64_t min_length, max_length, min_items, max_items;
@@ -173,11 +181,15 @@ schema_member_fn schema_compile_keyword; /* context: the node */
 int schema_check_exponent(struct schema_compiler *compiler, const struct schema_decimal *number);
 int schema_compile_constant(
     struct schema_compiler *compiler, const char *value, const struct schema_constant **ret_constant);
+int schema_compile_values(
+    struct schema_compiler *compiler, const char *array, struct schema_values *ret_values);
 /* The elements of an array. */
 int schema_compile_constants(struct schema_compiler *compiler, const char *array,
     const struct schema_constant *const **ret_items, size_t *ret_count);
 int schema_compile_pattern(
     struct schema_compiler *compiler, struct slice text, const struct schema_pattern **ret_pattern);
+/* A pattern of ECMA-262 as one of PCRE2. -1: schema_wrong() has said why. */
+int schema_translate_pattern(struct schema_compiler *compiler, struct slice text, struct bytes *ret_text);
 void schema_free_patterns(struct schema_pattern *last);
 
 /* ---- checking ------------------------------------------------------------------------------------------- */
@@ -223,11 +235,21 @@ struct schema_value {
 struct schema_value schema_value_read(const struct schema_scratch *scratch, const char *p);
 bool schema_value_is(
     struct schema_scratch *scratch, struct schema_value *value, const struct schema_constant *constant);
+/* Whether it is one of them. */
+bool schema_value_is_among(
+    struct schema_scratch *scratch, struct schema_value *value, const struct schema_values *values);
 
-enum schema_match { SCHEMA_NO_MATCH, SCHEMA_MATCH, SCHEMA_GIVEN_UP };
+enum schema_match {
+    SCHEMA_NO_MATCH,
+    SCHEMA_MATCH,
+    SCHEMA_GIVEN_UP, /* it has taken all steps that a match may take */
+    SCHEMA_EXHAUSTED, /* or all that were left for it */
+};
 
 int schema_matcher_new(struct schema_matcher **ret_matcher, struct error *error);
 void schema_matcher_free(struct schema_matcher **matcher);
+/* SCHEMA_STEPS_TOGETHER are left. */
+void schema_matcher_renew(struct schema_matcher *matcher);
 /* text: valid UTF-8, at most SCHEMA_PATTERN_TEXT_MAX bytes. */
 enum schema_match schema_pattern_match(
     const struct schema_pattern *pattern, struct schema_matcher *matcher, struct slice text);

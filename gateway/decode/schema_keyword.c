@@ -87,7 +87,7 @@ static int keyword_type(struct schema_compiler *compiler, struct schema_node *no
 static int keyword_enum(struct schema_compiler *compiler, struct schema_node *node, const char *value)
 {
     node->has_values = true;
-    return schema_compile_constants(compiler, value, &node->values, &node->values_count);
+    return schema_compile_values(compiler, value, &node->values);
 }
 
 static int keyword_const(struct schema_compiler *compiler, struct schema_node *node, const char *value)

@@ -1,7 +1,9 @@
 /* schema_pattern: PCRE2, for all threads; see schema_internal.h
  *
  * base/regex belongs to one thread and looks at the beginning of a long text only; here code is shared, and nothing may be left unseen. PCRE2
- * counts steps anew at each place where a match may begin: a pattern that can begin anywhere gets its share for each.
+ * has a limit of steps, too, but does not say how many a match has taken, counts them anew at each place where one may begin, and as compiled code not those within a
+ * repeated character. So each pattern is compiled twice. The quick one is for short texts and has a few steps. Whatever needs more is matched by
+ * the other one, which calls us before each of its items, and again for each character that a repeated one gives back (pcre2callout(3)): these are the steps that are counted.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -15,24 +17,32 @@
 #define PATTERN_HEAP_KIB 8192
 #define PATTERN_STACK_LEAST ((size_t)32 << 10) /* of compiled code */
 #define PATTERN_STACK_MOST ((size_t)512 << 10)
+#define PATTERN_QUICK_TEXT \
+    ((size_t)256) /* bytes: without a count of steps that is little work at the worst */
+#define PATTERN_QUICK_STEPS 512 /* divided by the places where a match may begin, */
+#define PATTERN_QUICK_STEPS_LEAST 8 /* but no fewer at each */
 
 struct schema_pattern {
     struct schema_pattern *before; /* chained, for their end */
-    pcre2_code *code;
+    pcre2_code *quick, *counted;
     struct slice text;
     bool anchored; /* a match can begin at one place only */
 };
 
 struct schema_matcher {
-    pcre2_match_context *limits;
+    pcre2_match_context *limits, *counting;
     pcre2_match_data *found;
     pcre2_jit_stack *stack;
+    uint64_t left; /* steps */
+    uint64_t steps; /* of the match that is counted: so many left */
 };
 
 void schema_free_patterns(struct schema_pattern *last)
 {
-    for (; last; last = last->before)
-        pcre2_code_free(last->code);
+    for (; last; last = last->before) {
+        pcre2_code_free(last->quick);
+        pcre2_code_free(last->counted);
+    }
 }
 
 struct slice schema_pattern_text(const struct schema_pattern *pattern)
@@ -40,30 +50,63 @@ struct slice schema_pattern_text(const struct schema_pattern *pattern)
     return pattern->text;
 }
 
-int schema_compile_pattern(
-    struct schema_compiler *compiler, struct slice text, const struct schema_pattern **ret_pattern)
+/* A lookahead of PCRE2 (10.42) may take the character that it looks at for one more than those behind it: (?=a)b?a would not be found in "a". */
+static uint32_t pattern_options(struct slice text)
 {
-    struct schema_pattern *pattern = schema_allocate(compiler->schema, sizeof *pattern);
-    uint32_t options = 0;
+    static const char ahead[] = "(?="; /* no character is written so in a translated one */
+
+    return PCRE2_UTF | PCRE2_DOLLAR_ENDONLY |
+           (memmem(text.data, text.length, ahead, sizeof ahead - 1) ? PCRE2_NO_START_OPTIMIZE : 0);
+}
+
+static int pattern_compile_code(
+    struct schema_compiler *compiler, struct slice text, uint32_t options, pcre2_code **ret_code)
+{
     char why[160];
     int number;
     size_t at;
 
-    pattern->text = text;
-    pattern->code = pcre2_compile((PCRE2_SPTR)text.data, text.length,
-        PCRE2_UTF | PCRE2_ALT_BSUX | PCRE2_NEVER_BACKSLASH_C | PCRE2_DOLLAR_ENDONLY, &number, &at, NULL);
-    if (!pattern->code) {
+    *ret_code = pcre2_compile(
+        (PCRE2_SPTR)text.data, text.length, options | pattern_options(text), &number, &at, NULL);
+    if (!*ret_code) {
         pcre2_get_error_message(number, (PCRE2_UCHAR *)why, sizeof why);
-        return schema_wrong(compiler, "no pattern of PCRE2: byte %zu: %s", at, why);
+        return schema_wrong(compiler, "a pattern that PCRE2 does not take: %s", why);
     }
+    /* Where nobody may make code (systemd's MemoryDenyWriteExecute, other machines) the pattern is interpreted. */
+    (void)pcre2_jit_compile(*ret_code, PCRE2_JIT_COMPLETE);
+    return 0;
+}
+
+int schema_compile_pattern(
+    struct schema_compiler *compiler, struct slice text, const struct schema_pattern **ret_pattern)
+{
+    struct schema_pattern *pattern = schema_allocate(compiler->schema, sizeof *pattern);
+    struct bytes cleanup_bytes translated = {0};
+    uint32_t options = 0;
+
+    if (schema_translate_pattern(compiler, text, &translated))
+        return -1;
+    const struct slice code = translated.length ? bytes_slice(&translated) : slice_of("");
+    pattern->text = text;
     pattern->before = compiler->schema->patterns;
     compiler->schema->patterns = pattern;
-    pcre2_pattern_info(pattern->code, PCRE2_INFO_ALLOPTIONS, &options);
+    if (pattern_compile_code(compiler, code, 0, &pattern->quick) ||
+        pattern_compile_code(compiler, code, PCRE2_AUTO_CALLOUT | PCRE2_NO_AUTO_POSSESS, &pattern->counted))
+        return -1;
+    pcre2_pattern_info(pattern->quick, PCRE2_INFO_ALLOPTIONS, &options);
     pattern->anchored = options & PCRE2_ANCHORED;
-    /* Where nobody may make code (systemd's MemoryDenyWriteExecute, other machines) the pattern is interpreted. */
-    (void)pcre2_jit_compile(pattern->code, PCRE2_JIT_COMPLETE);
     *ret_pattern = pattern;
     return 0;
+}
+
+/* ---- matching --------------------------------------------------------------------------------------------- */
+
+static int pattern_count_step(pcre2_callout_block *block, void *context)
+{
+    struct schema_matcher *matcher = context;
+
+    (void)block;
+    return matcher->steps && --matcher->steps ? 0 : PCRE2_ERROR_MATCHLIMIT;
 }
 
 void schema_matcher_free(struct schema_matcher **matcher)
@@ -72,9 +115,18 @@ void schema_matcher_free(struct schema_matcher **matcher)
         return;
     pcre2_jit_stack_free((*matcher)->stack);
     pcre2_match_data_free((*matcher)->found);
+    pcre2_match_context_free((*matcher)->counting);
     pcre2_match_context_free((*matcher)->limits);
     free(*matcher);
     *matcher = NULL;
+}
+
+static void pattern_set_limits(const struct schema_matcher *matcher, pcre2_match_context *limits)
+{
+    pcre2_set_depth_limit(limits, PATTERN_DEPTH_MAX);
+    pcre2_set_heap_limit(limits, PATTERN_HEAP_KIB);
+    if (matcher->stack)
+        pcre2_jit_stack_assign(limits, NULL, matcher->stack);
 }
 
 int schema_matcher_new(struct schema_matcher **ret_matcher, struct error *error)
@@ -83,31 +135,62 @@ int schema_matcher_new(struct schema_matcher **ret_matcher, struct error *error)
 
     if (matcher) {
         matcher->limits = pcre2_match_context_create(NULL);
+        matcher->counting = pcre2_match_context_create(NULL);
         matcher->found = pcre2_match_data_create(1, NULL);
         matcher->stack = pcre2_jit_stack_create(PATTERN_STACK_LEAST, PATTERN_STACK_MOST, NULL);
     }
-    if (!matcher || !matcher->limits || !matcher->found)
+    if (!matcher || !matcher->limits || !matcher->counting || !matcher->found)
         return error_set(error, ERROR_RETRY, "schema: out of memory"); /* GCOVR_EXCL_LINE out of memory */
-    pcre2_set_depth_limit(matcher->limits, PATTERN_DEPTH_MAX);
-    pcre2_set_heap_limit(matcher->limits, PATTERN_HEAP_KIB);
-    if (matcher->stack)
-        pcre2_jit_stack_assign(matcher->limits, NULL, matcher->stack);
+    pattern_set_limits(matcher, matcher->limits);
+    pattern_set_limits(matcher, matcher->counting);
+    pcre2_set_callout(matcher->counting, pattern_count_step, matcher);
+    schema_matcher_renew(matcher);
     *ret_matcher = matcher;
     matcher = NULL;
     return 0;
 }
 
+void schema_matcher_renew(struct schema_matcher *matcher)
+{
+    matcher->left = SCHEMA_STEPS_TOGETHER;
+}
+
+static int pattern_match(
+    const pcre2_code *code, struct schema_matcher *matcher, pcre2_match_context *limits, struct slice text)
+{
+    return pcre2_match(
+        code, (PCRE2_SPTR)text.data, text.length, 0, PCRE2_NO_UTF_CHECK, matcher->found, limits);
+}
+
+static enum schema_match pattern_match_counted(
+    const struct schema_pattern *pattern, struct schema_matcher *matcher, struct slice text)
+{
+    const uint64_t most =
+        matcher->left < SCHEMA_PATTERN_STEPS ? matcher->left : (uint64_t)SCHEMA_PATTERN_STEPS;
+
+    matcher->steps = most;
+    const int found =
+        most ? pattern_match(pattern->counted, matcher, matcher->counting, text) : PCRE2_ERROR_MATCHLIMIT;
+    matcher->left -= most - matcher->steps;
+    if (found >= 0)
+        return SCHEMA_MATCH;
+    if (found == PCRE2_ERROR_NOMATCH)
+        return SCHEMA_NO_MATCH;
+    return matcher->left ? SCHEMA_GIVEN_UP : SCHEMA_EXHAUSTED;
+}
+
 enum schema_match schema_pattern_match(
     const struct schema_pattern *pattern, struct schema_matcher *matcher, struct slice text)
 {
-    const size_t steps = SCHEMA_PATTERN_STEPS / (pattern->anchored ? 1 : text.length + 1);
+    const size_t steps = PATTERN_QUICK_STEPS / (pattern->anchored ? 1 : text.length + 1);
 
     assert(text.length <= SCHEMA_PATTERN_TEXT_MAX);
+    if (text.length > PATTERN_QUICK_TEXT)
+        return pattern_match_counted(pattern, matcher, text);
     pcre2_set_match_limit(
-        matcher->limits, steps > SCHEMA_PATTERN_STEPS_LEAST ? (uint32_t)steps : SCHEMA_PATTERN_STEPS_LEAST);
-    const int found = pcre2_match(pattern->code, (PCRE2_SPTR)text.data, text.length, 0, PCRE2_NO_UTF_CHECK,
-        matcher->found, matcher->limits);
+        matcher->limits, steps > PATTERN_QUICK_STEPS_LEAST ? (uint32_t)steps : PATTERN_QUICK_STEPS_LEAST);
+    const int found = pattern_match(pattern->quick, matcher, matcher->limits, text);
     if (found >= 0)
         return SCHEMA_MATCH;
-    return found == PCRE2_ERROR_NOMATCH ? SCHEMA_NO_MATCH : SCHEMA_GIVEN_UP;
+    return found == PCRE2_ERROR_NOMATCH ? SCHEMA_NO_MATCH : pattern_match_counted(pattern, matcher, text);
 }

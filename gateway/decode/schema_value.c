@@ -3,7 +3,10 @@
  * Equal means (Core 4.2.2): numbers of the same value, strings of the same characters, arrays of equal elements in the same order,
  * objects of the same names with equal values. The functions are recursive, as deep as the constant, which is as deep as a document may be.
  */
+#include "base/fnv.h"
 #include "decode/schema_internal.h"
+
+#define VALUES_FEW 8 /* are faster compared one by one */
 
 /* ---- compiling -------------------------------------------------------------------------------------------- */
 
@@ -29,6 +32,74 @@ int schema_compile_constants(struct schema_compiler *compiler, const char *array
     *ret_count = count;
     return schema_each_item(compiler, array, value_item, items);
 }
+
+/* ---- many of them ----------------------------------------------------------------------------------------- */
+
+static bool value_has_hash(enum json_type type)
+{
+    return type == JSON_STRING || type == JSON_NUMBER;
+}
+
+/* Numbers of the same value have the same one: of their digits those up to the last that is not 0. */
+static uint64_t value_hash_number(const struct schema_decimal *number)
+{
+    uint64_t hash = number->negative ? ~FNV_EMPTY : FNV_EMPTY, found = hash;
+
+    if (!number->digits)
+        return FNV_EMPTY;
+    for (const char *p = number->digits; p < number->end; p++) {
+        if (*p == '.')
+            continue;
+        hash = fnv_add(hash, p, 1);
+        found = *p == '0' ? found : hash;
+    }
+    return fnv_add(found, &number->exponent, sizeof number->exponent);
+}
+
+static uint64_t value_hash(enum json_type type, struct slice text, const struct schema_decimal *number)
+{
+    return type == JSON_NUMBER ? value_hash_number(number) : fnv_add(FNV_EMPTY, text.data, text.length);
+}
+
+/* Those without a hash to the front; of the others no order is kept, as nobody asks for it. */
+static void value_sort(const struct schema_constant **items, struct schema_values *values)
+{
+    for (size_t i = 0; i < values->count; i++) {
+        const struct schema_constant *item = items[i];
+        if (value_has_hash(item->type))
+            continue;
+        items[i] = items[values->loose];
+        items[values->loose++] = item;
+    }
+}
+
+int schema_compile_values(
+    struct schema_compiler *compiler, const char *array, struct schema_values *ret_values)
+{
+    size_t size = 4;
+
+    if (schema_compile_constants(compiler, array, &ret_values->items, &ret_values->count))
+        return -1;
+    ret_values->loose = ret_values->count;
+    if (ret_values->count <= VALUES_FEW)
+        return 0;
+    ret_values->loose = 0;
+    value_sort((const struct schema_constant **)ret_values->items, ret_values);
+    while (size < 2 * ret_values->count)
+        size *= 2;
+    ret_values->mask = size - 1;
+    ret_values->buckets = schema_allocate(compiler->schema, size * sizeof *ret_values->buckets);
+    for (size_t i = ret_values->loose; i < ret_values->count; i++) {
+        const struct schema_constant *item = ret_values->items[i];
+        uint64_t at = value_hash(item->type, item->text, &item->number);
+        while (ret_values->buckets[at & ret_values->mask])
+            at++;
+        ret_values->buckets[at & ret_values->mask] = (uint32_t)(i + 1);
+    }
+    return 0;
+}
+
+/* ---- compiling: what is inside ---------------------------------------------------------------------------- */
 
 struct value_members {
     struct schema_member *items;
@@ -167,5 +238,29 @@ bool schema_value_is(
     default:
         value->end = schema_walk_scalar(value->text.data, scratch->end);
         return true;
+    }
+}
+
+bool schema_value_is_among(
+    struct schema_scratch *scratch, struct schema_value *value, const struct schema_values *values)
+{
+    const bool escaped = value->type == JSON_STRING && value->escaped;
+    const bool hashed =
+        values->buckets && value_has_hash(value->type) && !(escaped && value->text.length > SCHEMA_TEXT_MAX);
+
+    for (size_t i = 0; !hashed && i < (value_has_hash(value->type) ? values->count : values->loose); i++)
+        if (schema_value_is(scratch, value, values->items[i]))
+            return true;
+    if (!hashed)
+        return false;
+    if (escaped) {
+        const struct json_value plain = {.type = JSON_STRING, .escaped = true, .text = value->text};
+        value->text = (struct slice){scratch->text, json_unescape(&plain, scratch->text)};
+        value->escaped = false;
+    }
+    for (uint64_t at = value_hash(value->type, value->text, &value->number);; at++) {
+        const uint32_t place = values->buckets[at & values->mask];
+        if (!place || schema_value_is(scratch, value, values->items[place - 1]))
+            return place != 0;
     }
 }

@@ -337,6 +337,9 @@ static void intake_begin(struct intake *intake, const struct stream *stream, enu
     run->result = result;
     result->accepted = result->schema_invalid = result->rejected = result->listed = 0;
     memset(result->by_reason, 0, sizeof result->by_reason);
+    /* What patterns may take is for all that is handed over together. */
+    if (stream->schema && run->mark.parts_length == 0)
+        schema_scratch_renew(intake->schema);
     intake_find_all(run);
 }
 

@@ -286,3 +286,80 @@ Test(schema, one_scratch_serves_many_schemas)
     schema_free(&schemas[0]);
     schema_scratch_free(&scratch);
 }
+
+/* Counted over documents that come together: who has few steps to take is taken all the same. */
+Test(schema, patterns_have_so_many_steps_together)
+{
+    const struct slice weak = slice_of("\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab\"");
+    struct schema *schema = NULL;
+    struct schema_scratch *scratch = NULL;
+
+    cr_assert_eq(schema_compile(&schema, slice_of("{\"pattern\":\"^(a+)+$\"}"), &error), 0);
+    cr_assert_eq(schema_scratch_new(&scratch, &error), 0);
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < 2 * SCHEMA_STEPS_TOGETHER / SCHEMA_PATTERN_STEPS; i++) {
+            cr_assert_eq(schema_check(schema, scratch, weak, &error), -1);
+            cr_assert_str_eq(error.text,
+                i < SCHEMA_STEPS_TOGETHER / SCHEMA_PATTERN_STEPS - 1
+                    ? "the record: takes more steps than are allowed to be held against the pattern ^(a+)+$"
+                    : "the record: is not held against the pattern ^(a+)+$: what came with it has taken all steps that "
+                      "patterns may take together",
+                "%d", i);
+        }
+        cr_assert_eq(schema_check(schema, scratch, slice_of("\"aaa\""), &error), 0);
+        cr_assert_eq(schema_check(schema, scratch, slice_of("\"aab\""), &error), -1);
+        cr_assert_str_eq(error.text, "the record: does not match the pattern ^(a+)+$");
+        schema_scratch_renew(scratch);
+    }
+    schema_scratch_free(&scratch);
+    schema_free(&schema);
+}
+
+/* Whatever is looked at so often as the text is long costs as many steps. */
+Test(schema, long_texts_have_no_more_steps)
+{
+    static const char *const patterns[] = {
+        "{\"pattern\":\"\\\\s+$\"}", "{\"pattern\":\"^ *.*[bc]$\"}", "{\"pattern\":\" *.*[bc]\"}"};
+
+    for (size_t i = 0; i < COUNT(patterns); i++) {
+        const char *why = verdict(patterns[i], repeated("\"", " ", 60000, "x\""));
+        cr_assert_not_null(why);
+        cr_assert(strstr(why, "takes more steps than are allowed"), "%s: %s", patterns[i], why);
+    }
+    cr_assert_null(verdict("{\"pattern\":\"x$\"}", repeated("\"", " ", 60000, "x\"")));
+    cr_assert_not_null(verdict("{\"pattern\":\"[yz]$\"}", repeated("\"", " ", 60000, "x\"")));
+}
+
+static char many[1 << 20];
+
+/* {"enum":[...]} with so many of each kind. */
+static const char *large_enum(int count)
+{
+    size_t length = (size_t)snprintf(many, sizeof many, "{\"enum\":[true,[1],{\"a\":1},\"\",0");
+
+    for (int i = 0; i < count; i++)
+        length += (size_t)snprintf(many + length, sizeof many - length,
+            ",\"name \\u00e9-%d\",[%d,2],%d50e-1,{\"b\":%d}", i, i, i + !i, i);
+    snprintf(many + length, sizeof many - length, "]}");
+    return many;
+}
+
+Test(schema, large_enums_take_what_small_ones_take)
+{
+    static const char *const taken[] = {"true", "[1]", "[ 1.0 ]", "{\"a\":1}", "\"\"", "0", "-0.0", "0e7",
+        "\"name \xc3\xa9-7\"", "\"n\\u0061me \\u00e9-7\"", "75", "75.0", "7.5e1", "7500e-2", "0.75E+2",
+        "[7,2]", "{\"b\":7e0}"};
+    static const char *const refused[] = {"false", "null", "[2]", "{\"a\":2}", "{}", "[]", "\"true\"", "1",
+        "-75", "750", "7.5", "75.01", "\"name \"", "\"name \xc3\xa9-9999\"", "\"75\""};
+
+    for (int count = 1; count < 4000; count = 20 * count + 8) {
+        for (size_t i = 0; i < COUNT(taken); i++)
+            if (count > 7 || !strpbrk(taken[i], "57"))
+                cr_assert_null(verdict(large_enum(count), slice_of(taken[i])), "%d: %s", count, taken[i]);
+        for (size_t i = 0; i < COUNT(refused); i++)
+            cr_assert_str_eq(verdict(large_enum(count), slice_of(refused[i])),
+                "the record: is none of the values that are allowed (enum)", "%d: %s", count, refused[i]);
+    }
+    /* Escaped, and longer than what is written without its escapes. */
+    cr_assert_not_null(verdict(large_enum(100), repeated("\"", "\\u0041", 20000, "\"")));
+}
