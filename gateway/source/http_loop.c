@@ -6,6 +6,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/health.h"
@@ -251,6 +252,18 @@ static int http_loop_drain(struct http_thread *thread, struct error *error)
     return 0;
 }
 
+/* It has ended alone: what the kernel would still give to its sockets goes to the other threads, and who is connected here is told so instead of
+ * waiting for ever. */
+static void http_loop_abandon(struct http_thread *thread)
+{
+    if (!thread->draining)
+        http_loop_quiesce(thread);
+    http_room_leave(thread);
+    for (const struct http_connection *connection = thread->connections; connection;
+         connection = connection->next)
+        shutdown(connection->fd, SHUT_RDWR);
+}
+
 void *http_loop_run(void *context)
 {
     struct http_thread *thread = context;
@@ -264,6 +277,7 @@ void *http_loop_run(void *context)
     if (result) {
         log_event(LOG_ERROR, "http.stopped", log_text("error", error.text));
         health_set("http", HEALTH_REFUSING, error.text);
+        http_loop_abandon(thread);
     }
     http_loop_finish(thread);
     return NULL;

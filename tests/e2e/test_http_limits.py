@@ -202,7 +202,7 @@ def half(size):
 
 def test_bodies_wait_for_room_until_a_commit(gateway):
     """While the journal holds what fills http.max_in_flight, a further body waits in its socket."""
-    with gateway("http.max_in_flight=1MiB", "http.max_body=1MiB") as server:
+    with gateway("http.max_in_flight=1365KiB", "http.max_body=1023KiB") as server:
         with Wire(server.ports["http"]) as first, Wire(server.ports["http"]) as second:
             with siege.hanging_commits(server) as go:
                 first.send(plain(b"x" * 500 * 1024 + b"\n" + b"x" * 500 * 1024))
@@ -216,7 +216,7 @@ def test_bodies_wait_for_room_until_a_commit(gateway):
 
 def test_no_room_that_nothing_will_make(gateway):
     """Bodies that do not end hold all that such may of http.max_in_flight: who comes then is told to come again, unless all of it is there."""
-    with gateway("http.max_in_flight=1MiB", "http.max_body=1MiB", "http.body_timeout=1h") as server, contextlib.ExitStack() as stack:
+    with gateway("http.max_in_flight=1MiB", "http.max_body=768KiB", "http.max_record=768KiB", "http.body_timeout=1h") as server, contextlib.ExitStack() as stack:
         holders = [stack.enter_context(Wire(server.ports["http"])).send(half(MIB // 8 * 3)) for _ in range(2)]
         wait_until("them to be held", lambda: held(server) > MIB // 4 * 3 - 64)
         with Wire(server.ports["http"]) as late:
@@ -276,7 +276,7 @@ def test_who_waits_for_his_own_address_holds_nobody_up(gateway):
 
 def test_a_lone_body_may_hold_more_than_its_address_may(gateway):
     """Of unknown length, so that room is found for it step by step."""
-    with gateway("http.max_in_flight=1MiB", "http.max_body=1MiB", "http.max_in_flight_per_address=1KiB", "http.trusted_proxies=[]") as server:
+    with gateway("http.max_in_flight=1365KiB", "http.max_body=1023KiB", "http.max_in_flight_per_address=1KiB", "http.trusted_proxies=[]") as server:
         with Wire(server.ports["http"]) as wire:
             pieces = b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in [b"x" * 999 + b"\n"] * 1000)
             assert wire.ask(message(b"Transfer-Encoding: chunked", body=pieces + b"0\r\n\r\n")).status == 200

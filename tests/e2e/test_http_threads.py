@@ -8,6 +8,7 @@ import contextlib
 import os
 import pathlib
 import select
+import subprocess
 import threading
 
 import pytest
@@ -147,7 +148,7 @@ def test_a_key_is_taken_once(gateway):
 def test_room_that_one_thread_gives_back_goes_to_bodies_of_all(gateway):
     """The journal holds what fills the room. Thirty bodies wait for it on all threads, and all of them get in when it is there, in less than the two
     seconds behind which they would be refused."""
-    with gateway("http.max_in_flight=1MiB", "http.max_body=1MiB") as server, contextlib.ExitStack() as stack:
+    with gateway("http.max_in_flight=1365KiB", "http.max_body=1023KiB") as server, contextlib.ExitStack() as stack:
         wires = [stack.enter_context(Wire(server.ports["http"])) for _ in range(31)]
         with siege.hanging_commits(server) as go:
             wires[0].send(plain(b"x" * 500 * 1024 + b"\n" + b"x" * 500 * 1024))
@@ -164,7 +165,7 @@ def test_bodies_that_all_wait_for_each_other(gateway):
     left over."""
     pieces = b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in [b"z" * 999 + b"\n"] * 400)
     request = message(b"Transfer-Encoding: chunked", body=pieces + b"0\r\n\r\n")
-    with gateway("http.max_in_flight=1MiB", "http.max_body=1MiB") as server:
+    with gateway("http.max_in_flight=1MiB", "http.max_body=768KiB", "http.max_record=768KiB") as server:
 
         def client(_):
             count = 0
@@ -197,3 +198,25 @@ def test_a_port_is_still_taken(gateway):
         assert f"127.0.0.1:{server.ports['http']}" in second.said() and "in use" in second.said()
         with Wire(server.ports["http"]) as wire:
             assert wire.ask(plain(b"x")).status == 200
+
+
+def test_a_thread_that_cannot_go_on_leaves_the_port_to_the_others(gateway, tmp_path):
+    """epoll fails for one of them. Who is connected to it is not left waiting, whoever comes is served by the others, and /readyz says so."""
+    with gateway() as server, contextlib.ExitStack() as stack:
+        wires = [stack.enter_context(Wire(server.ports["http"])) for _ in range(40)]
+        assert [wire.ask(plain(b"x")).status for wire in wires] == [200] * 40
+        task = next(task for task in pathlib.Path(f"/proc/{server.process.pid}/task").iterdir() if (task / "comm").read_text() == "http\n")
+        tracer = subprocess.Popen(["strace", "-qq", "-o", "/dev/null", "-e", "trace=epoll_wait", "-e", "inject=epoll_wait:error=EBADF", "-p", task.name],
+                                  stderr=subprocess.PIPE, text=True)
+        wait_until("the thread to end", lambda: threads(server) == 3 or tracer.poll() is not None)
+        assert threads(server) == 3, tracer.stderr.read()
+        tracer.communicate(timeout=60)
+        left = [wire for wire in wires if not select.select([wire.socket], [], [], 0)[0]]
+        assert 0 < len(left) < 40
+        assert [wire.ask(plain(b"y")).status for wire in left] == [200] * len(left)
+        for _ in range(60):
+            with Wire(server.ports["http"]) as wire:
+                assert wire.ask(plain(b"z")).status == 200
+        assert server.admin("/readyz").status == 503
+        server.stop_cleanly()
+        assert sorted(lake_rows(server.lake)) == [b"x"] * 40 + [b"y"] * len(left) + [b"z"] * 60

@@ -189,7 +189,7 @@ def test_one_that_is_under_way(started):
 
 def test_those_that_wait_hold_their_bodies_and_no_more(gateway):
     """Room for what is unpacked was promised to each, 64 KiB at a time: none of that is kept while they wait."""
-    one = gateway("http.max_in_flight=1MiB", "http.max_body=1MiB").start()
+    one = gateway("http.max_in_flight=1MiB", "http.max_body=768KiB", "http.max_record=768KiB").start()
     packed = gzip.compress(READING.encode())
     with under_way(one, *[lambda: post(one, packed, Content_Encoding="gzip")] * 30) as (go, calls):
         go()

@@ -116,6 +116,8 @@ static const struct wrong wrong_together[] = {
         "most 1MiB, but its default is 16MiB\n"},
     {"journal: {max_size: 256MiB}\n",
         "p.yaml:1:21: journal.max_size: found 256MiB; allowed: at least 320MiB, because journal.segment_size is 64MiB\n"},
+    {"http: {max_in_flight: 20MiB}\n",
+        "p.yaml:1:23: http.max_in_flight: found 20MiB; allowed: at least 22369621, because http.max_body is 16MiB\n"},
     {"http: {max_body: 64KiB, max_record: 65KiB}\n",
         "p.yaml:1:37: http.max_record: found 65KiB; allowed: at most 64KiB, because http.max_body is 64KiB\n"},
     {"files: {one: {max_line: 64KiB}, other: {max_line: 9MiB}}\n",
