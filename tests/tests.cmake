@@ -24,6 +24,7 @@ penstock_test(timestamp base)
 penstock_test(time_format decode)
 penstock_test(record record)
 penstock_test(rendering record)
+target_link_options(test_rendering PRIVATE -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc)
 penstock_test(envelope record)
 penstock_test(topic route)
 

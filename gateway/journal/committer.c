@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <time.h>
 
 #include "base/little.h"
 #include "base/log.h"
@@ -17,6 +18,7 @@
 #include "journal/once.h"
 
 #define GROUP_BODY 16
+#define APPLY_PAUSE 10000000 /* nanoseconds */
 
 /* What one group holds: hand-overs from first up to (not with) stop, and what outlets moved. */
 struct group {
@@ -170,12 +172,24 @@ static int group_write(struct journal *journal, const struct group *group)
     return journal->io->sync(journal->io->context, journal->writer.fd);
 }
 
+/* What there is no memory for is tried again: what the state lacks, the next segment's snapshot would lack for good. */
+static void group_apply_piece(struct journal *journal, const struct frame *frame, const char *body)
+{
+    const struct timespec pause = {0, APPLY_PAUSE};
+    struct error error = {.kind = ERROR_RETRY};
+
+    while (error.kind == ERROR_RETRY && state_apply(journal, frame, body, &error)) {
+        log_event(LOG_ERROR, "journal.state", log_text("error", error.text));
+        if (error.kind == ERROR_RETRY)
+            nanosleep(&pause, NULL);
+    }
+}
+
 /* State first, so that whoever sees a record finds what it refers to. */
 static void group_apply_state(struct journal *journal, const struct group *group)
 {
     uint64_t sequence = atomic_load(&journal->durable); /* of the last record before the piece */
     struct handover_piece piece;
-    struct error error;
 
     for (struct handover *handover = group->first; handover != group->stop; handover = handover->next) {
         size_t position = 0;
@@ -186,8 +200,8 @@ static void group_apply_state(struct journal *journal, const struct group *group
         while (handover_next(handover, &position, &piece)) {
             sequence += piece.kind == JOURNAL_KIND_DATA;
             struct frame frame = {(uint32_t)piece.head.length, piece.kind, 0, sequence};
-            if (piece.kind != JOURNAL_KIND_DATA && state_apply(journal, &frame, piece.head.data, &error))
-                log_event(LOG_ERROR, "journal.state", log_text("error", error.text));
+            if (piece.kind != JOURNAL_KIND_DATA)
+                group_apply_piece(journal, &frame, piece.head.data);
         }
     }
 }

@@ -157,6 +157,7 @@ struct journal {
     uint64_t sequence; /* of the last record written */
     const struct state_kind *once; /* the row of the table that has it; or NULL */
     uint16_t unknown_kind; /* of state that was found and that no row of the table takes; 0: none */
+    struct error unread; /* ERROR_RETRY: why state that was found could not be taken */
     bool unannounced; /* a group was committed whose durability no later mark has told */
     int64_t committed_at; /* monotonic */
     int64_t retry_at; /* 0: none */

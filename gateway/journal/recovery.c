@@ -30,8 +30,11 @@ static void recovery_apply(
 {
     struct error error;
 
-    if (found->frame.kind >= STATE_CURSOR && state_apply(journal, &found->frame, found->body, &error))
-        recovery_note(report, "state record at %" PRIu64 ": %s", found->offset, error.text);
+    if (found->frame.kind < STATE_CURSOR || !state_apply(journal, &found->frame, found->body, &error))
+        return;
+    if (error.kind == ERROR_RETRY)
+        journal->unread = error;
+    recovery_note(report, "state record at %" PRIu64 ": %s", found->offset, error.text);
 }
 
 /* It is told when all state has been applied: what is about these records may stand behind them. They come in their
@@ -241,7 +244,10 @@ static int tail_recover(
         result = tail_keep_prefix(journal, tail, &scan, report, error);
     }
     scan_free(&scan);
-    return result;
+    if (result || journal->unread.kind != ERROR_RETRY)
+        return result;
+    *error = journal->unread; /* memory is gone: the snapshot of the new segment would lack this for good */
+    return -1;
 }
 
 /* ---- the restart --------------------------------------------------------------------------------------------- */
@@ -349,16 +355,12 @@ static int recovery_check_forget(struct journal *journal, struct error *error)
             journal->options.directory, journal->unknown_kind);
     if (cursor_find(journal, journal->options.forget))
         return 0;
-    error_set(error, ERROR_REJECT, "journal %s keeps nothing for outlet %s; it keeps records for ",
-        journal->options.directory, journal->options.forget);
+    error_set(error, ERROR_REJECT, "journal %s keeps nothing for outlet %s; it keeps records for %s",
+        journal->options.directory, journal->options.forget, journal->cursors_count ? "" : "none");
     for (size_t i = 0; i < journal->cursors_count; i++) {
         const size_t used = strlen(error->text);
         snprintf(
             error->text + used, sizeof error->text - used, "%s%s", i ? ", " : "", journal->cursors[i].outlet);
-    }
-    if (!journal->cursors_count) {
-        const size_t used = strlen(error->text);
-        snprintf(error->text + used, sizeof error->text - used, "none");
     }
     return -1;
 }

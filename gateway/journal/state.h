@@ -42,7 +42,7 @@ enum journal_kind {
 
 /* Takes one state record that is durable now: from recovery (main thread) or behind a commit (committer). sequence is
  * that of the last record before it. A failure is logged and the record kept out of the state; it never stops
- * the journal. */
+ * the journal. ERROR_RETRY is for memory that is gone: it is tried again until there is some, and a start ends with it. */
 typedef int state_apply_fn(
     void *state, const void *body, size_t length, uint64_t sequence, struct error *error);
 

@@ -41,11 +41,16 @@ static void rendering_json_free(json_t **json)
 
 /* ---- writing ---------------------------------------------------------------------------------------------- */
 
+struct rendering_out {
+    struct bytes *bytes;
+    struct error *error;
+};
+
 static int rendering_json_add(const char *text, size_t length, void *context)
 {
-    struct error error;
+    const struct rendering_out *out = context;
 
-    return bytes_add(context, text, length, &error);
+    return bytes_add(out->bytes, text, length, out->error);
 }
 
 /* NULL when a text is not UTF-8 or memory is gone; so are the two below. */
@@ -119,10 +124,10 @@ int rendering_json_write(
             error, ERROR_REJECT, "rendering of stream %s: not UTF-8, or out of memory", rendering->stream);
     if (superseded_at != RENDERING_NOT_SUPERSEDED)
         json_object_set_new(json, "superseded_at", json_integer((json_int_t)superseded_at));
-    if (json_dump_callback(json, rendering_json_add, out, JSON_COMPACT)) {
+    error_set(error, ERROR_RETRY, "out of memory"); /* what the library knows besides what it is told */
+    if (json_dump_callback(json, rendering_json_add, &(struct rendering_out){out, error}, JSON_COMPACT)) {
         out->length = before;
-        return error_set(error, ERROR_REJECT, "rendering of stream %s: more than %zu bytes",
-            rendering->stream, out->limit);
+        return error_wrap(error, "rendering of stream %s", rendering->stream);
     }
     return 0;
 }

@@ -360,6 +360,7 @@ struct note {
     char text[64];
     uint64_t sequence;
     int applied;
+    int fails; /* so often there is no memory */
     size_t dump_size;
 };
 
@@ -369,6 +370,8 @@ static int note_apply(void *state, const void *body, size_t length, uint64_t seq
 
     if (length >= sizeof note->text)
         return error_set(error, ERROR_REJECT, "too long");
+    if (note->fails && note->fails--)
+        return error_set(error, ERROR_RETRY, "out of memory");
     memcpy(note->text, body, length);
     note->text[length] = '\0';
     note->sequence = sequence;
@@ -387,6 +390,17 @@ static int note_dump(void *state, uint64_t keep_from, state_emit_fn *emit, void 
                          : 0;
 }
 
+static void keep(struct note *note)
+{
+    static struct state_kind kind = {
+        .kind = STATE_RENDERING, .name = "note", .apply = note_apply, .dump = note_dump};
+
+    kind.state = note;
+    fx.options.kinds = &kind;
+    fx.options.kinds_count = 1;
+    fixture_reopen(&fx);
+}
+
 static int put_note(const char *text, enum journal_kind kind)
 {
     struct handover handover;
@@ -401,12 +415,8 @@ static int put_note(const char *text, enum journal_kind kind)
 Test(journal, state_travels_in_hand_overs_and_outlives_its_segment)
 {
     struct note note = {0};
-    struct state_kind kind = {
-        .kind = STATE_RENDERING, .name = "note", .apply = note_apply, .dump = note_dump, .state = &note};
 
-    fx.options.kinds = &kind;
-    fx.options.kinds_count = 1;
-    fixture_reopen(&fx);
+    keep(&note);
     fixture_put(&fx, 1, 3, 100);
     cr_assert_eq(put_note("remember", STATE_RENDERING), 0);
     cr_assert_str_eq(note.text, "remember");
@@ -431,17 +441,25 @@ Test(journal, state_travels_in_hand_overs_and_outlives_its_segment)
     cr_assert_eq(fixture_open(&fx), 0, "%s", fx.error.text);
 }
 
+Test(journal, state_that_there_is_no_memory_for_is_not_given_up)
+{
+    struct note note = {.fails = 3};
+
+    keep(&note);
+    cr_assert(put_note("remember", STATE_RENDERING) == 0 && !strcmp(note.text, "remember"));
+    fixture_close(&fx);
+    note = (struct note){.fails = 1};
+    cr_assert(fixture_open(&fx) && strstr(fx.error.text, "state note: out of memory"), "%s", fx.error.text);
+    cr_assert(fixture_open(&fx) == 0 && !strcmp(note.text, "remember"), "%s", fx.error.text);
+}
+
 Test(journal, state_that_its_owner_refuses_is_noted_and_stops_nothing)
 {
     struct note note = {0};
-    struct state_kind kind = {
-        .kind = STATE_RENDERING, .name = "note", .apply = note_apply, .dump = note_dump, .state = &note};
     char longer[80] = {0};
 
     memset(longer, 'x', sizeof longer - 1);
-    fx.options.kinds = &kind;
-    fx.options.kinds_count = 1;
-    fixture_reopen(&fx);
+    keep(&note);
     cr_assert_eq(put_note(longer, STATE_RENDERING), 0);
     cr_assert_eq(put_note("?", (enum journal_kind)99), 0);
     cr_assert_eq(put_note("\x07?", STATE_CURSOR), 0);

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "failing_malloc.h"
 #include "record/record.h"
 
 /* ---- one rendering ---------------------------------------------------------------------------------------- */
@@ -77,7 +78,7 @@ Test(rendering, every_format_has_a_word_of_its_own)
     }
 }
 
-Test(rendering, encode_leaves_the_buffer_alone_when_it_is_full)
+Test(rendering, encode_leaves_the_buffer_alone_when_there_is_no_room)
 {
     struct rendering rendering = sample(7, "readings", path_a);
     struct error error;
@@ -89,6 +90,11 @@ Test(rendering, encode_leaves_the_buffer_alone_when_it_is_full)
     cr_assert_eq(error.kind, ERROR_REJECT);
     cr_assert_str_eq(error.text, "rendering of stream readings: more than 50 bytes");
     cr_assert(slice_is(bytes_slice(&body), "before"));
+    bytes_free(&body);
+    fail_at = 1;
+    cr_assert_eq(rendering_encode(&rendering, &body, &error), -1);
+    cr_assert_eq(error.kind, ERROR_RETRY);
+    cr_assert_str_eq(error.text, "rendering of stream readings: buffer of 50 bytes: out of memory");
 }
 
 Test(rendering, encode_refuses_what_json_cannot_hold)
