@@ -169,3 +169,15 @@ void listener_reserve_descriptors(uint64_t count)
     limit.rlim_cur = limit.rlim_max < reserved ? limit.rlim_max : reserved;
     setrlimit(RLIMIT_NOFILE, &limit);
 }
+
+/* The kernel gives the lowest number that is free. */
+bool listener_leaves_descriptors(int fd)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit))
+        return true;
+    const rlim_t half = limit.rlim_cur / 2;
+    return (rlim_t)fd <
+           limit.rlim_cur - (half < LISTENER_SPARE_DESCRIPTORS ? half : LISTENER_SPARE_DESCRIPTORS);
+}

@@ -30,4 +30,8 @@ int listener_is_loopback(const char *address, bool *ret_loopback, struct error *
  * accepts more than there are just accepts no more. @thread main */
 void listener_reserve_descriptors(uint64_t count);
 
+/* Does a connection with this descriptor leave enough of them for what is no connection? Where the hard limit is too low for all, connections are
+ * refused before the journal and the outlets find none left. @thread any */
+bool listener_leaves_descriptors(int fd);
+
 #endif

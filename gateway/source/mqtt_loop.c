@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/health.h"
+#include "base/listener.h"
 #include "base/log.h"
 #include "source/mqtt_internal.h"
 
@@ -69,10 +70,11 @@ static void loop_accept(struct mqtt_thread *thread, int listener)
         }
         if (fd < 0)
             return;
-        if (atomic_load(&mqtt->connections) >= mqtt->context.config->mqtt.max_connections) {
+        const size_t connections = atomic_load(&mqtt->connections);
+        if (connections >= mqtt->context.config->mqtt.max_connections || !listener_leaves_descriptors(fd)) {
             metric_add(mqtt->refused[MQTT_REASON_UNAVAILABLE], 1);
-            log_event(LOG_WARN, "mqtt.full",
-                log_number("connections", (int64_t)mqtt->context.config->mqtt.max_connections));
+            log_event(LOG_WARN, "mqtt.full", log_number("connections", (int64_t)connections),
+                log_number("descriptor", fd));
             close(fd);
             continue;
         }

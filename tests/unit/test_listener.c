@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "base/file.h"
 #include "base/listener.h"
@@ -92,6 +93,29 @@ Test(listener, what_is_no_address_is_refused)
         cr_assert_eq(listener_open(wrong[i], 8, &fd, &error), -1, "%s", wrong[i]);
         cr_assert_eq(error.kind, ERROR_REJECT);
     }
+}
+
+Test(listener, connections_leave_descriptors_for_the_rest)
+{
+    struct rlimit limit = {100, 100};
+
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    cr_assert(listener_leaves_descriptors(49));
+    cr_assert_not(listener_leaves_descriptors(50), "half of a low limit");
+    limit.rlim_max = limit.rlim_cur = 100;
+    listener_reserve_descriptors(4000);
+    cr_assert_not(listener_leaves_descriptors(50), "which cannot be raised");
+}
+
+Test(listener, all_that_were_asked_for_may_come)
+{
+    struct rlimit limit;
+
+    listener_reserve_descriptors(1000);
+    getrlimit(RLIMIT_NOFILE, &limit);
+    cr_assert_geq(limit.rlim_cur, 1512);
+    cr_assert(listener_leaves_descriptors((int)limit.rlim_cur - 513));
+    cr_assert_not(listener_leaves_descriptors((int)limit.rlim_cur - 512));
 }
 
 Test(listener, loopback_is_known)
