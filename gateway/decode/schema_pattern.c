@@ -4,6 +4,8 @@
  * has a limit of steps, too, but does not say how many a match has taken, counts them anew at each place where one may begin, and as compiled code not those within a
  * repeated character. So each pattern is compiled twice. The quick one is for short texts and has a few steps. Whatever needs more is matched by
  * the other one, which calls us before each of its items, and again for each character that a repeated one gives back (pcre2callout(3)): these are the steps that are counted.
+ * What is done between two of them is some runs of characters: those that ended well are seen by where the next step is, and one that did not was not longer
+ * than the item has to be repeated. PATTERN_RUN characters of both count as a step.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -19,6 +21,7 @@
 #define PATTERN_STACK_MOST ((size_t)512 << 10)
 #define PATTERN_QUICK_TEXT \
     ((size_t)256) /* bytes: without a count of steps that is little work at the worst */
+#define PATTERN_RUN 8
 #define PATTERN_QUICK_STEPS 512 /* divided by the places where a match may begin, */
 #define PATTERN_QUICK_STEPS_LEAST 8 /* but no fewer at each */
 
@@ -27,6 +30,7 @@ struct schema_pattern {
     pcre2_code *quick, *counted;
     struct slice text;
     bool anchored; /* a match can begin at one place only */
+    uint64_t step; /* what one costs */
 };
 
 struct schema_matcher {
@@ -34,7 +38,10 @@ struct schema_matcher {
     pcre2_match_data *found;
     pcre2_jit_stack *stack;
     uint64_t left; /* steps */
-    uint64_t steps; /* of the match that is counted: so many left */
+    /* Of the match that is counted: */
+    uint64_t steps; /* so many left */
+    uint64_t step;
+    size_t at; /* where the last one was */
 };
 
 void schema_free_patterns(struct schema_pattern *last)
@@ -77,6 +84,20 @@ static int pattern_compile_code(
     return 0;
 }
 
+/* The most times that a character or a class has to be there, {2,} or {2,3} behind it: in a translated pattern other braces belong to \x, \p, \P or a group. */
+static uint64_t pattern_most_needed(struct slice text)
+{
+    uint64_t most = 0;
+
+    for (size_t i = 1; i < text.length; i++) {
+        if (text.data[i] != '{' || strchr("xpP)", text.data[i - 1]))
+            continue;
+        const uint64_t needed = strtoul(text.data + i + 1, NULL, 10);
+        most = needed > most ? needed : most;
+    }
+    return most;
+}
+
 int schema_compile_pattern(
     struct schema_compiler *compiler, struct slice text, const struct schema_pattern **ret_pattern)
 {
@@ -95,6 +116,7 @@ int schema_compile_pattern(
         return -1;
     pcre2_pattern_info(pattern->quick, PCRE2_INFO_ALLOPTIONS, &options);
     pattern->anchored = options & PCRE2_ANCHORED;
+    pattern->step = 1 + pattern_most_needed(code) / PATTERN_RUN;
     *ret_pattern = pattern;
     return 0;
 }
@@ -104,9 +126,12 @@ int schema_compile_pattern(
 static int pattern_count_step(pcre2_callout_block *block, void *context)
 {
     struct schema_matcher *matcher = context;
+    const size_t run = block->current_position > matcher->at ? block->current_position - matcher->at : 0;
+    const uint64_t cost = matcher->step + run / PATTERN_RUN;
 
-    (void)block;
-    return matcher->steps && --matcher->steps ? 0 : PCRE2_ERROR_MATCHLIMIT;
+    matcher->at = block->current_position;
+    matcher->steps -= cost < matcher->steps ? cost : matcher->steps;
+    return matcher->steps ? 0 : PCRE2_ERROR_MATCHLIMIT;
 }
 
 void schema_matcher_free(struct schema_matcher **matcher)
@@ -169,6 +194,8 @@ static enum schema_match pattern_match_counted(
         matcher->left < SCHEMA_PATTERN_STEPS ? matcher->left : (uint64_t)SCHEMA_PATTERN_STEPS;
 
     matcher->steps = most;
+    matcher->step = pattern->step;
+    matcher->at = 0;
     const int found =
         most ? pattern_match(pattern->counted, matcher, matcher->counting, text) : PCRE2_ERROR_MATCHLIMIT;
     matcher->left -= most - matcher->steps;

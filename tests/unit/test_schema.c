@@ -318,8 +318,8 @@ Test(schema, patterns_have_so_many_steps_together)
 /* Whatever is looked at so often as the text is long costs as many steps. */
 Test(schema, long_texts_have_no_more_steps)
 {
-    static const char *const patterns[] = {
-        "{\"pattern\":\"\\\\s+$\"}", "{\"pattern\":\"^ *.*[bc]$\"}", "{\"pattern\":\" *.*[bc]\"}"};
+    static const char *const patterns[] = {"{\"pattern\":\"\\\\s+$\"}", "{\"pattern\":\"^ *.*[bc]$\"}",
+        "{\"pattern\":\" *.*[bc]\"}", "{\"pattern\":\"(?= *x)[cd]\"}", "{\"pattern\":\"[ b]{30000}[cd]\"}"};
 
     for (size_t i = 0; i < COUNT(patterns); i++) {
         const char *why = verdict(patterns[i], repeated("\"", " ", 60000, "x\""));
