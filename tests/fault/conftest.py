@@ -1,11 +1,13 @@
 """The helper programs, and the fault table at the end."""
 
+import os
 import pathlib
 import subprocess
 
 import pytest
 
 import siege
+import table
 from ledger import Ledger
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -14,10 +16,10 @@ FLAGS = ["-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra", "-Werror"]
 
 @pytest.fixture(scope="session")
 def tools(tmp_path_factory):
-    """The folder of the built helpers: load, powercut, nosync.so, commit.so, threads.so."""
+    """The folder of the built helpers: load, powercut, nosync.so, commit.so, strike.so, threads.so."""
     folder = tmp_path_factory.mktemp("tools")
     for name, more in (("load", ["-pthread"]), ("powercut", []), ("nosync", ["-shared", "-fPIC"]), ("commit", ["-shared", "-fPIC"]),
-                       ("threads", ["-shared", "-fPIC"])):
+                       ("strike", ["-shared", "-fPIC"]), ("threads", ["-shared", "-fPIC"])):
         target = folder / (name + ".so" if "-shared" in more else name)
         subprocess.run(["cc", *FLAGS, *more, str(HERE / f"{name}.c"), "-o", str(target)], check=True)
     return folder
@@ -36,3 +38,5 @@ def pytest_terminal_summary(terminalreporter):
     terminalreporter.write_line(line("fault", "rounds", "accepted", "lost", "doubled", "seed"))
     for row in siege.ROWS:
         terminalreporter.write_line(line(*row))
+    if path := os.environ.get("FAULT_TABLE"):
+        table.write(path, siege.ROWS)

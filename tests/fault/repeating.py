@@ -10,7 +10,7 @@ import pytest
 from ledger import Verdict
 from penstock import lake_rows, wait_until
 from sender import GONE
-from siege import PATIENT, SMALL_SEGMENTS, injected, moment, new_random, note, rounds
+from siege import PATIENT, SMALL_SEGMENTS, cut_power, injected, moment, new_random, note, rounds, run
 
 # What the HTTP thread answers with: the first one behind this is the answer to what was sent.
 ANSWER = "sendto,sendmsg,writev:signal=SIGKILL:when=1"
@@ -31,7 +31,7 @@ def answered(senders, more):
     assert not any(one.wrong for one in senders), [one.wrong for one in senders]
 
 
-def judge(gateway, senders, sent, fault, count, seed):
+def judge(gateway, senders, sent, fault, count, seed, lake=None):
     """sent(sender): the rows that were acknowledged to it."""
     for one in senders:
         one.ending.set()
@@ -40,7 +40,7 @@ def judge(gateway, senders, sent, fault, count, seed):
         assert not one.is_alive()
     assert not any(one.wrong for one in senders), [one.wrong for one in senders]
     gateway.stop_cleanly(320)
-    seen = collections.Counter(lake_rows(gateway.lake))
+    seen = collections.Counter(lake_rows(lake or gateway.lake))
     rows = {row for one in senders for row in sent(one)}
     lost = [row for row in rows if row not in seen]
     doubled = sum(seen.values()) - len(seen)
@@ -77,6 +77,30 @@ def kill_at_a_call(gateway, folder, calls, config, make, sent, what):
         one.start()
     answered(senders, 1)
     judge(one, senders, sent, f"kill -9 at the nth of {calls}, {what}", count, seed)
+
+
+def cut(gateway, mount, tools, kind, config, make, sent, what):
+    """The power of the gateway's disk, at any moment, again and again; every second time the gateway is killed first, with an answer in its hand."""
+    generator, seed = new_random()
+    count = rounds(3)
+    disk = mount(kind, (320 << 20) + count * (16 << 20))
+    one = gateway(f"gateway.data={disk.point}/data", "lake.roll.every=200ms", PATIENT, *SMALL_SEGMENTS, config=config).start()
+    senders = started(make(one))
+    for number in range(count):
+        answered(senders, 3)
+        moment(generator)
+        if number % 2:
+            cut_power(tools, disk, one.process)
+            one.kill()
+        else:
+            with injected(one, ANSWER, one.directory / f"strace-{number}"):
+                assert one.ended(120) == -9
+            run(tools / "powercut", disk.point)
+        disk.unmount()
+        disk.mount()
+        one.start()
+    answered(senders, 1)
+    judge(one, senders, sent, f"power cut, {kind}, {what}", count, seed, disk.point / "data" / "lake")
 
 
 def answer_lost(gateway, folder, body, **headers):

@@ -4,7 +4,7 @@ import json
 
 from ledger import CONFIG, assert_kept
 from penstock import lake_rows, wait_until
-from siege import SMALL_SEGMENTS, Load, injected, injections, note, run
+from siege import PATIENT, SMALL_SEGMENTS, Load, Mount, busy, injected, injections, note, run
 
 SMALL = ("journal.segment_size=1MiB", "journal.max_size=256MiB", *SMALL_SEGMENTS[2:])
 READING = json.dumps({"id": "probe", "sensor_id": "probe", "kind": "k0"})
@@ -162,6 +162,71 @@ def test_dead_disk_refuses_and_ends_in_order(mount, gateway, tools, ledger):
     one.stop_cleanly()
     verdict = ledger.judge(disk.point / "data" / "lake")
     note("disk gone under a running gateway", 1, verdict)
+    assert_kept(verdict._replace(alien=0, doubled=0))  # probes that were answered 504 may be there
+
+
+def ends_refusing(one):
+    """Of a gateway whose disk takes nothing any more: it says so, and stops when it is told to."""
+    wait_until("a refused record", lambda: one.post("/readings", READING).status in (503, 504))
+    wait_until("503 from /readyz", lambda: one.ready()[0] == 503)
+    assert one.admin("/healthz").status == 200
+    assert one.stop() in (0, 1), one.said()
+
+
+def test_disk_becomes_read_only(mount, gateway, tools, ledger):
+    """As ext4 does itself when it finds something wrong; a start on such a disk says so and changes nothing."""
+    disk = mount("ext4", 64 << 20)
+    one = gateway(f"gateway.data={disk.point}/data", "lake.roll.every=200ms", "gateway.grace=2s", *SMALL, config=CONFIG).start()
+    with Load(tools, one, ledger) as load:
+        busy(one, 50)
+        run("mount", "-o", "remount,abort", str(disk.point))
+        wait_until("503", lambda: one.ready()[0] == 503)
+        load.stop()
+    ends_refusing(one)
+    disk.unmount()
+    disk.mount()
+    run("mount", "-o", "remount,ro", str(disk.point))
+    before = {path: path.stat().st_mtime_ns for path in disk.point.rglob("*")}
+    one.spawn()
+    assert one.ended() == 1 and "Read-only file system" in one.said(), one.said()
+    assert before == {path: path.stat().st_mtime_ns for path in disk.point.rglob("*")}
+    run("mount", "-o", "remount,rw", str(disk.point))
+    one.start()
+    ledger.send_fresh(one)
+    one.sets.append(PATIENT)
+    one.stop_cleanly(320)
+    verdict = ledger.judge(disk.point / "data" / "lake")
+    note("disk becomes read-only", 1, verdict)
+    assert_kept(verdict._replace(alien=0, doubled=0))  # probes that were answered 504 may be there
+
+
+def test_thin_disk_that_has_nothing_behind_it(mount, gateway, tools, ledger):
+    """Where the filesystem sees room and the device has none any more: written bytes come back as an error of fdatasync, once, and are gone."""
+    below = mount("tmpfs", 256 << 20)
+    thin = Mount(below.point, "ext4", 512 << 20)
+    one = gateway(f"gateway.data={thin.point}/data", "lake.roll.every=200ms", "gateway.grace=2s", *SMALL, config=CONFIG)
+    try:
+        thin.mount()
+        one.start()
+        ledger.send_fresh(one)
+        ballast = below.fill(leave=4 << 20)
+        with Load(tools, one, ledger) as load:
+            wait_until("503", lambda: one.ready()[0] == 503)
+            load.stop()
+        ends_refusing(one)
+        ballast.unlink()
+        thin.unmount()
+        thin.mount()
+        one.sets.append(PATIENT)
+        one.start()
+        ledger.send_fresh(one)
+        one.stop_cleanly(320)
+        verdict = ledger.judge(thin.point / "data" / "lake")
+    finally:
+        if one.process:
+            one.kill()
+        thin.close()
+    note("thin disk, full below", 1, verdict)
     assert_kept(verdict._replace(alien=0, doubled=0))  # probes that were answered 504 may be there
 
 

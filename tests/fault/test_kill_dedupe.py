@@ -1,4 +1,4 @@
-"""kill -9 under sensors that number their readings and send each until it is acknowledged, in batches that are others with every try: every reading is in the lake exactly once. The
+"""kill -9 and power cuts under sensors that number their readings and send each until it is acknowledged, in batches that are others with every try: every reading is in the lake exactly once. The
 control leaves `dedupe` out, and has to double."""
 
 import collections
@@ -10,7 +10,7 @@ import pytest
 
 from mqtt import PUBACK, V311, Client
 from penstock import lake_rows
-from repeating import CALLS, SIZES, answer_lost, kill, kill_at_a_call
+from repeating import CALLS, SIZES, answer_lost, cut, kill, kill_at_a_call
 from sender import GONE
 
 CONFIG = "streams: {readings: {key: /sensor_id, dedupe: {sequence: /seq}}}"
@@ -96,6 +96,11 @@ def test_kill_9_doubles_nothing(gateway, sizes):
 @pytest.mark.parametrize("calls", CALLS)
 def test_kill_9_at_a_call(gateway, tmp_path, calls):
     kill_at_a_call(gateway, tmp_path, calls, CONFIG, sensors, sent, "dedupe")
+
+
+@pytest.mark.parametrize("kind", ["ext4", "xfs"])
+def test_power_cut_doubles_nothing(mount, gateway, tools, kind):
+    cut(gateway, mount, tools, kind, CONFIG, sensors, sent, "dedupe")
 
 
 @pytest.mark.parametrize("config, copies, text", [(CONFIG, 1, {"accepted": 0, "duplicates": 3}), (CONTROL, 2, {"accepted": 3})], ids=["dedupe", "control without it"])

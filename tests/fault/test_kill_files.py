@@ -133,11 +133,12 @@ def test_kill_9_at_a_call(gateway, calls, tmp_path):
     judge(tail, f"kill -9 at the nth of {calls.split(',')[0]}, files", count, seed)
 
 
-def test_power_cut_under_the_journal_while_files_are_read(mount, gateway, tools):
+@pytest.mark.parametrize("kind", ["ext4", "xfs"])
+def test_power_cut_under_the_journal_while_files_are_read(mount, gateway, tools, kind):
     """The files lie on another disk, which has kept them: the journal's lost end is read from them again."""
     generator, seed = new_random()
     count = rounds(3)
-    disk = mount("ext4", (256 << 20) + count * (32 << 20))
+    disk = mount(kind, (320 << 20) + count * (32 << 20))
     tail = Tail(gateway, "*.log*", sets=(f"gateway.data={disk.point}/data", PATIENT, *SMALL_SEGMENTS, "files.logs.max_line=64KiB"),
                 rotate_wait="2s", scan="100ms", events=True)
     tail.lake = disk.point / "data" / "lake"
@@ -147,7 +148,7 @@ def test_power_cut_under_the_journal_while_files_are_read(mount, gateway, tools)
         tail.written += program.finish()
     tail.start().arrived().settle()
     tail.gateway.stop_cleanly(320)
-    judge(tail, "power cut, ext4, files", count, seed)
+    judge(tail, f"power cut, {kind}, files", count, seed)
 
 
 def test_full_journal_is_waited_for(gateway):

@@ -1,4 +1,4 @@
-"""kill -9 under clients that repeat each request until it is answered, with an Idempotency-Key of its own: every reading is in the lake exactly once. The control
+"""kill -9 and power cuts under clients that repeat each request until it is answered, with an Idempotency-Key of its own: every reading is in the lake exactly once. The control
 leaves the key out, and has to double."""
 
 import collections
@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from penstock import lake_rows
-from repeating import CALLS, SIZES, answer_lost, kill, kill_at_a_call
+from repeating import CALLS, SIZES, answer_lost, cut, kill, kill_at_a_call
 from sender import GONE
 
 CONFIG = "streams: {readings: {key: /sensor_id}}"
@@ -81,6 +81,10 @@ def test_kill_9_doubles_nothing(gateway, sizes):
 @pytest.mark.parametrize("calls", CALLS)
 def test_kill_9_at_a_call(gateway, tmp_path, calls):
     kill_at_a_call(gateway, tmp_path, calls, CONFIG, repeaters, sent, "Idempotency-Key")
+
+
+def test_power_cut_doubles_nothing(mount, gateway, tools):
+    cut(gateway, mount, tools, "ext4", CONFIG, repeaters, sent, "Idempotency-Key")
 
 
 @pytest.mark.parametrize("key, copies", [({"Idempotency_Key": "one"}, 1), ({}, 2)], ids=["with a key", "control without a key"])
