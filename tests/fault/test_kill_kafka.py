@@ -1,9 +1,12 @@
-"""kill -9 of the gateway under load, and of the broker in between. What was accepted is in Kafka, in order per key; what was sent
+"""kill -9 of the gateway under load, and of the broker in between, and connections that are cut. What was accepted is in Kafka, in order per key; what was sent
 twice is counted and stays within the window that the outlet promises.
 
 Each record goes to two topics. Ids tell the doubled ones; the notes of load.c tell what was accepted."""
 
 import collections
+import os
+import re
+import subprocess
 import time
 
 import pytest
@@ -152,3 +155,40 @@ def test_kill_9_of_gateway_and_broker(mortal, gateway, tools, ledger):
         elif number % 3 == 1:
             broker.start()
     siege.judge("kill -9 of gateway and broker", kills, seed)
+
+
+def cut_connections(gateway, broker):
+    """The kernel closes what the gateway has open to the broker, on both sides and whatever is under way. Their local ports."""
+    _, _, port = broker.address.rpartition(":")
+
+    def ports():
+        open_now = subprocess.run(["ss", "-tnpH", "state", "established", "dport", "=", f":{port}"], capture_output=True, text=True, check=True).stdout
+        return {re.search(r":(\d+)\s", line)[1] for line in open_now.splitlines() if f"pid={gateway.process.pid}," in line}
+
+    before = ports()
+    for local in before:
+        subprocess.run(["ss", "-K", "sport", "=", f":{local}"], capture_output=True, check=True)
+    if before & ports():
+        pytest.skip("this kernel closes no connections for ss -K")
+    return before
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may close the connections of a process")
+def test_connections_to_the_broker_are_cut(mortal, gateway, tools, ledger):
+    """Five times under the load of each start. Nothing is sent twice, as the broker knows what it has."""
+    generator, seed = new_random()
+    siege = Siege(mortal, gateway, tools, ledger)
+    count, cut = max(COUNT // 4, 2), set()
+    for _ in range(count):
+        siege.gateway.start()
+        ledger.send_fresh(siege.gateway)
+        with Load(tools, siege.gateway, ledger, clients=2) as load:
+            for _ in range(5):
+                arrived(siege.gateway, mortal, siege.topics[0], mortal.count(siege.topics[0]) + 1, 60)
+                moment(generator, 0, 0.2)
+                cut |= cut_connections(siege.gateway, mortal.cluster.brokers[0])
+            load.stop()
+        drained(siege.gateway, 120)
+        siege.gateway.stop_cleanly()
+    assert len(cut) >= 3 * count
+    siege.judge("connections to the broker cut, five times", count, seed)
