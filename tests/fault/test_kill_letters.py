@@ -1,4 +1,4 @@
-"""kill -9 while few letters come among many records: the dead letters' outlet passes what holds none unread, and misses none."""
+"""kill -9 while few letters come among many records: the dead letters' outlet passes what holds none unread, and misses none; and while their quota is used up."""
 
 import collections
 import json
@@ -57,3 +57,43 @@ def test_kill_9_loses_no_letter(gateway, sizes):
     print(f"{len(bad.acknowledged)} letters acknowledged, {len(found)} there, among {len(rows)} records")
     assert lost == [], lost[:5]
     assert all(row == payload("bad", place(row)[1]) for row in found)
+
+
+def test_kill_9_with_a_quota_that_is_used_up(gateway):
+    """What belongs to no stream waits then, over a kill too, and nothing else does; it goes on when people have taken the letters."""
+    generator, seed = new_random()
+    count, aside = rounds(3), gateway.folder / "aside"
+    aside.mkdir()
+    one = gateway("lake.roll.every=200ms", "dead_letters.quota=64KiB", PATIENT, *SMALL_SEGMENTS).start()
+    good, bad = Publisher(one, "good", window=50), Stray(one, "bad")
+    for publisher in (good, bad):
+        publisher.start()
+
+    def take_letters():
+        for file in (one.data / "dead-letters").glob("*.jsonl"):
+            file.rename(aside / f"{len(list(aside.iterdir()))}.jsonl")
+
+    for _ in range(count):
+        wait_until("a used-up quota", lambda: "stream.suspended stream=unmapped" in one.said())
+        moment(generator)
+        one.kill()
+        one.start()
+        wait_until("the quota to be used up still", lambda: "stream.suspended stream=unmapped" in one.said())
+        waiting, passed = len(bad.acknowledged), len(good.acknowledged)
+        wait_until("messages of others", lambda: len(good.acknowledged) > passed + 100)
+        assert len(bad.acknowledged) <= waiting + 2  # what was under way already
+        take_letters()
+        wait_until("a message without a stream", lambda: len(bad.acknowledged) > waiting)
+    for publisher in (good, bad):
+        publisher.ending.set()
+    while bad.is_alive():
+        take_letters()
+        bad.join(1)
+    good.finish()
+    bad.finish()
+    one.stop_cleanly(320)
+    taken = letters(aside) + letters(one.data / "dead-letters")
+    seen, there = collections.Counter(place(row)[1] for row in taken), tally(lake_rows(one.lake), [good])
+    lost = [number for number in bad.acknowledged if number not in seen] + [number for number in good.acknowledged if number not in there["good"]]
+    note("kill -9, quota of dead letters used up", count, Verdict(len(bad.acknowledged) + len(good.acknowledged), len(taken), lost, seen.total() - len(seen), 0, 0, 0, 0), seed)
+    assert lost == [], lost[:5]
