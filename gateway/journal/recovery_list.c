@@ -41,7 +41,7 @@ bool name_has_form(const char *name, const char *prefix, const char *suffix, uin
 static int found_read(struct journal *journal, struct found *found, struct error *error)
 {
     char stored[SEGMENT_HEADER_SIZE] = {0};
-    struct stat status, named;
+    struct stat status;
     cleanup_fd int fd = openat(journal->directory, found->name, O_RDONLY | O_CLOEXEC);
 
     if (fd < 0 || fstat(fd, &status)) /* GCOVR_EXCL_START: it vanished since it was listed, or a bad disk */
@@ -53,12 +53,6 @@ static int found_read(struct journal *journal, struct found *found, struct error
         snprintf(found->why, sizeof found->why, "header cannot be read: %s", strerror(errno));
         return 0;
     } /* GCOVR_EXCL_STOP */
-    /* Whoever looks without the lock must not take what a recycled file holds for what the name stood for. */
-    if (fstatat(journal->directory, found->name, &named, 0) ||
-        named.st_ino != status.st_ino) /* GCOVR_EXCL_START: between two calls */
-        return error_set(error, ERROR_RETRY, "journal %s: %s was freed meanwhile", journal->options.directory,
-            found->name);
-    /* GCOVR_EXCL_STOP */
     if (segment_header_decode(stored, &found->header, error) == 0) {
         found->sound = true;
         return 0;

@@ -104,9 +104,15 @@ static int view_take_segments(struct journal_view *view, struct error *error)
     view->segments = calloc(listing->count + 1, sizeof *view->segments);
     if (!view->segments)
         return view_no_memory(error); /* GCOVR_EXCL_LINE: memory is gone */
-    for (size_t i = 0; i < listing->count; i++)
-        if (!listing->items[i].aside && view_take_segment(view, &listing->items[i], error))
+    for (size_t i = 0; i < listing->count; i++) {
+        const struct found *found = &listing->items[i];
+        /* A header that was read of a recycled file is another segment's, or none. */
+        if (faccessat(view->inside->journal->directory, found->name, F_OK, 0))
+            return error_set(error, ERROR_RETRY, "journal %s: %s was freed meanwhile",
+                view->inside->journal->options.directory, found->name);
+        if (!found->aside && view_take_segment(view, found, error))
             return -1;
+    }
     return 0;
 }
 

@@ -22,6 +22,16 @@ struct dirent *__wrap_readdir(DIR *directory)
     return entry && hidden && strcmp(entry->d_name, hidden) == 0 ? __real_readdir(directory) : entry;
 }
 
+static const char *vanished; /* a name that leads nowhere any more */
+
+int __real_faccessat(int directory, const char *name, int mode, int flags);
+int __wrap_faccessat(int directory, const char *name, int mode, int flags);
+
+int __wrap_faccessat(int directory, const char *name, int mode, int flags)
+{
+    return vanished && strcmp(name, vanished) == 0 ? -1 : __real_faccessat(directory, name, mode, flags);
+}
+
 TestSuite(view_use, .init = view_start, .fini = view_end, .timeout = 900);
 
 /* ---- what has its checksum and is wrong ------------------------------------------------------------------------- */
@@ -147,8 +157,10 @@ Test(view_use, sees_a_journal_in_use_whole)
         fixture_put(&fx, i * 10 + 1, 10, 300);
         if (i % 3 == 2)
             fixture_move(&fx, i * 10 - 5);
+        int tries = 0;
         while (look()) {
             cr_assert_eq(fx.error.kind, ERROR_RETRY, "%s", fx.error.text);
+            cr_assert_lt(++tries, 1000, "%s", fx.error.text);
             away();
         }
         cr_assert_eq(told.lost + told.holes + told.faults, 0, "%s", told.fault);
@@ -258,6 +270,25 @@ Test(view_use, a_segment_that_was_made_while_the_directory_was_read)
     hidden = NULL;
     look_closed();
     cr_assert_eq(told.records, 600);
+    away();
+}
+
+Test(view_use, a_segment_that_was_freed_while_its_header_was_read)
+{
+    char path[256];
+
+    fill(6);
+    fixture_close(&fx);
+    directory_name(fx.directory, ".segment", 0, path);
+    file_flip(path, 3, 0xff);
+    file_flip(path, SEGMENT_HEADER_COPY + 3, 0xff);
+    vanished = strrchr(path, '/') + 1;
+    cr_assert_eq(journal_view_open(&view, fx.directory, &fx.error), -1);
+    cr_assert_eq(fx.error.kind, ERROR_RETRY);
+    cr_assert(strstr(fx.error.text, "was freed meanwhile"), "%s", fx.error.text);
+    vanished = NULL;
+    look_closed();
+    cr_assert_gt(told.lost, 0);
     away();
 }
 
