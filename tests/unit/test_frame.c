@@ -195,6 +195,7 @@ Test(scan, memory_for_a_frame_has_a_ceiling)
     make(stored, &made);
     put_u32(stored, 1 << 20);
     scan_init(&scan);
+    scan.last = made.sequence - 1;
     scan.fd = mkstemp(path);
     unlink(path);
     cr_assert_eq(write(scan.fd, stored, sizeof stored), (ssize_t)sizeof stored);
@@ -203,4 +204,40 @@ Test(scan, memory_for_a_frame_has_a_ceiling)
     cr_assert_eq(scan_next(&scan, &found, &error), -1);
     close(scan.fd);
     scan_free(&scan);
+}
+
+/* Behind a hole of two times the smallest frame: whether a frame with this sequence counts. */
+static bool counts(enum journal_kind kind, uint64_t sequence)
+{
+    const uint64_t hole = 2 * frame_size(1);
+    struct frame frame = {8, (uint16_t)kind, FRAME_END, sequence};
+    char path[] = "/tmp/penstock-scan.XXXXXX", stored[128] = "";
+    const struct slice body = {"8 bytes.", 8};
+    struct scan_frame found;
+    struct error error;
+    struct scan scan;
+
+    memcpy(stored + hole + FRAME_HEADER_SIZE, body.data, body.length);
+    frame_encode(stored + hole, &frame, SEED, hole, body, (struct slice){NULL, 0});
+    scan_init(&scan);
+    scan.fd = mkstemp(path);
+    unlink(path);
+    cr_assert_eq(write(scan.fd, stored, sizeof stored), (ssize_t)sizeof stored);
+    scan.seed = SEED;
+    scan.last = 41;
+    scan.end = sizeof stored;
+    scan.resync = true;
+    const int more = scan_next(&scan, &found, &error);
+    close(scan.fd);
+    scan_free(&scan);
+    return more == 1;
+}
+
+Test(scan, a_hole_hides_no_more_records_than_fit_into_it)
+{
+    cr_assert(counts(JOURNAL_KIND_DATA, 42) && counts(JOURNAL_KIND_DATA, 44));
+    cr_assert_not(counts(JOURNAL_KIND_DATA, 45) || counts(JOURNAL_KIND_DATA, 41));
+    cr_assert_not(counts(JOURNAL_KIND_DATA, UINT64_MAX));
+    cr_assert(counts(STATE_CURSOR, 41) && counts(STATE_CURSOR, 43));
+    cr_assert_not(counts(STATE_CURSOR, 44) || counts(STATE_CURSOR, 40));
 }
