@@ -247,6 +247,7 @@ endforeach()
 # The Kafka outlet's pump runs on a journal and librdkafka's mock cluster.
 penstock_test(kafka_pump outlet)
 target_sources(test_kafka_pump PRIVATE tests/unit/pump_harness.c tests/unit/journal_harness.c)
+penstock_test(kafka_position outlet)
 penstock_test(kafka_hold outlet)
 target_sources(test_kafka_hold PRIVATE tests/unit/pump_harness.c tests/unit/journal_harness.c)
 target_link_options(test_kafka_hold PRIVATE -Wl,--wrap=dead_letters_add,--wrap=kafka_render_topics,--wrap=kafka_producer_send)

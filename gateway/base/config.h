@@ -192,6 +192,8 @@ struct config {
     struct {
         struct config_map properties; /* librdkafka's; any entry here or in `files` turns the outlet on */
         struct config_map files; /* librdkafka's property: the file that holds its value */
+        char *delivery; /* at-least-once, exactly-once */
+        int64_t transaction_every;
         uint64_t max_topics;
         char *unwritable_topic; /* hold, dead-letter */
         int64_t hold_retry; /* between two looks at a held topic */

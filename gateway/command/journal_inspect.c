@@ -113,13 +113,17 @@ static void inspect_print_marks(const struct journal_view_outlet *outlet)
     size_t held = 0;
 
     for (size_t i = 0; i < outlet->marks_count; i++) {
-        if (outlet->marks[i].position == JOURNAL_MARK_FREE)
+        const uint64_t position = outlet->marks[i].position;
+        if (position == JOURNAL_MARK_FREE)
             continue;
-        printf("%-*s  held behind %" PRIu64 ": ", JOURNAL_OUTLET_NAME_MAX / 2, outlet->name,
-            outlet->marks[i].position);
+        printf("%-*s  ", JOURNAL_OUTLET_NAME_MAX / 2, outlet->name);
+        if (position == JOURNAL_MARK_ELSEWHERE)
+            printf("at or ahead of this cursor, as its store says: ");
+        else
+            printf("held behind %" PRIu64 ": ", position);
         inspect_print_name(outlet->marks[i].name);
         printf("\n");
-        held++;
+        held += position != JOURNAL_MARK_ELSEWHERE;
     }
     if (outlet->marks_count)
         printf("%-*s  %zu names, %zu of them held\n", JOURNAL_OUTLET_NAME_MAX / 2, outlet->name,

@@ -46,6 +46,13 @@ static json_t *json_of_file(const struct journal_view_file *file)
         "what", file->what);
 }
 
+static json_t *json_of_mark(uint64_t position)
+{
+    if (position == JOURNAL_MARK_FREE)
+        return json_null();
+    return position == JOURNAL_MARK_ELSEWHERE ? json_string("elsewhere") : json_of_number(position);
+}
+
 static json_t *json_of_marks(const struct journal_view_outlet *outlet)
 {
     json_t *marks = json_object();
@@ -53,8 +60,7 @@ static json_t *json_of_marks(const struct journal_view_outlet *outlet)
     for (size_t i = 0; i < outlet->marks_count; i++) {
         const struct journal_mark *mark = &outlet->marks[i];
         json_t *name = json_of_name(mark->name);
-        json_object_set_new(marks, json_string_value(name),
-            mark->position == JOURNAL_MARK_FREE ? json_null() : json_of_number(mark->position));
+        json_object_set_new(marks, json_string_value(name), json_of_mark(mark->position));
         json_decref(name);
     }
     return marks;

@@ -324,6 +324,11 @@ uint32_t journal_epoch(const struct journal *journal)
     return journal->epoch;
 }
 
+uint64_t journal_log(const struct journal *journal)
+{
+    return journal->log;
+}
+
 /* What the disk would refuse is not free. */
 static uint64_t disk_free(const struct journal *journal)
 {

@@ -256,6 +256,7 @@ void journal_wake(struct journal *journal); /* all waiters. @thread any */
 
 uint64_t journal_durable(const struct journal *journal); /* newest durable sequence; 0: none. @thread any */
 uint32_t journal_epoch(const struct journal *journal); /* of this start */
+uint64_t journal_log(const struct journal *journal); /* of this data directory: random, made with it */
 
 /* ---- cursors ---------------------------------------------------------------------------------------------- */
 
@@ -263,6 +264,8 @@ uint32_t journal_epoch(const struct journal *journal); /* of this start */
  * cursor has passed it. JOURNAL_MARK_FREE: a name only, nothing is kept for it. (Kafka: a topic, held or not.) */
 #define JOURNAL_MARK_NAME_MAX 249
 #define JOURNAL_MARK_FREE UINT64_MAX
+/* A name only, too: under it the outlet's store itself says how far the outlet is, and the cursor lags behind that. */
+#define JOURNAL_MARK_ELSEWHERE (UINT64_MAX - 1)
 #define JOURNAL_MARKS_UNWRITTEN 64 /* marks of all outlets that may wait for their group */
 
 struct journal_mark {
@@ -282,7 +285,7 @@ uint64_t journal_outlets_passed(struct journal *journal);
 void journal_cursor_move(struct journal *journal, const char *outlet, const struct journal_cursor *cursor);
 
 /* Moves the cursor and changes marks (new names, or new positions of known ones; they may go forward only, or to
- * JOURNAL_MARK_FREE, or from there to anywhere): all of it becomes durable in one group, or nothing. The cursor may be
+ * JOURNAL_MARK_FREE or JOURNAL_MARK_ELSEWHERE, or from the former to anywhere): all of it becomes durable in one group, or nothing. The cursor may be
  * where it was. At most JOURNAL_MARKS_UNWRITTEN at a time. ERROR_RETRY: with those that wait it would be more, wait for the
  * next group; ERROR_REJECT: there would be more than journal_marks_max(); nothing is changed then. @thread the outlet's */
 int journal_cursor_move_marked(struct journal *journal, const char *outlet,
@@ -291,7 +294,7 @@ int journal_cursor_move_marked(struct journal *journal, const char *outlet,
 /* How many marks all outlets together may have, so that a snapshot of all state fits into its share of a segment. @thread any */
 size_t journal_marks_max(uint64_t segment_size);
 
-/* Calls visit for each stored mark of the outlet, which is among the options. @thread main, before the outlet runs */
+/* Calls visit for each stored mark of the outlet, which is among the options. @thread main, before the outlet runs; the outlet's */
 typedef void journal_mark_fn(void *context, const struct journal_mark *mark);
 void journal_marks(struct journal *journal, const char *outlet, journal_mark_fn *visit, void *context);
 

@@ -225,7 +225,7 @@ static void mark_want(struct journal *journal, struct cursor *cursor, const stru
     struct mark *mark = mark_make(journal, &cursor->marks, wanted->name);
 
     assert(mark->wanted == JOURNAL_MARK_FREE || wanted->position >= mark->wanted);
-    assert(wanted->position == JOURNAL_MARK_FREE || wanted->position <= atomic_load(&journal->durable));
+    assert(wanted->position >= JOURNAL_MARK_ELSEWHERE || wanted->position <= atomic_load(&journal->durable));
     mark->wanted = wanted->position;
     if (mark->waiting)
         return;

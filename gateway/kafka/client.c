@@ -12,6 +12,9 @@
 #include "base/option.h"
 
 #define SERVERS "bootstrap.servers"
+#define TRANSACTION_TIMEOUT "transaction.timeout.ms"
+/* Of a gateway, whose transactions are short: readers of committed records wait so long when it is killed and stays away. */
+#define TRANSACTION_TIMEOUT_ONCE "60000"
 
 /* What a message needs beyond key, value and headers at most, as librdkafka counts it against message.max.bytes
  * (rd_kafka_msg_max_wire_size: 36 and two lengths of up to 5 bytes per header), and the head of a batch of one. */
@@ -28,7 +31,7 @@ static const struct config_pair house_defaults[] = {
     {"enable.gapless.guarantee", "true"},
     {"acks", "all"},
     {"message.timeout.ms", "0"},
-    {"transaction.timeout.ms",
+    {TRANSACTION_TIMEOUT,
         "900000"}, /* of an import: the most that brokers allow unless they are told otherwise */
     {"partitioner", PARTITION_HOUSE}, /* as far as there is a key: partition.c */
     {"sticky.partitioning.linger.ms", "0"}, /* it would choose for messages without a key instead */
@@ -224,8 +227,10 @@ static int build_conf(struct property_build *build, struct error *error)
         return -1;
     for (size_t i = 0; i < sizeof house_defaults / sizeof *house_defaults; i++) {
         const struct config_pair *pair = &house_defaults[i];
-        if (rd_kafka_conf_set(build->conf, pair->name, pair->value, reason, sizeof reason) !=
-            RD_KAFKA_CONF_OK)
+        const bool once = strcmp(pair->name, TRANSACTION_TIMEOUT) == 0 &&
+                          strcmp(build->config->kafka.delivery, "exactly-once") == 0;
+        if (rd_kafka_conf_set(build->conf, pair->name, once ? TRANSACTION_TIMEOUT_ONCE : pair->value, reason,
+                sizeof reason) != RD_KAFKA_CONF_OK)
             return error_set(error, ERROR_FATAL, "kafka: this librdkafka does not fit: %s", reason);
     }
     /* Who asks for a topic's partitions would otherwise make the broker create it, its way, before we do. */

@@ -87,6 +87,8 @@ struct kafka_producer {
     struct kafka_statistics statistics;
     struct statistics_pointers pointers;
     char *transactions; /* the id under which it has them; owned; NULL: none */
+    char failure[ERROR_TEXT_SIZE]; /* of the transaction */
+    bool ending; /* a commit was asked for, and whether it was done is not known */
 };
 
 /* ---- producer.c -------------------------------------------------------------------------------------------- */

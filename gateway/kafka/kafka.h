@@ -171,9 +171,9 @@ const struct kafka_statistics *kafka_producer_statistics(const struct kafka_prod
 /* ---- transactions -------------------------------------------------------------------------------------------
  *
  * What a producer with an id sends between begin and commit is seen by readers of committed records all at once, or never. Whoever opens
- * a producer under an id ends what an earlier one has left open under it, and that one can do no more. With its records a transaction
- * commits a number, which the brokers keep under the id (as the offset of a consumer group of that name, for the topic's partition 0): it
- * tells whoever comes later which transaction was the last one, whatever became of the answer.
+ * a producer under an id ends what an earlier one has left open under it, and that one can do no more (it is fenced). Which transaction was
+ * the last one, whatever became of the answer, is told by what was committed with it. An import notes a number, which the brokers keep under the id
+ * (as the offset of a consumer group of that name, for the topic's partition 0) for a week or so; a gateway sends its position, which stays.
  */
 
 /* Called about every second while brokers do not do what they were asked for, with the reason; false: no longer. */
@@ -188,11 +188,18 @@ int kafka_transactions_open(struct kafka_producer **ret_producer, const struct k
     const char *id, const struct kafka_patience *patience, struct error *error);
 
 int kafka_transaction_begin(struct kafka_producer *producer, struct error *error);
-/* All messages were reported as delivered. After a failure it may have been committed all the same: kafka_transactions_last() of a producer
- * that was opened later tells. ERROR_REJECT as above. */
-int kafka_transaction_commit(struct kafka_producer *producer, const char *topic, uint64_t number,
+/* The number is committed with the rest. ERROR_REJECT as above. */
+int kafka_transaction_note(struct kafka_producer *producer, const char *topic, uint64_t number,
     const struct kafka_patience *patience, struct error *error);
-/* As far as the brokers answer in time (microseconds); the producer is good for kafka_producer_close() only. */
+/* All messages but the last were reported as delivered; its report goes to what the last poll was given. After a failure it may have
+ * been committed all the same: what a producer that was opened later finds tells. ERROR_REJECT as above. */
+int kafka_transaction_commit(
+    struct kafka_producer *producer, const struct kafka_patience *patience, struct error *error);
+/* Why the transaction can only be aborted, in librdkafka's words; "": nothing is known. */
+const char *kafka_transaction_failure(const struct kafka_producer *producer);
+/* Another producer was opened under the id, or brokers have aborted what took too long: librdkafka does not tell these apart. */
+bool kafka_transactions_fenced(const struct kafka_producer *producer);
+/* As far as the brokers answer in time (microseconds), and unless a commit is under way; the producer is good for kafka_producer_close() only. */
 void kafka_transaction_abort(struct kafka_producer *producer, int64_t timeout);
 
 /* The number of the last transaction that was committed under the producer's id; *ret_known false: brokers know of none, or none any more. */
@@ -201,5 +208,30 @@ int kafka_transactions_last(struct kafka_producer *producer, const char *topic, 
 
 /* transaction.timeout.ms, in microseconds: brokers abort a transaction that lasts longer. */
 int64_t kafka_client_transaction_timeout(const struct kafka_client *client);
+
+/* ---- positions ----------------------------------------------------------------------------------------------
+ *
+ * How far each gateway is, in a topic that is compacted: of a key (the gateway's id) the newest value counts.
+ */
+#define KAFKA_POSITIONS "penstock-positions"
+#define KAFKA_POSITION_MAX 1024
+
+enum kafka_position_wait {
+    KAFKA_POSITION_DECIDED, /* as far as no transaction is open in the topic now */
+    KAFKA_POSITION_ALL, /* all that was sent before, by whoever: waits for the end of transactions */
+};
+
+enum kafka_position_state {
+    KAFKA_POSITION_NONE,
+    KAFKA_POSITION_DELETED, /* by somebody: its record has no value */
+    KAFKA_POSITION_KNOWN,
+};
+
+/* The newest committed value under the key, appended to ret_value when there is one. Makes the topic when it is
+ * not there. ERROR_REJECT, with what to do: it may not be made or read, is not compacted, or has more than one partition. Blocks, and asks patience
+ * meanwhile. @thread any */
+int kafka_position_read(const struct kafka_client *client, const char *key, enum kafka_position_wait wait,
+    struct bytes *ret_value, enum kafka_position_state *ret_state, const struct kafka_patience *patience,
+    struct error *error);
 
 #endif

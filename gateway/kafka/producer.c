@@ -374,12 +374,25 @@ enum kafka_sent kafka_producer_send(struct kafka_producer *producer, struct kafk
 
 /* ---- poll -------------------------------------------------------------------------------------------------- */
 
+/* Nothing else says what a transaction failed of where that is no message; the first line, which names the topic if there is one. */
+static void note_failure(struct kafka_producer *producer, const char *facility, const char *text)
+{
+    const char *words = strstr(text, "]: "); /* behind the thread's name */
+
+    if (producer->failure[0] == '\0' &&
+        (strcmp(facility, "ADDPARTS") == 0 || strcmp(facility, "TXNERR") == 0))
+        snprintf(producer->failure, sizeof producer->failure, "%s", words ? words + 3 : text);
+}
+
 static void take_log(struct kafka_producer *producer, rd_kafka_event_t *event)
 {
     const char *facility, *text;
     int level;
 
-    if (!producer->client->log || rd_kafka_event_log(event, &facility, &text, &level) != 0)
+    if (rd_kafka_event_log(event, &facility, &text, &level) != 0)
+        return;
+    note_failure(producer, facility, text);
+    if (!producer->client->log)
         return;
     /* Said for each instance; it is our choice, not the user's. */
     if (strcmp(facility, "CONFWARN") != 0 || !strstr(text, "enable.gapless.guarantee is experimental"))

@@ -53,7 +53,7 @@ static int transaction_fail(
         producer->transactions, transaction_text(code, text), refusal ? ": " : "", refusal ? refusal : "");
 }
 
-/* Between two tries; false: there is no other one. The reports of a commit came before it. */
+/* Between two tries; false: there is no other one. Reports go where they went before. */
 static bool transaction_again(
     struct kafka_producer *producer, const struct kafka_patience *patience, const struct error *error)
 {
@@ -61,7 +61,8 @@ static bool transaction_again(
 
     if (error->kind != ERROR_RETRY)
         return false;
-    kafka_producer_poll(producer, PAUSE, ignore_report, NULL);
+    kafka_producer_poll(
+        producer, PAUSE, producer->report ? producer->report : ignore_report, producer->report_context);
     trouble = kafka_producer_trouble(producer);
     return patience->wait(patience->context, trouble ? trouble : error->text);
 }
@@ -98,6 +99,8 @@ static int transaction_call(
         if (!failure)
             return 0;
         const bool again = rd_kafka_error_is_retriable(failure);
+        if (rd_kafka_error_txn_requires_abort(failure))
+            call->producer->ending = false;
         transaction_fail(call->producer, rd_kafka_error_code(failure), rd_kafka_error_string(failure), error);
         rd_kafka_error_destroy(failure);
         if (!again || !transaction_again(call->producer, patience, error))
@@ -133,7 +136,7 @@ int kafka_transaction_begin(struct kafka_producer *producer, struct error *error
     return -1;
 }
 
-int kafka_transaction_commit(struct kafka_producer *producer, const char *topic, uint64_t number,
+int kafka_transaction_note(struct kafka_producer *producer, const char *topic, uint64_t number,
     const struct kafka_patience *patience, struct error *error)
 {
     struct call call = {.producer = producer,
@@ -141,16 +144,38 @@ int kafka_transaction_commit(struct kafka_producer *producer, const char *topic,
         .group = rd_kafka_consumer_group_metadata_new(producer->transactions)};
 
     rd_kafka_topic_partition_list_add(call.offsets, topic, 0)->offset = (int64_t)number;
-    int result = transaction_call(&call, call_offsets, patience, error);
-    if (result == 0)
-        result = transaction_call(&call, call_commit, patience, error);
+    const int result = transaction_call(&call, call_offsets, patience, error);
     rd_kafka_consumer_group_metadata_destroy(call.group);
     rd_kafka_topic_partition_list_destroy(call.offsets);
     return result;
 }
 
+int kafka_transaction_commit(
+    struct kafka_producer *producer, const struct kafka_patience *patience, struct error *error)
+{
+    const struct call call = {.producer = producer};
+
+    producer->ending = true;
+    if (transaction_call(&call, call_commit, patience, error) != 0)
+        return -1;
+    producer->ending = false;
+    return 0;
+}
+
+const char *kafka_transaction_failure(const struct kafka_producer *producer)
+{
+    return producer->failure;
+}
+
+bool kafka_transactions_fenced(const struct kafka_producer *producer)
+{
+    return rd_kafka_fatal_error(producer->handle, NULL, 0) == RD_KAFKA_RESP_ERR__FENCED;
+}
+
 void kafka_transaction_abort(struct kafka_producer *producer, int64_t timeout)
 {
+    if (producer->ending)
+        return; /* who opens the next one settles it */
     producer->report = ignore_report; /* librdkafka polls by itself */
     rd_kafka_error_t *failure = rd_kafka_abort_transaction(producer->handle, (int)(timeout / MILLISECOND));
     if (failure)

@@ -51,14 +51,37 @@ static bool outlet_kafka_wanted(const struct config *config)
     return kafka_is_configured(config);
 }
 
+static bool outlet_is_exactly_once(const struct config *config)
+{
+    return strcmp(config->kafka.delivery, "exactly-once") == 0;
+}
+
+/* That topics may have. */
+static size_t outlet_marks_max(const struct config *config)
+{
+    return journal_marks_max(config->journal.segment_size) - outlet_is_exactly_once(config);
+}
+
+static void outlet_check_topics(struct config *config, const struct config_list *topics)
+{
+    for (size_t i = 0; i < topics->count; i++) {
+        if (strcmp(topics->items[i], KAFKA_POSITIONS) == 0)
+            config_report(config, &topics->items[i],
+                "found \"" KAFKA_POSITIONS
+                "\"; that topic is for positions of gateways: choose another name");
+    }
+}
+
 static void outlet_kafka_check(struct config *config)
 {
     struct kafka_client *client = NULL;
     struct error reported;
-    const size_t most = journal_marks_max(config->journal.segment_size);
+    const size_t most = outlet_marks_max(config);
 
     kafka_client_new(&client, config, &reported);
     kafka_client_free(&client);
+    for (size_t i = 0; i < config->streams_count; i++)
+        outlet_check_topics(config, &config->streams[i].topics);
     if (config->kafka.max_topics > most)
         config_report(config, &config->kafka.max_topics,
             "found %" PRIu64 "; allowed with this journal.segment_size: at most %zu",
@@ -76,6 +99,7 @@ static void outlet_log(void *context, int severity, const char *facility, const 
 }
 
 static void outlet_kafka_close(struct outlet **outlet);
+static bool outlet_waits(void *context, const char *why);
 
 static int outlet_kafka_open(
     struct outlet **ret_outlet, const struct outlet_context *context, struct error *error)
@@ -96,11 +120,14 @@ static int outlet_kafka_open(
         .gateway_id = context->gateway_id,
         .clock = context->clock,
         .max_topics = config->kafka.max_topics,
-        .max_marks = journal_marks_max(config->journal.segment_size),
+        .max_marks = outlet_marks_max(config),
         .shut_unwritable = strcmp(config->kafka.unwritable_topic, "dead-letter") == 0,
         .hold_retry = config->kafka.hold_retry,
         .create_partitions = config->kafka.create_topics.partitions,
         .create_replication = config->kafka.create_topics.replication,
+        .exactly_once = outlet_is_exactly_once(config),
+        .transaction_every = config->kafka.transaction_every,
+        .patience = {outlet_waits, outlet},
     };
     worker_find_totals(&outlet->totals, KAFKA_PUMP_NAME);
     outlet_find_metrics(&outlet->metrics);
@@ -196,6 +223,17 @@ static void outlet_tell(struct outlet *outlet, const struct error *error, bool n
     outlet_tell_trouble(outlet, &status);
     outlet_tell_topics(outlet, &status);
     outlet->told = status;
+}
+
+/* While the pump waits for brokers. */
+static bool outlet_waits(void *context, const char *why)
+{
+    struct outlet *outlet = context;
+    struct error error;
+
+    error_set(&error, ERROR_RETRY, "%s", why);
+    outlet_tell(outlet, &error, true);
+    return !worker_is_stopping(&outlet->worker);
 }
 
 /* ---- thread ----------------------------------------------------------------------------------------------- */

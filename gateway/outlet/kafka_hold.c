@@ -329,11 +329,17 @@ bool pump_is_closing(struct kafka_pump *pump)
     return now < pump->pause_until;
 }
 
+/* With exactly-once nothing is held, and what was held before is not touched: there is no producer then. */
+static bool hold_may_work(const struct kafka_pump *pump)
+{
+    return !pump->options.exactly_once || pump->producer;
+}
+
 int pump_work_on_held(struct kafka_pump *pump, struct error *error)
 {
     const struct window *window = &pump->main.window;
 
-    if (pump->topics.closed == 0 && !pump->prober)
+    if ((pump->topics.closed == 0 && !pump->prober) || !hold_may_work(pump))
         return 0;
     if (hold_probe_all(pump, error))
         return -1;
@@ -353,7 +359,7 @@ int64_t pump_hold_due(const struct kafka_pump *pump)
 
     if (pump->draining)
         return soon;
-    for (size_t i = 0; i < pump->topics.count && pump->topics.closed; i++) {
+    for (size_t i = 0; i < pump->topics.count && pump->topics.closed && hold_may_work(pump); i++) {
         const struct topic *topic = pump->topics.items[i];
         if (topic->state == TOPIC_OPEN)
             continue;

@@ -31,6 +31,12 @@ void lane_rewind(struct lane *lane)
     lane_reopen(lane);
 }
 
+void lane_revoke(struct lane *lane)
+{
+    window_revoke(&lane->window);
+    lane_reopen(lane);
+}
+
 int lane_next(struct lane *lane, uint64_t until, const struct journal_entry **ret_entry, struct error *error)
 {
     const struct window *window = &lane->window;

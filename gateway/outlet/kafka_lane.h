@@ -24,6 +24,7 @@ void lane_close(struct lane *lane);
 void lane_start(struct lane *lane, uint64_t position);
 /* Everything behind the watermark is read again. */
 void lane_rewind(struct lane *lane);
+void lane_revoke(struct lane *lane); /* and nothing of it counts as delivered */
 
 /* 1: *ret_entry is the next record, or one that is not done with (its position is window.read then), or NULL: the next
  * position is damaged; 0: nothing is left up to `until`; -1: I/O. */

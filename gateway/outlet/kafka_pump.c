@@ -23,7 +23,8 @@ static void pump_restore_mark(void *context, const struct journal_mark *mark)
 {
     struct pump_restore *restore = context;
 
-    if (topics_restore(&restore->pump->topics, mark, restore->error))
+    if (strcmp(mark->name, KAFKA_POSITIONS) != 0 &&
+        topics_restore(&restore->pump->topics, mark, restore->error))
         restore->result = -1;
 }
 
@@ -56,7 +57,7 @@ static int pump_restore(struct kafka_pump *pump, struct error *error)
     lane_start(&pump->main, pump->cursor.position);
     journal_marks(options->journal, KAFKA_PUMP_NAME, pump_restore_mark, &restore);
     pump_write_off(pump);
-    return restore.result;
+    return restore.result ? -1 : pump_once_restore(pump, error);
 }
 
 int kafka_pump_open(
@@ -80,6 +81,8 @@ void kafka_pump_close(struct kafka_pump **pump)
 {
     if (!*pump)
         return;
+    if ((*pump)->producer && (*pump)->options.exactly_once)
+        pump_once_give_up(*pump);
     kafka_producer_close(&(*pump)->producer);
     kafka_producer_close(&(*pump)->prober);
     lane_close(&(*pump)->main);
@@ -105,6 +108,8 @@ void pump_drop_producer(struct kafka_pump *pump)
 {
     if (pump->producer)
         pump->retries += kafka_producer_statistics(pump->producer)->retries;
+    if (pump->producer && pump->options.exactly_once)
+        pump_once_give_up(pump);
     kafka_producer_close(&pump->producer);
     topics_forget_handles(&pump->topics);
     lane_rewind(&pump->main);
@@ -117,6 +122,8 @@ void pump_drop_producer(struct kafka_pump *pump)
     pump->retry_at = clock_monotonic(pump->options.clock);
     if (pump->failures)
         pump->retry_at += worker_pause(pump->failures);
+    if (pump->retry_at < pump->once.wait_until)
+        pump->retry_at = pump->once.wait_until;
 }
 
 /* ---- topics that take nothing ------------------------------------------------------------------------------ */
@@ -129,6 +136,10 @@ void pump_refuse_topic(struct kafka_pump *pump, struct topic *topic, uint64_t do
     const char *creation = open ? topic->reason : "";
     char text[TOPIC_REASON_MAX];
 
+    if (pump->options.exactly_once && !pump->options.shut_unwritable) {
+        pump_once_refuse_topic(pump, topic, reason);
+        return;
+    }
     snprintf(text, sizeof text, "%s%.*s%s", *creation ? "it could not be created: " : "",
         TOPIC_REASON_MAX - 64, *creation ? creation : reason, *creation ? "" : pump_hint(reason));
     if (topic_is_waiting(topic)) {
@@ -203,14 +214,19 @@ static void pump_reported(void *context, const struct kafka_report *report)
             pump_topic_answered(pump, made, report);
         return;
     }
-    window_reported(&lane->window, position, topic, report->outcome == KAFKA_DELIVERED);
+    if (position != PUMP_NO_POSITION)
+        window_reported(&lane->window, position, topic, report->outcome == KAFKA_DELIVERED);
     if (report->outcome == KAFKA_DELIVERED) {
-        pump->progress = pump->heard = true;
+        pump->heard = true;
+        pump->progress |= !pump->options.exactly_once; /* there it takes a commit */
+    } else if (position == PUMP_NO_POSITION) {
+        pump_ask_replay(pump, report->reason);
     } else if (report->outcome == KAFKA_TOPIC_REFUSED) {
         pump_topic_refused(pump, lane, report);
     } else if (report->outcome == KAFKA_RECORD_REFUSED) {
         pump_record_refused(pump, lane, position, topic, report);
     } else {
+        pump->once.returned |= !pump->replay;
         pump_ask_replay(pump, report->reason);
     }
 }
@@ -220,6 +236,8 @@ static void pump_widen(struct kafka_pump *pump)
 {
     if (pump->limit == PUMP_UNLIMITED || pump_in_flight(pump) || pump->replay)
         return;
+    if (pump->options.exactly_once && pump->main.window.done < pump->main.window.read)
+        return; /* what is not committed may have to be sent again */
     if (pump->burst && pump->limit < WINDOW_POSITIONS)
         pump->limit *= 2;
     pump->burst = 0;
@@ -232,7 +250,7 @@ static void pump_widen(struct kafka_pump *pump)
         pump_drop_producer(pump);
 }
 
-static size_t pump_poll(struct kafka_pump *pump, int64_t timeout)
+size_t pump_poll(struct kafka_pump *pump, int64_t timeout)
 {
     size_t taken = 0;
 
@@ -261,6 +279,15 @@ static bool pump_hears_last_words(struct kafka_pump *pump)
     return false;
 }
 
+static int pump_open_producer(struct kafka_pump *pump, struct error *error)
+{
+    if (pump->options.exactly_once)
+        return pump_once_open(pump, error);
+    pump->careful = pump->limit != PUMP_UNLIMITED;
+    return kafka_producer_open(&pump->producer, pump->options.client,
+        pump->careful ? KAFKA_ROLE_CAREFUL : KAFKA_ROLE_MAIN, 0, error);
+}
+
 /* 1: there is a producer that works, 0: not yet. */
 static int pump_have_producer(struct kafka_pump *pump, struct error *error)
 {
@@ -272,10 +299,10 @@ static int pump_have_producer(struct kafka_pump *pump, struct error *error)
         return 0;
     if (clock_monotonic(pump->options.clock) < pump->retry_at)
         return 0;
-    pump->careful = pump->producer ? pump->careful : pump->limit != PUMP_UNLIMITED;
-    if (!pump->producer && kafka_producer_open(&pump->producer, pump->options.client,
-                               pump->careful ? KAFKA_ROLE_CAREFUL : KAFKA_ROLE_MAIN, 0, error)) {
+    if (!pump->producer && pump_open_producer(pump, error)) {
         pump->retry_at = clock_monotonic(pump->options.clock) + worker_pause(++pump->failures);
+        if (pump->retry_at < pump->once.wait_until)
+            pump->retry_at = pump->once.wait_until;
         return -1;
     }
     return 1;
@@ -329,8 +356,9 @@ int kafka_pump_step(struct kafka_pump *pump, struct error *error)
 void kafka_pump_wait(struct kafka_pump *pump, int64_t timeout, unsigned *seen)
 {
     const int64_t now = clock_monotonic(pump->options.clock);
-    int64_t due = pump_hold_due(pump);
+    int64_t due = pump_hold_due(pump), commit = pump_once_when_due(pump);
 
+    due = commit < due ? commit : due;
     due = pump->retry_at > now && pump->retry_at < due ? pump->retry_at : due;
     if (due <= now)
         timeout = 1;

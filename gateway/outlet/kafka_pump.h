@@ -10,6 +10,10 @@
  *     on. A second producer tries its first waiting record from time to time; when that gets through, a second lane
  *     brings the rest from the mark up to the cursor, and the topic is like any other again.
  *   - Everything else (brokers away, logins refused, fatal errors of the producer) is waited out.
+ *
+ * Exactly once: what is sent goes into transactions, each with the position behind it (outlet/kafka_position.h). The watermark moves when one is
+ * committed, and the cursor behind it. What cannot be delivered takes its transaction along, which is then begun anew; a topic that is missing
+ * or forbidden holds up all others.
  * Room-internal. @thread the outlet's
  */
 #ifndef PENSTOCK_OUTLET_KAFKA_PUMP_H
@@ -43,6 +47,9 @@ struct kafka_pump_options {
     int64_t hold_retry;
     uint64_t create_partitions; /* 0: topics are not created */
     uint64_t create_replication;
+    bool exactly_once;
+    int64_t transaction_every; /* how long records are gathered in a transaction */
+    struct kafka_patience patience; /* of exactly-once: its calls wait for brokers */
 };
 
 struct kafka_pump;

@@ -4,6 +4,7 @@
  *     kafka_send.c    from a lane's next position to messages, dead letters and held topics
  *     kafka_hold.c    held topics: probes and the drain
  *     kafka_store.c   cursor and marks into the journal
+ *     kafka_once.c    exactly-once: transactions and positions
  */
 #ifndef PENSTOCK_OUTLET_KAFKA_PUMP_INTERNAL_H
 #define PENSTOCK_OUTLET_KAFKA_PUMP_INTERNAL_H
@@ -11,6 +12,7 @@
 #include <string.h>
 
 #include "outlet/kafka_lane.h"
+#include "outlet/kafka_position.h"
 #include "outlet/kafka_pump.h"
 #include "outlet/kafka_render.h"
 #include "outlet/kafka_topics.h"
@@ -18,8 +20,21 @@
 #define PUMP_UNLIMITED UINT64_MAX
 #define PUMP_MARKS 48 /* per move of the cursor */
 
+/* Exactly once. */
+struct pump_once {
+    bool elsewhere; /* the journal says durably that the position is in Kafka */
+    struct kafka_topic *positions; /* of the present producer */
+    int64_t begun_at; /* monotonic: when the transaction had its first record; 0: it has none */
+    uint64_t record; /* the one that was begun last: all of it is sent, whatever `limit` says */
+    uint32_t epoch; /* of the record at window.read */
+    bool returned; /* messages came back: the transaction has failed of something else */
+    bool fenced; /* nothing was committed since another producer took over */
+    int64_t wait_until; /* monotonic: nothing is tried before */
+};
+
 struct kafka_pump {
     struct kafka_pump_options options;
+    struct pump_once once;
     struct kafka_renderer *renderer;
     struct topics topics;
 
@@ -67,6 +82,8 @@ struct kafka_pump {
 _Static_assert(RECORD_TOPICS_MAX <= 1 << (PUMP_TAG_BITS - 1), "an index has to fit");
 _Static_assert(KAFKA_TAG_STRETCH == PUMP_TAG_BITS + 10, "as said above");
 
+#define PUMP_NO_POSITION 0 /* in the tag of what is no record */
+
 static inline uint64_t pump_tag(uint64_t position, unsigned topic, bool drain)
 {
     return position << PUMP_TAG_BITS | topic << 1 | drain;
@@ -102,6 +119,9 @@ void pump_write_off(struct kafka_pump *pump);
 
 /* The present producer ends; what it did not confirm is sent again by the next one. */
 void pump_drop_producer(struct kafka_pump *pump);
+
+/* Takes what has been reported. */
+size_t pump_poll(struct kafka_pump *pump, int64_t timeout);
 
 /* Whether a topic was made. */
 void pump_topic_answered(
@@ -160,5 +180,24 @@ int pump_store(struct kafka_pump *pump, struct error *error);
 size_t pump_counted(const struct kafka_pump *pump);
 /* What the drain has brought goes into the totals. */
 void pump_settle_drain(struct kafka_pump *pump);
+/* What became of the records up to this position. */
+void pump_count(struct journal_cursor *cursor, const uint64_t counts[WINDOW_OUTCOMES], uint64_t position);
+
+/* ---- kafka_once.c ------------------------------------------------------------------------------------------- */
+
+/* Whether the position is in Kafka; with at-least-once it is no longer. */
+int pump_once_restore(struct kafka_pump *pump, struct error *error);
+/* A producer with a transaction begun, and the cursor where Kafka says. */
+int pump_once_open(struct kafka_pump *pump, struct error *error);
+/* The producer's transaction ends without being committed, as far as is known. */
+void pump_once_give_up(struct kafka_pump *pump);
+/* Nothing can be sent as long as this topic takes nothing. */
+void pump_once_refuse_topic(struct kafka_pump *pump, struct topic *topic, const char *reason);
+/* The transaction takes no further record. */
+bool pump_once_is_closing(const struct kafka_pump *pump);
+int64_t pump_once_when_due(
+    const struct kafka_pump *pump); /* monotonic; INT64_MAX: there is nothing to commit */
+/* Commits what is due: watermark and cursor move. */
+int pump_once_work(struct kafka_pump *pump, struct error *error);
 
 #endif

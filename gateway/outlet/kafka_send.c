@@ -82,9 +82,11 @@ int pump_bury(struct kafka_pump *pump, struct lane *lane, uint64_t position, uns
 
 /* ---- one message ------------------------------------------------------------------------------------------- */
 
-static bool send_has_room(const struct kafka_pump *pump)
+/* A record that is begun goes into its transaction as a whole. */
+static bool send_has_room(const struct kafka_pump *pump, uint64_t position)
 {
-    return pump->limit == PUMP_UNLIMITED || pump->burst < pump->limit;
+    return pump->limit == PUMP_UNLIMITED || pump->burst < pump->limit ||
+           (pump->options.exactly_once && pump->once.record == position);
 }
 
 /* Whether the topic may be sent to: made if it was to be, its handle there. */
@@ -107,7 +109,7 @@ static enum sent send_message(struct send *send, unsigned index, struct topic *t
 {
     struct kafka_pump *pump = send->pump;
 
-    if (!send_has_room(pump))
+    if (!send_has_room(pump, send->entry->sequence))
         return SENT_WAIT;
     enum sent prepared = send_prepare(send, topic, error);
     if (prepared != SENT_DONE)
@@ -122,6 +124,7 @@ static enum sent send_message(struct send *send, unsigned index, struct topic *t
     case KAFKA_SENT:
         window_sent(&send->lane->window, send->entry->sequence, index);
         pump->burst++;
+        pump->once.record = send->entry->sequence;
         return SENT_DONE;
     case KAFKA_FULL:
         return SENT_WAIT;
@@ -186,6 +189,11 @@ static enum sent send_main_topic(struct send *send, unsigned index, bool unsent,
     if (name.length == 0)
         return unsent ? send_bury(send, index, "", send->topics->reason, error) : SENT_DONE;
 
+    if (slice_is(name, KAFKA_POSITIONS))
+        return unsent
+                   ? send_bury(send, index, KAFKA_POSITIONS, "this topic is for positions of gateways", error)
+                   : SENT_DONE;
+
     struct topic *topic = send_find_topic(send, index);
     if (topic && topic_is_waiting(topic)) {
         send_hold(send, index, topic);
@@ -215,8 +223,10 @@ static void send_take(struct send *send, size_t topics, enum window_outcome outc
 {
     struct window *window = &send->lane->window;
 
-    if (window->read < send->entry->sequence)
+    if (window->read < send->entry->sequence) {
         window_take(window, (uint16_t)((1U << topics) - 1), outcome);
+        send->pump->once.epoch = send->entry->epoch;
+    }
 }
 
 /* Nobody knows its topics: a dead letter of none. */
@@ -363,7 +373,8 @@ static int send_batch(
 
     for (int taken = 0; taken < KAFKA_PUMP_BATCH && !pump->replay; taken++) {
         const struct journal_entry *entry;
-        int found = lane_next(lane, until, &entry, error);
+        /* One that is begun is sent to its end. */
+        int found = lane_next(lane, pump_once_is_closing(pump) ? lane->window.read : until, &entry, error);
         if (found <= 0)
             return found;
         if (!entry) {

@@ -45,17 +45,22 @@ void pump_settle_drain(struct kafka_pump *pump)
     pump->settle_at = clock_monotonic(pump->options.clock) + STORE_SETTLE;
 }
 
+void pump_count(struct journal_cursor *cursor, const uint64_t counts[WINDOW_OUTCOMES], uint64_t position)
+{
+    cursor->position = position;
+    cursor->delivered += counts[WINDOW_DELIVERED];
+    cursor->not_for_outlet += counts[WINDOW_NOT_FOR_OUTLET];
+    cursor->damaged += counts[WINDOW_DAMAGED];
+    cursor->dead_lettered += counts[WINDOW_DEAD_LETTERED];
+    cursor->held += counts[WINDOW_HELD];
+}
+
 static void store_advance(struct kafka_pump *pump)
 {
     uint64_t counts[WINDOW_OUTCOMES] = {0};
 
     window_advance(&pump->main.window, counts);
-    pump->cursor.position = pump->main.window.done;
-    pump->cursor.delivered += counts[WINDOW_DELIVERED];
-    pump->cursor.not_for_outlet += counts[WINDOW_NOT_FOR_OUTLET];
-    pump->cursor.damaged += counts[WINDOW_DAMAGED];
-    pump->cursor.dead_lettered += counts[WINDOW_DEAD_LETTERED];
-    pump->cursor.held += counts[WINDOW_HELD];
+    pump_count(&pump->cursor, counts, pump->main.window.done);
     if (!pump->draining)
         return;
     window_advance(&pump->drain.window, pump->drained);
@@ -144,6 +149,9 @@ int pump_store(struct kafka_pump *pump, struct error *error)
         return error_wrap(error, "dead letters");
     }
     pump->letters = false;
-    store_advance(pump);
+    if (!pump->options.exactly_once)
+        store_advance(pump);
+    else if (pump_once_work(pump, error))
+        return -1;
     return store_write(pump, error);
 }

@@ -18,7 +18,7 @@ void window_close(struct window *window)
 
 void window_start(struct window *window, uint64_t position)
 {
-    window->done = window->read = window->known = position;
+    window->done = window->read = window->known = window->revoked = position;
     window->in_flight = 0;
 }
 
@@ -34,6 +34,12 @@ void window_rewind(struct window *window)
     window->in_flight = 0;
 }
 
+void window_revoke(struct window *window)
+{
+    window_rewind(window);
+    window->revoked = window->known;
+}
+
 uint64_t window_room(const struct window *window)
 {
     return WINDOW_POSITIONS - (window->read - window->done);
@@ -46,14 +52,16 @@ void window_take(struct window *window, uint16_t topics, enum window_outcome out
 
     struct window_slot *slot = window_slot(window, window->read);
     slot->sent = 0;
-    if (window->read <= window->known && outcome != WINDOW_DAMAGED) {
+    if (window->read <= window->known && window->read > window->revoked && outcome != WINDOW_DAMAGED) {
         slot->pending |= slot->held;
         slot->held = 0;
         return;
     }
-    slot->pending = topics;
+    if (window->read > window->known || outcome == WINDOW_DAMAGED)
+        slot->buried = 0;
+    slot->pending = topics & (uint16_t)~slot->buried;
     slot->held = 0;
-    slot->outcome = (uint8_t)outcome;
+    slot->outcome = (uint8_t)(slot->buried ? WINDOW_DEAD_LETTERED : outcome);
     if (window->known < window->read)
         window->known = window->read;
 }
@@ -93,6 +101,8 @@ void window_finish(struct window *window, uint64_t position, unsigned topic, enu
     slot->pending &= (uint16_t) ~(1U << topic);
     if (slot->outcome < outcome)
         slot->outcome = (uint8_t)outcome;
+    if (outcome == WINDOW_DEAD_LETTERED)
+        slot->buried |= (uint16_t)(1U << topic);
 }
 
 void window_hold(struct window *window, uint64_t position, unsigned topic)
@@ -118,4 +128,10 @@ void window_advance(struct window *window, uint64_t counts[WINDOW_OUTCOMES])
         counts[slot->held ? WINDOW_HELD : slot->outcome]++;
         window->done++;
     }
+}
+
+void window_expect(const struct window *window, uint64_t counts[WINDOW_OUTCOMES])
+{
+    for (uint64_t position = window->done + 1; position <= window->read; position++)
+        counts[window_slot(window, position)->outcome]++;
 }

@@ -2,7 +2,8 @@
  *
  * A record goes to several topics; its bits say which of them are not done, and which of these are under way. The watermark
  * passes a position when none is left. Behind a rewind the same positions are taken again, and what was done stays done, so
- * that only what was never confirmed is sent once more; what was held is looked at anew, for its topic may be open by then.
+ * that only what was never confirmed is sent once more; what was held is looked at anew, for its topic may be open by then. When what was
+ * confirmed is taken back, too (a transaction that was aborted), only what became a dead letter stays done.
  * Room-internal, pure. @thread the outlet's
  */
 #ifndef PENSTOCK_OUTLET_KAFKA_WINDOW_H
@@ -30,6 +31,7 @@ struct window_slot {
     uint16_t pending; /* topics, by index, that are not done */
     uint16_t sent; /* of these, under way */
     uint16_t held; /* topics that it waits for behind a mark */
+    uint16_t buried; /* topics for which it is a dead letter */
     uint8_t outcome;
 };
 
@@ -39,7 +41,8 @@ struct window {
     struct window_slot *slots; /* WINDOW_POSITIONS, by position */
     uint64_t done; /* the watermark: nothing up to it is out */
     uint64_t read; /* newest position taken */
-    uint64_t known; /* newest position ever taken; its slots above `read` keep what was done */
+    uint64_t known; /* newest position ever taken; its slots above `read` keep what was done, */
+    uint64_t revoked; /* those up to this one only what was buried */
     uint64_t in_flight; /* messages under way */
 };
 
@@ -51,6 +54,9 @@ void window_start(struct window *window, uint64_t position);
 
 /* Everything behind the watermark is to be taken again; nothing is under way. */
 void window_rewind(struct window *window);
+
+/* The same, and nothing behind the watermark is delivered. */
+void window_revoke(struct window *window);
 
 /* How many positions may be taken. */
 uint64_t window_room(const struct window *window);
@@ -78,5 +84,8 @@ void window_unhold(struct window *window, uint64_t position);
 
 /* Moves the watermark as far as it goes and adds what became of the positions to counts. */
 void window_advance(struct window *window, uint64_t counts[WINDOW_OUTCOMES]);
+
+/* Adds what will have become of all that is taken once what is under way is delivered. Where nothing is held. */
+void window_expect(const struct window *window, uint64_t counts[WINDOW_OUTCOMES]);
 
 #endif

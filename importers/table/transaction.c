@@ -93,7 +93,8 @@ int transaction_commit(struct job *job, const struct job_table *table, const str
     if (job_state_prepare(job, table, split, connection, error))
         return -1;
     result->prepared = true;
-    if (kafka_transaction_commit(*producer, job->options->topic->name, split->number, &patience, error) == 0)
+    if (kafka_transaction_note(*producer, job->options->topic->name, split->number, &patience, error) == 0 &&
+        kafka_transaction_commit(*producer, &patience, error) == 0)
         return 0;
     /* What was refused in so many words was not committed; should it be otherwise all the same, --resume finds out. */
     if (error->kind != ERROR_RETRY)

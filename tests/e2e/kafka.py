@@ -11,7 +11,7 @@ import socket
 import struct
 import time
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic
 
 from penstock import wait_until
@@ -264,6 +264,12 @@ class Kafka:
         finally:
             consumer.close()
         return sorted(found, key=lambda one: (one.partition, one.offset))
+
+    def produce(self, topic, key, value):
+        """One message; without a value a tombstone."""
+        producer = Producer({"bootstrap.servers": self.cluster.servers(), **CALM})
+        producer.produce(topic, value, key)
+        assert producer.flush(PATIENCE) == 0
 
     def values(self, topic):
         return [message.value for message in self.consume(topic)]

@@ -10,11 +10,12 @@ import pytest
 from broker import CLIENT, PASSWORDS
 from certificates import Authority
 from fetch import VERSIONS
-from kafka import complaint, content, drained
+from kafka import DESCRIBE, READ, TRANSACTIONAL_ID, WRITE, complaint, content, drained
 from penstock import run_command
 
 KEY_PASSWORD = "key-secret-7f1c"
 WRONG = "wrong-secret-93ab"
+POSITIONS = "penstock-positions"
 LIBRARY = confluent_kafka.libversion()[1] >> 8  # 0x020002 is 2.0.2; the gateway uses the same one
 OLD_SCRAM = LIBRARY < 0x020601
 KAFKA_4 = VERSIONS["kafka"].startswith("4.")
@@ -102,6 +103,31 @@ def test_login(kafka, gateway, tmp_path, way):
     assert_secret_is_nowhere(one, *PASSWORDS.values(), KEY_PASSWORD)
     assert ("2.6.1" in one.said()) == (way == "scram" and OLD_SCRAM), one.said()
     one.stop_cleanly()
+    assert kafka.values(topic) == bodies
+
+
+def test_exactly_once_says_which_right_is_missing(kafka, gateway, tmp_path):
+    """One after the other is given; then all arrives."""
+    topic, name = kafka.create(kafka.name("once")), kafka.name("gateway")
+    if POSITIONS not in kafka.admin.list_topics(timeout=60).topics:
+        kafka.create(POSITIONS, cleanup_policy="compact")
+    kafka.allow("bob", topic)
+    one = gateway(f"gateway.id={name}", *SMALL, config=configured(kafka, topic, Login(kafka, tmp_path).sasl("PLAIN", "bob"),
+                                                                  delivery="exactly-once", hold_retry="300ms")).start()
+    bodies = [one.send({"sensor_id": number}) for number in range(5)]
+    complaint(one, POSITIONS, "Read, Write and Describe")
+    kafka.allow("bob", POSITIONS, READ, WRITE, DESCRIBE)
+    complaint(one, f"transactions penstock-{name}", "the right Write on this transactional id is missing")
+    for operation in (WRITE, DESCRIBE):
+        kafka.allow_all("bob", TRANSACTIONAL_ID, f"penstock-{name}", operation)
+    drained(one)
+    content(one)
+    kafka.forbid("bob", topic)
+    bodies.append(one.send({"sensor_id": "forbidden"}))
+    complaint(one, topic, "authorization failed")
+    kafka.allow("bob", topic, WRITE)
+    drained(one)
+    content(one)
     assert kafka.values(topic) == bodies
 
 

@@ -65,11 +65,13 @@ def mortal(request, mortal_broker):
 class Siege:
     """A gateway with two topics per record, killed again and again; what a kill may have had sent twice is summed up."""
 
-    def __init__(self, kafka, gateway, tools, ledger):
+    def __init__(self, kafka, gateway, tools, ledger, **options):
         self.kafka, self.tools, self.ledger = kafka, tools, ledger
         self.topics = [kafka.create(kafka.name("load"), 6), kafka.create(kafka.name("second"), 3)]
         stream = {"key": "/sensor_id", "topics": self.topics}
-        self.gateway = gateway(config=kafka.config({"readings": stream}, properties={"queue.buffering.max.messages": str(QUEUE)}))
+        config = kafka.config({"readings": stream}, properties={"queue.buffering.max.messages": str(QUEUE)}, **options)
+        self.gateway = gateway(f"gateway.id={kafka.name('gateway')}", config=config)
+        self.once = options.get("delivery") == "exactly-once"
         self.window = 0
 
     def _count(self, count):
@@ -78,6 +80,9 @@ class Siege:
 
     def kill(self):
         """Notes what has just arrived and what is on its way, and kills."""
+        if self.once:
+            self.gateway.kill()
+            return
         before = self._count(self.kafka.count)
         time.sleep(SENT_AGAIN)  # what is counted is what comes in this time
         unconfirmed = lag(self.gateway) * len(self.topics)
@@ -106,9 +111,10 @@ class Siege:
         return verdict
 
 
-def test_kill_9_under_load(mortal, gateway, tools, ledger):
+@pytest.mark.parametrize("delivery", ["at-least-once", "exactly-once"])
+def test_kill_9_under_load(mortal, gateway, tools, ledger, delivery):
     generator, seed = new_random()
-    siege = Siege(mortal, gateway, tools, ledger)
+    siege = Siege(mortal, gateway, tools, ledger, delivery=delivery)
     for _ in range(COUNT):
         siege.gateway.start()
         ledger.send_fresh(siege.gateway)
@@ -117,15 +123,16 @@ def test_kill_9_under_load(mortal, gateway, tools, ledger):
             busy(siege.gateway, 100)
             siege.kill()
             load.wait()
-    verdict = siege.judge("kill -9", COUNT, seed)
+    verdict = siege.judge(f"kill -9{', exactly-once' if siege.once else ''}", COUNT, seed)
     assert verdict.accepted > 100 * COUNT
 
 
-def test_kill_9_of_gateway_and_broker(mortal, gateway, tools, ledger):
+@pytest.mark.parametrize("delivery", ["at-least-once", "exactly-once"])
+def test_kill_9_of_gateway_and_broker(mortal, gateway, tools, ledger, delivery):
     """In turn: the broker goes first and comes back under the next gateway; the gateway goes first; the broker goes and comes
     back while the gateway stays."""
     generator, seed = new_random()
-    siege = Siege(mortal, gateway, tools, ledger)
+    siege = Siege(mortal, gateway, tools, ledger, delivery=delivery)
     broker = mortal.cluster.brokers[0]
     count = max(COUNT // 2, 3)
     kills = 0
@@ -154,7 +161,7 @@ def test_kill_9_of_gateway_and_broker(mortal, gateway, tools, ledger):
                 load.wait()
         elif number % 3 == 1:
             broker.start()
-    siege.judge("kill -9 of gateway and broker", kills, seed)
+    siege.judge(f"kill -9 of gateway and broker{', exactly-once' if siege.once else ''}", kills, seed)
 
 
 def cut_connections(gateway, broker):

@@ -34,6 +34,8 @@ Test(config_maps, defaults)
     config_harness_expect_none(config);
     cr_assert_eq(config->kafka.properties.count, 0);
     cr_assert_eq(config->kafka.files.count, 0);
+    cr_assert_str_eq(config->kafka.delivery, "at-least-once");
+    cr_assert_eq(config->kafka.transaction_every, 250000);
     cr_assert_eq(config->kafka.max_topics, 1000);
     cr_assert_str_eq(config->kafka.unwritable_topic, "hold");
     cr_assert_eq(config->kafka.hold_retry, 10000000);
@@ -183,7 +185,8 @@ struct wrong {
     const char *errors;
 };
 
-#define KAFKA_NAMES "properties, files, max_topics, unwritable_topic, hold_retry, create_topics"
+#define KAFKA_NAMES \
+    "properties, files, delivery, transaction_every, max_topics, unwritable_topic, hold_retry, create_topics"
 #define STREAM_NAMES \
     "format, key, labels, dedupe, time, schema, schema_invalid, topics, value, headers, ack, lake"
 #define PROPERTY "found a property of this name; allowed: 1 to 128 of the characters a-z 0-9 . _ -\n"
@@ -373,6 +376,8 @@ static const char printed_kafka[] = "kafka:\n"
                                     "    bootstrap.servers: \"a:9092\"         # p.yaml:2\n"
                                     "    ssl.ca.pem: \"a\\nb$$\\n\"              # p.yaml:2\n"
                                     "  files: {}                             # default\n"
+                                    "  delivery: at-least-once               # default\n"
+                                    "  transaction_every: 250ms              # default\n"
                                     "  max_topics: 1000                      # default\n"
                                     "  unwritable_topic: hold                # default\n"
                                     "  hold_retry: 10s                       # default\n"

@@ -75,6 +75,28 @@ Test(mark, they_survive_with_their_cursor)
     }
 }
 
+/* The outlet's store says how far it is: nothing is kept for it, whatever is behind. */
+Test(mark, one_that_is_elsewhere_holds_nothing_back)
+{
+    struct journal_mark one[] = {mark_of("T", JOURNAL_MARK_ELSEWHERE)};
+
+    const uint64_t log = journal_log(fx.journal);
+    cr_assert_neq(log, 0);
+    fixture_put(&fx, 1, 30, 100);
+    fixture_mark(&fx, "one", 10, 0, one, 1);
+    fixture_reopen(&fx);
+    cr_assert_eq(journal_log(fx.journal), log);
+    fixture_marks(&fx, "one", &marks);
+    cr_assert_eq(marks_position(&marks, "T"), JOURNAL_MARK_ELSEWHERE);
+    cr_assert_eq(journal_outlets_passed(fx.journal), 10);
+    one[0].position = JOURNAL_MARK_FREE;
+    fixture_mark(&fx, "one", 20, 0, one, 1);
+    fixture_reopen(&fx);
+    fixture_marks(&fx, "one", &marks);
+    cr_assert_eq(marks_position(&marks, "T"), JOURNAL_MARK_FREE);
+    cr_assert_eq(journal_outlets_passed(fx.journal), 20);
+}
+
 Test(mark, the_newest_position_of_a_name_counts_also_backwards_from_free)
 {
     struct journal_mark one[] = {mark_of("T", 5)};

@@ -41,7 +41,9 @@ static void send_one_transaction(void)
 
 static int commit(void)
 {
-    return kafka_transaction_commit(producer, "t", 7, &patience, &error);
+    return kafka_transaction_note(producer, "t", 7, &patience, &error) == 0
+               ? kafka_transaction_commit(producer, &patience, &error)
+               : -1;
 }
 
 static void push(int16_t request, rd_kafka_resp_err_t code)
