@@ -48,10 +48,24 @@ Test(sequence_journal, in_one_hand_over)
     expect_ids("12468");
 }
 
+/* Behind it the committer is the only one that comes to the gate, and with what is handed over next. */
+static void gate_close(void)
+{
+    fixture_hold_time(true); /* the group of silence would be another one */
+    fixture_settle(&fx);
+    gate_set(true);
+}
+
+static void gate_open(void)
+{
+    gate_set(false);
+    fixture_hold_time(false);
+}
+
 /* The second of the group's hand-overs has what the first has, too; the third has nothing else. */
 Test(sequence_journal, in_one_group)
 {
-    gate_set(true);
+    gate_close();
     begin(&given[0]);
     add_plain(&given[0], 9);
     hand_over(&given[0]);
@@ -66,7 +80,7 @@ Test(sequence_journal, in_one_group)
     add_once(&given[4], 1, 3, 6);
     for (int i = 1; i <= 4; i++)
         hand_over(&given[i]);
-    gate_set(false);
+    gate_open();
     for (int i = 0; i <= 4; i++)
         cr_assert_eq(wait_for(&given[i]), HANDOVER_DURABLE);
     expect(&given[1], 1, 0, 0);
@@ -85,7 +99,7 @@ Test(sequence_journal, in_one_group)
 
 Test(sequence_journal, a_duplicate_waits_for_its_original)
 {
-    gate_set(true);
+    gate_close();
     begin(&given[0]);
     add_once(&given[0], 1, 1, 1);
     hand_over(&given[0]);
@@ -95,7 +109,7 @@ Test(sequence_journal, a_duplicate_waits_for_its_original)
     hand_over(&given[1]);
     usleep(50000);
     cr_assert_eq(atomic_load(&given[1].result), -1);
-    gate_set(false);
+    gate_open();
     cr_assert_eq(wait_for(&given[1]), HANDOVER_DURABLE);
     cr_assert_eq(atomic_load(&given[0].result), HANDOVER_DURABLE);
     expect(&given[1], 0, 1, 0);
@@ -251,14 +265,14 @@ Test(sequence_journal, an_unfinished_hand_over_leaves_no_number)
 
     cr_assert(mkdtemp(copy));
     put(1, 1, 1, true);
-    gate_set(true);
+    gate_close();
     begin(one);
     for (uint64_t number = 2; number <= last_number; number++)
         add_once(one, 1, number, 2);
     hand_over(one);
     gate_await_committer();
     directory_copy_open(fx.directory, copy);
-    gate_set(false);
+    gate_open();
     wait_for(one);
     fixture_close(&fx);
     /* All of it was written, and not synced: the notes are its last two frames, and the second one gets a bad spot. */
