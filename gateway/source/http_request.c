@@ -15,13 +15,15 @@ void *http_request_start(void *cls, const char *target, struct MHD_Connection *m
 
     if (!request)
         return NULL;
+    /* A target that does not fit was longer than the library's own memory. Left empty, it is refused as cut. */
+    if (target && bytes_add_text(&request->raw_target, target, &error) && error.kind == ERROR_RETRY) {
+        http_pool_release(request);
+        return NULL; /* memory is gone: no answer is better than that the sender is to blame */
+    }
     request->connection = connection;
     request->target_place = target;
     connection->request = request;
     http_connection_enter(connection, HTTP_HEAD);
-    /* A target that does not fit was longer than the library's own memory. Left empty, it is refused as cut. */
-    if (target && bytes_add_text(&request->raw_target, target, &error))
-        bytes_clear(&request->raw_target);
     return request;
 }
 

@@ -132,7 +132,6 @@ def test_any_allocation_fails(gateway, tools, tmp_path, way):
     one = gateway("lake.roll.every=100ms", PATIENT, config=CONFIG, environment=strike.environment)
     sender = Rememberer(one)
     one.start()
-    sender.over_http()
 
     def delivered():
         with contextlib.suppress(*GONE):
