@@ -7,7 +7,7 @@ import pytest
 
 import penstock
 from http_proxies import Haproxy, Nginx
-from http_vectors import UNSEEN, VECTORS
+from http_vectors import SAID_TWICE, UNSEEN, VECTORS
 from mqtt_proxy import Proxy
 from penstock import wait_until
 from wire import Wire, message, plain
@@ -55,7 +55,7 @@ def chain(request, tmp_path_factory):
         yield chain
 
 
-@pytest.mark.parametrize("vector", VECTORS + UNSEEN, ids=lambda vector: vector[0])
+@pytest.mark.parametrize("vector", VECTORS + UNSEEN + SAID_TWICE, ids=lambda vector: vector[0])
 def test_proxy_and_gateway_count_the_same(chain, vector):
     name, data, *_ = vector
     before = chain.proxy.forwarded(), chain.answered()
