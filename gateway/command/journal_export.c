@@ -83,6 +83,11 @@ static int export_visit(void *context, const struct journal_view_item *item, str
 
     if (item->type == JOURNAL_VIEW_DAMAGE)
         export_tell_damage(export, item);
+    else if (item->type == JOURNAL_VIEW_FREED)
+        fprintf(stderr,
+            "penstock journal: records %" PRIu64 "..%" PRIu64
+            " are missing: %s was freed meanwhile, every outlet had passed it\n",
+            item->first, item->last, item->segment->file);
     else if (item->type == JOURNAL_VIEW_STATE &&
              item->kind == STATE_RENDERING) /* also of records that every outlet has passed */
         (void)rendering_apply(

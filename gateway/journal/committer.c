@@ -19,6 +19,7 @@
 
 #define GROUP_BODY 16
 #define APPLY_PAUSE 10000000 /* nanoseconds */
+#define APPLY_TOLD 100 /* every second */
 
 /* What one group holds: hand-overs from first up to (not with) stop, and what outlets moved. */
 struct group {
@@ -176,12 +177,14 @@ static int group_write(struct journal *journal, const struct group *group)
 static void group_apply_piece(struct journal *journal, const struct frame *frame, const char *body)
 {
     const struct timespec pause = {0, APPLY_PAUSE};
-    struct error error = {.kind = ERROR_RETRY};
+    struct error error;
 
-    while (error.kind == ERROR_RETRY && state_apply(journal, frame, body, &error)) {
-        log_event(LOG_ERROR, "journal.state", log_text("error", error.text));
-        if (error.kind == ERROR_RETRY)
-            nanosleep(&pause, NULL);
+    for (unsigned tries = 0; state_apply(journal, frame, body, &error); tries++) {
+        if (tries % APPLY_TOLD == 0)
+            log_event(LOG_ERROR, "journal.state", log_text("error", error.text));
+        if (error.kind != ERROR_RETRY)
+            return;
+        nanosleep(&pause, NULL);
     }
 }
 

@@ -39,6 +39,8 @@ static int renderings_store_one(struct stream *stream, struct rendering *renderi
     if (rendering_encode(rendering, &body, error) ||
         renderings_write(journal, clock, bytes_slice(&body), error))
         return -1;
+    if (!rendering_find(table, rendering->id)) /* the next one would get its id */
+        return error_set(error, ERROR_FATAL, "the journal has not taken it: see the log");
     stream->rendering = rendering->id;
     log_event(LOG_INFO, "stream.rendering", log_text("stream", stream->name), log_number("id", rendering->id),
         log_text("path", rendering->lake_path));

@@ -295,12 +295,33 @@ static int rendering_read(
     return 0;
 }
 
+/* Where memory is gone jansson blames the text, or nothing. */
+static _Thread_local bool rendering_starved;
+
+static void *rendering_allocate(size_t size)
+{
+    void *data = malloc(size);
+
+    rendering_starved |= !data;
+    return data;
+}
+
+/* Before main(), and so before anything calls jansson. */
+__attribute__((constructor)) static void rendering_watch_memory(void)
+{
+    json_set_alloc_funcs(rendering_allocate, free);
+}
+
 int rendering_json_read(const void *body, size_t length, struct rendering **ret_rendering,
     uint64_t *ret_superseded_at, struct error *error)
 {
     json_error_t cause;
+
+    rendering_starved = false;
     cleanup_json json_t *json = json_loadb(body, length, JSON_REJECT_DUPLICATES, &cause);
 
+    if (!json && rendering_starved)
+        return error_set(error, ERROR_RETRY, "rendering: out of memory");
     if (!json)
         return error_set(error, ERROR_REJECT, "rendering: %s at byte %d", cause.text, cause.position);
     struct rendering *rendering = calloc(1, sizeof *rendering);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
+#include "base/listener.h"
 #include "source/http_internal.h"
 
 /* What the socket does not take at once is lost: its sender has not been reading either. */
@@ -34,8 +35,10 @@ bool http_count_up(atomic_size_t *count, uint64_t limit)
 
 /* Counts it among all, and among those of its address. NULL: it may be. */
 static const char *http_connection_admit(
-    struct source *http, const struct sockaddr *address, struct peer **ret_peer)
+    struct source *http, int fd, const struct sockaddr *address, struct peer **ret_peer)
 {
+    if (!listener_leaves_descriptors(fd))
+        return "the descriptors that are left are for the journal and the outlets (ulimit -n)";
     /* With one listener the library itself stops accepting at the limit. */
     if (!http_count_up(&http->connections, http->context.config->http.max_connections))
         return "there are as many connections as there may be (http.max_connections)";
@@ -56,8 +59,8 @@ static struct http_connection *http_connection_new(struct http_thread *thread, s
 {
     const int fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
     struct peer *peer;
-    const char *refused = http_connection_admit(
-        thread->source, MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr, &peer);
+    const char *refused = http_connection_admit(thread->source, fd,
+        MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr, &peer);
 
     if (refused) {
         http_connection_end(thread, fd, HTTP_STATUS_503, refused);

@@ -85,26 +85,26 @@ def crowd(port, count):
 
 
 def test_out_of_descriptors(gateway, tools, ledger):
-    """A crowd at the MQTT port leaves enough for journal and outlets, however long it stays; one at the HTTP port goes when its time is over. Nobody spins."""
-    one = gateway("lake.roll.every=200ms", "http.head_timeout=2s", PATIENT, *SMALL_SEGMENTS, config=CONFIG).start()
+    """A crowd leaves enough for journal and outlets, at either port and however long it stays. Nobody spins."""
+    one = gateway("lake.roll.every=200ms", "http.head_timeout=1min", PATIENT, *SMALL_SEGMENTS, config=CONFIG).start()
     ledger.send_fresh(one)
     with Load(tools, one, ledger, clients=4) as load:
         busy(one, 50)
         limit = descriptors(one.process) + 60
         resource.prlimit(one.process.pid, resource.RLIMIT_NOFILE, (limit, limit))
-        with crowd(one.ports["mqtt"], 200):
-            wait_until("a refused connection", lambda: one.metric("penstock_requests_refused_total", 'source="mqtt"') > 0)
-            before = one.metrics()
-            for name in ("penstock_journal_sequence", 'penstock_outlet_files_total{outlet="lake"}'):
-                wait_until(f"more of {name}", lambda: one.metrics()[name] > before[name] + 20)
-            assert one.ready()[0] == 200 and "Too many open files" not in one.said(), one.said()
-        with crowd(one.ports["http"], 200):
-            wait_until("the last descriptor", lambda: descriptors(one.process) == limit)
-            load.stop()
-            begin, used = time.monotonic(), seconds_used(one.process)
-            time.sleep(1)
-            assert seconds_used(one.process) - used < 0.6 * (time.monotonic() - begin)
-            ledger.send_fresh(one)
+        for source in ("mqtt", "http"):
+            with crowd(one.ports[source], 200):
+                wait_until("a refused connection", lambda: one.metric("penstock_requests_refused_total", f'source="{source}"') > 0)
+                before = one.metrics()
+                for name in ("penstock_journal_sequence", 'penstock_outlet_files_total{outlet="lake"}'):
+                    wait_until(f"more of {name}", lambda: one.metrics()[name] > before[name] + 20)
+                assert one.ready()[0] == 200 and "Too many open files" not in one.said(), one.said()
+                if source == "http":
+                    load.stop()
+                    begin, used = time.monotonic(), seconds_used(one.process)
+                    time.sleep(1)
+                    assert seconds_used(one.process) - used < 0.6 * (time.monotonic() - begin)
+    ledger.send_fresh(one)
     wait_until("delivery", lambda: one.metric("penstock_outlet_lag_records") == 0)
     assert one.ready()[0] == 200
     one.stop_cleanly(320)
