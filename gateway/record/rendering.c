@@ -113,15 +113,34 @@ static json_t *rendering_to_json(const struct rendering *rendering)
     return json;
 }
 
+/* Where memory is gone jansson blames the text, or nothing. */
+static _Thread_local bool rendering_starved;
+
+static void *rendering_allocate(size_t size)
+{
+    void *data = malloc(size);
+
+    rendering_starved |= !data;
+    return data;
+}
+
+/* Before main(), and so before anything calls jansson. */
+__attribute__((constructor)) static void rendering_watch_memory(void)
+{
+    json_set_alloc_funcs(rendering_allocate, free);
+}
+
 int rendering_json_write(
     const struct rendering *rendering, uint64_t superseded_at, struct bytes *out, struct error *error)
 {
+    rendering_starved = false;
     cleanup_json json_t *json = rendering_to_json(rendering);
     size_t before = out->length;
 
+    if (!json && rendering_starved)
+        return error_set(error, ERROR_RETRY, "rendering of stream %s: out of memory", rendering->stream);
     if (!json)
-        return error_set(
-            error, ERROR_REJECT, "rendering of stream %s: not UTF-8, or out of memory", rendering->stream);
+        return error_set(error, ERROR_REJECT, "rendering of stream %s: not UTF-8", rendering->stream);
     if (superseded_at != RENDERING_NOT_SUPERSEDED)
         json_object_set_new(json, "superseded_at", json_integer((json_int_t)superseded_at));
     error_set(error, ERROR_RETRY, "out of memory"); /* what the library knows besides what it is told */
@@ -293,23 +312,6 @@ static int rendering_read(
         return -1; /* GCOVR_EXCL_LINE as above */
     *ret_superseded_at = superseded ? (uint64_t)json_integer_value(superseded) : RENDERING_NOT_SUPERSEDED;
     return 0;
-}
-
-/* Where memory is gone jansson blames the text, or nothing. */
-static _Thread_local bool rendering_starved;
-
-static void *rendering_allocate(size_t size)
-{
-    void *data = malloc(size);
-
-    rendering_starved |= !data;
-    return data;
-}
-
-/* Before main(), and so before anything calls jansson. */
-__attribute__((constructor)) static void rendering_watch_memory(void)
-{
-    json_set_alloc_funcs(rendering_allocate, free);
 }
 
 int rendering_json_read(const void *body, size_t length, struct rendering **ret_rendering,
