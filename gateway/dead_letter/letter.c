@@ -11,7 +11,21 @@
 
 /* ---- strings ------------------------------------------------------------------------------------------------ */
 
-/* The content of a JSON string. What is not UTF-8 becomes U+FFFD: whoever wants it exact has looked before. */
+/* What stands for a character that may not stand in a string as it is: a control character, a quote, a backslash; or a byte that is no UTF-8 (length 0). */
+static int letter_add_replacement(const char *text, size_t length, struct bytes *out, struct error *error)
+{
+    char escape[JSON_ESCAPE_MAX + 1];
+
+    if (length == 0)
+        return bytes_add_text(out, "\xef\xbf\xbd", error);
+    if (json_escape_is_needed(*text))
+        return json_escape_add(out, *text, error);
+    snprintf(escape, sizeof escape, "\\u%04x", (unsigned char)text[length - 1]);
+    return bytes_add_text(out, escape, error);
+}
+
+/* The content of a JSON string. What is not UTF-8 becomes U+FFFD: whoever wants it exact has looked before. DEL and the controls U+0080 to U+009F, which JSON
+ * would allow, are escaped like the others: letters are shown on terminals. */
 static int letter_add_escaped(struct slice text, struct bytes *out, struct error *error)
 {
     size_t from = 0, i = 0;
@@ -19,16 +33,16 @@ static int letter_add_escaped(struct slice text, struct bytes *out, struct error
     if (text.length == 0)
         return 0;
     while (i < text.length) {
-        size_t length = utf8_sequence(text.data + i, text.length - i);
-        char character = text.data[i];
-        if (length > 1 || (length == 1 && !json_escape_is_needed(character))) {
+        const char *next = text.data + i;
+        const size_t length = utf8_sequence(next, text.length - i);
+        if (length && !utf8_is_control(next) && !json_escape_is_needed(*next)) {
             i += length;
             continue;
         }
         if (bytes_add(out, text.data + from, i - from, error) ||
-            (length ? json_escape_add(out, character, error) : bytes_add_text(out, "\xef\xbf\xbd", error)))
+            letter_add_replacement(next, length, out, error))
             return -1;
-        from = ++i;
+        from = i += length ? length : 1;
     }
     return bytes_add(out, text.data + from, text.length - from, error);
 }

@@ -118,6 +118,9 @@ static struct slice http_body_find(void *context, enum selector_source source, c
     case SELECTOR_HEADER:
         MHD_lookup_connection_value_n(
             facts->mhd, MHD_HEADER_KIND, name, strlen(name), &value.data, &value.length);
+        /* Blanks behind it are none of it (RFC 9110, section 5.5); the library has left them there. */
+        while (value.length && (value.data[value.length - 1] == ' ' || value.data[value.length - 1] == '\t'))
+            value.length--;
         break;
     case SELECTOR_QUERY:
         return http_target_query(&facts->request->target, name);

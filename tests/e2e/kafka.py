@@ -382,4 +382,4 @@ def content(gateway, seconds=120):
 def dead_letters(gateway, stream):
     """The letters of a stream, oldest first."""
     folder = gateway.data / "dead-letters"
-    return [json.loads(line) for file in sorted(folder.glob(f"{stream}+*.jsonl")) for line in file.read_text().splitlines()]
+    return [json.loads(line) for file in sorted(folder.glob(f"{stream}+*.jsonl")) for line in file.read_bytes().splitlines()]

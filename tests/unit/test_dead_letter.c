@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/base64.h"
+#include "base/utf8.h"
 #include "dead_letter/dead_letter.h"
 
 #define LINE_MAX_BYTES (1 << 22)
@@ -242,6 +243,25 @@ Test(dead_letter, every_byte_survives)
             assert_survives(&letter);
         }
     }
+}
+
+/* A terminal obeys U+009B as it does ESC [; JSON would allow it, and DEL. */
+Test(dead_letter, no_control_character_stands_in_a_line)
+{
+    static const char end[] = "\"payload\":\"\\u0001\\u001b\\u007f\\u0080\\u009b\\u009f\xc2\xa0\"}\n";
+    struct record record = reading();
+    cleanup_bytes struct bytes line;
+
+    record.key = record.labels[1] = record.origin = record.payload =
+        slice_of("\x01\x1b\x7f\xc2\x80\xc2\x9b\xc2\x9f\xc2\xa0");
+    struct dead_letter letter = letter_of(&record);
+    letter.reason = record.payload.data;
+    print(&letter, &line);
+    for (size_t i = 0; i + 1 < line.length; i += utf8_sequence(line.data + i, line.length - i))
+        cr_assert(!utf8_is_control(line.data + i), "byte %zu of %.*s", i, (int)line.length, line.data);
+    cr_assert_eq(memcmp(line.data + line.length - strlen(end), end, strlen(end)), 0, "%.*s", (int)line.length,
+        line.data);
+    assert_survives(&letter);
 }
 
 Test(dead_letter, any_length_of_anything_survives)
