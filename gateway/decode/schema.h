@@ -9,8 +9,8 @@
  *   names       a name that comes twice in an object: the last one counts, as for pointers. Bounded: SCHEMA_OVERRULED_MAX
  *   lengths     count Unicode's code points
  *   pattern     that of ECMA-262 with the flag u, without back references, found anywhere in the text. Whatever needs more steps than there are
- *               (SCHEMA_PATTERN_STEPS, SCHEMA_STEPS_TOGETHER), or is longer than SCHEMA_PATTERN_TEXT_MAX bytes, is not valid. The same documents in the same order
- *               always take the same steps
+ *               (SCHEMA_PATTERN_STEPS, schema_scratch_renew()), more than 32 MiB of memory, or is longer than SCHEMA_PATTERN_TEXT_MAX bytes,
+ *               is not valid. The same documents in the same order always take the same steps
  *   date-time   is asserted: what decode_rfc3339() takes, without a blank for the T
  *
  * A compiled schema is constant and belongs to all threads; what a check needs besides is in a scratch. @thread any
@@ -19,6 +19,7 @@
 #define PENSTOCK_DECODE_SCHEMA_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/bytes.h"
 #include "base/error.h"
@@ -29,7 +30,11 @@
     16 /* values in one document that are not valid, until a later one of the same name is found */
 #define SCHEMA_PATTERN_TEXT_MAX ((size_t)64 << 10)
 #define SCHEMA_PATTERN_STEPS 1000000 /* of a match */
-#define SCHEMA_STEPS_TOGETHER 50000000 /* of all matches since schema_scratch_renew() */
+/* Of all matches since schema_scratch_renew(): what comes in one body has so many steps, a message that is one of several of a hand-over fewer, because
+ * there may be very many; and for each byte of it more than a pattern takes that goes over its text once. */
+#define SCHEMA_STEPS_BODY 50000000
+#define SCHEMA_STEPS_MESSAGE 1000
+#define SCHEMA_STEPS_PER_BYTE 16
 
 struct schema; /* constant */
 struct schema_scratch; /* of one thread, for any number of schemas */
@@ -42,8 +47,8 @@ int schema_scratch_new(struct schema_scratch **ret_scratch, struct error *error)
 /* Makes room for this schema, once, before the first check. */
 int schema_scratch_fit(struct schema_scratch *scratch, const struct schema *schema, struct error *error);
 void schema_scratch_free(struct schema_scratch **scratch);
-/* Behind it other documents come together: patterns may take as many steps again. So as when the scratch is new. */
-void schema_scratch_renew(struct schema_scratch *scratch);
+/* Behind it other documents come together: patterns may take so many steps. Those of a new scratch: SCHEMA_STEPS_BODY. */
+void schema_scratch_renew(struct schema_scratch *scratch, uint64_t steps);
 
 /* text: a whole valid JSON document, blanks around it allowed. ERROR_REJECT: not valid; names the place in the document as a JSON pointer, and
  * the rule: "/wattage: 5000 is above the maximum 1000". */

@@ -168,9 +168,12 @@ static bool check_pattern(
     case SCHEMA_GIVEN_UP:
         return check_fail(s, "takes more steps than are allowed to be held against the pattern %.*s",
                    check_shown(pattern), pattern.data) != NULL;
+    case SCHEMA_NO_ROOM:
+        return check_fail(s, "takes more memory than is allowed to be held against the pattern %.*s",
+                   check_shown(pattern), pattern.data) != NULL;
     default:
         return check_fail(s,
-                   "is not held against the pattern %.*s: what came with it has taken all steps that patterns may take together",
+                   "is not held against the pattern %.*s: it and what came with it take more steps than patterns may take together",
                    check_shown(pattern), pattern.data) != NULL;
     }
 }
@@ -431,7 +434,7 @@ int schema_scratch_fit(struct schema_scratch *scratch, const struct schema *sche
     return 0;
 }
 
-void schema_scratch_renew(struct schema_scratch *scratch)
+void schema_scratch_renew(struct schema_scratch *scratch, uint64_t steps)
 {
-    schema_matcher_renew(scratch->matcher);
+    schema_matcher_renew(scratch->matcher, steps);
 }

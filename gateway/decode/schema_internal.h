@@ -244,12 +244,13 @@ enum schema_match {
     SCHEMA_MATCH,
     SCHEMA_GIVEN_UP, /* it has taken all steps that a match may take */
     SCHEMA_EXHAUSTED, /* or all that were left for it */
+    SCHEMA_NO_ROOM, /* or all memory that it may */
 };
 
 int schema_matcher_new(struct schema_matcher **ret_matcher, struct error *error);
 void schema_matcher_free(struct schema_matcher **matcher);
-/* SCHEMA_STEPS_TOGETHER are left. */
-void schema_matcher_renew(struct schema_matcher *matcher);
+/* So many steps are left. */
+void schema_matcher_renew(struct schema_matcher *matcher, uint64_t steps);
 /* text: valid UTF-8, at most SCHEMA_PATTERN_TEXT_MAX bytes. */
 enum schema_match schema_pattern_match(
     const struct schema_pattern *pattern, struct schema_matcher *matcher, struct slice text);

@@ -2,8 +2,8 @@
  *
  * base/regex belongs to one thread and looks at the beginning of a long text only; here code is shared, and nothing may be left unseen. PCRE2
  * has a limit of steps, too, but does not say how many a match has taken, counts them anew at each place where one may begin, and as compiled code not those within a
- * repeated character. So each pattern is compiled twice. The quick one is for short texts and has a few steps. Whatever needs more is matched by
- * the other one, which calls us before each of its items, and again for each character that a repeated one gives back (pcre2callout(3)): these are the steps that are counted.
+ * repeated character or a lookahead. So each pattern is compiled twice. The quick one is for short texts and has a few steps; a pattern of which PCRE2's own count says too
+ * little has none. Whatever needs more is matched by the other one, which calls us before each of its items, and again for each character that a repeated one gives back (pcre2callout(3)): these are the steps that are counted.
  * What is done between two of them is some runs of characters: those that ended well are seen by where the next step is, and one that did not was not longer
  * than the item has to be repeated. PATTERN_RUN characters of both count as a step.
  */
@@ -15,19 +15,21 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
-#define PATTERN_DEPTH_MAX 20000
-#define PATTERN_HEAP_KIB 8192
+/* For the ways back: what a group in a group takes that is repeated over SCHEMA_PATTERN_TEXT_MAX. A thread may keep both. */
+#define PATTERN_HEAP_KIB (32 << 10)
 #define PATTERN_STACK_LEAST ((size_t)32 << 10) /* of compiled code */
-#define PATTERN_STACK_MOST ((size_t)512 << 10)
-#define PATTERN_QUICK_TEXT \
-    ((size_t)256) /* bytes: without a count of steps that is little work at the worst */
+#define PATTERN_STACK_MOST ((size_t)8 << 20)
+/* Without a count of steps that is little work at the worst: some 15 us. */
+#define PATTERN_QUICK_TEXT ((size_t)256) /* bytes */
+#define PATTERN_QUICK_NEEDED 16 /* of a pattern that is not anchored */
 #define PATTERN_RUN 8
-#define PATTERN_QUICK_STEPS 512 /* divided by the places where a match may begin, */
+#define PATTERN_QUICK_STEPS 512 /* divided by the places where a match may begin or by what a step costs, */
 #define PATTERN_QUICK_STEPS_LEAST 8 /* but no fewer at each */
 
 struct schema_pattern {
     struct schema_pattern *before; /* chained, for their end */
-    pcre2_code *quick, *counted;
+    pcre2_code *quick; /* NULL: every match is counted */
+    pcre2_code *counted;
     struct slice text;
     bool anchored; /* a match can begin at one place only */
     uint64_t step; /* what one costs */
@@ -57,13 +59,16 @@ struct slice schema_pattern_text(const struct schema_pattern *pattern)
     return pattern->text;
 }
 
+/* part: "(?=" or the like; no character is written so in a translated pattern. */
+static bool pattern_has(struct slice text, const char *part)
+{
+    return memmem(text.data, text.length, part, strlen(part));
+}
+
 /* A lookahead of PCRE2 (10.42) may take the character that it looks at for one more than those behind it: (?=a)b?a would not be found in "a". */
 static uint32_t pattern_options(struct slice text)
 {
-    static const char ahead[] = "(?="; /* no character is written so in a translated one */
-
-    return PCRE2_UTF | PCRE2_DOLLAR_ENDONLY |
-           (memmem(text.data, text.length, ahead, sizeof ahead - 1) ? PCRE2_NO_START_OPTIMIZE : 0);
+    return PCRE2_UTF | PCRE2_DOLLAR_ENDONLY | (pattern_has(text, "(?=") ? PCRE2_NO_START_OPTIMIZE : 0);
 }
 
 static int pattern_compile_code(
@@ -111,12 +116,16 @@ int schema_compile_pattern(
     pattern->text = text;
     pattern->before = compiler->schema->patterns;
     compiler->schema->patterns = pattern;
-    if (pattern_compile_code(compiler, code, 0, &pattern->quick) ||
-        pattern_compile_code(compiler, code, PCRE2_AUTO_CALLOUT | PCRE2_NO_AUTO_POSSESS, &pattern->counted))
+    if (pattern_compile_code(compiler, code, PCRE2_AUTO_CALLOUT | PCRE2_NO_AUTO_POSSESS, &pattern->counted))
         return -1;
-    pcre2_pattern_info(pattern->quick, PCRE2_INFO_ALLOPTIONS, &options);
+    pcre2_pattern_info(pattern->counted, PCRE2_INFO_ALLOPTIONS, &options);
     pattern->anchored = options & PCRE2_ANCHORED;
-    pattern->step = 1 + pattern_most_needed(code) / PATTERN_RUN;
+    const uint64_t needed = pattern_most_needed(code);
+    pattern->step = 1 + needed / PATTERN_RUN;
+    if (!pattern_has(code, "(?=") && !pattern_has(code, "(?!") &&
+        (pattern->anchored || needed <= PATTERN_QUICK_NEEDED) &&
+        pattern_compile_code(compiler, code, 0, &pattern->quick))
+        return -1; /* GCOVR_EXCL_LINE it has taken it once */
     *ret_pattern = pattern;
     return 0;
 }
@@ -148,7 +157,6 @@ void schema_matcher_free(struct schema_matcher **matcher)
 
 static void pattern_set_limits(const struct schema_matcher *matcher, pcre2_match_context *limits)
 {
-    pcre2_set_depth_limit(limits, PATTERN_DEPTH_MAX);
     pcre2_set_heap_limit(limits, PATTERN_HEAP_KIB);
     if (matcher->stack)
         pcre2_jit_stack_assign(limits, NULL, matcher->stack);
@@ -169,55 +177,62 @@ int schema_matcher_new(struct schema_matcher **ret_matcher, struct error *error)
     pattern_set_limits(matcher, matcher->limits);
     pattern_set_limits(matcher, matcher->counting);
     pcre2_set_callout(matcher->counting, pattern_count_step, matcher);
-    schema_matcher_renew(matcher);
+    schema_matcher_renew(matcher, SCHEMA_STEPS_BODY);
     *ret_matcher = matcher;
     matcher = NULL;
     return 0;
 }
 
-void schema_matcher_renew(struct schema_matcher *matcher)
+void schema_matcher_renew(struct schema_matcher *matcher, uint64_t steps)
 {
-    matcher->left = SCHEMA_STEPS_TOGETHER;
+    matcher->left = steps;
 }
 
-static int pattern_match(
-    const pcre2_code *code, struct schema_matcher *matcher, pcre2_match_context *limits, struct slice text)
+static int pattern_match(const pcre2_code *code, struct schema_matcher *matcher, pcre2_match_context *limits,
+    struct slice text, uint32_t options)
 {
-    return pcre2_match(
-        code, (PCRE2_SPTR)text.data, text.length, 0, PCRE2_NO_UTF_CHECK, matcher->found, limits);
-}
-
-static enum schema_match pattern_match_counted(
-    const struct schema_pattern *pattern, struct schema_matcher *matcher, struct slice text)
-{
-    const uint64_t most =
-        matcher->left < SCHEMA_PATTERN_STEPS ? matcher->left : (uint64_t)SCHEMA_PATTERN_STEPS;
-
-    matcher->steps = most;
-    matcher->step = pattern->step;
     matcher->at = 0;
-    const int found =
-        most ? pattern_match(pattern->counted, matcher, matcher->counting, text) : PCRE2_ERROR_MATCHLIMIT;
-    matcher->left -= most - matcher->steps;
+    return pcre2_match(
+        code, (PCRE2_SPTR)text.data, text.length, 0, PCRE2_NO_UTF_CHECK | options, matcher->found, limits);
+}
+
+/* least: so many steps it has when none are left. */
+static enum schema_match pattern_match_counted(
+    const struct schema_pattern *pattern, struct schema_matcher *matcher, struct slice text, uint64_t least)
+{
+    uint64_t steps = matcher->left < SCHEMA_PATTERN_STEPS ? matcher->left : (uint64_t)SCHEMA_PATTERN_STEPS;
+    int found = PCRE2_ERROR_MATCHLIMIT;
+
+    steps = steps > least ? steps : least;
+    matcher->steps = steps;
+    matcher->step = pattern->step;
+    if (steps)
+        found = pattern_match(pattern->counted, matcher, matcher->counting, text, 0);
+    if (found == PCRE2_ERROR_JIT_STACKLIMIT)
+        found = pattern_match(pattern->counted, matcher, matcher->counting, text, PCRE2_NO_JIT);
+    steps -= matcher->steps;
+    matcher->left -= steps < matcher->left ? steps : matcher->left;
     if (found >= 0)
         return SCHEMA_MATCH;
     if (found == PCRE2_ERROR_NOMATCH)
         return SCHEMA_NO_MATCH;
+    if (found != PCRE2_ERROR_MATCHLIMIT)
+        return SCHEMA_NO_ROOM;
     return matcher->left ? SCHEMA_GIVEN_UP : SCHEMA_EXHAUSTED;
 }
 
 enum schema_match schema_pattern_match(
     const struct schema_pattern *pattern, struct schema_matcher *matcher, struct slice text)
 {
-    const size_t steps = PATTERN_QUICK_STEPS / (pattern->anchored ? 1 : text.length + 1);
+    const size_t steps = PATTERN_QUICK_STEPS / (pattern->anchored ? pattern->step : text.length + 1);
 
     assert(text.length <= SCHEMA_PATTERN_TEXT_MAX);
-    if (text.length > PATTERN_QUICK_TEXT)
-        return pattern_match_counted(pattern, matcher, text);
+    if (!pattern->quick || text.length > PATTERN_QUICK_TEXT)
+        return pattern_match_counted(pattern, matcher, text, PATTERN_QUICK_STEPS);
     pcre2_set_match_limit(
         matcher->limits, steps > PATTERN_QUICK_STEPS_LEAST ? (uint32_t)steps : PATTERN_QUICK_STEPS_LEAST);
-    const int found = pattern_match(pattern->quick, matcher, matcher->limits, text);
+    const int found = pattern_match(pattern->quick, matcher, matcher->limits, text, 0);
     if (found >= 0)
         return SCHEMA_MATCH;
-    return found == PCRE2_ERROR_NOMATCH ? SCHEMA_NO_MATCH : pattern_match_counted(pattern, matcher, text);
+    return found == PCRE2_ERROR_NOMATCH ? SCHEMA_NO_MATCH : pattern_match_counted(pattern, matcher, text, 0);
 }

@@ -337,9 +337,6 @@ static void intake_begin(struct intake *intake, const struct stream *stream, enu
     run->result = result;
     result->accepted = result->schema_invalid = result->rejected = result->listed = 0;
     memset(result->by_reason, 0, sizeof result->by_reason);
-    /* What patterns may take is for all that is handed over together. */
-    if (stream->schema && run->mark.parts_length == 0)
-        schema_scratch_renew(intake->schema);
     intake_find_all(run);
 }
 
@@ -351,9 +348,9 @@ static bool intake_fits(enum decode_form form, enum record_format format)
            (form != DECODE_BLOCK || format != RECORD_FORMAT_JSON);
 }
 
-int intake_add(struct intake *intake, const struct stream *stream, enum decode_form form, struct slice body,
-    const struct intake_facts *facts, struct handover *handover, struct intake_result *ret_result,
-    struct error *error)
+static int intake_body(struct intake *intake, const struct stream *stream, enum decode_form form,
+    struct slice body, const struct intake_facts *facts, struct handover *handover,
+    struct intake_result *ret_result, struct error *error)
 {
     struct intake_run *run = &intake->run;
     struct decoder decoder;
@@ -372,13 +369,30 @@ int intake_add(struct intake *intake, const struct stream *stream, enum decode_f
     return intake_records(run, &decoder, body, error);
 }
 
+/* What the patterns of schemas may take. */
+static void intake_renew(struct intake *intake, uint64_t steps, struct slice body)
+{
+    if (intake->schema)
+        schema_scratch_renew(intake->schema, steps + body.length * SCHEMA_STEPS_PER_BYTE);
+}
+
+/* Each has steps of its own: nobody's neighbour takes them. */
+int intake_add(struct intake *intake, const struct stream *stream, enum decode_form form, struct slice body,
+    const struct intake_facts *facts, struct handover *handover, struct intake_result *ret_result,
+    struct error *error)
+{
+    intake_renew(intake, SCHEMA_STEPS_MESSAGE, body);
+    return intake_body(intake, stream, form, body, facts, handover, ret_result, error);
+}
+
 int intake_take(struct intake *intake, const struct stream *stream, enum decode_form form, struct slice body,
     const struct intake_facts *facts, struct handover *handover, struct intake_result *ret_result,
     struct error *error)
 {
     handover_clear(handover);
     handover->payloads = body.data;
-    return intake_add(intake, stream, form, body, facts, handover, ret_result, error);
+    intake_renew(intake, SCHEMA_STEPS_BODY, body);
+    return intake_body(intake, stream, form, body, facts, handover, ret_result, error);
 }
 
 enum decode_form intake_guess(struct intake *intake, const struct stream *stream, struct slice body)

@@ -83,19 +83,19 @@ def test_what_is_let_pass_is_marked(server, tmp_path):
 
 
 def test_a_pattern_that_takes_long_holds_nobody_up(gateway, tmp_path):
-    """A hundred thousand records that are made for it: they are told so, records that are not are taken, and so are others meanwhile."""
+    """Thirty thousand records that are made for it: they are told so, records that are not are taken, and so are others meanwhile."""
     (tmp_path / "weak.json").write_text('{"properties":{"text":{"pattern":"^(a+)+$"}}}')
     config = {"streams": {"readings": {"key": "/sensor_id", "schema": str(tmp_path / "weak.json")}}}
     bad = json.dumps({"sensor_id": "S", "text": "a" * 40 + "b"})
     with gateway("http.threads=1", "lake.roll.every=100ms", config=json.dumps(config)) as one, concurrent.futures.ThreadPoolExecutor(1) as pool:
         began = time.monotonic()
-        call = pool.submit(answer, one, "\n".join([bad] * 99_999 + [GOOD]), "application/x-ndjson")
+        call = pool.submit(answer, one, "\n".join([bad] * 29_999 + [GOOD]), "application/x-ndjson")
         assert answer(one, GOOD) == (200, {"accepted": 1})
         status, told = call.result()
-        assert time.monotonic() - began < 30  # at a million steps each it would be minutes
-        assert (status, told["accepted"], told["rejected_total"]) == (207, 1, 99_999)
+        assert time.monotonic() - began < 30  # at a million steps each it would be two minutes
+        assert (status, told["accepted"], told["rejected_total"]) == (207, 1, 29_999)
         assert "takes more steps than are allowed" in told["rejected"][0]["reason"]
-        assert "what came with it has taken all steps that patterns may take together" in told["rejected"][-1]["reason"]
+        assert "it and what came with it take more steps than patterns may take together" in told["rejected"][-1]["reason"]
         rows(one, 2)
         assert answer(one, bad)[1]["rejected"][0]["reason"] == told["rejected"][0]["reason"]  # another request, with steps of its own
 

@@ -147,37 +147,98 @@ Test(intake_schema, the_mark_counts_in_a_message)
     tear_down(&f);
 }
 
-static const char weak_pattern[] = "{\"properties\":{\"w\":{\"pattern\":\"^(a+)+$\"}}}";
+/* w: one that takes all steps that there are; v: goes over its text once, a few steps for each character. */
+static const char patterns[] =
+    "{\"properties\":{\"w\":{\"pattern\":\"^(a+)+$\"},\"v\":{\"pattern\":\"^(?:(?:(?:a|b)|c)|d)*$\"}}}";
 static const char weak[] = "{\"sensor_id\":1,\"w\":\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab\"}";
 
-/* So often that all steps are used up: the number of records whose reason says so. */
-static size_t worn_out(struct fixture *f, bool together)
-{
-    size_t found = 0;
+enum { PLAIN = 60000 }; /* bytes of a text for v */
 
-    for (int i = 0; i < 60; i++) {
-        if (i == 0 || !together)
-            handover_clear(&f->handover);
-        f->handover.payloads = weak;
-        const struct intake_facts facts = {.received = 1, .bury = request_bury};
-        cr_assert_eq(intake_add(f->intake, &f->streams->items[READINGS], DECODE_JSON, slice_of(weak), &facts,
-                         &f->handover, &f->result, &f->error),
-            0);
-        cr_assert_eq(f->result.by_reason[INTAKE_SCHEMA], 1, "%d", i);
-        const struct record record = record_at(f, together ? (size_t)i : 0);
-        found += record.reason.length && memmem(record.reason.data, record.reason.length, "together", 8);
-    }
-    return found;
+static void set_up_patterns(struct fixture *f)
+{
+    set_up_with(f, 64 * 1024, LIMITS(PLAIN + 100, 1000));
+    give(f, READINGS, patterns, false);
+    intake_free(&f->intake);
+    cr_assert_eq(intake_new(&f->intake, f->streams, &LIMITS(PLAIN + 100, 1000), &f->error), 0);
 }
 
-Test(intake_schema, patterns_have_so_many_steps_for_what_is_handed_over_together)
+/* So many weak records, and so many whose v is a text of so many bytes. */
+static struct slice body_of(size_t weak_ones, size_t plain_ones, int length)
+{
+    static char body[10 << 20], text[PLAIN];
+    size_t used = 0;
+
+    memset(text, 'd', sizeof text);
+    for (size_t i = 0; i < weak_ones; i++)
+        used += (size_t)snprintf(body + used, sizeof body - used, "%s\n", weak);
+    for (size_t i = 0; i < plain_ones; i++)
+        used += (size_t)snprintf(
+            body + used, sizeof body - used, "{\"sensor_id\":2,\"v\":\"%.*s\"}\n", length, text);
+    return (struct slice){body, used};
+}
+
+Test(intake_schema, the_records_of_a_body_share_what_patterns_may_take)
 {
     struct fixture f;
 
-    set_up_schemas(&f, false);
-    give(&f, READINGS, weak_pattern, false);
-    cr_assert_eq(worn_out(&f, true), 60 - 49);
-    cr_assert_eq(worn_out(&f, false), 0);
-    cr_assert_eq(worn_out(&f, true), 60 - 49);
+    set_up_patterns(&f);
+    cr_assert_eq(take(&f, READINGS, DECODE_NDJSON, body_of(60, 1, 1000)), 0);
+    expect_counts(&f, 0, 61);
+    cr_assert(strstr(f.result.list[0].text, "takes more steps than are allowed"));
+    for (size_t i = 51; i <= 60; i++)
+        cr_assert(strstr(f.result.list[i].text, "together"), "%zu: %s", i, f.result.list[i].text);
+    /* Another one does not suffer for it, */
+    cr_assert_eq(take(&f, READINGS, DECODE_NDJSON, body_of(1, 1, 1000)), 0);
+    expect_counts(&f, 1, 1);
+    tear_down(&f);
+}
+
+Test(intake_schema, a_large_body_has_steps_for_all_of_it)
+{
+    struct fixture f;
+
+    set_up_patterns(&f);
+    cr_assert_eq(take(&f, READINGS, DECODE_NDJSON, body_of(0, 160, PLAIN)), 0);
+    expect_counts(&f, 160, 0);
+    tear_down(&f);
+}
+
+/* One of several that are handed over together, from whom nobody waits for an answer. */
+static void add_message(struct fixture *f, struct slice body)
+{
+    f->handover.payloads = body.data;
+    f->facts.bury = request_bury;
+    cr_assert_eq(add(f, READINGS, DECODE_NDJSON, body), 0);
+}
+
+Test(intake_schema, a_message_has_steps_of_its_own)
+{
+    struct fixture f;
+
+    set_up_patterns(&f);
+    for (int i = 0; i < 60; i++) {
+        add_message(&f, body_of(1, 0, 0));
+        cr_assert_eq(f.result.by_reason[INTAKE_SCHEMA], 1);
+        cr_assert(slice_is(record_at(&f, (size_t)i).payload, weak));
+        cr_assert(memmem(f.body.data, f.body.length, "together", 8), "%d", i);
+    }
+    add_message(&f, body_of(0, 1, 1000));
+    cr_assert_eq(f.result.accepted, 1);
+    tear_down(&f);
+}
+
+/* Whatever comes first in a hand-over: one of no stream is buried without being looked at. */
+Test(intake_schema, nothing_is_left_over_from_the_last_hand_over)
+{
+    struct fixture f;
+
+    set_up_patterns(&f);
+    cr_assert_eq(take(&f, READINGS, DECODE_NDJSON, body_of(60, 0, 0)), 0);
+    handover_clear(&f.handover);
+    f.facts.bury = request_bury;
+    cr_assert_eq(
+        intake_bury(f.intake, NULL, SLICE(""), &f.facts, "belongs to nobody", &f.handover, &f.error), 0);
+    add_message(&f, body_of(0, 1, 1000));
+    cr_assert_eq(f.result.accepted, 1);
     tear_down(&f);
 }

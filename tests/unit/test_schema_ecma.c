@@ -45,7 +45,7 @@ static bool takes(const struct schema *schema, struct schema_scratch *scratch, s
 
     bytes_init(&document, 1 << 20);
     add_quoted(&document, text);
-    schema_scratch_renew(scratch);
+    schema_scratch_renew(scratch, SCHEMA_STEPS_BODY);
     return schema_check(schema, scratch, bytes_slice(&document), &error) == 0;
 }
 
