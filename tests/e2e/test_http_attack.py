@@ -18,7 +18,7 @@ from wire import Wire, plain
 SECONDS = 3  # so long the processor's time is looked at
 SHARE = 0.3  # of one core: a loop that does not sleep takes all of it
 IDLE = 10_000
-MANY = 5_000  # requests whose answers are more than sockets hold
+MANY = 20_000  # requests that, as their answers, are more than sockets hold
 SILENT = ("http.head_timeout=1h", "http.idle_timeout=1h", "http.max_connections_per_address=0")
 
 
