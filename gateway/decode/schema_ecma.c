@@ -3,7 +3,7 @@
  * JSON Schema's patterns are those of ECMA-262 with the flag u (Core 6.4; ECMA-262, 22.2.1). PCRE2 reads the same text as one of Perl's: much of it means
  * something else there, and what ECMA-262 does not know at all has a meaning, too. So every item is read here by the one grammar and written so
  * that it means the same by the other; what has no counterpart is refused. As browsers do without the flag, a backslash before what is neither letter nor digit is allowed,
- * and braces and brackets that begin or end nothing stand for themselves. Back references are refused, because groups within repeated ones forget what they
+ * and braces that begin or end nothing stand for themselves. Back references are refused, because groups within repeated ones forget what they
  * found in ECMA-262 alone. Groups then need no numbers and no names.
  */
 #include <stdarg.h>
@@ -198,27 +198,6 @@ static int ecma_escaped(struct ecma *e, uint32_t *ret_code)
 #define ECMA_ALL "\\x{0}-\\x{10ffff}"
 #define ECMA_DOT "[^\\x{a}\\x{d}\\x{2028}\\x{2029}]"
 
-/* General categories by their short names, and scripts: of all that both know, what both call the same. */
-static bool ecma_is_property(struct slice name)
-{
-    static const char categories[] =
-        " C Cc Cf Cn Co L Ll Lm Lo Lt Lu M Mc Me Mn N Nd Nl No P Pc Pd Pe Pf Pi Po Ps S Sc Sk Sm So "
-        "Z Zl Zp Zs Any ";
-    static const char *const scripts[] = {"Script=", "sc=", "Script_Extensions=", "scx="};
-    char wanted[8] = " ";
-
-    for (size_t i = 0; i < sizeof scripts / sizeof *scripts; i++) {
-        const size_t length = strlen(scripts[i]);
-        if (name.length > length && memcmp(name.data, scripts[i], length) == 0)
-            return true;
-    }
-    if (name.length == 0 || name.length > sizeof wanted - 3)
-        return false;
-    memcpy(wanted + 1, name.data, name.length);
-    wanted[1 + name.length] = ' ';
-    return strstr(categories, wanted);
-}
-
 /* Behind \p and \P. */
 static int ecma_property(struct ecma *e)
 {
@@ -230,10 +209,10 @@ static int ecma_property(struct ecma *e)
             e->p++;
         name.length = (size_t)(e->p - name.data);
     }
-    if (!ecma_is_property(name) || !ecma_skip(e, "}"))
+    if (!schema_property(name, &name) || !ecma_skip(e, "}"))
         return ecma_wrong(e, at,
-            "of properties there are the general categories by their short names, as \\p{L} and \\p{Lu}, and \\p{Script=Greek}");
-    e->failed |= bytes_print(&e->out, &e->ignored, "%.*s", (int)(e->p - at), at) != 0;
+            "of properties there are the general categories, as \\p{L} and \\p{Uppercase_Letter}, and \\p{Script=Greek}");
+    e->failed |= bytes_print(&e->out, &e->ignored, "%.3s%.*s}", at, (int)name.length, name.data) != 0;
     return 0;
 }
 
@@ -257,6 +236,15 @@ static int ecma_set(struct ecma *e, bool in_class)
     return 1;
 }
 
+/* [:alpha:] and the like, which has a meaning elsewhere. */
+static bool ecma_is_named_class(const struct ecma *e)
+{
+    const char kind = ecma_peek(e, 1), *const end = memchr(e->p, ']', (size_t)(e->end - e->p));
+
+    return *e->p == '[' && (kind == ':' || kind == '.' || kind == '=') && end && end > e->p + 2 &&
+           end[-1] == kind;
+}
+
 /* One character of a class. */
 static int ecma_class_char(struct ecma *e, uint32_t *ret_code)
 {
@@ -266,7 +254,7 @@ static int ecma_class_char(struct ecma *e, uint32_t *ret_code)
     }
     if (ecma_skip(e, "\\"))
         return ecma_escaped(e, ret_code);
-    if (*e->p == '[' && strchr(":.=", ecma_peek(e, 1)) && ecma_peek(e, 1))
+    if (ecma_is_named_class(e))
         return ecma_wrong(e, e->p,
             "[%c is no bracket and what follows it; write the characters, as in [A-Za-z], or \\[",
             ecma_peek(e, 1));
@@ -277,7 +265,7 @@ static int ecma_class_char(struct ecma *e, uint32_t *ret_code)
 /* A hyphen that begins a range, or would. */
 static bool ecma_is_range(const struct ecma *e)
 {
-    return ecma_peek(e, 0) == '-' && ecma_peek(e, 1) && ecma_peek(e, 1) != ']';
+    return e->end - e->p > 1 && e->p[0] == '-' && e->p[1] != ']';
 }
 
 static int ecma_class_item(struct ecma *e)
@@ -455,6 +443,9 @@ static int ecma_item(struct ecma *e)
         return ecma_close(e);
     case '[':
         return ecma_class(e);
+    case ']': /* behind [] and [^] others take it for one of their characters */
+        return ecma_wrong(
+            e, e->p, "a closing bracket that closes nothing; write \\], and for any other character [^\\]]");
     case '*':
     case '+':
     case '?':

@@ -7,6 +7,7 @@
  *   schema_value.c     constants: of const and enum
  *   schema_decimal.c   numbers as they are written
  *   schema_ecma.c      patterns of ECMA-262 in the words of PCRE2
+ *   schema_property.c  the names of properties in these patterns
  *   schema_pattern.c   PCRE2
  */
 #ifndef PENSTOCK_DECODE_SCHEMA_INTERNAL_H
@@ -190,6 +191,8 @@ int schema_compile_pattern(
     struct schema_compiler *compiler, struct slice text, const struct schema_pattern **ret_pattern);
 /* A pattern of ECMA-262 as one of PCRE2. -1: schema_wrong() has said why. */
 int schema_translate_pattern(struct schema_compiler *compiler, struct slice text, struct bytes *ret_text);
+/* Whether it is known: *ret_name is what PCRE2 calls it. */
+bool schema_property(struct slice name, struct slice *ret_name);
 void schema_free_patterns(struct schema_pattern *last);
 
 /* ---- checking ------------------------------------------------------------------------------------------- */

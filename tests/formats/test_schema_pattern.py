@@ -3,6 +3,7 @@ SEED=n repeats a run, ROUNDS=n makes it longer."""
 
 import json
 import os
+import pathlib
 import random
 import re
 import shutil
@@ -12,9 +13,9 @@ import pytest
 
 from test_schema import verdicts
 
-ATOMS = ["a", "b", "0", "é", "😀", ".", r"\d", r"\D", r"\w", r"\W", r"\s", r"\S", "[a-c]", "[^ab]", r"[\s\d]", r"[\S]", r"[^\S]", r"[\W_]", "[]", "[^]", r"[\b]",
+ATOMS = ["a", "b", "0", "é", "😀", ".", r"\d", r"\D", r"\w", r"\W", r"\s", r"\S", "[a-c]", "[^ab]", r"[\s\d]", r"[\S]", r"[^\S]", r"[\W_]", "[]", "[^]", r"[\b]", "[[.]", "[[=a]", r"[\w[.:-]", "[\0-a]",
          r"[\x09-\x0d]", "[[]", "[a-]", "[-b]", r"[\]\-\\]", "[à-ï]", "[😀-😂]", r"\u00e9", r"\u{1f600}", r"\ud83d\ude00", r"[\ud83d\ude00]", r"\v", r"\f", r"\t",
-         r"\n", r"\r", r"\x61", r"\cJ", r"\.", r"\/", r"\p{L}", r"\P{Lu}", r"[\p{Nd}\P{L}]", r"\p{Zs}", r"\p{Script=Arabic}", r"\p{Any}"]
+         r"\n", r"\r", r"\x61", r"\cJ", r"\.", r"\/", r"\p{L}", r"\P{Lu}", r"[\p{Nd}\P{L}]", r"\p{Zs}", r"\p{Letter}", r"\P{LC}", r"[\p{Space_Separator}]", r"\p{Script=Arabic}", r"\p{Any}"]
 ASSERTIONS = ["^", "$", r"\b", r"\B", "(?=a)", "(?!b)", "(?<=a)", "(?<!b)", r"(?<=\s)", "(?=.)"]
 QUANTIFIERS = ["", "", "", "*", "+", "?", "{2}", "{1,2}", "{0,}", "*?", "+?", "??"]
 CHARACTERS = ["a", "b", "c", "A", "é", "😀", "0", "٣", "_", "-", "]", "[", ".", "/", "\\", " ", "\n", "\r", "\t", "\v", "\f", "\b", "\x85", "\xa0", "\u1680", "\u2028",
@@ -75,11 +76,19 @@ def test_same_as_javascript_on_generated_pairs():
 
 
 def test_what_is_no_pattern_for_javascript_is_none_here():
-    wrong = [r"\A", r"\Z", r"\h", r"\R", r"\a", r"\x{e9}", r"\xe", r"\u12", r"\u{110000}", r"\01", r"\c1", r"\pL", r"\p{l}", r"\p{Greek}", r"\Qa\E", "a++", "a**", "+a", "^*",
-             r"\b+", "(?>a)", "(?#x)", "(?R)", "(?1)", "(?P<a>b)", "(?'a'b)", "(?|a)", "(?C)", "(*ACCEPT)", "(?<1>a)", "[a", "[z-a]", r"[\d-z]", r"[a-\d]", r"[\B]", "(a", "a)", "\\",
+    wrong = [r"\A", r"\Z", r"\h", r"\R", r"\a", r"\x{e9}", r"\xe", r"\u12", r"\u{110000}", r"\01", r"\c1", r"\pL", r"\p{l}", r"\p{Greek}", r"\p{letter}", r"\p{L&}", r"\Qa\E", "a++", "a**", "+a", "^*",
+             r"\b+", "(?>a)", "(?#x)", "(?R)", "(?1)", "(?P<a>b)", "(?'a'b)", "(?|a)", "(?C)", "(*ACCEPT)", "(?<1>a)", "[a", "a]", "^[^]]+$", "[]a]", "[z-a]", "[!-\0]", r"[\d-z]", r"[a-\d]", r"[\B]", "(a", "a)", "\\",
              "a{,5}", "a{3,2}"]  # fmt: skip
     expected = compare([(pattern, "a") for pattern in wrong])
     assert set(expected) == {None}
+
+
+def test_general_categories_have_the_names_that_they_have_there():
+    source = (pathlib.Path(__file__).parents[2] / "gateway" / "decode" / "schema_property.c").read_text()
+    rows = re.findall(r'\{"(\w+)", "(\w+)"\}', source)
+    assert len(rows) > 40
+    said_there = compare([(rf"\p{{{name}}}", character) for row in rows for name in row for character in CHARACTERS])
+    assert None not in said_there
 
 
 def test_every_single_character_is_in_the_same_sets():

@@ -102,7 +102,12 @@ static const struct {
     {"^[\\d-]$", TEXT("-"), true},
     {"^[+--]$", TEXT(","), true},
     {"^[\\x41-\\u{43}]$", TEXT("B"), true},
-    {"^]}{$", TEXT("]}{"), true},
+    {"^}{$", TEXT("}{"), true},
+    {"^[[.]$", TEXT("."), true},
+    {"^[[=<>]$", TEXT("["), true},
+    {"^[[:]$", TEXT(":"), true},
+    {"^[\\w[.:-]+$", TEXT("a[.:-"), true},
+    {"^[[:\\]a]$", TEXT("]"), true},
     {"^a{1$", TEXT("a{1"), true},
     {"^a{1,x}$", TEXT("a{1,x}"), true},
     {"^a{2}b{2,}c{1,2}$", TEXT("aabbbc"), true},
@@ -118,6 +123,11 @@ static const struct {
     {"(?<!a)b", TEXT("ab"), false},
     {"^\\p{Lu}\\P{Lu}$", TEXT("\xc3\x89\xc3\xa9"), true},
     {"^[\\p{L}\\P{Any}\\d]+$", TEXT("1\xc3\xa9"), true},
+    {"^\\p{Letter}\\P{Uppercase_Letter}[\\p{punct}]$", TEXT("\xc3\x89\xc3\xa9."), true},
+    {"^\\p{LC}\\P{Cased_Letter}$",
+        TEXT("\xc3\xa9"
+             "1"),
+        true},
     {"^\\p{Script=Greek}\\p{sc=Greek}\\p{scx=Greek}\\p{Script_Extensions=Greek}$",
         TEXT("\xce\xb1\xce\xb1\xce\xb1\xce\xb1"), true},
     {"", TEXT("anything"), true},
@@ -201,7 +211,8 @@ Test(schema_ecma, sets_hold_the_characters_that_they_hold_there)
 #define UNICODE "\\u is no character; write it as \\u00e9 or \\u{1f600}"
 #define HEX "\\x wants two hexadecimal digits; for other characters write \\u00e9 or \\u{1f600}"
 #define PROPERTY \
-    "of properties there are the general categories by their short names, as \\p{L} and \\p{Lu}, and \\p{Script=Greek}"
+    "of properties there are the general categories, as \\p{L} and \\p{Uppercase_Letter}, and \\p{Script=Greek}"
+#define BRACKET "a closing bracket that closes nothing; write \\], and for any other character [^\\]]"
 #define RANGE "a range goes from a character to a character; write \\- for a hyphen"
 
 static const struct {
@@ -247,7 +258,9 @@ static const struct {
     {"\\p{Xan}", "byte 0: " PROPERTY},
     {"\\p{Greek}", "byte 0: " PROPERTY},
     {"\\P{^Lu}", "byte 0: " PROPERTY},
-    {"[\\p{Letter}]", "byte 1: " PROPERTY},
+    {"[\\p{letter}]", "byte 1: " PROPERTY},
+    {"\\p{Letters}", "byte 0: " PROPERTY},
+    {"\\p{L }", "byte 0: " PROPERTY},
     {"\\p{Script=}", "byte 0: " PROPERTY},
     {"a++", "byte 2: " REPEATED},
     {"a?+", "byte 2: " REPEATED},
@@ -281,7 +294,10 @@ static const struct {
     {"[a[.b.]]",
         "byte 2: [. is no bracket and what follows it; write the characters, as in [A-Za-z], or \\["},
     {"[[=a=]]", "byte 1: [= is no bracket and what follows it; write the characters, as in [A-Za-z], or \\["},
-    {"[[:", "byte 1: [: is no bracket and what follows it; write the characters, as in [A-Za-z], or \\["},
+    {"[[:", "byte 0: a class that has no end"},
+    {"^[^]]+$", "byte 4: " BRACKET},
+    {"[]a]", "byte 3: " BRACKET},
+    {"a]", "byte 1: " BRACKET},
     {"a[b", "byte 1: a class that has no end"},
     {"[", "byte 0: a class that has no end"},
     {"[a-", "byte 0: a class that has no end"},
@@ -303,6 +319,23 @@ Test(schema_ecma, what_it_does_not_know_is_refused)
         snprintf(expected, sizeof expected, "/pattern: no pattern of ECMA-262: %s", wrong[i].why);
         cr_expect_str_eq(error.text, expected);
     }
+}
+
+/* As \u0000 of JSON. */
+Test(schema_ecma, a_zero_byte_is_a_character)
+{
+    struct schema_scratch *scratch = NULL;
+    struct schema *schema = compiled(TEXT("^[\0-\0]$"));
+
+    cr_assert(schema, "%s", error.text);
+    cr_assert_eq(schema_scratch_new(&scratch, &error), 0);
+    cr_expect(takes(schema, scratch, TEXT("\0")));
+    cr_expect_not(takes(schema, scratch, TEXT("-")));
+    cr_assert_null(compiled(TEXT("[!-\0]")));
+    cr_assert_str_eq(
+        error.text, "/pattern: no pattern of ECMA-262: byte 1: a range that ends before it begins");
+    schema_scratch_free(&scratch);
+    schema_free(&schema);
 }
 
 Test(schema_ecma, what_pcre2_does_not_take_is_refused)
