@@ -184,7 +184,7 @@ def test_in_the_name_of_a_file(gateway):
 # ---- Kafka ----
 
 def test_in_the_name_of_a_topic(gateway, kafka):
-    """A key that Kafka has no name for is refused at once. As a message's key, and in a dead letter, each that may be a key arrives."""
+    """A key that Kafka has no name for is refused at once, and the name of a topic that is the gateways' own is a dead letter. As a message's key, and in a dead letter, each that may be a key arrives."""
     prefix, every, small = kafka.name("of-"), kafka.create(kafka.name("every")), kafka.create(kafka.name("small"), max_message_bytes=2000)
     streams = {"ids": {"key": "/id", "topics": [prefix + "{key}", every]}, "bare": {"key": "/id", "topics": ["{key}"]},
                "large": {"key": "/id", "labels": {"id": "/id"}, "topics": [small]}}
@@ -211,6 +211,9 @@ def test_in_the_name_of_a_topic(gateway, kafka):
         assert [kafka.count(prefix + id.decode()) for id in named] == [1] * len(named)
         found = dead_letters(server, "large")
         assert [(one["key"].encode(), one["labels"]["id"].encode(), number(one["payload"])) for one in found] == [(id, id, n) for n, id in enumerate(keys)]
+        assert wire.ask(plain(b'{"id":"penstock-positions","n":0}', b"POST /bare HTTP/1.1")).status == 200
+        drained(server)
+        assert [one["topic"] for one in dead_letters(server, "bare")] == ["penstock-positions"]
         hostile.check(server)
 
 
