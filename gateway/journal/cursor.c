@@ -3,6 +3,7 @@
 #include "journal/internal.h"
 
 #include <assert.h>
+#include <inttypes.h>
 
 #include "base/little.h"
 
@@ -99,9 +100,11 @@ int cursor_apply(void *state, const void *body, size_t length, uint64_t sequence
     struct journal_cursor stored;
     struct slice outlet;
 
-    (void)sequence;
     if (cursor_decode(body, length, &outlet, &stored, error))
         return -1;
+    if (stored.position > sequence) /* what is accepted next would be passed unread */
+        return error_set(error, ERROR_REJECT, "cursor %.*s: at %" PRIu64 ", beyond the log's end",
+            (int)outlet.length, outlet.data, stored.position);
     struct cursor *cursor = cursor_make(state, outlet.data, outlet.length);
     if (!cursor)
         return error_set(error, ERROR_REJECT, "cursor %.*s: more than %d outlets", (int)outlet.length,

@@ -139,6 +139,8 @@ int segment_header_decode(
         .size = get_u64(at + AT_SIZE),
         .created = (int64_t)get_u64(at + AT_CREATED),
     };
+    if (header.number == 0 || header.number > SEGMENT_NUMBER_MAX || header.base > SEGMENT_NUMBER_MAX)
+        return error_set(error, ERROR_REJECT, "a segment header that nobody can have written");
     memcpy(header.gateway_id, at + AT_GATEWAY_ID, JOURNAL_GATEWAY_ID_MAX);
     *ret_header = header;
     return 0;

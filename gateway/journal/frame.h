@@ -22,6 +22,7 @@
 #define SEGMENT_HEADER_USED 256 /* of it, stored at 0 and again at SEGMENT_HEADER_COPY */
 #define SEGMENT_HEADER_COPY 2048
 #define SEGMENT_VERSION 1
+#define SEGMENT_NUMBER_MAX (UINT64_MAX / 2) /* of segments and of records: more than can ever be written */
 
 enum frame_flag {
     FRAME_END = 1, /* the last frame of its hand-over; a tail is cut back to one of these */
@@ -65,7 +66,7 @@ struct segment_header {
 
 void segment_header_encode(char out[SEGMENT_HEADER_SIZE], const struct segment_header *header);
 
-/* Takes either copy. ERROR_REJECT: neither is a header; ERROR_FATAL: a newer version. */
+/* Takes either copy. ERROR_REJECT: neither is a header, or it says what cannot be; ERROR_FATAL: a newer version. */
 int segment_header_decode(
     const char in[SEGMENT_HEADER_SIZE], struct segment_header *ret_header, struct error *error);
 

@@ -11,7 +11,6 @@
 #include <stdio.h>
 
 #include "base/file.h"
-#include "base/little.h"
 #include "base/log.h"
 
 /* What the first pass learns about the last segment. */
@@ -80,6 +79,7 @@ static int tail_survey(struct tail *tail, struct error *error)
 {
     struct scan scan;
     struct scan_frame found;
+    uint64_t last, offset;
     int more;
 
     recovery_scan_start(&scan, tail->segment, tail->fd, tail->segment->size);
@@ -91,10 +91,10 @@ static int tail_survey(struct tail *tail, struct error *error)
             tail->snapshot_damaged = true;
         if (found.frame.kind == JOURNAL_KIND_DATA)
             tail->highest = found.frame.sequence;
-        if (found.frame.kind == JOURNAL_KIND_GROUP && found.frame.length == 16 &&
-            get_u64(found.body + 8) > tail->durable) {
-            tail->durable_last = get_u64(found.body);
-            tail->durable = get_u64(found.body + 8);
+        if (found.frame.kind == JOURNAL_KIND_GROUP && scan_mark(&found, &last, &offset) &&
+            offset > tail->durable) {
+            tail->durable_last = last;
+            tail->durable = offset;
         }
     }
     if (tail->durable > tail->segment->size) /* a file cut short */
@@ -238,6 +238,8 @@ static int tail_recover(
     if (!result) {
         if (scan.offset < tail->durable || scan.last < tail->durable_last)
             tail_note_damage(journal, tail, scan.last + 1, tail->durable_last, tail->durable, report);
+        if (tail->durable_last < scan.last)
+            tail->durable_last = scan.last; /* the mark tells of less: no sequence is given twice */
         scan.offset = tail->durable;
         scan.last = tail->durable_last;
         scan.end = tail->segment->size;
@@ -486,8 +488,12 @@ int recovery_peek(struct journal *journal, struct journal_report *report, struct
     if (faccessat(journal->directory, name, F_OK, 0))
         return error_set(
             error, ERROR_RETRY, "journal %s: %s was freed meanwhile", journal->options.directory, name);
-    for (size_t i = 0; i < journal->cursors_count; i++)
-        mark_table_settle(&journal->cursors[i].marks);
+    for (size_t i = 0; i < journal->cursors_count; i++) {
+        struct cursor *cursor = &journal->cursors[i];
+        mark_table_settle(&cursor->marks);
+        if (!cursor->known) /* only marks of it are left: the next start takes it for a new one */
+            cursor->stored.position = cursor->stored.base = journal->segments[0].base;
+    }
     tail.segment->end = tail.cut;
     return result ? error_wrap(error, "journal %s: %s", journal->options.directory, name) : 0;
 }

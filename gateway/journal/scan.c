@@ -4,8 +4,10 @@
 #include <errno.h>
 
 #include "base/file.h"
+#include "base/little.h"
 
 #define SCAN_PAGE 4096
+#define SCAN_MARK 16 /* bytes of a group's mark */
 
 void scan_init(struct scan *scan)
 {
@@ -108,6 +110,16 @@ int scan_next(struct scan *scan, struct scan_frame *ret_frame, struct error *err
         if (!scan->resync || scan->end < at || scan->end - at <= FRAME_HEADER_SIZE)
             return 0;
     }
+}
+
+bool scan_mark(const struct scan_frame *found, uint64_t *ret_last, uint64_t *ret_offset)
+{
+    if (found->frame.length != SCAN_MARK)
+        return false;
+    *ret_last = get_u64(found->body);
+    *ret_offset = get_u64(found->body + 8);
+    return *ret_last <= found->frame.sequence && *ret_offset <= found->offset &&
+           *ret_offset % FRAME_ALIGN == 0;
 }
 
 bool scan_looks_torn(struct scan *scan)

@@ -36,6 +36,9 @@ void scan_free(struct scan *scan);
 /* 1 with the next valid frame in sequence, 0 at the end or in front of a hole without resync, -1 on an I/O error. */
 int scan_next(struct scan *scan, struct scan_frame *ret_frame, struct error *error);
 
+/* What a group's mark says was durable before it; false: it tells of what is not before it. */
+bool scan_mark(const struct scan_frame *found, uint64_t *ret_last, uint64_t *ret_offset);
+
 /* Whether the bytes at offset look like a frame that would have come next but is torn (its header names the sequence
  * behind `last`). */
 bool scan_looks_torn(struct scan *scan);

@@ -12,7 +12,6 @@
 #include "base/little.h"
 #include "journal/view_inside.h"
 
-#define GROUP_BODY 16
 #define SNAPSHOT_BODY 4
 
 struct walk {
@@ -121,10 +120,10 @@ static const char *walk_check_snapshot(struct walk *walk, const struct scan_fram
 static const char *walk_check_group(struct walk *walk, const struct scan_frame *found)
 {
     const bool unfinished = walk->whole && !walk->ended;
+    uint64_t last, offset;
 
     walk->whole = true;
-    if (found->frame.length != GROUP_BODY || get_u64(found->body) > found->frame.sequence ||
-        get_u64(found->body + 8) > found->offset)
+    if (!scan_mark(found, &last, &offset))
         return "a group's mark that tells of what is not before it";
     return unfinished ? "the hand-over before it has no end" : NULL;
 }
@@ -147,6 +146,8 @@ static const char *walk_check(struct walk *walk, const struct scan_frame *found)
         (cursor_decode(found->body, found->frame.length, &outlet, &cursor, &ignored) ||
             !view_cursor_adds_up(&cursor)))
         fault = "a cursor whose totals do not add up";
+    else if (!fault && found->frame.kind == STATE_CURSOR && cursor.position > found->frame.sequence)
+        fault = "a cursor beyond the records before it";
     return fault;
 }
 

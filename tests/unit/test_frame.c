@@ -163,6 +163,28 @@ Test(segment_header, garbage_is_refused_and_a_newer_version_is_fatal)
         error.text, "format version 2, this penstock reads version 1: start the version that wrote it");
 }
 
+Test(segment_header, what_nobody_can_have_written_is_refused)
+{
+    static const struct {
+        uint64_t number, base;
+    } wrong[] = {{0, 0}, {SEGMENT_NUMBER_MAX + 1, 0}, {UINT64_MAX, 0}, {1, SEGMENT_NUMBER_MAX + 1}};
+    char stored[SEGMENT_HEADER_SIZE];
+    struct segment_header made = sample();
+    struct segment_header found;
+    struct error error;
+
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        made.number = wrong[i].number;
+        made.base = wrong[i].base;
+        segment_header_encode(stored, &made);
+        cr_assert_eq(segment_header_decode(stored, &found, &error), -1, "%zu", i);
+        cr_assert_eq(error.kind, ERROR_REJECT);
+    }
+    made.number = made.base = SEGMENT_NUMBER_MAX;
+    segment_header_encode(stored, &made);
+    cr_assert_eq(segment_header_decode(stored, &found, &error), 0);
+}
+
 Test(scan, a_file_that_cannot_be_read_is_an_error_and_one_cut_short_reads_as_damage)
 {
     struct scan scan;

@@ -123,6 +123,29 @@ Test(view, names_what_an_outlet_still_needs_of_before)
     compare(5, "first", 0);
 }
 
+Test(view, takes_an_outlet_of_which_only_marks_are_left_for_a_new_one)
+{
+    const struct journal_mark mark = mark_of("topic", JOURNAL_MARK_FREE);
+    char path[256];
+
+    fill(6);
+    fixture_mark(&fx, "one", 5, 0, &mark, 1);
+    fixture_reopen(&fx);
+    fixture_close(&fx);
+    while (directory_files(fx.directory, ".segment") > 1) {
+        directory_name(fx.directory, ".segment", 0, path);
+        cr_assert_eq(unlink(path), 0);
+    }
+    directory_name(fx.directory, ".segment", 0, path);
+    file_flip(path, SEGMENT_HEADER_SIZE + FRAME_HEADER_SIZE + 4, 1); /* the cursor in its snapshot */
+    look_closed();
+    cr_assert_eq(view->outlets_count, 1);
+    cr_assert_eq(view->outlets[0].marks_count, 1);
+    cr_assert_eq(view->outlets[0].cursor.position, 600);
+    cr_assert_eq(told.lost, 0);
+    compare(0, "marks alone", 0);
+}
+
 Test(view, reads_segments_under_wrong_names)
 {
     char first[256], second[256], away_name[300];

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/little.h"
 #include "journal/frame.h"
 
 static const char *hidden; /* a name that the directory does not show */
@@ -135,6 +136,14 @@ static void expect_fault(
     away();
 }
 
+static void beyond_the_log(struct frame *frame, char *body)
+{
+    const size_t values = 2 + (size_t)body[1];
+
+    put_u64(body + values, frame->sequence + 1);
+    put_u64(body + values + 16, frame->sequence + 1 - get_u64(body + values + 8)); /* it adds up */
+}
+
 Test(view_use, says_what_cannot_be_right)
 {
     fixture_put(&fx, 1, 3, 300);
@@ -155,7 +164,51 @@ Test(view_use, says_what_cannot_be_right)
     expect_fault(JOURNAL_KIND_GROUP, 0, ends_snapshot, "the end of a snapshot behind it");
     expect_fault(STATE_CURSOR, 1, one_delivered_more, "a cursor whose totals do not add up");
     expect_fault(STATE_CURSOR, 1, no_cursor, "a cursor whose totals do not add up");
+    expect_fault(STATE_CURSOR, 1, beyond_the_log, "a cursor beyond the records before it");
     expect_fault(STATE_CURSOR, 0, no_state, "not what a snapshot of the state holds there");
+}
+
+static void tells_of_both(struct frame *frame, char *body)
+{
+    tells_too_much(frame, body);
+    tells_of_later_records(frame, body);
+}
+
+static void tells_of_none(struct frame *frame, char *body)
+{
+    cr_assert_eq(frame->sequence, 3);
+    put_u64(body, 0);
+}
+
+/* Nothing accepted from here on may be passed unread, or have a number that was given before. */
+static void expect_disbelief(enum journal_kind kind, int nth, void (*change)(struct frame *frame, char *body))
+{
+    struct journal_cursor cursor;
+    struct found *found = malloc(sizeof *found);
+
+    restore();
+    reframe(kind, nth, change);
+    cr_assert_eq(fixture_open(&fx), 0, "%s", fx.error.text);
+    cr_assert_eq(fx.report.last_sequence, 3);
+    cr_assert_eq(fx.report.records_damaged, 0);
+    cr_assert_eq(journal_cursor(fx.journal, "one", &cursor, &fx.error), 0);
+    cr_assert_leq(cursor.position, 2);
+    cr_assert_eq(fixture_put(&fx, 4, 1, 300), 0);
+    fixture_read(&fx, cursor.position, found);
+    cr_assert_eq(found->count, 4 - cursor.position);
+    cr_assert_eq(found->id[found->count - 1], 4);
+    free(found);
+}
+
+Test(view_use, a_start_believes_nothing_that_cannot_be_right)
+{
+    fixture_put(&fx, 1, 3, 300);
+    fixture_move(&fx, 2);
+    fixture_close(&fx);
+    save();
+    expect_disbelief(JOURNAL_KIND_GROUP, 1, tells_of_both);
+    expect_disbelief(JOURNAL_KIND_GROUP, 1, tells_of_none);
+    expect_disbelief(STATE_CURSOR, 1, beyond_the_log);
 }
 
 /* ---- beside a gateway ------------------------------------------------------------------------------------------- */
