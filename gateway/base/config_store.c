@@ -4,6 +4,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "base/shown.h"
+
 #define CONFIG_ALIGNMENT 16
 
 void *config_allocate(struct config_store *store, size_t size)
@@ -88,13 +90,16 @@ __attribute__((format(printf, 4, 0))) static void config_report_list(
 {
     char message[2048];
     struct error ignored;
-    cleanup_bytes struct bytes text;
+    cleanup_bytes struct bytes text, shown;
 
     bytes_init(&text, 16384);
+    bytes_init(&shown, 4 * 16384);
     vsnprintf(message, sizeof message, format, arguments);
     config_print_place(config->store, place, name, &text);
     bytes_add_text(&text, message, &ignored);
-    const char *kept = config_keep(config->store, bytes_slice(&text));
+    if (bytes_add(&text, "", 1, &ignored) == 0) /* names of options and of the file may be anything */
+        shown_add(&shown, text.data, &ignored);
+    const char *kept = config_keep(config->store, bytes_slice(&shown));
     if (kept)
         config_add_problem(config->store, place, kept);
 }

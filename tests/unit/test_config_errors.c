@@ -159,6 +159,8 @@ static const struct wrong wrong_sets[] = {
                           "; did you mean \"http.max_body\"?\n"},
     {"htp.max_body=1KiB",
         "--set htp.max_body: unknown option \"htp\"; allowed: " TOP_NAMES "; did you mean \"http\"?\n"},
+    {"htt\x1b[31mp\n\xff=1",
+        "--set htt\\x1B[31mp\\x0A\\xFF: unknown option \"htt\\x1b[31mp\\n\\xFF\"; allowed: " TOP_NAMES "\n"},
     {"=1", "--set : unknown option \"\"; allowed: " TOP_NAMES "\n"},
     {"lake.roll.sise.x=1",
         "--set lake.roll.sise.x: unknown option \"sise\"; allowed in lake.roll: size, every, records, "
