@@ -52,6 +52,13 @@ def refusal(reply):
     assert b"detail" in reply.body or b"<html>" in reply.body, reply
 
 
+def shown(server, *command):
+    """The lines that it says, in which nothing is for the terminal."""
+    done = run_command(*command, "-c", "penstock.yaml", cwd=server.directory)
+    assert done.returncode == 0 and set(controls((done.stdout + done.stderr).encode())) <= {"\n"}, done
+    return done.stdout.rstrip("\n").split("\n")
+
+
 def literal(id, escape):
     """The id in a JSON document; escape: as escapes where there are such."""
     if escape and text(id) is not None:
@@ -179,6 +186,7 @@ def test_in_the_name_of_a_file(gateway):
     found = letters(one.gateway, len(names) - len(good))
     assert {number(letter["payload"]) for letter in found} == set(names) - set(good)
     assert not [letter for letter in found if controls((letter["origin"] + letter["reason"]).encode())]
+    assert len(shown(one.gateway, "files", "list")) == 2 + len(names)  # the watch, and the names of columns
 
 
 # ---- Kafka ----
@@ -234,6 +242,7 @@ def test_what_is_shown_of_dead_letters(gateway):
         assert [one["payload"].encode() for one in found[len(ids):]] == topics
         assert [one["origin"].encode()[:200] for one in found[len(ids):]] == [("mqtt \u009b31m client nowhere/".encode() + id)[:200] for id in topics]
         hostile.check(server)
-        for command in (["list"], ["show", "ids", "--limit", "999"], ["show", "unmapped", "--limit", "999"]):
-            done = run_command("dead-letters", *command, "-c", "penstock.yaml", cwd=server.directory)
-            assert done.returncode == 0 and set(controls(done.stdout.encode())) <= {"\n"}, done
+        shown(server, "dead-letters", "list")
+        for stream, expected in (("ids", len(ids)), ("unmapped", len(topics))):
+            assert len(shown(server, "dead-letters", "show", stream, "--limit", "999")) == expected
+        assert len(shown(server, "journal", "export")) == len(ids) + len(topics)
