@@ -92,12 +92,12 @@ static void check_routes(struct config *config)
 {
     struct streams *streams = NULL;
     struct topic_map *map = NULL;
-    const int compiled = streams_compile(&streams, config, &error);
+    const bool refused = streams_compile(&streams, config, &error);
+    const bool unmapped = topic_map_compile(&map, config, refused ? NULL : streams, &error);
 
-    if (topic_map_compile(&map, config, compiled ? NULL : streams, &error) || compiled)
-        assert(compiled || config_errors(config));
+    assert((!refused && !unmapped) || config_errors(config));
     topic_map_free(&map);
-    if (!compiled)
+    if (!refused)
         streams_free(&streams);
 }
 
