@@ -270,6 +270,7 @@ struct source {
     size_t cut; /* files that are FILE_CUT */
     char trouble[256]; /* as it is told; "": none */
     unsigned troubled; /* scan in which it was met last */
+    int64_t troubled_until; /* monotonic: whatever it was has been tried again by then */
 
     pthread_t thread;
     bool running;

@@ -62,6 +62,7 @@ void file_tell_trouble(struct source *source, const char *format, ...)
     va_end(arguments);
     const bool told = source->troubled == source->scan && *source->trouble;
     source->troubled = source->scan;
+    source->troubled_until = files_now(source) + 2 * FILE_OPEN_PAUSE;
     if (told || strcmp(text, source->trouble) == 0)
         return;
     memcpy(source->trouble, text, sizeof text);
@@ -69,10 +70,11 @@ void file_tell_trouble(struct source *source, const char *format, ...)
     health_set(TELL_CONDITION, HEALTH_DEGRADED, text);
 }
 
-/* A whole scan later, and what came between scans. */
+/* A whole scan later, and what came between scans; and when what is tried again after a pause had its turn. */
 void file_tell_well(struct source *source)
 {
-    if (*source->trouble == '\0' || source->scan - source->troubled < 2)
+    if (*source->trouble == '\0' || source->scan - source->troubled < 2 ||
+        files_now(source) < source->troubled_until)
         return;
     *source->trouble = '\0';
     log_event(LOG_INFO, "files.well", log_number("files", (int64_t)source->files_count));

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import time
 
 import pytest
 
@@ -256,6 +257,8 @@ def test_utf_16_without_a_mark_is_not_guessed(tail):
     assert rows_when(one, 1) == [b"mark"]
     said = f"{one.logs}/a.log: no byte order mark: files.logs.encoding would have to be utf-16le or utf-16be"
     wait_until("a word on it", lambda: said in one.gateway.said() and said in json.dumps(one.gateway.ready()))
+    time.sleep(2.5)  # scans, and what is tried again: it is as it was
+    assert "files.well" not in one.gateway.said()
     one.gateway.stop_cleanly()
     assert one.rows() == [b"mark"]
     one.gateway.config = one.config.replace("utf-16", "utf-16le")

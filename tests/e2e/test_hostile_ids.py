@@ -11,7 +11,7 @@ import pytest
 import hostile
 from hostile import IDS, allowed, controls, text
 from kafka import dead_letters, drained
-from mqtt import PUBACK, V5, V311, connected, letters
+from mqtt import PUBACK, V5, V311, Client, connect, connected, letters, pubrel
 from penstock import run_command, wait_until
 from tailing import Tail, put
 from wire import Wire, plain
@@ -246,3 +246,18 @@ def test_what_is_shown_of_dead_letters(gateway):
         for stream, expected in (("ids", len(ids)), ("unmapped", len(topics))):
             assert len(shown(server, "dead-letters", "show", stream, "--limit", "999")) == expected
         assert len(shown(server, "journal", "export")) == len(ids) + len(topics)
+
+
+def test_what_is_said_of_files_and_clients(gateway):
+    """Of files that cannot be read, by /readyz, and of clients that are thrown out, by the log."""
+    one = Tail(gateway, "of-*.log", probes="*.none", encoding="utf-16").start()
+    names = [id for id in IDS if id and b"/" not in id and b"\0" not in id and len(id) <= 248]
+    for id in names:
+        put(one, b"of-" + id + b".log", b"no mark\n")
+    wait_until("/readyz to name them", lambda: "byte order mark" in json.dumps(one.gateway.ready()[1]))
+    for id in [id for id in IDS if text(id) is not None and controls(id)] + [b"the last"]:
+        with Client(one.gateway.ports["mqtt"], V5) as client:
+            client.send(connect(V5, id, True), pubrel(0))
+            client.end()
+    wait_until("the log to name one", lambda: "[31mred" in one.gateway.said())
+    hostile.check(one.gateway)
