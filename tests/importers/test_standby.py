@@ -155,13 +155,19 @@ def test_a_worker_that_is_cancelled_reads_its_split_again(standby, run, tmp_path
 # ---- pace ------------------------------------------------------------------------------------------------------------------------
 
 
-def test_nobody_reads_while_the_standby_is_behind(primary, standby, run, tmp_path):
+def pause(standby):
+    """What comes from now on is not replayed: until the pause is in force the server goes on."""
     standby.run("SELECT pg_wal_replay_pause()")
+    wait_until("the pause", lambda: standby.run("SELECT pg_get_wal_replay_pause_state()").strip() == "paused")
+
+
+def test_nobody_reads_while_the_standby_is_behind(primary, standby, run, tmp_path):
+    pause(standby)
     try:
         primary.run("INSERT INTO ticks VALUES (now())")
         wait_until("the standby has something to replay", lambda: standby.run("SELECT pg_last_wal_receive_lsn() > pg_last_wal_replay_lsn()").strip() == "t")
         one = run.begin(standby, "--target", "made", "--format", "jsonl", "--max-lag", "1", "--max-rate", "64KiB", "--progress", "json", "filler")
-        paused = 0
+        paused = None
         rows, events = [], []
         for line in one.process.stderr:
             event = json.loads(line)
@@ -170,7 +176,7 @@ def test_nobody_reads_while_the_standby_is_behind(primary, standby, run, tmp_pat
             if event["event"] == "note" and "behind: no rows are read until" in event["text"]:
                 assert event["text"].startswith("this standby is ")
                 paused = len(rows)
-            if paused and len(rows) >= paused + 4:
+            if paused is not None and len(rows) >= paused + 4:
                 break
         assert len(set(rows[-3:])) == 1 and rows[-1] < 100000, events  # nothing has come for two seconds
     finally:
@@ -182,7 +188,7 @@ def test_nobody_reads_while_the_standby_is_behind(primary, standby, run, tmp_pat
 
 
 def test_nobody_reads_while_a_standby_of_the_primary_is_behind(primary, standby, run, tmp_path):
-    standby.run("SELECT pg_wal_replay_pause()")
+    pause(standby)
     stop = threading.Event()
 
     def write():
