@@ -114,11 +114,11 @@ int scan_next(struct scan *scan, struct scan_frame *ret_frame, struct error *err
 
 bool scan_mark(const struct scan_frame *found, uint64_t *ret_last, uint64_t *ret_offset)
 {
-    if (found->frame.length != SCAN_MARK)
-        return false;
-    *ret_last = get_u64(found->body);
-    *ret_offset = get_u64(found->body + 8);
-    return *ret_last <= found->frame.sequence && *ret_offset <= found->offset &&
+    const bool fits = found->frame.length == SCAN_MARK;
+
+    *ret_last = fits ? get_u64(found->body) : 0;
+    *ret_offset = fits ? get_u64(found->body + 8) : 0;
+    return fits && *ret_last <= found->frame.sequence && *ret_offset <= found->offset &&
            *ret_offset % FRAME_ALIGN == 0;
 }
 

@@ -48,29 +48,37 @@ TestSuite(view_use, .init = view_start, .fini = view_end, .timeout = 900);
 
 /* ---- what has its checksum and is wrong ------------------------------------------------------------------------- */
 
-/* The nth frame (from 0) of a kind in the oldest segment is written again, changed: it has its checksum. */
+#define EACH (-1)
+
+/* The nth frame (from 0; or each) of a kind in the oldest segment is written again, changed: it has its checksum. */
 static void reframe(enum journal_kind kind, int nth, void (*change)(struct frame *frame, char *body))
 {
     char path[256], header[SEGMENT_HEADER_SIZE], *frame_bytes = malloc(65536);
     struct segment_header segment;
     struct frame frame;
     uint64_t at = SEGMENT_HEADER_SIZE;
+    int seen = 0;
 
     directory_name(fx.directory, ".segment", 0, path);
     cleanup_fd int fd = open(path, O_RDWR | O_CLOEXEC);
     cr_assert_eq(file_read_at(fd, header, sizeof header, 0), (ssize_t)sizeof header);
     cr_assert_eq(segment_header_decode(header, &segment, &fx.error), 0);
     for (;; at += frame_size(frame.length)) {
-        cr_assert_gt(file_read_at(fd, frame_bytes, 65536, at), 0);
-        cr_assert(frame_decode(frame_bytes, 65536, &frame));
-        cr_assert(frame_valid(frame_bytes, &frame, segment.seed, at));
-        if (frame.kind == kind && nth-- == 0)
+        const ssize_t got = file_read_at(fd, frame_bytes, 65536, at);
+        const bool there = got > 0 && frame_decode(frame_bytes, (uint64_t)got, &frame) &&
+                           frame_valid(frame_bytes, &frame, segment.seed, at);
+        cr_assert(there || nth == EACH);
+        if (!there)
+            break;
+        if (frame.kind != kind || (nth != EACH && seen++ < nth))
+            continue;
+        change(&frame, frame_bytes + FRAME_HEADER_SIZE);
+        const struct slice body = {frame_bytes + FRAME_HEADER_SIZE, frame.length};
+        frame_encode(frame_bytes, &frame, segment.seed, at, body, (struct slice){NULL, 0});
+        cr_assert_eq(file_write_at(fd, frame_bytes, FRAME_HEADER_SIZE + frame.length, at), 0);
+        if (nth != EACH)
             break;
     }
-    change(&frame, frame_bytes + FRAME_HEADER_SIZE);
-    const struct slice body = {frame_bytes + FRAME_HEADER_SIZE, frame.length};
-    frame_encode(frame_bytes, &frame, segment.seed, at, body, (struct slice){NULL, 0});
-    cr_assert_eq(file_write_at(fd, frame_bytes, FRAME_HEADER_SIZE + frame.length, at), 0);
     free(frame_bytes);
 }
 
@@ -176,7 +184,7 @@ static void tells_of_both(struct frame *frame, char *body)
 
 static void tells_of_none(struct frame *frame, char *body)
 {
-    cr_assert_eq(frame->sequence, 3);
+    (void)frame;
     put_u64(body, 0);
 }
 
@@ -207,7 +215,7 @@ Test(view_use, a_start_believes_nothing_that_cannot_be_right)
     fixture_close(&fx);
     save();
     expect_disbelief(JOURNAL_KIND_GROUP, 1, tells_of_both);
-    expect_disbelief(JOURNAL_KIND_GROUP, 1, tells_of_none);
+    expect_disbelief(JOURNAL_KIND_GROUP, EACH, tells_of_none);
     expect_disbelief(STATE_CURSOR, 1, beyond_the_log);
 }
 
