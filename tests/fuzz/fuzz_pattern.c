@@ -6,6 +6,7 @@
 #include "files/pattern.h"
 #include "lake/file_name.h"
 #include "route/route.h"
+#include "texts.h"
 
 #define TEXT_MAX 1024
 #define TOPICS 3
@@ -13,17 +14,6 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct error error;
-
-static struct slice take(struct slice *input)
-{
-    const char *end = input->length ? memchr(input->data, '\0', input->length) : NULL;
-    const size_t length = end ? (size_t)(end - input->data) : input->length;
-    const struct slice text = {input->data, length};
-
-    input->data += length + (end != NULL);
-    input->length -= length + (end != NULL);
-    return text;
-}
 
 /* ---- files ------------------------------------------------------------------------------------------------------------ */
 
@@ -62,7 +52,7 @@ static bool is_path(struct slice path)
 static void check_file(struct slice input)
 {
     cleanup_file_pattern struct file_pattern *pattern = NULL;
-    const struct slice written = take(&input), path = take(&input);
+    const struct slice written = texts_take(&input), path = texts_take(&input);
     char text[TEXT_MAX + 1], whole[3 * TEXT_MAX];
     struct file_match match;
 
@@ -109,13 +99,13 @@ static void check_topics(struct slice input)
     struct topic_match match;
 
     for (size_t i = 0; i < TOPICS; i++) {
-        const struct slice text = take(&input);
+        const struct slice text = texts_take(&input);
         if (text.length > TEXT_MAX || (text.length && memchr(text.data, '=', text.length)))
             return;
         snprintf(sets[i], sizeof sets[i], "mqtt.topics.%.*s=readings", (int)text.length, text.data);
         given[i] = sets[i];
     }
-    const struct slice topic = take(&input);
+    const struct slice topic = texts_take(&input);
     const int loaded = config_load(&config, NULL, given, TOPICS);
     if (loaded == 0 && streams_compile(&streams, config, &error) == 0) {
         if (topic_map_compile(&map, config, streams, &error) == 0) {

@@ -5,6 +5,7 @@
 #include "base/little.h"
 #include "base/utf8.h"
 #include "route/route.h"
+#include "texts.h"
 
 #define STREAM "grid-wattage"
 #define TEXT_MAX (TEMPLATE_LENGTH_MAX + 1)
@@ -12,17 +13,6 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const char *const labels[] = {"host", "event_type"};
-
-static struct slice take(struct slice *input)
-{
-    const char *end = input->length ? memchr(input->data, '\0', input->length) : NULL;
-    const size_t length = end ? (size_t)(end - input->data) : input->length;
-    const struct slice text = {input->data, length};
-
-    input->data += length + (end != NULL);
-    input->length -= length + (end != NULL);
-    return text;
-}
 
 static void check_component(struct slice name)
 {
@@ -97,14 +87,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .flags = data[0] >> 1 & (RECORD_EVENT_TIME | RECORD_TIME_OUTSIDE | RECORD_SCHEMA_INVALID),
         .event = (int64_t)get_u64((const char *)data + 1),
         .received = (int64_t)get_u64((const char *)data + 1) / 2};
-    const struct slice written = take(&input);
+    const struct slice written = texts_take(&input);
     if (written.length > TEXT_MAX)
         return 0;
     memcpy(text, written.data, written.length);
     text[written.length] = '\0';
-    record.key = take(&input);
+    record.key = texts_take(&input);
     for (; record.labels_count < 2; record.labels_count++)
-        record.labels[record.labels_count] = take(&input);
+        record.labels[record.labels_count] = texts_take(&input);
     /* Sources refuse the others. */
     if (record_check_name(record.key, "key", &error) ||
         record_check_name(record.labels[0], "label", &error) ||
