@@ -213,14 +213,20 @@ def test_position_of_another_journal_stops_the_outlet_until_it_is_deleted(kafka,
     other.stop_cleanly()
 
 
-def test_older_copy_of_the_data_directory_sends_nothing(kafka, gateway, tmp_path):
+def copied(kafka, gateway, folder):
+    """A gateway that has delivered, and one on a copy of its data; both stand still."""
     once = Once(kafka, gateway)
     once.gateway.start()
     once.send(100)
     drained(once.gateway)
     once.gateway.stop_cleanly()
-    copy = gateway(f"gateway.id={once.name}", config=once.config(), directory=tmp_path / "copy")
+    copy = gateway(f"gateway.id={once.name}", config=once.config(), directory=folder / "copy")
     shutil.copytree(once.gateway.data, copy.data)
+    return once, copy
+
+
+def test_older_copy_of_the_data_directory_sends_nothing(kafka, gateway, tmp_path):
+    once, copy = copied(kafka, gateway, tmp_path)
     once.gateway.start()
     once.send(100)
     drained(once.gateway)
@@ -243,13 +249,7 @@ def test_older_copy_of_the_data_directory_sends_nothing(kafka, gateway, tmp_path
 
 def test_two_copies_at_a_time_are_told(kafka, gateway, tmp_path):
     """The second one takes over; the first one says so, and neither sends a record of the other's again."""
-    once = Once(kafka, gateway)
-    once.gateway.start()
-    once.send(100)
-    drained(once.gateway)
-    once.gateway.stop_cleanly()
-    copy = gateway(f"gateway.id={once.name}", config=once.config(), directory=tmp_path / "copy")
-    shutil.copytree(once.gateway.data, copy.data)
+    once, copy = copied(kafka, gateway, tmp_path)
     once.gateway.start()
     copy.start()
     wait_until("the copy to have a producer", lambda: "outlet.started" in copy.said())
