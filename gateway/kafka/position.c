@@ -7,7 +7,6 @@
 #include "kafka/internal.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 #define PARTITION 0
 #define TICK_MS 1000

@@ -333,7 +333,7 @@ static bool once_is_complete(const struct window *window)
 
 int pump_once_work(struct kafka_pump *pump, struct error *error)
 {
-    struct window *window = &pump->main.window;
+    struct window *window = &pump->main.window, ahead;
     uint64_t counts[WINDOW_OUTCOMES] = {0};
 
     if (!pump->producer || window->read == window->done)
@@ -344,14 +344,15 @@ int pump_once_work(struct kafka_pump *pump, struct error *error)
         return 0;
     struct kafka_position position = {
         .log = journal_log(pump->options.journal), .epoch = pump->once.epoch, .cursor = pump->cursor};
-    window_expect(window, counts);
-    pump_count(&position.cursor, counts, window->read);
+    ahead = *window; /* the watermark itself moves when this is committed */
+    window_advance(&ahead, counts);
+    assert(ahead.done == window->read);
+    pump_count(&position.cursor, counts, ahead.done);
     if (once_commit(pump, &position, error)) {
         pump_ask_replay(pump, error->text);
         return -1;
     }
-    window_advance(window, counts);
-    assert(window->done == window->read && window->done == position.cursor.position);
+    window->done = ahead.done;
     pump->cursor = position.cursor;
     pump->once.begun_at = 0;
     pump->once.fenced = false;

@@ -129,9 +129,3 @@ void window_advance(struct window *window, uint64_t counts[WINDOW_OUTCOMES])
         window->done++;
     }
 }
-
-void window_expect(const struct window *window, uint64_t counts[WINDOW_OUTCOMES])
-{
-    for (uint64_t position = window->done + 1; position <= window->read; position++)
-        counts[window_slot(window, position)->outcome]++;
-}

@@ -82,10 +82,7 @@ void window_hold(struct window *window, uint64_t position, unsigned topic);
 /* It waits behind no mark any more. */
 void window_unhold(struct window *window, uint64_t position);
 
-/* Moves the watermark as far as it goes and adds what became of the positions to counts. */
+/* Moves the watermark as far as it goes and adds what became of the positions to counts. A copy of the window may be moved ahead: slots stay as they are. */
 void window_advance(struct window *window, uint64_t counts[WINDOW_OUTCOMES]);
-
-/* Adds what will have become of all that is taken once what is under way is delivered. Where nothing is held. */
-void window_expect(const struct window *window, uint64_t counts[WINDOW_OUTCOMES]);
 
 #endif
