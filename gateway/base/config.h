@@ -138,6 +138,9 @@ struct config {
         uint64_t segment_size;
     } journal;
     struct {
+        char *credentials; /* file; "": nobody is asked for any */
+    } access;
+    struct {
         char *listen; /* ADDRESS:PORT; "" for none */
     } admin;
     struct {

@@ -72,11 +72,13 @@ static bool config_is_beyond_loopback(const char *address)
 static void config_check_listeners(struct config *config)
 {
     for (size_t i = 0; i < config->http.listen.count; i++)
-        if (!config->http.anonymous && !config_was_refused(config, &config->http.anonymous) &&
+        if (!config->http.anonymous && !*config->access.credentials &&
+            !config_was_refused(config, &config->http.anonymous) &&
             config_is_beyond_loopback(config->http.listen.items[i]))
             config_report(config, &config->http.listen.items[i],
                 "found %s, which other machines can reach; allowed: an address like 127.0.0.1:8080, or any address "
-                "with http.anonymous: true, which lets everybody who reaches it write",
+                "with access.credentials, which says who may write, or with http.anonymous: true, which lets everybody "
+                "who reaches it write",
                 config->http.listen.items[i]);
     if (config_is_beyond_loopback(config->admin.listen))
         config_report(config, &config->admin.listen,

@@ -72,7 +72,8 @@ ssize_t file_read_at(int fd, void *data, size_t length, uint64_t offset)
     return (ssize_t)have;
 }
 
-int file_read_value(const char *name, bool secret, struct bytes *text, struct error *error)
+/* A regular file, and if it is a secret not everybody's. Returns the descriptor, or -1. */
+static int file_open_text(const char *name, bool secret, size_t *ret_size, struct error *error)
 {
     cleanup_fd int fd = open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     struct stat about;
@@ -85,12 +86,30 @@ int file_read_value(const char *name, bool secret, struct bytes *text, struct er
     if (secret && (about.st_mode & 007) != 0)
         return error_set(error, ERROR_FATAL, "%s holds a secret, but its mode is %04o: chmod 600 it", name,
             (unsigned)about.st_mode & 07777);
-    if (bytes_reserve_exact(text, FILE_VALUE_BUFFER, error) != 0)
+    *ret_size = (size_t)about.st_size;
+    return fd_take(&fd);
+}
+
+/* So many bytes at most, and one more, which tells that there are more. */
+static int file_fill(int fd, const char *name, size_t most, struct bytes *text, struct error *error)
+{
+    if (bytes_reserve_exact(text, most + 1, error) != 0)
         return -1;
-    ssize_t length = file_read_at(fd, text->data, FILE_VALUE_MAX + 1, 0);
+    const ssize_t length = file_read_at(fd, text->data, most + 1, 0);
     if (length < 0)
         return error_set_errno(error, ERROR_FATAL, "%s", name);
     text->length = (size_t)length;
+    return 0;
+}
+
+int file_read_value(const char *name, bool secret, struct bytes *text, struct error *error)
+{
+    size_t size;
+    cleanup_fd int fd = file_open_text(name, secret, &size, error);
+
+    if (fd < 0 || bytes_reserve_exact(text, FILE_VALUE_BUFFER, error) != 0 ||
+        file_fill(fd, name, FILE_VALUE_MAX, text, error))
+        return -1;
     if (text->length > FILE_VALUE_MAX)
         return error_set(error, ERROR_FATAL, "%s: more than %zu KiB", name, FILE_VALUE_MAX >> 10);
     if (text->length > 0 && text->data[text->length - 1] == '\n')
@@ -101,6 +120,20 @@ int file_read_value(const char *name, bool secret, struct bytes *text, struct er
         return error_set(error, ERROR_FATAL, "%s: holds a zero byte", name);
     text->data[text->length] = '\0';
     return 0;
+}
+
+int file_read_text(const char *name, bool secret, struct bytes *text, struct error *error)
+{
+    size_t size;
+    cleanup_fd int fd = file_open_text(name, secret, &size, error);
+
+    if (fd < 0)
+        return -1;
+    if (size >= text->limit)
+        return error_set(error, ERROR_FATAL, "%s: more than %zu KiB", name, (text->limit - 1) >> 10);
+    if (file_fill(fd, name, size, text, error))
+        return -1;
+    return text->length > size ? error_set(error, ERROR_FATAL, "%s: it grows while it is read", name) : 0;
 }
 
 int file_rename_new(int from, const char *old, int to, const char *name)

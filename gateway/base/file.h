@@ -48,6 +48,9 @@ int file_rename_new(int from, const char *old, int to, const char *name);
  * secret that everybody may read. Whoever asks for a secret clears the buffer with explicit_bzero(). */
 int file_read_value(const char *name, bool secret, struct bytes *text, struct error *error);
 
+/* All of a regular file, less than the buffer may hold. ERROR_FATAL names the file: not there, no regular one, too large, or a secret that everybody may read. */
+int file_read_text(const char *name, bool secret, struct bytes *text, struct error *error);
+
 /* The path from the root on, owned by the caller; links are not followed. NULL: the directory that this is run in is not to be had, or no memory. */
 char *file_absolute(const char *path, struct error *error);
 

@@ -47,13 +47,16 @@ const struct option option_table[] = {
     {"journal.segment_size", SIZE(MIB, GIB), .offset = IN_CONFIG(journal.segment_size), .initial = "64MiB",
         .help = "Size of one file of the journal."},
 
+    {"access.credentials", TEXT("a file"), .offset = IN_CONFIG(access.credentials), .initial = "",
+        .help = "Who may write over HTTP and MQTT: the file that `penstock credentials` makes, read again on SIGHUP. Empty: nobody is asked."},
+
     {"admin.listen", OPTION_ADDRESS, .offset = IN_CONFIG(admin.listen), .initial = "127.0.0.1:8081",
         .help = "Where /healthz, /readyz and /metrics are served; empty: nowhere."},
 
     {"http.listen", OPTION_ADDRESSES, .offset = IN_CONFIG(http.listen), .initial = "127.0.0.1:8080",
-        .help = "Where records are accepted. Beyond loopback needs http.anonymous."},
+        .help = "Where records are accepted. Beyond loopback needs access.credentials or http.anonymous."},
     {"http.anonymous", OPTION_BOOL, .offset = IN_CONFIG(http.anonymous), .initial = "false",
-        .help = "Whether everybody who reaches http.listen may write."},
+        .help = "Whether everybody who reaches http.listen may write; with access.credentials: also those who show none."},
     {"http.threads", COUNT("threads", 1, 64), .zero = "half as many as there are processors, at least 1 and at most 8", .offset = IN_CONFIG(http.threads), .initial = "0",
         .help = "Threads that serve HTTP connections, which the kernel shares out among them."},
     {"http.max_body", SIZE(KIB, 256 * MIB), .offset = IN_CONFIG(http.max_body), .initial = "16MiB",
@@ -97,9 +100,9 @@ const struct option option_table[] = {
         .help = "How long a key is kept: a request that is repeated later is a new one."},
 
     {"mqtt.listen", OPTION_ADDRESSES, .zero = "nowhere", .offset = IN_CONFIG(mqtt.listen), .initial = "127.0.0.1:1883",
-        .help = "Where MQTT publishers are accepted. Beyond loopback needs mqtt.anonymous."},
+        .help = "Where MQTT publishers are accepted. Beyond loopback needs access.credentials or mqtt.anonymous."},
     {"mqtt.anonymous", OPTION_BOOL, .offset = IN_CONFIG(mqtt.anonymous), .initial = "false",
-        .help = "Whether everybody who reaches mqtt.listen may publish."},
+        .help = "Whether everybody who reaches mqtt.listen may publish; with access.credentials: also those who show none."},
     {"mqtt.threads", COUNT("threads", 1, 64), .offset = IN_CONFIG(mqtt.threads), .initial = "1",
         .help = "Threads that serve MQTT connections; each client id belongs to one of them."},
     {"mqtt.topics", MAP(option_topics, "TOPIC PATTERN: a stream"), .least = 1, .offset = IN_CONFIG(mqtt.topics), .initial = "",

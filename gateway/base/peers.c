@@ -62,7 +62,7 @@ static bool network_has(const struct network *network, const unsigned char bytes
            (rest == 0 || (network->bytes[whole] ^ bytes[whole]) >> (8 - rest) == 0);
 }
 
-static bool peers_read(const struct sockaddr *address, unsigned char ret_bytes[16])
+bool peers_address(const struct sockaddr *address, unsigned char ret_bytes[16])
 {
     if (address->sa_family == AF_INET) {
         memcpy(ret_bytes, network_four, sizeof network_four);
@@ -160,7 +160,7 @@ bool peers_enter(struct peers *peers, const struct sockaddr *address, struct pee
     unsigned char bytes[16];
 
     *ret_peer = NULL;
-    if (!peers_read(address, bytes) || peers_trust(peers, bytes))
+    if (!peers_address(address, bytes) || peers_trust(peers, bytes))
         return true;
     if (!network_is_four(bytes))
         memset(bytes + PEERS_IPV6_BITS / 8, 0, sizeof bytes - PEERS_IPV6_BITS / 8);

@@ -49,6 +49,9 @@ int peers_new(
     struct peers **ret_peers, const struct config_list *trusted, uint64_t limit, struct error *error);
 void peers_free(struct peers **peers);
 
+/* The address's bytes, of IPv4 as ::ffff:a.b.c.d. False: it is none of IP. */
+bool peers_address(const struct sockaddr *address, unsigned char ret_bytes[16]);
+
 /* A connection from there. False: the address has as many as it may. ret_peer: for peers_leave(), NULL where nothing is counted (it is trusted,
  * is none of IP, or memory is gone). */
 bool peers_enter(struct peers *peers, const struct sockaddr *address, struct peer **ret_peer);

@@ -12,7 +12,7 @@
 #include "pipeline/pipeline.h"
 
 #define ARGUMENTS_TEXT_MAX (16 * 1024 * 1024)
-#define ARGUMENTS_MAX 16
+#define ARGUMENTS_MAX 24
 
 enum argument_does {
     ARGUMENT_TEXT, /* its value is kept as it is written */
@@ -60,6 +60,14 @@ static const struct argument argument_table[] = {
         "Export what this outlet has still to read."},
     {"--payload", NULL, NULL, ARGUMENT_SWITCH, ARGUMENT_AT(payload), "journal", NULL,
         "Export the payloads alone, a line each."},
+    {"--file", NULL, "FILE", ARGUMENT_TEXT, ARGUMENT_AT(credentials), "credentials", NULL,
+        "Instead of that of access.credentials."},
+    {"--streams", NULL, "STREAM,...", ARGUMENT_TEXT, ARGUMENT_AT(streams), "credentials", NULL,
+        "Add: names or patterns of the streams that it may write."},
+    {"--keys", NULL, "KEY,...", ARGUMENT_TEXT, ARGUMENT_AT(keys), "credentials", NULL,
+        "Add: patterns of the keys that it may write, {name}: its own name."},
+    {"--rate", NULL, "N", ARGUMENT_TEXT, ARGUMENT_AT(rate), "credentials", NULL,
+        "Add: records per second that it may write."},
     {"--help", "-h", NULL, ARGUMENT_SWITCH, ARGUMENT_AT(help), NULL, NULL, "Print this."},
     {"--version", NULL, NULL, ARGUMENT_SWITCH, ARGUMENT_AT(version), NULL, NULL, "Print the version."},
 };
@@ -74,6 +82,7 @@ struct argument_words {
 };
 
 static const struct argument_words argument_words_table[] = {
+    {"credentials", "add NAME, list, or revoke NAME", 2},
     {"dead-letters", "list|show|replay|drop [STREAM]", 2},
     {"files", "list|reset FILE...", SIZE_MAX},
     {"journal", "inspect|verify|export, or forget OUTLET", 2},
@@ -221,7 +230,7 @@ bool arguments_take(struct arguments *ret_arguments, int argc, char **argv, int 
     return false;
 }
 
-struct config *arguments_load(const struct arguments *arguments)
+static struct config *arguments_load_config(const struct arguments *arguments, bool check)
 {
     struct config *config;
     struct error error;
@@ -229,7 +238,7 @@ struct config *arguments_load(const struct arguments *arguments)
 
     bytes_init(&text, ARGUMENTS_TEXT_MAX);
     /* What a file lacks that could not be read at all is no news. */
-    if (config_load(&config, arguments->file, arguments->sets, arguments->sets_count) == 0)
+    if (config_load(&config, arguments->file, arguments->sets, arguments->sets_count) == 0 && check)
         pipeline_check(config);
     if (config_errors(config) == 0)
         return config;
@@ -238,6 +247,16 @@ struct config *arguments_load(const struct arguments *arguments)
     fwrite(text.data, 1, text.length, stderr);
     config_free(&config);
     return NULL;
+}
+
+struct config *arguments_load(const struct arguments *arguments)
+{
+    return arguments_load_config(arguments, true);
+}
+
+struct config *arguments_read(const struct arguments *arguments)
+{
+    return arguments_load_config(arguments, false);
 }
 
 int arguments_print_help(struct bytes *text, struct error *error)

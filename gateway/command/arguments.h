@@ -26,6 +26,8 @@ struct arguments {
     bool json;
     const char *from, *to, *stream, *queued; /* as written; NULL: none */
     bool payload;
+    const char *credentials; /* credentials only, as the next: a file; NULL: that of access.credentials */
+    const char *streams, *keys, *rate; /* as written; NULL: none */
     bool help;
     bool version;
     arguments_print_fn *print; /* check only; NULL: nothing */
@@ -43,6 +45,9 @@ bool arguments_take(struct arguments *ret_arguments, int argc, char **argv, int 
 /* The configuration that they name. NULL after its errors, all of them, were written to standard error; those that
  * only compiling its streams finds are among them. */
 struct config *arguments_load(const struct arguments *arguments);
+
+/* The same without what only compiling its streams and reading its files finds. */
+struct config *arguments_read(const struct arguments *arguments);
 
 /* For --help. */
 int arguments_print_help(struct bytes *text, struct error *error);

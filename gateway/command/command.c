@@ -12,6 +12,8 @@ const struct command command_table[] = {
     {"import", command_import, "Copy tables of PostgreSQL into files, or to Kafka: import --help."},
     {"sqoop", command_sqoop, "Take the command line of Apache Sqoop: sqoop help."},
     {"check", command_check, "Check a configuration and print the one in effect."},
+    {"credentials", command_credentials,
+        "Say who may write over HTTP and MQTT: credentials add|list|revoke."},
     {"dead-letters", command_dead_letters,
         "List, show, give back or delete what an outlet could not deliver."},
     {"drop", command_drop, "Put files into a watched directory, each whole or not at all: drop --help."},

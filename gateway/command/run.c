@@ -1,7 +1,7 @@
 /* run: `penstock run`, the gateway from its start to its end.
  *
  * The main thread waits for signals and looks after the rest once a second. The first SIGTERM or SIGINT stops in good order
- * within gateway.grace and ends with 0. A second one ends at once with 1: what was acknowledged is in the journal by then.
+ * within gateway.grace and ends with 0. SIGHUP reads the credentials again. A second one ends at once with 1: what was acknowledged is in the journal by then.
  */
 #include "command/command.h"
 
@@ -34,6 +34,7 @@ static void run_block_signals(sigset_t *ret_stops)
     sigaddset(ret_stops, SIGTERM);
     sigaddset(ret_stops, SIGINT);
     blocked = *ret_stops;
+    sigaddset(&blocked, SIGHUP);
     sigaddset(&blocked, SIGPIPE);
     pthread_sigmask(SIG_BLOCK, &blocked, NULL);
 }
@@ -122,6 +123,13 @@ static void run_report(struct pipeline *pipeline, int64_t watchdog)
         sd_notify(0, "WATCHDOG=1");
 }
 
+static void run_reload(struct pipeline *pipeline)
+{
+    sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%lld", (long long)clock_monotonic(&clock_system));
+    pipeline_reload(pipeline);
+    sd_notify(0, "READY=1");
+}
+
 static void run_until_signal(struct pipeline *pipeline, const sigset_t *stops)
 {
     const int64_t watchdog = run_watchdog();
@@ -130,10 +138,15 @@ static void run_until_signal(struct pipeline *pipeline, const sigset_t *stops)
     const struct timespec same = {0, RUN_SAME_SIGNAL * 1000};
     int number;
 
+    sigset_t all = *stops;
+    sigaddset(&all, SIGHUP);
     sd_notify(0, "READY=1");
-    do
+    do {
         run_report(pipeline, watchdog);
-    while ((number = sigtimedwait(stops, NULL, &wait)) < 0);
+        number = sigtimedwait(&all, NULL, &wait);
+        if (number == SIGHUP)
+            run_reload(pipeline);
+    } while (number < 0 || number == SIGHUP);
     /* timeout(1) and others signal a process and its group: the same signal at the same moment is one. */
     sigtimedwait(stops, NULL, &same);
     log_event(LOG_INFO, "gateway.signal", log_text("signal", number == SIGINT ? "SIGINT" : "SIGTERM"));

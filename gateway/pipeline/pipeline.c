@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "access/access.h"
 #include "admin/admin.h"
 #include "base/health.h"
 #include "base/log.h"
@@ -35,6 +36,7 @@ struct pipeline {
     const char *outlet_names[OUTLETS];
     size_t wanted_count;
 
+    struct access *access;
     struct streams *streams;
     struct topic_map *topics;
     struct states states;
@@ -61,6 +63,9 @@ void pipeline_check(struct config *config)
     struct streams *streams = NULL;
     struct topic_map *topics = NULL;
     struct error reported;
+
+    if (access_check(config->access.credentials, &reported))
+        config_report(config, &config->access.credentials, "%s", reported.text);
 
     streams_compile(&streams, config, &reported);
     schemas_compile(config, NULL, &reported);
@@ -161,6 +166,15 @@ static void pipeline_log_report(const struct pipeline *pipeline, const struct jo
             log_text("state", "cut away, possibly acknowledged"));
 }
 
+static int pipeline_open_access(struct pipeline *pipeline, struct error *error)
+{
+    if (access_new(&pipeline->access, pipeline->config->access.credentials, pipeline->clock, error))
+        return -1;
+    if (access_is_wanted(pipeline->access))
+        log_event(LOG_INFO, "access.open", log_number("principals", (int64_t)access_count(pipeline->access)));
+    return 0;
+}
+
 static int pipeline_open_journal(struct pipeline *pipeline, struct error *error)
 {
     struct journal_report report = {0};
@@ -239,7 +253,8 @@ static int pipeline_open_sources(struct pipeline *pipeline, struct error *error)
         .journal = pipeline->journal,
         .state = pipeline->states.source,
         .files = pipeline->states.files,
-        .clock = pipeline->clock};
+        .clock = pipeline->clock,
+        .access = pipeline->access};
 
     for (size_t i = 0; i < SOURCES; i++) {
         if (pipeline_sources[i]->open(&pipeline->sources[i], &context, error))
@@ -285,6 +300,7 @@ static int pipeline_run_sources(struct pipeline *pipeline, struct error *error)
 static int (*const pipeline_steps[])(struct pipeline *pipeline, struct error *error) = {
     pipeline_compile,
     pipeline_choose_outlets,
+    pipeline_open_access,
     pipeline_open_journal,
     pipeline_open_dead_letters,
     pipeline_open_outlets,
@@ -353,11 +369,29 @@ void pipeline_close(struct pipeline **pipeline)
         pipeline_sources[i]->close(&old->sources[i]);
     dead_letters_close(&old->dead_letters);
     states_close(&old->states);
+    access_free(&old->access);
     topic_map_free(&old->topics);
     streams_free(&old->streams);
     free(old->dead_letters_directory);
     free(old->journal_directory);
     free(old);
+}
+
+/* ---- other credentials ----------------------------------------------------------------------------------------- */
+
+void pipeline_reload(struct pipeline *pipeline)
+{
+    struct error error;
+
+    if (access_reload(pipeline->access, &error)) {
+        log_event_always(LOG_ERROR, "gateway.reload", log_text("kept", "what was in force"),
+            log_text("error", error.text));
+        health_set("reload", HEALTH_DEGRADED, error.text);
+        return;
+    }
+    health_set("reload", HEALTH_OK, NULL);
+    log_event_always(
+        LOG_INFO, "gateway.reload", log_number("principals", (int64_t)access_count(pipeline->access)));
 }
 
 /* ---- what people see ----------------------------------------------------------------------------------------- */

@@ -1,6 +1,6 @@
 /* pipeline: builds the gateway from its configuration, in order, and takes it down in the reverse order.
  *
- *     streams -> journal -> outlets -> sources' sockets -> admin -> outlets run -> renderings durable -> sources run
+ *     streams -> credentials -> journal -> outlets -> sources' sockets -> admin -> outlets run -> renderings durable -> sources run
  *
  * Sockets are bound before anything runs; outlets run before the renderings are stored, because a full journal has to
  * be emptied first; sources run last, when everything that they feed is there. @thread main
@@ -20,6 +20,9 @@ struct pipeline;
  * error. Nothing is left running then. The config outlives the pipeline. */
 int pipeline_open(
     struct pipeline **ret_pipeline, struct config *config, const struct clock *clock, struct error *error);
+
+/* Reads the credentials again. What is wrong with them is logged and stands in /readyz, and those that are in force stay. */
+void pipeline_reload(struct pipeline *pipeline);
 
 /* Stops the sources, then lets the outlets deliver, all by the deadline (monotonic). What is left stays in the journal. */
 void pipeline_stop(struct pipeline *pipeline, int64_t deadline);

@@ -19,10 +19,10 @@ static int http_listen(struct source *http, const char *address, struct error *e
 
     if (listener_is_loopback(address, &loopback, error))
         return error_wrap(error, "http.listen");
-    if (!loopback && !http->context.config->http.anonymous)
+    if (!loopback && !http->context.config->http.anonymous && !access_is_wanted(http->context.access))
         return error_set(error, ERROR_FATAL,
-            "http.listen: %s can be reached from other machines and everybody there could write; say so with "
-            "http.anonymous: true, or listen on 127.0.0.1",
+            "http.listen: %s can be reached from other machines and everybody there could write; say who may with "
+            "access.credentials, or that all may with http.anonymous: true, or listen on 127.0.0.1",
             address);
     if (listener_open(address, HTTP_BACKLOG, &fd, error))
         return error_wrap(error, "http.listen");

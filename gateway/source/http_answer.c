@@ -141,6 +141,8 @@ enum http_status http_answer_status(const struct intake_result *result)
 {
     if (result->by_reason[INTAKE_SYNTAX] + result->by_reason[INTAKE_TOPIC] == result->rejected)
         return HTTP_STATUS_400;
+    if (result->by_reason[INTAKE_FORBIDDEN] == result->rejected)
+        return HTTP_STATUS_403;
     return result->by_reason[INTAKE_TOO_LARGE] == result->rejected ? HTTP_STATUS_413 : HTTP_STATUS_422;
 }
 

@@ -12,6 +12,8 @@
 
 #define HTTP_STATUS_TABLE(X)         \
     X(400, "Bad Request")            \
+    X(401, "Unauthorized")           \
+    X(403, "Forbidden")              \
     X(404, "Not Found")              \
     X(405, "Method Not Allowed")     \
     X(408, "Request Timeout")        \
@@ -19,6 +21,7 @@
     X(413, "Content Too Large")      \
     X(415, "Unsupported Media Type") \
     X(422, "Unprocessable Content")  \
+    X(429, "Too Many Requests")      \
     X(503, "Service Unavailable")    \
     X(504, "Gateway Timeout")
 
@@ -57,7 +60,7 @@ int http_answer_problem(struct bytes *out, enum http_status status, const char *
 int http_answer_refused(struct bytes *out, const struct intake_result *result, struct error *error);
 
 /* What a request without one accepted record is answered with: 400 when all were unparsable or nothing that a topic can
- * carry, 413 when all are too large, else 422. */
+ * carry, 413 when all are too large, 403 when its sender may write none of them, else 422. */
 enum http_status http_answer_status(const struct intake_result *result);
 
 /* The same as a whole response, for a connection whose request the library will not answer any more. */

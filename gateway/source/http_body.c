@@ -147,11 +147,15 @@ static int http_body_records(struct http_request *request, struct MHD_Connection
     const struct intake_facts facts = {.find = http_body_find,
         .context = &context,
         .key = request->target.key,
-        .received = clock_wall(http->context.clock)};
+        .received = clock_wall(http->context.clock),
+        .grant = &request->grant};
     struct error error;
 
-    if (intake_take(thread->intake, request->stream, request->form, bytes_slice(&request->body), &facts,
-            &request->handover, result, &error)) {
+    const int taken = intake_take(thread->intake, request->stream, request->form, bytes_slice(&request->body),
+        &facts, &request->handover, result, &error);
+    grant_charge(&request->grant, taken ? 1 : result->accepted + result->rejected, thread->now);
+    grant_end(&request->grant);
+    if (taken) {
         if (error.kind == ERROR_RETRY)
             return http_refuse(&request->refusal, HTTP_STATUS_503, "%s", error.text);
         return http_refuse(&request->refusal,

@@ -14,6 +14,7 @@ static const char *const http_field_names[HTTP_FIELDS] = {
     [HTTP_CONTENT_ENCODING] = "Content-Encoding",
     [HTTP_PENSTOCK_ACK] = "Penstock-Ack",
     [HTTP_IDEMPOTENCY_KEY] = "Idempotency-Key",
+    [HTTP_AUTHORIZATION] = "Authorization",
 };
 
 static bool is_token(struct slice name)

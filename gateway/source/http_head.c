@@ -76,6 +76,16 @@ static int http_head_target(const struct http_head_check *check, struct http_ref
     return 0;
 }
 
+static int http_head_access(const struct http_head_check *check, struct http_refusal *refusal)
+{
+    return http_access_check(check->request, refusal);
+}
+
+static int http_head_allowed(const struct http_head_check *check, struct http_refusal *refusal)
+{
+    return http_access_check_stream(check->request, refusal);
+}
+
 static void http_head_names(const struct streams *streams, char *names, size_t size)
 {
     size_t used = 0;
@@ -170,12 +180,14 @@ int http_head_check(
     struct http_request *request, struct MHD_Connection *mhd, const char *method, const char *version)
 {
     static http_head_check_fn *const checks[] = {http_head_guard, http_head_drain, http_head_target,
-        http_head_stream, http_head_method, http_head_type, http_head_length, http_head_ack, http_head_key};
+        http_head_access, http_head_stream, http_head_allowed, http_head_method, http_head_type,
+        http_head_length, http_head_ack, http_head_key};
     const struct http_head_check check = {request, mhd, method, version};
 
     for (size_t i = 0; i < sizeof checks / sizeof *checks; i++) {
         if (checks[i](&check, &request->refusal))
             return -1;
     }
+    http_access_limit(request);
     return 0;
 }

@@ -53,7 +53,7 @@
 #define HTTP_SWEEP_LOOK 1024 /* connections in one round of the loop */
 #define HTTP_SWEEP_END 8 /* and of these, ended */
 #define HTTP_WHOLE_SHARE 4 /* one part in so many of max_in_flight is for bodies that arrive in one piece */
-#define HTTP_RETRY_AFTER "1"
+#define HTTP_RETRY_AFTER 1 /* seconds */
 #define HTTP_KEY_BUCKETS 64 /* of requests under way that have an Idempotency-Key */
 
 enum http_state {
@@ -95,6 +95,7 @@ bool http_count_up(atomic_size_t *count, uint64_t limit);
 struct http_refusal {
     bool given;
     enum http_status status;
+    uint32_t retry_after; /* seconds; of 429 and 503 */
     char detail[ERROR_TEXT_SIZE];
 };
 
@@ -136,6 +137,7 @@ struct http_request {
     const char *target_place; /* where the library keeps it; only compared */
     struct http_head head;
     struct http_target target;
+    struct grant grant; /* of who sends it, until its records are in the hand-over */
     const struct stream *stream;
     enum decode_form form;
     enum http_coding coding;
@@ -322,6 +324,15 @@ int http_refuse(struct http_refusal *refusal, enum http_status status, const cha
 /* Fills stream, form, coding, ack, key. -1: the refusal says why. */
 int http_head_check(
     struct http_request *request, struct MHD_Connection *mhd, const char *method, const char *version);
+
+/* ---- http_access.c: who sends it ------------------------------------------------------------------------------- */
+
+/* Behind the guard. -1: 401, or 429 for those who guess. */
+int http_access_check(struct http_request *request, struct http_refusal *refusal);
+/* Behind the stream. -1: 403. */
+int http_access_check_stream(const struct http_request *request, struct http_refusal *refusal);
+/* Who is ahead of the own rate is refused, and keeps the connection: the body is read and forgotten. */
+void http_access_limit(struct http_request *request);
 
 /* ---- http_body.c: the body comes in ----------------------------------------------------------------------- */
 

@@ -30,10 +30,12 @@ int http_key_read(struct http_request *request, struct slice value)
 
     if (idempotency_key_read(value, key, &length, &error))
         return http_refuse(&request->refusal, HTTP_STATUS_400, "%s", error.text);
-    /* Whose key it is: that of the stream. Once there are principals, theirs is a part of its own. */
-    const struct slice scope[] = {slice_of(request->stream->name), {key, length}};
+    /* Whose key it is: that of the stream, and of who sends it, if that is known. */
+    const struct slice scope[] = {
+        slice_of(request->stream->name), {key, length}, slice_of(grant_name(&request->grant))};
+    const size_t parts = sizeof scope / sizeof *scope - (request->grant.principal == NULL);
     request->key = calloc(1, sizeof *request->key);
-    if (!request->key || idempotency_hash(scope, sizeof scope / sizeof *scope, &request->key->id, &error))
+    if (!request->key || idempotency_hash(scope, parts, &request->key->id, &error))
         return http_refuse(&request->refusal, HTTP_STATUS_503, "out of memory");
     return 0;
 }

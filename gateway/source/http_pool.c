@@ -64,6 +64,7 @@ void http_pool_release(struct http_request *request)
     http_room_forget_promise(request);
     http_room_charge(request, 0);
     inflate_free(&request->inflate);
+    grant_end(&request->grant);
     free(request->arrival);
     free(request->key);
     handover_clear(&request->handover);

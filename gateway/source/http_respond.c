@@ -1,5 +1,9 @@
 /* http_respond: answers through the library; see http_internal.h */
+#include <stdio.h>
+
 #include "source/http_internal.h"
+
+#define HTTP_CHALLENGE "Bearer realm=\"penstock\", Basic realm=\"penstock\", charset=\"UTF-8\""
 
 static const char *const http_ack_names[HTTP_ACKS] = {
     [HTTP_ACK_FSYNC] = "fsync", [HTTP_ACK_MEMORY] = "memory", [HTTP_ACK_DELIVERED] = "delivered"};
@@ -43,14 +47,27 @@ static enum MHD_Result http_respond_queue(
     return result;
 }
 
+/* Behind which an answer of this status may be another one. */
+static int http_respond_retry_after(const struct http_refusal *refusal, struct MHD_Response *response)
+{
+    char seconds[16];
+
+    if (refusal->status != HTTP_STATUS_503 && refusal->status != HTTP_STATUS_429)
+        return 0;
+    snprintf(seconds, sizeof seconds, "%u", refusal->retry_after ? refusal->retry_after : HTTP_RETRY_AFTER);
+    return http_respond_header(response, MHD_HTTP_HEADER_RETRY_AFTER, seconds);
+}
+
 static int http_respond_problem_headers(const struct http_request *request, struct MHD_Response *response)
 {
     const struct http_refusal *refusal = &request->refusal;
 
     if (refusal->status == HTTP_STATUS_405 && http_respond_header(response, MHD_HTTP_HEADER_ALLOW, "POST"))
         return -1;
-    if (refusal->status == HTTP_STATUS_503 &&
-        http_respond_header(response, MHD_HTTP_HEADER_RETRY_AFTER, HTTP_RETRY_AFTER))
+    if (refusal->status == HTTP_STATUS_401 &&
+        http_respond_header(response, MHD_HTTP_HEADER_WWW_AUTHENTICATE, HTTP_CHALLENGE))
+        return -1;
+    if (http_respond_retry_after(refusal, response))
         return -1;
     /* A request refused by its head may have been read wrongly: what follows on this connection must not be believed. */
     if (request->refused_by_head || request->thread->draining)

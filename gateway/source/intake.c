@@ -19,6 +19,7 @@ static const char *const intake_reason_names[INTAKE_REASONS] = {
     [INTAKE_LABEL] = "label",
     [INTAKE_TOPIC] = "topic",
     [INTAKE_SCHEMA] = "schema",
+    [INTAKE_FORBIDDEN] = "forbidden",
     [INTAKE_TOO_LARGE] = "too_large",
 };
 
@@ -183,6 +184,18 @@ static int intake_scan(struct intake_run *run, uint64_t index, struct slice payl
     return 0;
 }
 
+/* A key that its sender may not write. */
+static int intake_forbid(struct intake_run *run, uint64_t index, struct slice key)
+{
+    const struct grant *grant = run->facts->grant;
+
+    if (!grant || grant_allows_key(grant, key))
+        return 0;
+    run->forbidden = true;
+    return intake_reject(run, index, INTAKE_FORBIDDEN, "%s may not write the key '%.*s'", grant_name(grant),
+        (int)key.length, key.data);
+}
+
 /* Everything but its payload. 1: rejected; -1 only when memory is gone. */
 static int intake_describe(
     struct intake_run *run, uint64_t index, struct slice payload, struct record *record, struct error *error)
@@ -205,7 +218,7 @@ static int intake_describe(
     }
     if (run->known->in_line)
         intake_look(run, payload);
-    if (intake_value_key(run, index, &record->key) ||
+    if (intake_value_key(run, index, &record->key) || intake_forbid(run, index, record->key) ||
         (run->known->once && intake_once_find(run, index, record->key)) ||
         intake_value_labels(run, index, record))
         return 1;
@@ -221,6 +234,8 @@ static int intake_record(struct intake_run *run, uint64_t index, struct slice pa
 
     if (described < 0)
         return -1; /* GCOVR_EXCL_LINE as above */
+    if (run->forbidden && run->facts->bury)
+        return error_set(error, ERROR_REJECT, "%s", intake->why);
     if (described > 0)
         return run->facts->bury
                    ? intake_bury(intake, run->stream, payload, run->facts, intake->why, run->handover, error)
@@ -260,7 +275,7 @@ static void intake_forget(struct intake_run *run)
 static int intake_fail(struct intake_run *run, struct error *error)
 {
     intake_forget(run);
-    run->result->refused = INTAKE_TOO_LARGE;
+    run->result->refused = run->forbidden ? INTAKE_FORBIDDEN : INTAKE_TOO_LARGE;
     return error_wrap(error, "stream %s", run->stream->name);
 }
 
@@ -310,8 +325,9 @@ static int intake_records(
         }
         run->scanned = decoder->scanned;
         if (intake_record(run, index, payload, error))
-            return intake_breaks(decoder, error) ? intake_refuse(run, body, INTAKE_SYNTAX, error)
-                                                 : intake_fail(run, error);
+            return !run->forbidden && intake_breaks(decoder, error)
+                       ? intake_refuse(run, body, INTAKE_SYNTAX, error)
+                       : intake_fail(run, error);
     }
     if (next < 0 || index == 0) {
         if (next == 0)
@@ -332,6 +348,7 @@ static void intake_begin(struct intake *intake, const struct stream *stream, enu
     run->known = &intake->known[stream - intake->streams->items];
     run->form = stream->format == RECORD_FORMAT_BYTES && form != DECODE_BLOCK ? DECODE_BYTES : form;
     run->facts = facts;
+    run->forbidden = false;
     run->handover = handover;
     run->mark = handover_mark(handover);
     run->result = result;

@@ -7,6 +7,7 @@
 #ifndef PENSTOCK_SOURCE_INTAKE_H
 #define PENSTOCK_SOURCE_INTAKE_H
 
+#include "access/access.h"
 #include "base/bytes.h"
 #include "base/metric.h"
 #include "decode/decode.h"
@@ -22,6 +23,7 @@ enum intake_reason {
     INTAKE_LABEL, /* label not allowed: 422 */
     INTAKE_TOPIC, /* key or label that a topic cannot carry: 400 */
     INTAKE_SCHEMA, /* not what the stream's schema allows: 422 */
+    INTAKE_FORBIDDEN, /* a key that its sender may not write: 403 */
     INTAKE_TOO_LARGE, /* record above max_record, or its message above what Kafka takes: 413 */
     INTAKE_REASONS,
 };
@@ -40,6 +42,7 @@ struct intake_facts {
     struct slice key; /* from the URL; wins over the stream's own; data NULL when there is none */
     struct slice origin;
     int64_t received;
+    const struct grant *grant; /* which keys the sender may write; NULL: all */
     /* Not NULL: the sender gets no answer that could list rejected records, so each becomes a dead letter. Returns the origin that is to
      * stand there, at most RECORD_ORIGIN_MAX bytes; `origin` is for the others. */
     struct slice (*bury)(void *context, struct slice payload);
@@ -62,7 +65,7 @@ struct intake_result {
     uint64_t rejected;
     uint64_t by_reason[INTAKE_REASONS]; /* all of the rejected */
     enum intake_reason
-        refused; /* after -1 the body as a whole: INTAKE_SYNTAX, or INTAKE_TOO_LARGE above a limit */
+        refused; /* after -1 the body as a whole: INTAKE_SYNTAX, INTAKE_TOO_LARGE above a limit, or INTAKE_FORBIDDEN (with facts->bury) */
     size_t listed; /* none with facts->bury */
     struct intake_rejection list[INTAKE_LISTED_MAX];
 };
@@ -73,7 +76,7 @@ int intake_new(struct intake **ret_intake, const struct streams *streams, const 
     struct error *error);
 void intake_free(struct intake **intake);
 
-/* The reason's name in answers and metrics: "syntax", "key", "sequence", "label", "topic", "schema", "too_large". */
+/* The reason's name in answers and metrics: "syntax", "key", "sequence", "label", "topic", "schema", "forbidden", "too_large". */
 const char *intake_reason_name(enum intake_reason reason);
 
 /* Fills the hand-over (cleared first; its payloads set to the body). ERROR_REJECT: the body as a whole is refused
@@ -104,8 +107,8 @@ int intake_take(struct intake *intake, const struct stream *stream, enum decode_
 /* The same for one of several bodies of one hand-over: nothing is cleared, and the body stands within the hand-over's payloads. When it is
  * refused as a whole, what was added of it is taken back, and of the others nothing.
  * With facts->bury, a rejected record is added as RECORD_UNDECODABLE with its reason, and a body that is refused as a whole (also for
- * more than max_records) as one such record: the only errors are then those of the hand-over (ERROR_REJECT: it takes no more) and
- * memory. */
+ * more than max_records) as one such record: the only errors are then those of the hand-over (ERROR_REJECT: it takes no more), memory, and a key
+ * that the sender may not write (ERROR_REJECT, INTAKE_FORBIDDEN): whoever may not write a stream's records must not fill its dead letters. */
 int intake_add(struct intake *intake, const struct stream *stream, enum decode_form form, struct slice body,
     const struct intake_facts *facts, struct handover *handover, struct intake_result *ret_result,
     struct error *error);

@@ -42,6 +42,7 @@ struct intake_run {
     struct slice time; /* of the record, where it stands in its line */
     struct slice sequence; /* of the record, or of the body */
     bool scanned; /* the decoder has found the record's values */
+    bool forbidden; /* a record was rejected for its key */
     struct handover *handover;
     struct handover_mark mark; /* before the body */
     struct intake_result *result;

@@ -24,10 +24,10 @@ static int mqtt_listen(struct source *mqtt, struct error *error)
         const char *address = addresses->items[i];
         if (listener_is_loopback(address, &loopback, error))
             return error_wrap(error, "mqtt.listen");
-        if (!loopback && !mqtt->context.config->mqtt.anonymous)
+        if (!loopback && !mqtt->context.config->mqtt.anonymous && !access_is_wanted(mqtt->context.access))
             return error_set(error, ERROR_FATAL,
                 "mqtt.listen: %s can be reached from other machines and everybody there could publish; say so with "
-                "mqtt.anonymous: true, or listen on 127.0.0.1",
+                "mqtt.anonymous: true, or who may with access.credentials, or listen on 127.0.0.1",
                 address);
         if (listener_open(address, MQTT_BACKLOG, &mqtt->listeners[i], error))
             return error_wrap(error, "mqtt.listen");

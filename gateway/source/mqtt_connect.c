@@ -162,6 +162,9 @@ static enum mqtt_taken connect_open(
     struct mqtt_session *before = mqtt_session_find(thread->sessions, client_id);
     struct error error;
 
+    if (before && before->connection &&
+        strcmp(grant_name(&before->connection->grant), grant_name(&connection->grant)) != 0)
+        return connect_refuse(connection, MQTT_REASON_CLIENT_ID, "the client id is somebody else's");
     if (before && before->connection && connect_waits(connection, before->connection)) {
         connection->version = MQTT_NONE; /* the packet comes again */
         return MQTT_LATER;
@@ -228,6 +231,9 @@ enum mqtt_taken mqtt_connect_take(struct mqtt_connection *connection, struct sli
     if (thread->filling->answers_count >= MQTT_ANSWERS_MAX)
         return MQTT_LATER;
     connection->version = connect->version;
+    reason = mqtt_access_check(connection, connect, &text);
+    if (reason != MQTT_REASON_SUCCESS)
+        return connect_refuse(connection, reason, text);
     connection->keep_alive = connect_keep_alive(thread->source, connect);
     return connect_open(connection, body, client_id);
 }

@@ -69,6 +69,7 @@ static void connection_free(struct mqtt_connection *connection)
     bytes_free(&connection->output);
     bytes_free(&connection->greeting);
     bytes_free(&connection->will);
+    grant_end(&connection->grant);
     free(connection->user);
     free(connection);
 }
@@ -357,6 +358,10 @@ static void connection_look_at(struct mqtt_connection *connection)
             connection_detach(connection);
         if (now >= connection->until)
             mqtt_connection_close(connection);
+    } else if (!mqtt_access_stands(connection)) {
+        mqtt_will_drop(connection);
+        mqtt_connection_end(
+            connection, MQTT_REASON_NOT_AUTHORIZED, "its credentials are not in force any more");
     } else if (connection->output_since && now - connection->output_since > config->mqtt.packet_timeout) {
         mqtt_connection_end(connection, MQTT_REASON_SUCCESS, NULL);
     } else if (connection->packet_since && now - connection->packet_since > config->mqtt.packet_timeout) {

@@ -11,6 +11,7 @@
 #ifndef PENSTOCK_SOURCE_MQTT_FACTS_H
 #define PENSTOCK_SOURCE_MQTT_FACTS_H
 
+#include "access/access.h"
 #include "route/route.h"
 #include "source/mqtt_packet.h"
 
@@ -23,6 +24,7 @@ struct mqtt_facts {
     struct slice client_id;
     struct slice user;
     bool will;
+    const struct grant *grant; /* of who sent it */
     char number[16]; /* scratch of the expiry */
     char correlation[MQTT_FACTS_SCRATCH];
     char origin[RECORD_ORIGIN_MAX];

@@ -98,6 +98,8 @@ struct mqtt_connection {
     struct mqtt_alias *aliases;
     char *user; /* owned */
     size_t user_length;
+    struct grant grant;
+    uint64_t access_version; /* that it was looked at under */
 };
 
 /* What is written to a connection once the batch is durable. */
@@ -128,6 +130,7 @@ struct mqtt_will {
     char client_id[MQTT_CLIENT_ID_MAX];
     size_t client_id_length;
     struct bytes connect;
+    struct grant grant; /* of its connection */
 };
 
 struct mqtt_thread {
@@ -285,6 +288,14 @@ enum mqtt_taken mqtt_connect_take(struct mqtt_connection *connection, struct sli
 uint32_t mqtt_connect_expiry(const struct source *mqtt, uint32_t wanted);
 /* Writes the CONNACK that had to wait. */
 void mqtt_connect_answer(struct mqtt_connection *connection);
+
+/* ---- mqtt_access.c: who publishes --------------------------------------------------------------------------------- */
+
+/* SUCCESS: the connection has its grant. */
+enum mqtt_reason mqtt_access_check(
+    struct mqtt_connection *connection, const struct mqtt_connect *connect, const char **ret_text);
+/* Whether it may still: other credentials are in force since it was asked. */
+bool mqtt_access_stands(struct mqtt_connection *connection);
 
 /* ---- mqtt_publish.c: messages ------------------------------------------------------------------------------------ */
 

@@ -94,6 +94,15 @@ static enum mqtt_taken publish_refuse(
     return MQTT_TAKEN;
 }
 
+/* A message without a record in it is one all the same. */
+static void publish_charge(const struct mqtt_connection *connection)
+{
+    const struct intake_result *taken = &connection->thread->taken;
+    const uint64_t records = taken->accepted + taken->rejected;
+
+    grant_charge(&connection->grant, records ? records : 1, connection->thread->now);
+}
+
 static enum mqtt_taken publish_store(
     struct mqtt_connection *connection, const struct mqtt_publish *publish, bool *ret_stored)
 {
@@ -104,6 +113,7 @@ static enum mqtt_taken publish_store(
     switch (mqtt_store(connection->thread, &reason)) {
     case MQTT_STORED:
         *ret_stored = true;
+        publish_charge(connection);
         return MQTT_TAKEN;
     case MQTT_NO_ROOM:
         return MQTT_LATER;
@@ -164,6 +174,7 @@ static void publish_describe(struct mqtt_connection *connection, struct slice to
     facts->client_id = (struct slice){connection->session->client_id, connection->session->client_id_length};
     facts->user = (struct slice){connection->user, connection->user_length};
     facts->will = false;
+    facts->grant = &connection->grant;
 }
 
 enum mqtt_taken mqtt_publish_take(struct mqtt_connection *connection, uint8_t flags, struct slice body)
@@ -174,7 +185,8 @@ enum mqtt_taken mqtt_publish_take(struct mqtt_connection *connection, uint8_t fl
     struct error error;
     bool stored;
 
-    if (!publish_has_room(connection))
+    /* Who is ahead of the own rate is read no further; TCP tells. */
+    if (!publish_has_room(connection) || grant_wait(&connection->grant, connection->thread->now))
         return MQTT_LATER;
     if (mqtt_packet_publish(connection->version, flags, body, publish, &reason, &error))
         return publish_end(connection, reason, error.text);

@@ -12,6 +12,7 @@ static int store_add(struct mqtt_thread *thread, const struct stream *stream, st
     enum decode_form form;
 
     thread->taken.accepted = thread->taken.schema_invalid = thread->taken.rejected = 0;
+    thread->taken.refused = INTAKE_SYNTAX;
     if (!stream)
         return intake_bury(thread->intake, NULL, body, facts, "no pattern of mqtt.topics matches its topic",
             handover, error);
@@ -47,6 +48,7 @@ static enum mqtt_stored store_body(struct mqtt_thread *thread, const struct stre
         .context = &thread->facts,
         .key = stream ? thread->match.key : (struct slice){NULL, 0},
         .received = thread->wall,
+        .grant = thread->facts.grant,
         .bury = mqtt_facts_origin,
     };
     struct error error;
@@ -60,6 +62,8 @@ static enum mqtt_stored store_body(struct mqtt_thread *thread, const struct stre
     handover_rewind(handover, &mark);
     if (added && error.kind == ERROR_RETRY)
         return MQTT_FAILED;
+    if (added && thread->taken.refused == INTAKE_FORBIDDEN)
+        return MQTT_REFUSED;
     if (mark.parts_length) {
         thread->full = true;
         return MQTT_NO_ROOM;
@@ -84,6 +88,10 @@ enum mqtt_stored mqtt_store(struct mqtt_thread *thread, enum mqtt_reason *ret_re
         *ret_reason = MQTT_REASON_TOPIC_NAME;
         return MQTT_REFUSED;
     }
+    if (!grant_allows_stream(thread->facts.grant, stream ? stream->name : RECORD_NO_STREAM)) {
+        *ret_reason = MQTT_REASON_NOT_AUTHORIZED;
+        return MQTT_REFUSED;
+    }
     if (publish->properties.utf8 && !mqtt_body_is_utf8(publish->payload)) {
         *ret_reason = MQTT_REASON_PAYLOAD_FORMAT;
         return MQTT_REFUSED;
@@ -102,5 +110,6 @@ enum mqtt_stored mqtt_store(struct mqtt_thread *thread, enum mqtt_reason *ret_re
         batch->used += body.length;
         metric_add(mqtt->payload_bytes, body.length);
     }
+    *ret_reason = MQTT_REASON_NOT_AUTHORIZED; /* there is no other reason to refuse a body here */
     return stored;
 }

@@ -47,6 +47,7 @@ static void will_free(struct mqtt_thread *thread, struct mqtt_will **link)
     thread->wills_count--;
     thread->wills_held -= mqtt_will_size(will->connect.length);
     bytes_free(&will->connect);
+    grant_end(&will->grant);
     free(will);
 }
 
@@ -88,6 +89,8 @@ void mqtt_will_leave(struct mqtt_connection *connection)
     memcpy(will->client_id, client_id.data, client_id.length);
     will->client_id_length = client_id.length;
     will->connect = connection->will;
+    will->grant = connection->grant;
+    connection->grant = (struct grant){NULL, NULL};
     bytes_init(&connection->will, MQTT_CONNECT_MAX);
     struct mqtt_will **link = will_bucket(thread, client_id);
     will->next = *link;
@@ -115,10 +118,10 @@ void mqtt_will_return(struct mqtt_thread *thread, struct slice client_id, bool c
     }
 }
 
-static enum mqtt_stored will_store(struct mqtt_thread *thread, const struct mqtt_will *will)
+static enum mqtt_stored will_store(
+    struct mqtt_thread *thread, const struct mqtt_will *will, enum mqtt_reason *ret_reason)
 {
     const struct mqtt_connect *connect = &thread->testament;
-    enum mqtt_reason reason;
 
     if (!will_decode(thread, &will->connect))
         return MQTT_FAILED;
@@ -128,7 +131,8 @@ static enum mqtt_stored will_store(struct mqtt_thread *thread, const struct mqtt
     thread->facts.client_id = (struct slice){will->client_id, will->client_id_length};
     thread->facts.user = connect->user;
     thread->facts.will = true;
-    return mqtt_store(thread, &reason);
+    thread->facts.grant = &will->grant;
+    return mqtt_store(thread, ret_reason);
 }
 
 static void will_store_due_of(struct mqtt_thread *thread, struct mqtt_will **link)
@@ -136,10 +140,10 @@ static void will_store_due_of(struct mqtt_thread *thread, struct mqtt_will **lin
     while (*link && !thread->full) {
         struct mqtt_will *will = *link;
         const struct slice client_id = {will->client_id, will->client_id_length};
-        enum mqtt_stored stored = will->due > thread->now ? MQTT_NO_ROOM : will_store(thread, will);
+        enum mqtt_reason reason = MQTT_REASON_SUCCESS;
+        enum mqtt_stored stored = will->due > thread->now ? MQTT_NO_ROOM : will_store(thread, will, &reason);
         if (stored == MQTT_REFUSED || stored == MQTT_FAILED)
-            will_lost(
-                client_id, stored == MQTT_REFUSED ? "its payload is not what it says" : "out of memory");
+            will_lost(client_id, stored == MQTT_REFUSED ? mqtt_reason_name(reason) : "out of memory");
         if (will->due > thread->now)
             will_note(thread, will->due);
         if (stored == MQTT_NO_ROOM || stored == MQTT_SUSPENDED)

@@ -49,6 +49,7 @@ struct source_context {
     struct source_state *state;
     struct file_state *files; /* of importers/files, which keeps its own state */
     const struct clock *clock;
+    struct access *access;
 };
 
 struct source;

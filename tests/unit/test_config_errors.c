@@ -13,7 +13,8 @@ struct wrong {
 #define HTTP_NAMES                                                                                                                                                                           \
     "listen, anonymous, threads, max_body, max_record, max_records, max_connections, max_connections_per_address, trusted_proxies, max_in_flight, max_in_flight_per_address, head_timeout, " \
     "idle_timeout, body_timeout, min_rate, commit_timeout, delivery_timeout, max_deliveries, max_deliveries_per_address, idempotency"
-#define TOP_NAMES "gateway, journal, admin, http, mqtt, files, kafka, lake, dead_letters, log, streams"
+#define TOP_NAMES \
+    "gateway, journal, access, admin, http, mqtt, files, kafka, lake, dead_letters, log, streams"
 #define STREAM_NAMES \
     "format, key, labels, dedupe, time, schema, schema_invalid, topics, value, headers, ack, lake"
 #define LABEL                                                                                                       \
@@ -105,7 +106,7 @@ static const struct wrong wrong_values[] = {
 static const struct wrong wrong_together[] = {
     {"http: {listen: [127.0.0.1:1, 0.0.0.0:8080]}\n",
         "p.yaml:1:30: http.listen: found 0.0.0.0:8080" BEYOND
-        "8080, or any address with http.anonymous: true, which lets everybody who reaches it write\n"},
+        "8080, or any address with access.credentials, which says who may write, or with http.anonymous: true, which lets everybody who reaches it write\n"},
     {"http: {anonymous: true}\nadmin: {listen: \"*:8081\"}\n",
         "p.yaml:2:17: admin.listen: found *:8081" BEYOND
         "8081, because the admin pages know no credentials\n"},
@@ -178,7 +179,7 @@ static const struct wrong wrong_sets[] = {
     {"http.listen=[127.0.0.1:1,x]", "--set http.listen: found \"x\"; allowed: " LIST "\n"},
     {"http.listen=0.0.0.0:1",
         "--set http.listen: found 0.0.0.0:1" BEYOND
-        "8080, or any address with http.anonymous: true, which lets everybody who reaches it write\n"},
+        "8080, or any address with access.credentials, which says who may write, or with http.anonymous: true, which lets everybody who reaches it write\n"},
     {"log.level=loud", "--set log.level: found \"loud\"; allowed: debug, info, warn, error\n"},
 };
 
@@ -224,7 +225,7 @@ Test(config_errors, all_errors_at_once_in_the_order_of_the_file_then_the_sets)
     cr_assert_eq(config_load(&config, FILE_NAME, sets, COUNT(sets)), 0);
     config_harness_expect_errors(config,
         "p.yaml:1:16: http.listen: found 0.0.0.0:1" BEYOND
-        "8080, or any address with http.anonymous: true, which lets everybody who reaches it write\n"
+        "8080, or any address with access.credentials, which says who may write, or with http.anonymous: true, which lets everybody who reaches it write\n"
         "p.yaml:2:15: log.format: found \"xml\"; allowed: text, json\n"
         "--set log.level: found \"loud\"; allowed: debug, info, warn, error\n"
         "--set log.levl: unknown option \"levl\"; allowed in log: level, format; did you mean \"log.level\"?\n");

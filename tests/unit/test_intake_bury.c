@@ -1,4 +1,5 @@
 /* intake: several bodies of one hand-over, and what becomes of those that cannot be accepted when nobody could be told */
+#include "access/principal.h"
 #include "intake_harness.h"
 
 /* The bodies stand one behind the other in the hand-over's payloads, as a burst of messages does. */
@@ -418,5 +419,53 @@ Test(intake_guess, the_form_of_a_message_without_a_type)
         cr_assert_eq(intake_guess(f.intake, &f.streams->items[guesses[i].stream], slice_of(guesses[i].body)),
             guesses[i].form, "case %zu: %s", i, guesses[i].body);
     cr_assert_eq(intake_guess(f.intake, &f.streams->items[READINGS], (struct slice){NULL, 0}), DECODE_JSON);
+    tear_down(&f);
+}
+
+/* ---- keys that the sender may not write ------------------------------------------------------------------------------ */
+
+static char *own_keys[] = {(char *)"a*"};
+static struct principal own = {.name = (char *)"pump", .keys = own_keys, .keys_count = 1};
+
+Test(intake_add, a_forbidden_key_refuses_the_body_and_buries_nothing)
+{
+    const struct grant grant = {NULL, &own};
+    struct fixture f;
+
+    set_up_burying(&f);
+    f.facts.grant = &grant;
+    cr_assert_eq(add_text(&f, READINGS, DECODE_NDJSON, "{\"sensor_id\":\"a1\"}\n{}\n"), 0);
+    expect_result(&f, 1, 1);
+    cr_assert_eq(
+        add_text(&f, READINGS, DECODE_NDJSON, "{\"sensor_id\":\"a2\"}\n{}\n{\"sensor_id\":\"b\"}\n{no json"),
+        -1);
+    cr_assert_eq(f.error.kind, ERROR_REJECT);
+    cr_assert_eq(f.result.refused, INTAKE_FORBIDDEN);
+    cr_assert(strstr(f.error.text, "pump may not write the key 'b'"), "%s", f.error.text);
+    expect_result(&f, 0, 0);
+    cr_assert_eq(f.handover.records, 2);
+    cr_assert_eq(add_text(&f, READINGS, DECODE_JSON, "{\"sensor_id\":\"a3\"}"), 0);
+    cr_assert_eq(f.handover.records, 3);
+    tear_down(&f);
+}
+
+Test(intake_take, a_forbidden_key_rejects_its_record)
+{
+    const struct grant grant = {NULL, &own}, nobody = {NULL, NULL};
+    struct fixture f;
+
+    set_up(&f);
+    f.facts.grant = &grant;
+    cr_assert_eq(
+        take(&f, READINGS, DECODE_NDJSON, SLICE("{\"sensor_id\":\"b\"}\n{\"sensor_id\":\"a\"}\n")), 0);
+    expect_result(&f, 1, 1);
+    cr_assert_eq(f.result.by_reason[INTAKE_FORBIDDEN], 1);
+    cr_assert_str_eq(intake_reason_name(INTAKE_FORBIDDEN), "forbidden");
+    f.facts.key = SLICE("b");
+    cr_assert_eq(take(&f, READINGS, DECODE_JSON, SLICE("{\"sensor_id\":\"a\"}")), 0);
+    expect_result(&f, 0, 1);
+    f.facts.grant = &nobody;
+    cr_assert_eq(take(&f, READINGS, DECODE_JSON, SLICE("{\"sensor_id\":\"a\"}")), 0);
+    expect_result(&f, 1, 0);
     tear_down(&f);
 }

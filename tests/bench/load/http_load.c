@@ -49,8 +49,9 @@ struct load {
     int64_t number; /* of the first request: microseconds, and no load has a request in each */
     struct connection *connections;
     uint64_t connections_count;
-    struct connection **idle; /* a stack */
-    uint64_t idle_count;
+    struct connection *
+        *idle; /* a ring: each has its turn, or some would say nothing until the server hangs up */
+    uint64_t idle_first, idle_count;
     uint64_t limit; /* requests */
     int64_t start; /* of the schedule */
     int64_t end;
@@ -120,6 +121,20 @@ static const char *number_request(const struct load *load, struct connection *co
     return request;
 }
 
+static void add_idle(struct load *load, struct connection *connection)
+{
+    load->idle[(load->idle_first + load->idle_count++) % load->connections_count] = connection;
+}
+
+static struct connection *take_idle(struct load *load)
+{
+    struct connection *connection = load->idle[load->idle_first];
+
+    load->idle_first = (load->idle_first + 1) % load->connections_count;
+    load->idle_count--;
+    return connection;
+}
+
 static void open_connections(struct load *load, uint16_t port)
 {
     struct sockaddr_in address = {
@@ -132,7 +147,7 @@ static void open_connections(struct load *load, uint16_t port)
     for (uint64_t i = 0; i < load->connections_count; i++) {
         struct connection *connection = &load->connections[i];
         struct epoll_event event = {.events = EPOLLIN, .data.ptr = connection};
-        load->idle[load->idle_count++] = connection;
+        add_idle(load, connection);
         connection->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
         if (connection->fd < 0 || connect(connection->fd, (struct sockaddr *)&address, sizeof address) ||
             setsockopt(connection->fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes) ||
@@ -188,7 +203,7 @@ static void start_due(struct load *load)
         int64_t due = next_due(load);
         if (due == INT64_MAX || (load->period && due > now))
             return;
-        start_request(load, load->idle[--load->idle_count], due);
+        start_request(load, take_idle(load), due);
     }
 }
 
@@ -224,7 +239,7 @@ static void receive_some(struct load *load, struct connection *connection)
     if (strncmp(connection->answer, "HTTP/1.1 200", 12) != 0)
         die("not 200", connection->answer);
     tool_latency_add(load->latency, tool_now() - connection->due);
-    load->idle[load->idle_count++] = connection;
+    add_idle(load, connection);
     load->finished++;
 }
 

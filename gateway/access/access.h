@@ -1,0 +1,71 @@
+/* access: who may write. The credentials in force, and those who guess.
+ *
+ * One for the gateway, made before the sources and freed behind them. A source asks it once for each request or connection and keeps the grant: what
+ * that allows stays as it was, also when other credentials come into force meanwhile, until access_renew() says otherwise.
+ * Who holds a grant of nobody (zeroed) may write everything: no credentials are configured, or the listener takes those without any.
+ */
+#ifndef PENSTOCK_ACCESS_ACCESS_H
+#define PENSTOCK_ACCESS_ACCESS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "base/error.h"
+
+#define ACCESS_ADDRESS 16 /* bytes; of IPv4 as ::ffff:a.b.c.d (struct peer) */
+#define ACCESS_GUESSES 20 /* wrong secrets that an address may send at once, */
+#define ACCESS_GUESS_PAUSE CLOCK_SECOND /* and then one in this time */
+
+struct access;
+struct credentials;
+struct principal;
+
+/* Held by one owner; not copied. */
+struct grant {
+    struct credentials *credentials; /* NULL: of nobody */
+    struct principal *principal;
+};
+
+enum access_answer {
+    ACCESS_GRANTED,
+    ACCESS_UNKNOWN, /* there is no such secret, or it is not that user's */
+    ACCESS_GUESSING, /* nor is there, and the address has sent too many of them */
+};
+
+/* Whether the file is sound; "": there is none. */
+int access_check(const char *file, struct error *error);
+
+/* file: "" for none: then nobody is asked for anything. It is read now. @thread main, as the next three */
+int access_new(struct access **ret_access, const char *file, const struct clock *clock, struct error *error);
+void access_free(struct access **access);
+/* Reads the file anew. When that fails everything stays as it is. Grants that were given stand until access_renew(). */
+int access_reload(struct access *access, struct error *error);
+/* How many principals there are. */
+size_t access_count(const struct access *access);
+
+/* Whether secrets are asked for at all; NULL: they are not. @thread any, as all that follow */
+bool access_is_wanted(const struct access *access);
+
+/* user: NULL data: none is named, the secret alone tells. address: of ACCESS_ADDRESS bytes, or NULL where many share one (a proxy's): nobody is
+ * known to guess there. The grant is set when it is given. */
+enum access_answer access_ask(struct access *access, struct slice user, struct slice secret,
+    const unsigned char *address, struct grant *ret_grant);
+
+/* Grows with each reload that brought other credentials into force. */
+uint64_t access_version(const struct access *access);
+/* The same principal, with the same secret, in the credentials that are now in force. False: there is none, and the grant is as it was. */
+bool access_renew(struct access *access, struct grant *grant);
+
+/* ---- a grant --------------------------------------------------------------------------------------------------- */
+
+void grant_end(struct grant *grant);
+const char *grant_name(const struct grant *grant); /* "": of nobody */
+bool grant_allows_stream(const struct grant *grant, const char *stream);
+bool grant_allows_key(const struct grant *grant, struct slice key);
+/* Microseconds until it may write again; 0: now. */
+int64_t grant_wait(const struct grant *grant, int64_t now);
+void grant_charge(const struct grant *grant, uint64_t records, int64_t now);
+
+#endif

@@ -1,0 +1,86 @@
+/* principal: see principal.h */
+#include "access/principal.h"
+
+#include "base/clock.h"
+
+#define NANOSECONDS INT64_C(1000) /* of a microsecond */
+#define DUE_AHEAD (CLOCK_SECOND * NANOSECONDS)
+#define DUE_MOST (3600 * CLOCK_SECOND * NANOSECONDS) /* nobody waits longer for what is already written */
+
+bool principal_is_name(struct slice name)
+{
+    for (size_t i = 0; i < name.length; i++) {
+        const char c = name.data[i];
+        const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+        if (!letter && (c == '\0' || !strchr("._-@+", c)))
+            return false;
+    }
+    return name.length > 0 && name.length <= PRINCIPAL_NAME_MAX;
+}
+
+bool principal_matches(const char *pattern, struct slice text)
+{
+    const char *star = NULL; /* the last one met */
+    size_t at = 0, after = 0; /* after: where its turn ends, and what is behind it has to match */
+
+    while (at < text.length) {
+        if (*pattern == '*') {
+            star = pattern++;
+            after = at;
+        } else if (*pattern && *pattern == text.data[at]) {
+            pattern++;
+            at++;
+        } else if (star) {
+            pattern = star + 1;
+            at = ++after;
+        } else
+            return false;
+    }
+    while (*pattern == '*')
+        pattern++;
+    return *pattern == '\0';
+}
+
+bool principal_may_stream(const struct principal *principal, const char *stream)
+{
+    for (size_t i = 0; i < principal->streams_count; i++) {
+        if (principal_matches(principal->streams[i], slice_of(stream)))
+            return true;
+    }
+    return false;
+}
+
+bool principal_may_key(const struct principal *principal, struct slice key)
+{
+    for (size_t i = 0; i < principal->keys_count; i++) {
+        const char *pattern = principal->keys[i];
+        if (strcmp(pattern, PRINCIPAL_OWN_KEY) == 0 ? slice_is(key, principal->name)
+                                                    : principal_matches(pattern, key))
+            return true;
+    }
+    return principal->keys_count == 0;
+}
+
+int64_t principal_wait(const struct principal *principal, int64_t now)
+{
+    const int64_t due = atomic_load_explicit(&principal->due, memory_order_relaxed);
+    const int64_t ahead = due - now * NANOSECONDS - DUE_AHEAD;
+
+    return principal->rate && ahead > 0 ? (ahead + NANOSECONDS - 1) / NANOSECONDS : 0;
+}
+
+void principal_charge(struct principal *principal, uint64_t records, int64_t now)
+{
+    const int64_t moment = now * NANOSECONDS;
+    int64_t due = atomic_load_explicit(&principal->due, memory_order_relaxed);
+    int64_t next;
+
+    if (!principal->rate)
+        return;
+    const double cost = (double)records * (double)(CLOCK_SECOND * NANOSECONDS) / (double)principal->rate;
+    do {
+        next = (due > moment ? due : moment) + (cost < (double)DUE_MOST ? (int64_t)cost : DUE_MOST);
+        next = next < moment + DUE_MOST ? next : moment + DUE_MOST;
+    } while (!atomic_compare_exchange_weak_explicit(
+        &principal->due, &due, next, memory_order_relaxed, memory_order_relaxed));
+}

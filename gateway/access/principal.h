@@ -1,0 +1,48 @@
+/* principal: somebody who may write: which streams, which keys, how fast.
+ *
+ * Pure, but for the debt, which all threads count together. Owned by its credentials (credentials.h) and constant otherwise. @thread any
+ */
+#ifndef PENSTOCK_ACCESS_PRINCIPAL_H
+#define PENSTOCK_ACCESS_PRINCIPAL_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "access/secret.h"
+#include "base/bytes.h"
+
+#define PRINCIPAL_NAME_MAX 128
+#define PRINCIPAL_NAME_ALLOWED "1 to 128 of the characters A-Z a-z 0-9 . _ - @ +"
+#define PRINCIPAL_PATTERN_MAX 256 /* bytes */
+#define PRINCIPAL_PATTERNS_MAX 64 /* of streams, and of keys */
+#define PRINCIPAL_RATE_MAX 1000000000 /* records per second */
+#define PRINCIPAL_OWN_KEY \
+    "{name}" /* a pattern that is no more than this: the principal's own name is its key */
+
+struct principal {
+    char *name; /* PRINCIPAL_NAME_ALLOWED; behind it in the same memory: */
+    char **streams, **keys; /* patterns; of keys none: any */
+    size_t streams_count, keys_count;
+    uint64_t rate; /* records per second; 0: as many as come */
+    unsigned char digest[SECRET_DIGEST]; /* of its secret */
+    _Atomic int64_t
+        due; /* when what it has written by now would have been written at its rate (monotonic, nanoseconds) */
+};
+
+bool principal_is_name(struct slice name);
+
+/* A star stands for any bytes, also none; all else for itself. Steps: at most pattern x text. */
+bool principal_matches(const char *pattern, struct slice text);
+
+bool principal_may_stream(const struct principal *principal, const char *stream);
+bool principal_may_key(const struct principal *principal, struct slice key);
+
+/* How long it has to wait until it may write again (microseconds): 0 as long as it is less than a second ahead of its rate (a leaky bucket as a meter, ITU-T I.371
+ * GCRA). now: monotonic. */
+int64_t principal_wait(const struct principal *principal, int64_t now);
+/* It has written so many records. */
+void principal_charge(struct principal *principal, uint64_t records, int64_t now);
+
+#endif

@@ -1,0 +1,93 @@
+/* http_access: who sends a request, and what they may write; see http_internal.h
+ *
+ * The header Authorization: "Bearer SECRET" (RFC 6750) or "Basic base64(NAME:SECRET)" (RFC 7617). What was wrong is told to nobody.
+ */
+#include <strings.h>
+
+#include "base/base64.h"
+#include "source/http_internal.h"
+
+#define ACCESS_BASIC_MAX 512 /* characters */
+
+/* What stands behind the scheme and its blanks; data NULL: it is another scheme. */
+static struct slice access_behind(struct slice value, const char *scheme)
+{
+    size_t at = strlen(scheme);
+
+    if (value.length <= at || strncasecmp(value.data, scheme, at) != 0 || value.data[at] != ' ')
+        return (struct slice){NULL, 0};
+    while (at < value.length && value.data[at] == ' ')
+        at++;
+    return (struct slice){value.data + at, value.length - at};
+}
+
+static enum access_answer access_ask_basic(
+    struct access *access, struct slice encoded, const unsigned char *address, struct grant *ret_grant)
+{
+    char pair[ACCESS_BASIC_MAX];
+    size_t length = 0;
+    struct error ignored;
+
+    if (encoded.length > sizeof pair || base64_decode(encoded, pair, &length, &ignored))
+        length = 0;
+    const char *colon = memchr(pair, ':', length);
+    const size_t name = colon ? (size_t)(colon - pair) : length;
+    const struct slice user = {pair, name};
+    const struct slice secret = {pair + name + (colon != NULL), length - name - (colon != NULL)};
+    const enum access_answer answer = access_ask(access, user, secret, address, ret_grant);
+    explicit_bzero(pair, length);
+    return answer;
+}
+
+static enum access_answer access_ask_header(
+    struct access *access, struct slice value, const unsigned char *address, struct grant *ret_grant)
+{
+    const struct slice basic = access_behind(value, "Basic"), bearer = access_behind(value, "Bearer");
+
+    if (basic.data)
+        return access_ask_basic(access, basic, address, ret_grant);
+    return access_ask(access, (struct slice){NULL, 0}, bearer, address, ret_grant);
+}
+
+int http_access_check(struct http_request *request, struct http_refusal *refusal)
+{
+    const struct source *http = request->thread->source;
+    const struct http_head *head = &request->head;
+    /* Behind a proxy many have the same address. */
+    const unsigned char *address = request->connection->peer ? request->connection->peer->bytes : NULL;
+    enum access_answer answer = ACCESS_UNKNOWN;
+
+    if (!access_is_wanted(http->context.access))
+        return 0;
+    if (head->present[HTTP_AUTHORIZATION])
+        answer = access_ask_header(
+            http->context.access, head->values[HTTP_AUTHORIZATION], address, &request->grant);
+    else if (http->context.config->http.anonymous)
+        return 0;
+    if (answer == ACCESS_GRANTED)
+        return 0;
+    refusal->retry_after = ACCESS_GUESS_PAUSE / CLOCK_SECOND;
+    return answer == ACCESS_GUESSING
+               ? http_refuse(refusal, HTTP_STATUS_429, "too many wrong credentials from this address")
+               : http_refuse(refusal, HTTP_STATUS_401,
+                     "credentials are needed: Authorization: Bearer SECRET, or Basic");
+}
+
+int http_access_check_stream(const struct http_request *request, struct http_refusal *refusal)
+{
+    if (grant_allows_stream(&request->grant, request->stream->name))
+        return 0;
+    return http_refuse(refusal, HTTP_STATUS_403, "%s may not write stream %s", grant_name(&request->grant),
+        request->stream->name);
+}
+
+void http_access_limit(struct http_request *request)
+{
+    const int64_t wait = grant_wait(&request->grant, request->thread->now);
+
+    if (wait == 0)
+        return;
+    request->refusal.retry_after = (uint32_t)((wait + CLOCK_SECOND - 1) / CLOCK_SECOND);
+    http_refuse(&request->refusal, HTTP_STATUS_429, "%s has written as much as its rate allows",
+        grant_name(&request->grant));
+}

@@ -1,0 +1,472 @@
+/* access: principals, their file, their secrets, those who guess */
+#include <criterion/criterion.h>
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "access/access.h"
+#include "access/credentials.h"
+#include "access/guess.h"
+#include "access/principal.h"
+#include "access/secret.h"
+
+#define SLICE(text) ((struct slice){text, sizeof(text) - 1})
+
+/* SHA-256 of "abc", from FIPS 180-4's example. */
+#define DIGEST_OF_ABC "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+#define DIGEST_ZERO "sha256:0000000000000000000000000000000000000000000000000000000000000000"
+
+static struct error error;
+
+/* ---- secrets ------------------------------------------------------------------------------------------------- */
+
+Test(secret, digest_is_sha256)
+{
+    unsigned char digest[SECRET_DIGEST], parsed[SECRET_DIGEST];
+    char text[SECRET_HEX + 1];
+
+    cr_assert_eq(secret_digest(SLICE("abc"), digest), 0);
+    secret_print(digest, text);
+    cr_assert_str_eq(text, DIGEST_OF_ABC);
+    cr_assert_eq(secret_parse(slice_of(text), parsed), 0);
+    cr_assert(secret_equal(digest, parsed));
+    parsed[SECRET_DIGEST - 1] ^= 1;
+    cr_assert(!secret_equal(digest, parsed));
+}
+
+Test(secret, what_is_no_digest)
+{
+    static const char *const wrong[] = {"", "sha256:", "abc", DIGEST_OF_ABC "0",
+        "sha512:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+        "sha256:BA7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+        "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ag",
+        "sha256:g a7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015a"};
+    unsigned char digest[SECRET_DIGEST];
+
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+        cr_assert_eq(secret_parse(slice_of(wrong[i]), digest), -1, "%s", wrong[i]);
+}
+
+Test(secret, made_ones_differ)
+{
+    char one[SECRET_LENGTH + 1], other[SECRET_LENGTH + 1];
+
+    for (int i = 0; i < 100; i++) {
+        cr_assert_eq(secret_make(one, &error), 0);
+        cr_assert_eq(secret_make(other, &error), 0);
+        cr_assert_str_neq(one, other);
+        cr_assert_eq(strlen(one), SECRET_LENGTH);
+        cr_assert_eq(strncmp(one, SECRET_PREFIX, strlen(SECRET_PREFIX)), 0);
+        cr_assert_eq(
+            strspn(one, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"), SECRET_LENGTH);
+    }
+}
+
+/* ---- principals ------------------------------------------------------------------------------------------------- */
+
+Test(principal, names)
+{
+    char longest[PRINCIPAL_NAME_MAX + 2];
+
+    memset(longest, 'a', sizeof longest);
+    cr_assert(principal_is_name(SLICE("pump-7.site_2@x+Z9")));
+    cr_assert(principal_is_name((struct slice){longest, PRINCIPAL_NAME_MAX}));
+    cr_assert(!principal_is_name((struct slice){longest, PRINCIPAL_NAME_MAX + 1}));
+    cr_assert(!principal_is_name(SLICE("")));
+    for (const char *wrong = " :\"/\\\n\x7f\xc3*{"; *wrong; wrong++)
+        cr_assert(!principal_is_name((struct slice){wrong, 1}), "%c", *wrong);
+    cr_assert(!principal_is_name((struct slice){"a\0b", 3}));
+}
+
+Test(principal, patterns)
+{
+    static const struct {
+        const char *pattern, *text;
+        bool matches;
+    } rows[] = {
+        {"", "", true},
+        {"", "a", false},
+        {"a", "", false},
+        {"a", "a", true},
+        {"a", "A", false},
+        {"*", "", true},
+        {"*", "anything", true},
+        {"**", "", true},
+        {"a*", "a", true},
+        {"a*", "abc", true},
+        {"a*", "ba", false},
+        {"*a", "ba", true},
+        {"*a", "ab", false},
+        {"a*c", "abbc", true},
+        {"a*c", "ac", true},
+        {"a*c", "acb", false},
+        {"*ab*ab", "abab", true},
+        {"*ab*ab", "aab", false},
+        {"a*b*c", "aXbXbXc", true},
+        {"*aab", "aaaaab", true},
+        {"a?", "ab", false},
+        {"[a]", "a", false},
+        {"SENSOR_1*", "SENSOR_12", true},
+        {"SENSOR_1*", "SENSOR_2", false},
+        {"a*", "a*", true},
+        {"a", "a*", false},
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        cr_assert_eq(principal_matches(rows[i].pattern, slice_of(rows[i].text)), rows[i].matches,
+            "%s against %s", rows[i].text, rows[i].pattern);
+    cr_assert(principal_matches("a*b", ((struct slice){"a\0b", 3})));
+    cr_assert(!principal_matches("a", ((struct slice){"a\0", 2})));
+}
+
+/* Stars cost steps, but no more than pattern x text: this would take for ever otherwise. */
+Test(principal, patterns_are_bounded, .timeout = 20)
+{
+    char text[256], pattern[257] = {0};
+
+    memset(text, 'a', sizeof text);
+    for (size_t i = 0; i < 254; i += 2)
+        memcpy(pattern + i, "*a", 2);
+    pattern[254] = 'b';
+    for (int i = 0; i < 1000; i++)
+        cr_assert(!principal_matches(pattern, (struct slice){text, sizeof text}));
+}
+
+static struct principal *named(
+    char *name, char **streams, size_t streams_count, char **keys, size_t keys_count)
+{
+    static struct principal principal;
+
+    principal = (struct principal){.name = name,
+        .streams = streams,
+        .streams_count = streams_count,
+        .keys = keys,
+        .keys_count = keys_count};
+    return &principal;
+}
+
+Test(principal, streams_and_keys)
+{
+    char *streams[] = {(char *)"readings", (char *)"grid_*"}, *keys[] = {(char *)"A*", (char *)"{name}"};
+    const struct principal *principal = named((char *)"pump", streams, 2, keys, 2);
+
+    cr_assert(principal_may_stream(principal, "readings"));
+    cr_assert(principal_may_stream(principal, "grid_7"));
+    cr_assert(!principal_may_stream(principal, "reading"));
+    cr_assert(principal_may_key(principal, SLICE("A")));
+    cr_assert(principal_may_key(principal, SLICE("pump")));
+    cr_assert(!principal_may_key(principal, SLICE("{name}")));
+    cr_assert(!principal_may_key(principal, SLICE("pump2")));
+    cr_assert(!principal_may_key(principal, SLICE("")));
+    cr_assert(principal_may_key(named((char *)"pump", streams, 2, NULL, 0), SLICE("any")));
+}
+
+Test(principal, rate)
+{
+    struct principal *principal = named((char *)"p", NULL, 0, NULL, 0);
+    const int64_t now = 1000 * CLOCK_SECOND;
+
+    principal_charge(principal, UINT64_MAX, now);
+    cr_assert_eq(principal_wait(principal, now), 0, "without a rate nobody waits");
+    principal->rate = 10;
+    principal_charge(principal, 10, now);
+    cr_assert_eq(principal_wait(principal, now), 0, "a second ahead");
+    principal_charge(principal, 1, now);
+    cr_assert_eq(principal_wait(principal, now), CLOCK_SECOND / 10);
+    cr_assert_eq(principal_wait(principal, now + CLOCK_SECOND / 10), 0);
+    principal_charge(principal, 5, now + 60 * CLOCK_SECOND);
+    cr_assert_eq(principal_wait(principal, now + 60 * CLOCK_SECOND), 0,
+        "what is long ago is paid for, and nothing is saved");
+    principal_charge(principal, 6, now + 60 * CLOCK_SECOND);
+    cr_assert_gt(principal_wait(principal, now + 60 * CLOCK_SECOND), 0);
+    principal_charge(principal, UINT64_MAX, now);
+    cr_assert_leq(principal_wait(principal, now), 3600 * CLOCK_SECOND, "nobody waits for ever");
+}
+
+/* ---- credentials ------------------------------------------------------------------------------------------------- */
+
+#define LINE(name, digest, more) "{\"name\":\"" name "\",\"secret\":\"" digest "\"" more "}\n"
+#define ALL ",\"streams\":[\"*\"]"
+
+static struct credentials *parse(const char *text)
+{
+    struct credentials *credentials = NULL;
+
+    cr_assert_eq(credentials_parse(&credentials, slice_of(text), "f", &error), 0, "%s", error.text);
+    return credentials;
+}
+
+Test(credentials, a_file)
+{
+    static const char text[] = "# who may write\n\n  \t\r\n" LINE("pump", DIGEST_OF_ABC,
+        ",\"streams\":[\"readings\",\"grid*\"],\"keys\":[\"A\"],\"rate\":7") " # more\n"
+                                                                             "{\"rate\":1,\"streams\":[\"*\"],\"secret\":\"" DIGEST_ZERO
+                                                                             "\",\"name\":\"other\"}";
+    struct credentials *credentials = parse(text);
+    struct bytes cleanup_bytes printed;
+    unsigned char digest[SECRET_DIGEST];
+
+    cr_assert_eq(credentials_count(credentials), 2);
+    const struct principal *pump = credentials_at(credentials, 0);
+    cr_assert_str_eq(pump->name, "pump");
+    cr_assert_eq(pump->rate, 7);
+    cr_assert_eq(secret_digest(SLICE("abc"), digest), 0);
+    cr_assert_eq(credentials_find(credentials, digest), pump);
+    cr_assert_eq(credentials_named(credentials, SLICE("pump")), pump);
+    cr_assert_eq(credentials_named(credentials, SLICE("other")), credentials_at(credentials, 1));
+    cr_assert_null(credentials_named(credentials, SLICE("pum")));
+    digest[0] ^= 1;
+    cr_assert_null(credentials_find(credentials, digest));
+    bytes_init(&printed, 1000);
+    cr_assert_eq(credentials_print(pump, &printed, &error), 0);
+    cr_assert_eq(credentials_print(credentials_at(credentials, 1), &printed, &error), 0);
+    struct credentials *again = NULL;
+    cr_assert_eq(credentials_parse(&again, bytes_slice(&printed), "f", &error), 0, "%s", error.text);
+    cr_assert_eq(credentials_count(again), 2);
+    cr_assert_str_eq(credentials_at(again, 0)->streams[1], "grid*");
+    cr_assert_str_eq(credentials_at(again, 0)->keys[0], "A");
+    credentials_release(&again);
+    credentials_release(&credentials);
+    cr_assert_null(credentials);
+}
+
+Test(credentials, empty)
+{
+    struct credentials *credentials = parse("");
+
+    cr_assert_eq(credentials_count(credentials), 0);
+    cr_assert_null(credentials_named(credentials, SLICE("")));
+    credentials_release(&credentials);
+}
+
+Test(credentials, what_is_wrong_is_named_and_not_shown)
+{
+    static const struct {
+        const char *text, *why;
+    } rows[] = {
+        {"{", "f:1: allowed: one JSON object"},
+        {"\n\n[]", "f:3: allowed: one JSON object"},
+        {"pst_secretsecret", "f:1: allowed: one JSON object"},
+        {"{\"name\":\"a\",\"name\":\"b\"}", "allowed: one JSON object"},
+        {"{}", "\"name\": allowed"},
+        {"{\"name\":7}", "\"name\": allowed"},
+        {"{\"name\":\"a b\"}", "\"name\": allowed"},
+        {"{\"nam\":\"a\"}", "found the name \"nam\"; allowed: name, secret"},
+        {"{\"name\":\"a\"}", "\"streams\": allowed"},
+        {"{\"name\":\"a\",\"streams\":[]}", "\"streams\": allowed"},
+        {"{\"name\":\"a\",\"streams\":\"x\"}", "\"streams\": allowed"},
+        {"{\"name\":\"a\",\"streams\":[7]}", "\"streams\": allowed: patterns"},
+        {"{\"name\":\"a\",\"streams\":[\"\"]}", "\"streams\": allowed: patterns"},
+        {"{\"name\":\"a\",\"streams\":[\"x\\u0000\"]}", "allowed"},
+        {"{\"name\":\"a\",\"streams\":[\"x\"],\"keys\":[]}", "\"keys\": allowed"},
+        {"{\"name\":\"a\",\"streams\":[\"x\"],\"rate\":0}", "\"rate\": allowed"},
+        {"{\"name\":\"a\",\"streams\":[\"x\"],\"rate\":1.5}", "\"rate\": allowed"},
+        {"{\"name\":\"a\",\"streams\":[\"x\"],\"rate\":1000000001}", "\"rate\": allowed"},
+        {"{\"name\":\"a\",\"streams\":[\"x\"]}", "\"secret\": allowed"},
+        {LINE("a", "pst_secretsecret", ALL), "\"secret\": allowed"},
+        {LINE("a", DIGEST_ZERO, ALL) LINE("a", DIGEST_OF_ABC, ALL),
+            "f:2: the name a stands in an earlier line"},
+        {LINE("a", DIGEST_ZERO, ALL) LINE("b", DIGEST_ZERO, ALL), "f:2: its secret is that of a, too"},
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct credentials *credentials = NULL;
+        cr_assert_eq(
+            credentials_parse(&credentials, slice_of(rows[i].text), "f", &error), -1, "%s", rows[i].text);
+        cr_assert_null(credentials);
+        cr_assert(strstr(error.text, rows[i].why), "%s: %s", rows[i].text, error.text);
+        cr_assert_not(strstr(error.text, "secretsecret"), "%s", error.text);
+    }
+}
+
+Test(credentials, too_many_patterns)
+{
+    struct bytes cleanup_bytes text;
+    struct credentials *credentials = NULL;
+
+    bytes_init(&text, 10000);
+    cr_assert_eq(
+        bytes_add_text(&text, "{\"name\":\"a\",\"secret\":\"" DIGEST_ZERO "\",\"streams\":[\"x\"", &error),
+        0);
+    for (int i = 0; i < PRINCIPAL_PATTERNS_MAX; i++)
+        cr_assert_eq(bytes_add_text(&text, ",\"x\"", &error), 0);
+    cr_assert_eq(bytes_add_text(&text, "]}", &error), 0);
+    cr_assert_eq(credentials_parse(&credentials, bytes_slice(&text), "f", &error), -1);
+}
+
+Test(credentials, without_one)
+{
+    static const char text[] = "# ours\n" LINE("a", DIGEST_ZERO, ALL) "\n" LINE("b", DIGEST_OF_ABC, ALL);
+    struct bytes cleanup_bytes left;
+
+    bytes_init(&left, 1000);
+    cr_assert_eq(credentials_without(slice_of(text), "a", &left, &error), 0);
+    cr_assert(slice_is(bytes_slice(&left), "# ours\n\n" LINE("b", DIGEST_OF_ABC, ALL)));
+    bytes_clear(&left);
+    cr_assert_eq(credentials_without(slice_of(text), "c", &left, &error), -1);
+    cr_assert_str_eq(error.text, "there is no principal c");
+    left.limit = 10;
+    bytes_free(&left);
+    cr_assert_eq(credentials_without(slice_of(text), "a", &left, &error), -1);
+}
+
+/* ---- access ---------------------------------------------------------------------------------------------------------- */
+
+static char file[] = "/tmp/penstock-access-XXXXXX";
+static int64_t now = 5 * CLOCK_SECOND;
+
+static int64_t clock_now(const struct clock *clock)
+{
+    (void)clock;
+    return now;
+}
+
+static const struct clock test_clock = {clock_now, clock_now};
+
+static void write_file(const char *text)
+{
+    const int fd = open(file, O_WRONLY | O_TRUNC | O_CLOEXEC);
+
+    cr_assert_eq(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+    close(fd);
+}
+
+static struct access *access_of(const char *text)
+{
+    struct access *access = NULL;
+    const int fd = mkstemp(file);
+
+    cr_assert_geq(fd, 0);
+    close(fd);
+    write_file(text);
+    cr_assert_eq(access_new(&access, file, &test_clock, &error), 0, "%s", error.text);
+    return access;
+}
+
+static void end(struct access *access)
+{
+    access_free(&access);
+    unlink(file);
+}
+
+#define NOBODY ((struct slice){NULL, 0})
+
+Test(access, nobody_is_asked)
+{
+    struct access *access = NULL;
+    struct grant grant = {NULL, NULL};
+
+    cr_assert_not(access_is_wanted(NULL));
+    cr_assert_eq(access_new(&access, "", &test_clock, &error), 0);
+    cr_assert_not(access_is_wanted(access));
+    cr_assert_eq(access_count(access), 0);
+    cr_assert_eq(access_reload(access, &error), 0);
+    cr_assert(grant_allows_stream(&grant, "any"));
+    cr_assert(grant_allows_key(&grant, SLICE("any")));
+    cr_assert_eq(grant_wait(&grant, 0), 0);
+    grant_charge(&grant, 7, 0);
+    cr_assert_str_eq(grant_name(&grant), "");
+    grant_end(&grant);
+    access_free(&access);
+    access_free(&access);
+}
+
+Test(access, asked)
+{
+    struct access *access =
+        access_of(LINE("a", DIGEST_OF_ABC, ",\"streams\":[\"s\"],\"keys\":[\"k\"],\"rate\":1"));
+    struct grant grant = {NULL, NULL};
+    char longest[300];
+
+    memset(longest, 'x', sizeof longest);
+    cr_assert(access_is_wanted(access));
+    cr_assert_eq(access_count(access), 1);
+    cr_assert_eq(access_ask(access, NOBODY, SLICE("abd"), NULL, &grant), ACCESS_UNKNOWN);
+    cr_assert_eq(access_ask(access, NOBODY, NOBODY, NULL, &grant), ACCESS_UNKNOWN);
+    cr_assert_eq(access_ask(access, SLICE("b"), SLICE("abc"), NULL, &grant), ACCESS_UNKNOWN);
+    cr_assert_eq(access_ask(access, SLICE(""), SLICE("abc"), NULL, &grant), ACCESS_UNKNOWN);
+    cr_assert_eq(
+        access_ask(access, NOBODY, (struct slice){longest, sizeof longest}, NULL, &grant), ACCESS_UNKNOWN);
+    cr_assert_null(grant.principal);
+    cr_assert_eq(access_ask(access, NOBODY, SLICE("abc"), NULL, &grant), ACCESS_GRANTED);
+    cr_assert_str_eq(grant_name(&grant), "a");
+    grant_end(&grant);
+    cr_assert_eq(access_ask(access, SLICE("a"), SLICE("abc"), NULL, &grant), ACCESS_GRANTED);
+    cr_assert(grant_allows_stream(&grant, "s") && !grant_allows_stream(&grant, "t"));
+    cr_assert(grant_allows_key(&grant, SLICE("k")) && !grant_allows_key(&grant, SLICE("l")));
+    grant_charge(&grant, 3, now);
+    cr_assert_eq(grant_wait(&grant, now), 2 * CLOCK_SECOND);
+    grant_end(&grant);
+    end(access);
+}
+
+Test(access, other_credentials)
+{
+    struct access *access = access_of(LINE("a", DIGEST_OF_ABC, ALL ",\"rate\":1"));
+    struct grant grant = {NULL, NULL};
+
+    cr_assert_eq(access_ask(access, NOBODY, SLICE("abc"), NULL, &grant), ACCESS_GRANTED);
+    grant_charge(&grant, 11, now);
+    write_file(LINE("z", DIGEST_ZERO, ALL) LINE("a", DIGEST_OF_ABC, ",\"streams\":[\"s\"],\"rate\":1"));
+    cr_assert_eq(access_reload(access, &error), 0);
+    cr_assert_eq(access_version(access), 1);
+    cr_assert_eq(access_count(access), 2);
+    cr_assert(grant_allows_stream(&grant, "t"), "a grant stands until it is renewed");
+    cr_assert(access_renew(access, &grant));
+    cr_assert_not(grant_allows_stream(&grant, "t"));
+    cr_assert_eq(grant_wait(&grant, now), 10 * CLOCK_SECOND, "a reload forgives nothing");
+
+    write_file("{");
+    cr_assert_eq(access_reload(access, &error), -1);
+    cr_assert(strstr(error.text, "access.credentials: ") == error.text, "%s", error.text);
+    cr_assert_eq(access_version(access), 1);
+    cr_assert(access_renew(access, &grant));
+
+    write_file(LINE("b", DIGEST_OF_ABC, ALL));
+    cr_assert_eq(access_reload(access, &error), 0);
+    cr_assert_not(access_renew(access, &grant), "the secret is somebody else's now");
+    write_file("");
+    cr_assert_eq(access_reload(access, &error), 0);
+    cr_assert_not(access_renew(access, &grant));
+    cr_assert_str_eq(grant_name(&grant), "a", "and it still is as it was");
+    grant_end(&grant);
+    end(access);
+}
+
+Test(access, a_file_that_is_not_to_be_had)
+{
+    struct access *access = NULL;
+
+    cr_assert_eq(access_new(&access, "/nowhere/credentials", &test_clock, &error), -1);
+    cr_assert_null(access);
+    cr_assert(strstr(error.text, "access.credentials: /nowhere/credentials"), "%s", error.text);
+    cr_assert_eq(access_check("/nowhere/credentials", &error), -1);
+    cr_assert_eq(access_check("", &error), 0);
+}
+
+Test(access, guesses)
+{
+    struct access *access = access_of(LINE("a", DIGEST_OF_ABC, ALL));
+    const unsigned char one[ACCESS_ADDRESS] = {[15] = 1}, other[ACCESS_ADDRESS] = {[15] = 2};
+    struct grant grant = {NULL, NULL};
+
+    for (int i = 0; i < ACCESS_GUESSES; i++)
+        cr_assert_eq(access_ask(access, NOBODY, SLICE("x"), one, &grant), ACCESS_UNKNOWN, "%d", i);
+    cr_assert_eq(access_ask(access, NOBODY, SLICE("x"), one, &grant), ACCESS_GUESSING);
+    cr_assert_eq(access_ask(access, NOBODY, SLICE("x"), other, &grant), ACCESS_UNKNOWN);
+    cr_assert_eq(access_ask(access, NOBODY, SLICE("x"), NULL, &grant), ACCESS_UNKNOWN);
+    cr_assert_eq(
+        access_ask(access, NOBODY, SLICE("abc"), one, &grant), ACCESS_GRANTED, "nobody is locked out");
+    grant_end(&grant);
+    now += ACCESS_GUESS_PAUSE;
+    cr_assert_eq(access_ask(access, NOBODY, SLICE("x"), one, &grant), ACCESS_UNKNOWN);
+    cr_assert_eq(access_ask(access, NOBODY, SLICE("x"), one, &grant), ACCESS_GUESSING);
+    now += 3600 * CLOCK_SECOND;
+    for (int i = 0; i < ACCESS_GUESSES; i++)
+        cr_assert_eq(access_ask(access, NOBODY, SLICE("x"), one, &grant), ACCESS_UNKNOWN, "%d", i);
+    cr_assert_eq(access_ask(access, NOBODY, SLICE("x"), one, &grant), ACCESS_GUESSING);
+    end(access);
+}
