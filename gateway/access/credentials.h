@@ -17,7 +17,6 @@
 #include "base/error.h"
 
 #define CREDENTIALS_BYTES_MAX ((size_t)64 << 20) /* of a file */
-#define CREDENTIALS_COUNT_MAX 1000000
 
 struct credentials;
 
@@ -41,7 +40,7 @@ struct principal *credentials_named(const struct credentials *credentials, struc
 /* Appends the text without the principal's line. ERROR_REJECT: it has none. */
 int credentials_without(struct slice text, const char *name, struct bytes *ret_text, struct error *error);
 
-/* Appends its line, with the line break. */
+/* Appends its line, with the line break. ERROR_REJECT: a pattern is no UTF-8. */
 int credentials_print(const struct principal *principal, struct bytes *text, struct error *error);
 
 #endif

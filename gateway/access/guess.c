@@ -8,7 +8,9 @@
 int guess_begin(struct guesses *guesses, struct error *error)
 {
     if (getrandom(&guesses->seed, sizeof guesses->seed, 0) != sizeof guesses->seed)
+        /* GCOVR_EXCL_START the kernel always has some */
         return error_set_errno(error, ERROR_FATAL, "no random bytes");
+    /* GCOVR_EXCL_STOP */
     pthread_mutex_init(&guesses->lock, NULL);
     return 0;
 }

@@ -16,6 +16,7 @@ penstock_bench(http_load load)
 penstock_bench(mqtt_load load)
 target_sources(mqtt_load PRIVATE tests/bench/load/mqtt_hold.c tests/bench/load/mqtt_tape.c tests/bench/load/mqtt_wire.c)
 penstock_bench(journal_load load room_journal)
+penstock_bench(access_load load room_access m)
 
 find_library(LMDB lmdb)
 if(LMDB)

@@ -12,6 +12,7 @@ from harness import Row, Server, by_thread, count, disk_counters, free_port, mea
 
 RECORD_SIZE = 150  # of the journal rows: a head of 40 bytes and a payload of 110
 BACKLOG = 10_000_000
+PRINCIPALS = 10_000
 PACE = 1000  # requests per second of 100 readings each
 
 
@@ -202,6 +203,19 @@ def schema(bench):
         return ndjson_once(bench, penstock(bench, bench.directory("data"), *options), body_file)
 
     return beside("schema", *bench.pairs(partial(once, "streams.readings.schema=reading.v1"), once))
+
+
+def access(bench):
+    """Who somebody is: asked once for each request, or connection of MQTT."""
+    file = bench.directory("access") / "credentials"
+    results = [bench.json(bench.program("access_load"), file, PRINCIPALS, 1_000_000) for _ in range(bench.rounds)]
+    return [
+        Row("access", f"ns of processor time to know one of {PRINCIPALS:,} by its secret", f"{median(results, 'right_ns'):.0f}", goal="<= 1,000",
+            more=f"{median(results, 'wrong_ns'):.0f} when it is wrong"),
+        Row("access", f"MiB of {PRINCIPALS:,} principals", f"{median(results, 'mib'):.1f}", goal="<= 16"),
+        Row("access", "Welch's t of the time, wrong in the first or the last characters", f"{median(results, 'welch_t'):.1f}", goal="-4.5 to 4.5",
+            more=f"{min(r['welch_t'] for r in results):.1f} to {max(r['welch_t'] for r in results):.1f}"),
+    ]  # fmt: skip
 
 
 def beside(name, ours, theirs):
@@ -469,6 +483,7 @@ ROWS = {
     "forms": forms,
     "dedupe": dedupe,
     "schema": schema,
+    "access": access,
     "journal": journal,
     "latency": latency,
     "http-latency": http_latency,

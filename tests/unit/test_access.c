@@ -297,6 +297,49 @@ Test(credentials, too_many_patterns)
     cr_assert_eq(credentials_parse(&credentials, bytes_slice(&text), "f", &error), -1);
 }
 
+/* Tables that some share a place in. */
+Test(credentials, ten_thousand)
+{
+    struct credentials *credentials = NULL;
+    struct bytes cleanup_bytes text;
+    unsigned char digest[SECRET_DIGEST];
+    char name[16], printed[SECRET_HEX + 1];
+
+    bytes_init(&text, 4 << 20);
+    for (int i = 0; i < 10000; i++) {
+        snprintf(name, sizeof name, "sensor-%d", i);
+        cr_assert_eq(secret_digest(slice_of(name), digest), 0);
+        secret_print(digest, printed);
+        cr_assert_eq(bytes_print(&text, &error,
+                         "{\"name\":\"%s\",\"secret\":\"%s\",\"streams\":[\"*\"],\"keys\":[\"{name}\"]}\n",
+                         name, printed),
+            0);
+    }
+    cr_assert_eq(credentials_parse(&credentials, bytes_slice(&text), "f", &error), 0, "%s", error.text);
+    for (int i = 0; i < 10000; i++) {
+        snprintf(name, sizeof name, "sensor-%d", i);
+        cr_assert_eq(secret_digest(slice_of(name), digest), 0);
+        cr_assert_eq(credentials_find(credentials, digest), credentials_at(credentials, (size_t)i));
+        cr_assert_eq(credentials_named(credentials, slice_of(name)), credentials_at(credentials, (size_t)i));
+    }
+    cr_assert_null(credentials_named(credentials, SLICE("sensor-10000")));
+    credentials_release(&credentials);
+}
+
+Test(credentials, print_what_is_no_text)
+{
+    char *good[] = {(char *)"a", (char *)"b"}, *bad[] = {(char *)"a", (char *)"\xff"};
+    struct bytes cleanup_bytes text;
+
+    bytes_init(&text, 1000);
+    cr_assert_eq(credentials_print(named((char *)"a", bad, 2, NULL, 0), &text, &error), -1);
+    cr_assert(strstr(error.text, "no UTF-8"), "%s", error.text);
+    cr_assert_eq(credentials_print(named((char *)"a", good, 2, bad, 2), &text, &error), -1);
+    cr_assert_eq(text.length, 0);
+    text.limit = 10;
+    cr_assert_eq(credentials_print(named((char *)"a", good, 2, NULL, 0), &text, &error), -1);
+}
+
 Test(credentials, without_one)
 {
     static const char text[] = "# ours\n" LINE("a", DIGEST_ZERO, ALL) "\n" LINE("b", DIGEST_OF_ABC, ALL);

@@ -1,0 +1,160 @@
+/* access_load: what it costs to ask who somebody is. access_load FILE PRINCIPALS QUESTIONS
+ *
+ * Makes a file of credentials, and asks for each of them in turn. Prints one line of JSON: nanoseconds of processor time of a question whose secret is right, and of a wrong one; memory of
+ * the principals (MiB); Welch's t between secrets that are wrong in their first and in their last character, which arrive in random order: beyond 4.5 the time
+ * tells them apart (Reparaz and others, "Dude, is my code constant time?", 2017).
+ */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "access/access.h"
+#include "access/secret.h"
+#include "bench/tool.h"
+
+#define PRINCIPALS_MAX 1000000
+#define INTERRUPTED 4000 /* nanoseconds: what took longer was interrupted, and does not count */
+
+struct secrets {
+    char (*texts)[SECRET_LENGTH + 1];
+    size_t count;
+};
+
+static void die(const struct error *error)
+{
+    fprintf(stderr, "%s\n", error->text);
+    exit(1);
+}
+
+static void make_file(const char *file, const struct secrets *secrets)
+{
+    FILE *stream = fopen(file, "w");
+    unsigned char digest[SECRET_DIGEST];
+    char text[SECRET_HEX + 1];
+    struct error error;
+
+    if (!stream)
+        tool_fail(file);
+    for (size_t i = 0; i < secrets->count; i++) {
+        if (secret_make(secrets->texts[i], &error))
+            die(&error);
+        if (secret_digest((struct slice){secrets->texts[i], SECRET_LENGTH}, digest))
+            tool_fail("SHA-256");
+        secret_print(digest, text);
+        fprintf(stream,
+            "{\"name\":\"sensor-%zu\",\"secret\":\"%s\",\"streams\":[\"readings\"],\"keys\":[\"{name}\",\"SENSOR_%zu*\"],\"rate\":100}\n",
+            i, text, i);
+    }
+    if (fchmod(fileno(stream), 0600) || fclose(stream))
+        tool_fail(file);
+}
+
+/* Anonymous memory of this process, in MiB: what was allocated. */
+static double memory(void)
+{
+    FILE *stream = fopen("/proc/self/status", "r");
+    char line[128];
+    long kib = 0;
+
+    while (stream && fgets(line, sizeof line, stream)) {
+        if (sscanf(line, "RssAnon: %ld kB", &kib) == 1)
+            break;
+    }
+    if (stream)
+        fclose(stream);
+    return (double)kib / 1024;
+}
+
+/* False: the answer is not the expected one. */
+static bool ask(struct access *access, const char *secret, bool right)
+{
+    struct grant grant = {NULL, NULL};
+    const bool granted = access_ask(access, (struct slice){NULL, 0}, (struct slice){secret, SECRET_LENGTH},
+                             NULL, &grant) == ACCESS_GRANTED;
+
+    grant_end(&grant);
+    return granted == right;
+}
+
+static double questions(struct access *access, const struct secrets *secrets, uint64_t count, bool right)
+{
+    const int64_t start = tool_cpu();
+
+    for (uint64_t i = 0; i < count; i++) {
+        if (!ask(access, secrets->texts[i * 7919 % secrets->count], right))
+            tool_fail("a wrong answer");
+    }
+    return (double)(tool_cpu() - start) / (double)count;
+}
+
+struct sample {
+    double count, mean, squares;
+};
+
+static void sample_add(struct sample *sample, double value)
+{
+    const double before = value - sample->mean;
+
+    sample->count++;
+    sample->mean += before / sample->count;
+    sample->squares += before * (value - sample->mean);
+}
+
+/* Wrong in eight characters at one end, other ones each time: whether a place of the table is taken must not count. */
+static void make_wrong(const char *right, bool end, char wrong[SECRET_LENGTH + 1])
+{
+    memcpy(wrong, right, SECRET_LENGTH + 1);
+    for (size_t k = 0; k < 8; k++)
+        wrong[end ? SECRET_LENGTH - 1 - k : k] = (char)('a' + random() % 26);
+}
+
+static double welch(struct access *access, const char *right, uint64_t count)
+{
+    struct sample samples[2] = {{0}};
+    char secret[SECRET_LENGTH + 1];
+
+    for (uint64_t i = 0; i < count; i++) {
+        const size_t class = (size_t)random() & 1;
+        make_wrong(right, class == 1, secret);
+        const int64_t start = tool_now();
+        if (!ask(access, secret, false))
+            tool_fail("a wrong answer");
+        const int64_t taken = tool_now() - start;
+        if (taken < INTERRUPTED)
+            sample_add(&samples[class], (double)taken);
+    }
+    const double spread = samples[0].squares / samples[0].count / (samples[0].count - 1) +
+                          samples[1].squares / samples[1].count / (samples[1].count - 1);
+    return (samples[0].mean - samples[1].mean) / sqrt(spread);
+}
+
+int main(int count, char **arguments)
+{
+    struct access *access = NULL;
+    struct error error;
+
+    if (count != 4) {
+        fputs("usage: access_load FILE PRINCIPALS QUESTIONS\n", stderr);
+        return 2;
+    }
+    struct secrets secrets = {.count = tool_number(arguments[2], "PRINCIPALS", 1, PRINCIPALS_MAX)};
+    const uint64_t number = tool_number(arguments[3], "QUESTIONS", 1, 1000000000);
+    secrets.texts = tool_allocate(secrets.count * sizeof *secrets.texts);
+    make_file(arguments[1], &secrets);
+    const double before = memory();
+    if (access_new(&access, arguments[1], &clock_system, &error))
+        die(&error);
+    const double after = memory();
+    const double right = questions(access, &secrets, number, true);
+    const double t = welch(access, secrets.texts[0], number);
+    for (size_t i = 0; i < secrets.count; i++)
+        secrets.texts[i][SECRET_LENGTH - 1] = '!';
+    const double wrong = questions(access, &secrets, number, false);
+    printf("{\"right_ns\":%.0f,\"wrong_ns\":%.0f,\"mib\":%.1f,\"welch_t\":%.2f}\n", right, wrong,
+        after - before, t);
+    access_free(&access);
+    free(secrets.texts);
+    return 0;
+}
