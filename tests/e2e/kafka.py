@@ -132,9 +132,11 @@ class Kafka:
         listed = self.admin.list_topics(timeout=60).topics
         return {name: len(one.partitions) for name, one in listed.items() if name.startswith(self.prefix)}
 
-    def create(self, topic, partitions=1, copies=-1, **settings):
+    def create(self, topic, partitions=1, copies=-1, brokers=None, **settings):
+        """brokers: numbers of those that have its one partition, the leader first."""
         config = {name.replace("_", "."): str(value) for name, value in settings.items()}
-        for made in self.admin.create_topics([NewTopic(topic, partitions, copies, config=config)], request_timeout=30).values():
+        place = {"replica_assignment": [brokers]} if brokers else {"replication_factor": copies}
+        for made in self.admin.create_topics([NewTopic(topic, partitions, config=config, **place)], request_timeout=30).values():
             made.result()
         wait_until(f"topic {topic} in the metadata", lambda: self._leads(topic, partitions))
         return topic

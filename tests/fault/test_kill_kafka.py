@@ -3,7 +3,6 @@ twice is counted and stays within the window that the outlet promises.
 
 Each record goes to two topics. Ids tell the doubled ones; the notes of load.c tell what was accepted."""
 
-import collections
 import os
 import re
 import subprocess
@@ -11,8 +10,9 @@ import time
 
 import pytest
 
-from kafka import arrived, by_key, drained, epoch, in_hands_of, lag, once_each, sequence
-from ledger import Ledger, Verdict, assert_kept, payload
+from kafka import arrived, drained, epoch, in_hands_of, lag
+from kafka_ledger import KafkaLedger
+from ledger import assert_kept
 from siege import Load, busy, moment, new_random, note, rounds
 
 COUNT = rounds(8)
@@ -20,31 +20,6 @@ COUNT = rounds(8)
 # and round trip, on a disk that has a lot to do.
 SENT_AGAIN = 0.5
 QUEUE = 5000  # messages
-
-
-class KafkaLedger(Ledger):
-    """The same notes, held against messages instead of the lake."""
-
-    def judge_messages(self, messages, doubled):
-        """messages: each once, in the order of their partitions, of one topic."""
-        seen, latest = collections.Counter(), {}
-        alien = wrong = disordered = 0
-        for message in messages:
-            name = message.value[7:message.value.find(b'"', 7)].decode(errors="replace")
-            seen[name] += 1
-            if name in self.fresh:
-                wrong += (message.key, message.value) != (b"fresh", self.fresh[name])
-                continue
-            place = self._issued(name)
-            if place is None:
-                alien += 1
-                continue
-            run, client, post, index = place
-            wrong += (message.key, message.value) != (b"s%d" % client, payload(*place))
-            disordered += latest.get((run, client), (-1, 0)) > (post, index)
-            latest[run, client] = (post, index)
-        return Verdict(self.accepted_records(), sum(seen.values()), self._lost(seen), sum(seen.values()) - len(seen), alien, wrong,
-                       self._torn(seen), disordered)._replace(doubled=len(doubled))
 
 
 @pytest.fixture
@@ -98,14 +73,11 @@ class Siege:
         self.ledger.read()
         again = 0
         for topic in self.topics:
-            once, doubled = once_each(self.kafka.consume(topic))
-            by_key(once)
-            verdict = self.ledger.judge_messages(once, doubled)
+            once, verdict = self.ledger.judge_topic(self.kafka, topic)
             note(f"{fault}, Kafka{'' if topic == self.topics[0] else ', second topic'}", count, verdict, seed)
             assert_kept(verdict._replace(doubled=0))
-            assert sorted(map(sequence, once)) == sorted({sequence(message) for message in once})
             assert len({epoch(message) for message in once}) >= count
-            again += len(doubled)
+            again += verdict.doubled
         print(f"{again} sent again, {self.window:.0f} allowed")
         assert again <= self.window
         return verdict

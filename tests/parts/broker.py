@@ -29,8 +29,10 @@ START_PATIENCE = 120  # seconds; a start takes 4 to 8 s of a machine that has no
 # Who may log in. alice and the client certificate may do everything; bob, and carol through SCRAM, what an ACL says.
 PASSWORDS = {"alice": "alice-secret", "bob": "bob-secret", "carol": "carol-secret"}
 CLIENT = "client"  # subject of the client certificate
-LISTENERS = ("plaintext", "sasl", "tls", "mutual", "controller")  # mutual: the client shows a certificate, too
-HOSTS = {"plaintext": "127.0.0.1", "sasl": "localhost", "tls": "localhost", "mutual": "localhost"}  # as clients are told
+# mutual: the client shows a certificate, too. far: plaintext, for clients at the other end of a way that is a test's own: they are told an address
+# (far_address) where nobody listens but what the test puts there.
+LISTENERS = ("plaintext", "sasl", "tls", "mutual", "far", "controller")
+HOSTS = {"plaintext": "127.0.0.1", "sasl": "localhost", "tls": "localhost", "mutual": "localhost", "far": "127.0.0.2"}  # as clients are told
 
 
 def jaas(module, **options):
@@ -56,6 +58,10 @@ class Broker:
         return f"127.0.0.1:{self.ports['plaintext']}"
 
     @property
+    def far_address(self):
+        return HOSTS["far"], self.ports["far"]
+
+    @property
     def voter(self):
         return f"{self.number}@127.0.0.1:{self.ports['controller']}"
 
@@ -71,7 +77,7 @@ class Broker:
             "controller.listener.names": "CONTROLLER",
             "listeners": ",".join(f"{name.upper()}://127.0.0.1:{port}" for name, port in at.items()),
             "advertised.listeners": ",".join(f"{name.upper()}://{HOSTS[name]}:{port}" for name, port in at.items() if name in HOSTS),
-            "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SASL:SASL_SSL,TLS:SSL,MUTUAL:SSL",
+            "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,FAR:PLAINTEXT,SASL:SASL_SSL,TLS:SSL,MUTUAL:SSL",
             "inter.broker.listener.name": "PLAINTEXT",
             "log.dirs": self.folder / "data",
             "sasl.enabled.mechanisms": "SCRAM-SHA-512,PLAIN",

@@ -1,4 +1,4 @@
-"""A way to a server on a port of its own, which ends connections after some bytes of the answers, or lets them fall silent."""
+"""A way to a server on a port of its own, which ends connections after some bytes of the answers, lets them fall silent, or drops packets for a while."""
 
 import contextlib
 import ctypes
@@ -15,10 +15,17 @@ def swallow(*sockets):
         one.setsockopt(socket.SOL_SOCKET, 26, struct.pack("HL", 1, ctypes.addressof(drop)))  # SO_ATTACH_FILTER
 
 
+def take(*sockets):
+    """The end of swallow(): what the other side sends again is taken."""
+    for one in sockets:
+        with contextlib.suppress(OSError):  # it was closed, or nothing was swallowed
+            one.setsockopt(socket.SOL_SOCKET, 27, 0)  # SO_DETACH_FILTER
+
+
 class Proxy:
     """Forwards to a port. cut(how, bytes...): of the connections that are made from then on, in turn, one ends (or falls silent) when so many bytes
     have come from the server: "reset", "closed" in an orderly way, "silent", when it stays open and nothing passes any more, neither way, or "swallowed",
-    when in addition no packet is answered any more."""
+    when in addition no packet is answered any more. lose(): packets of all connections are lost, until find()."""
 
     def __init__(self, target, own=("127.0.0.1", 0)):
         self.target = target
@@ -27,6 +34,8 @@ class Proxy:
         self.how, self.cuts = "reset", []
         self.made = 0  # cuts that came true
         self.silent = 0  # connections that have fallen silent
+        self.lost = ()  # ways on which packets are lost
+        self.open = set()  # (client, server)
         self.lock = threading.Lock()
         self.ending = threading.Event()
         self.released = threading.Event()
@@ -37,6 +46,7 @@ class Proxy:
         return self
 
     def __exit__(self, *_):
+        self.find()
         self.ending.set()
         self.released.set()
         with contextlib.suppress(OSError):
@@ -52,6 +62,36 @@ class Proxy:
         """Silent connections end."""
         self.released.set()
         self.released = threading.Event()
+
+    def lose(self, *ways):
+        """From now on no packet gets through to the server ("up"), or back ("down"), and nobody is told: also of connections that are being made. What
+        one side sends again after find() comes late."""
+        with self.lock:
+            self.lost = ways
+            if "up" in ways:
+                swallow(self.listener)
+            for pair in self.open:
+                self._lose_of(*pair)
+
+    def find(self):
+        with self.lock:
+            self.lost = ()
+            take(self.listener, *(one for pair in self.open for one in pair))
+
+    def _lose_of(self, client, server):
+        with contextlib.suppress(OSError):  # it is being closed
+            swallow(*[client] * ("up" in self.lost), *[server] * ("down" in self.lost))
+
+    @contextlib.contextmanager
+    def _listed(self, *pair):
+        with self.lock:
+            self.open.add(pair)
+            self._lose_of(*pair)
+        try:
+            yield
+        finally:
+            with self.lock:
+                self.open.discard(pair)
 
     def _accept(self):
         while not self.ending.is_set():
@@ -69,7 +109,7 @@ class Proxy:
                 server = socket.create_connection(("127.0.0.1", self.target), 10)
             except OSError:
                 return
-            with server, contextlib.suppress(OSError):
+            with server, self._listed(client, server), contextlib.suppress(OSError):
                 for one in (client, server):
                     one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 self._pump(client, server, how, left, released)
