@@ -132,6 +132,7 @@ struct config {
         char *id; /* "" until the pipeline puts the host's name in */
         char *data; /* directory */
         int64_t grace; /* how long a stop may take */
+        char *user; /* whom root becomes; "": it stays */
     } gateway;
     struct {
         uint64_t max_size;

@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 
 #include "base/file.h"
+#include "base/privilege.h"
 
 #define LISTENER_SPARE_DESCRIPTORS 512 /* for everything that is no connection */
 
@@ -107,7 +108,7 @@ int listener_open(const char *text, int backlog, int *ret_fd, struct error *erro
         return -1;
     if (listener_socket(&address, false, &fd))
         return error_set_errno(error, ERROR_FATAL, "cannot listen on %s: socket", text);
-    if (bind(fd, &address.any, length) || listen(fd, backlog))
+    if (privilege_bind(fd, &address.any, length) || listen(fd, backlog))
         return error_set_errno(error, ERROR_FATAL, "cannot listen on %s", text);
     *ret_fd = fd_take(&fd);
     return 0;
@@ -122,7 +123,7 @@ int listener_open_beside(int first, int backlog, int *ret_fd, struct error *erro
 
     if (getsockname(first, &address.any, &length) ||
         setsockopt(first, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) || listener_socket(&address, true, &fd) ||
-        bind(fd, &address.any, length) || listen(fd, backlog))
+        privilege_bind(fd, &address.any, length) || listen(fd, backlog))
         return error_set_errno(error, ERROR_FATAL, "cannot listen with one more socket");
     *ret_fd = fd_take(&fd);
     return 0;

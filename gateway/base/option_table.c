@@ -40,6 +40,8 @@ const struct option option_table[] = {
         .help = "Where the journal and the default lake lie."},
     {"gateway.grace", TIME(0, HOUR), .offset = IN_CONFIG(gateway.grace), .initial = "10s",
         .help = "How long a stop may take; what is not delivered by then waits in the journal."},
+    {"gateway.user", TEXT("a user"), .offset = IN_CONFIG(gateway.user), .initial = "",
+        .help = "Whom a gateway that is started as root becomes before it opens any file; empty: it stays root. It can listen on ports below 1024 all the same."},
 
     {"journal.max_size", SIZE(5 * MIB, 16 * TIB), .offset = IN_CONFIG(journal.max_size), .initial = "8GiB",
         .bound = {OPTION_AT_LEAST, "journal.segment_size", 5, 1},

@@ -16,6 +16,7 @@
 
 #include "base/log.h"
 #include "base/log_line.h"
+#include "base/privilege.h"
 #include "command/arguments.h"
 #include "pipeline/pipeline.h"
 
@@ -161,9 +162,18 @@ static int run_gateway(struct config *config)
 
     run_configure_log(config);
     run_block_signals(&stops);
+    if (privilege_become(config->gateway.user, &error)) {
+        run_complain(config, &error);
+        return COMMAND_FAILED;
+    }
     if (pipeline_open(&pipeline, config, &clock_system, &error)) {
         run_complain(config, &error);
         return COMMAND_FAILED;
+    }
+    if (privilege_settle(&error)) {
+        run_complain(config, &error);
+        _exit(
+            COMMAND_FAILED); /* as a crash would: nothing is done with rights that nobody wanted it to have */
     }
     if (run_print_banner(pipeline, &error))
         log_event(LOG_WARN, "gateway.banner", log_text("error", error.text));
