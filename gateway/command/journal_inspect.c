@@ -86,10 +86,10 @@ static void inspect_print_segments(const struct journal_view *view)
         if (segment->last >= segment->first)
             snprintf(records, sizeof records, "%" PRIu64 "..%" PRIu64, segment->first, segment->last);
         journal_inspect_time(segment->made, made);
-        printf("%8" PRIu64 "  %-25s  %08" PRIx32 "  %-20s  %12" PRIu64 "  %12" PRIu64 "  %s%s%s%s\n",
+        printf("%8" PRIu64 "  %-25s  %08" PRIx32 "  %-20s  %12" PRIu64 "  %12" PRIu64 "  %s%s%s%s%s\n",
             segment->number, records, segment->epoch, made, segment->end, segment->size, segment->file,
             segment->misnamed ? " (the name of another segment)" : "", segment->cut ? " (cut short)" : "",
-            segment->damaged ? " (damaged)" : "");
+            segment->half ? " (one copy of its header is left)" : "", segment->damaged ? " (damaged)" : "");
     }
     if (view->tail_first)
         printf("records %" PRIu64 "..%" PRIu64 " behind the end of segment %" PRIu64
@@ -130,6 +130,13 @@ static void inspect_print_marks(const struct journal_view_outlet *outlet)
             outlet->marks_count, held);
 }
 
+static void inspect_print_ahead(const struct journal_view *view, const struct journal_view_outlet *outlet)
+{
+    if (outlet->cursor.position > view->last)
+        printf("%-*s  its position is behind the newest record, %" PRIu64 "\n", JOURNAL_OUTLET_NAME_MAX / 2,
+            outlet->name, view->last);
+}
+
 static void inspect_print_outlets(const struct journal_view *view)
 {
     if (view->outlets_count)
@@ -141,11 +148,13 @@ static void inspect_print_outlets(const struct journal_view *view)
         printf("%-*s  %10" PRIu64 "  %10" PRIu64 "  %10" PRIu64 "  %10" PRIu64 "  %13" PRIu64 "  %10" PRIu64
                "  %10" PRIu64 "  %10" PRIu64 "\n",
             JOURNAL_OUTLET_NAME_MAX / 2, view->outlets[i].name, cursor->position, cursor->base,
-            view->last - cursor->position + cursor->held, cursor->delivered, cursor->dead_lettered,
+            journal_view_queued(&view->outlets[i], view->last), cursor->delivered, cursor->dead_lettered,
             cursor->not_for_outlet, cursor->damaged, cursor->held);
     }
-    for (size_t i = 0; i < view->outlets_count; i++)
+    for (size_t i = 0; i < view->outlets_count; i++) {
+        inspect_print_ahead(view, &view->outlets[i]);
         inspect_print_marks(&view->outlets[i]);
+    }
 }
 
 static void inspect_print_state(const struct inspect_count *count)

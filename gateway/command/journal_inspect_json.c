@@ -33,11 +33,11 @@ static json_t *json_of_segment(const struct journal_view_segment *segment)
 
     journal_inspect_time(segment->made, made);
     snprintf(epoch, sizeof epoch, "%08" PRIx32, segment->epoch);
-    return json_pack("{s:o, s:s, s:o, s:o, s:s, s:s, s:o, s:o, s:b, s:b, s:b}", "number",
+    return json_pack("{s:o, s:s, s:o, s:o, s:s, s:s, s:o, s:o, s:b, s:b, s:b, s:b}", "number",
         json_of_number(segment->number), "file", segment->file, "first", json_of_number(segment->first),
         "last", json_of_number(segment->last), "epoch", epoch, "made", made, "end",
         json_of_number(segment->end), "size", json_of_number(segment->size), "misnamed", segment->misnamed,
-        "cut", segment->cut, "damaged", segment->damaged);
+        "cut", segment->cut, "header_copy_lost", segment->half, "damaged", segment->damaged);
 }
 
 static json_t *json_of_file(const struct journal_view_file *file)
@@ -72,7 +72,7 @@ static json_t *json_of_outlet(const struct journal_view *view, const struct jour
 
     return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "name", outlet->name, "position",
         json_of_number(cursor->position), "base", json_of_number(cursor->base), "queued",
-        json_of_number(view->last - cursor->position + cursor->held), "delivered",
+        json_of_number(journal_view_queued(outlet, view->last)), "delivered",
         json_of_number(cursor->delivered), "dead_lettered", json_of_number(cursor->dead_lettered),
         "not_for_outlet", json_of_number(cursor->not_for_outlet), "damaged", json_of_number(cursor->damaged),
         "held", json_of_number(cursor->held), "marks", json_of_marks(outlet));

@@ -97,7 +97,9 @@ static void verify_files(struct verify *verify)
                 segment->number);
         if (segment->cut)
             printf("damaged: %s is cut short, %" PRIu64 " bytes are left\n", segment->file, segment->size);
-        verify->findings += segment->misnamed + segment->cut;
+        if (segment->half)
+            printf("damaged: %s: one of the two copies of its header; no record lost\n", segment->file);
+        verify->findings += (uint64_t)segment->misnamed + segment->cut + segment->half;
     }
     for (size_t i = 0; i < view->files_count; i++) {
         if (!view->files[i].fault)

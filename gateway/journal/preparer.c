@@ -22,11 +22,17 @@ static bool segment_passed(const struct journal *journal, size_t index)
     return segment->last == segment->base || segment->last <= cursor_least(journal);
 }
 
+/* Those with records go in their order: who looks at what is left knows by that that none is missing between two of them. @holds lock */
 static bool segment_take_passed(struct journal *journal, struct segment *ret_segment)
 {
+    bool stays = false;
+
     for (size_t i = 0; i < journal->segments_count; i++) {
-        if (!segment_passed(journal, i))
+        const bool records = journal->segments[i].last > journal->segments[i].base;
+        if ((records && stays) || !segment_passed(journal, i)) {
+            stays = stays || records;
             continue;
+        }
         *ret_segment = journal->segments[i];
         memmove(&journal->segments[i], &journal->segments[i + 1],
             (journal->segments_count - i - 1) * sizeof *journal->segments);

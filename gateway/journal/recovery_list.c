@@ -55,6 +55,7 @@ static int found_read(struct journal *journal, struct found *found, struct error
     } /* GCOVR_EXCL_STOP */
     if (segment_header_decode(stored, &found->header, error) == 0) {
         found->sound = true;
+        found->half = memcmp(stored, stored + SEGMENT_HEADER_COPY, SEGMENT_HEADER_USED) != 0;
         return 0;
     }
     if (error->kind == ERROR_FATAL)

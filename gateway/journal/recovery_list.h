@@ -9,6 +9,7 @@ struct found {
     char name[SEGMENT_NAME_SIZE];
     uint64_t size;
     bool sound; /* has a valid header */
+    bool half; /* of its two copies one alone */
     bool aside; /* is to be set aside */
     char why[ERROR_TEXT_SIZE];
 };

@@ -53,15 +53,14 @@ static const struct found *view_found(const struct journal_view *view, const cha
     return NULL;
 }
 
-/* A segment that got its name while the directory was read is missed, and the one behind it is not: it is there now. One that was freed is
- * not. */
-static int view_check_missed(const struct journal_view *view, uint64_t previous, struct error *error)
+/* A segment that got its name while the directory was read may be missed: it is there now. One that was freed is not. */
+static int view_check_missed(const struct journal_view *view, uint64_t number, struct error *error)
 {
     const struct journal *journal = view->inside->journal;
     char name[SEGMENT_NAME_SIZE];
 
-    segment_name(name, previous);
-    if (previous == 0 || view_found(view, name) || faccessat(journal->directory, name, F_OK, 0))
+    segment_name(name, number);
+    if (number == 0 || view_found(view, name) || faccessat(journal->directory, name, F_OK, 0))
         return 0;
     return error_set(
         error, ERROR_RETRY, "journal %s: %s was made meanwhile", journal->options.directory, name);
@@ -85,6 +84,7 @@ static int view_take_segment(struct journal_view *view, const struct found *foun
     }
     view->segments[view->segments_count++] = (struct journal_view_segment){.file = found->name,
         .misnamed = !found_name_right(found),
+        .half = found->half,
         .number = header->number,
         .first = listed->base + 1,
         .last = listed->last,
@@ -113,7 +113,11 @@ static int view_take_segments(struct journal_view *view, struct error *error)
         if (!found->aside && view_take_segment(view, found, error))
             return -1;
     }
-    return 0;
+    /* By what stands in a newer one segments are freed, and a start cuts the one before it to its end: neither is damage. What comes up from here
+     * on does no harm: all of this was seen before, and the cursors are read later. */
+    if (view->segments_count == 0)
+        return 0;
+    return view_check_missed(view, view->segments[view->segments_count - 1].number + 1, error);
 }
 
 /* ---- other files ---------------------------------------------------------------------------------------------- */
@@ -281,6 +285,13 @@ bool view_cursor_adds_up(const struct journal_cursor *cursor)
         if (__builtin_add_overflow(sum, parts[i], &sum))
             return false;
     return sum == cursor->position;
+}
+
+uint64_t journal_view_queued(const struct journal_view_outlet *outlet, uint64_t last)
+{
+    const uint64_t position = outlet->cursor.position;
+
+    return (last > position ? last - position : 0) + outlet->cursor.held;
 }
 
 int journal_view_prove(const struct journal_view_outlet *outlet, uint64_t last, uint64_t unread,

@@ -1,8 +1,8 @@
 /* view: a journal that a gateway may be writing, that was copied, or that is damaged, as somebody sees it who changes nothing and takes no lock.
  *
  * journal_view_open() reads the directory and every header, journal_view_recover() the last segment as recovery would (FORMAT.md, steps 1 to 5),
- * journal_view_walk() every frame of all segments. What a gateway appends after journal_view_recover() is not seen. ERROR_RETRY: it freed what was being read; close the
- * view and begin anew.
+ * journal_view_walk() every frame of all segments. What a gateway appends after journal_view_recover() is not seen. ERROR_RETRY: it freed what was being read, or made a
+ * segment that was not seen; close the view and begin anew.
  *
  * What stands behind the last durable mark is taken as the next start would take it: the longest valid prefix that ends with a hand-over. The rest is called the tail:
  * it is being written, or a crash has torn it. @thread the owner's
@@ -17,6 +17,7 @@ struct journal_view_segment {
     const char *file;
     bool misnamed; /* its number is another one than its name says */
     bool cut; /* shorter than it has to be */
+    bool half; /* one of the two copies of its header is destroyed */
     bool damaged; /* the newest only: there is damage before its last durable mark */
     uint64_t number;
     uint64_t first,
@@ -102,6 +103,10 @@ int journal_view_walk(const struct journal_view *view, uint64_t after, journal_v
 #define JOURNAL_VIEW_IDS_MAX (RECORD_ID_MAX + 2 + 20)
 void journal_view_ids(const struct journal_view *view, const struct journal_view_item *item,
     char out[JOURNAL_VIEW_IDS_MAX + 1]);
+
+/* Records that it has still to deliver, as far as is known without a walk: those behind its position, and held ones. A position behind the newest record, which
+ * journal_view_prove() refutes, has none behind it. */
+uint64_t journal_view_queued(const struct journal_view_outlet *outlet, uint64_t last);
 
 /* Whether the totals of an outlet add up: position = base + what became of the records up to there, and accepted = delivered + dead-lettered + not for this outlet +
  * damaged + queued. last: the newest record; unread: records behind the position that were found, damaged or not. ERROR_REJECT says what does not. */

@@ -83,7 +83,7 @@ static int walk_give_damage(
     return walk->visit(walk->context, &item, error);
 }
 
-/* What has its name has not been recycled, so what was read of it is what was in it. */
+/* What has its name has not been recycled, so what was read of it is what was in it. Nor has been what follows it: segments are freed in their order. */
 static bool walk_is_there(const struct walk *walk)
 {
     return faccessat(walk->view->inside->journal->directory, walk->segment->file, F_OK, 0) == 0;
@@ -153,14 +153,6 @@ static const char *walk_check(struct walk *walk, const struct scan_frame *found)
 
 /* ---- one segment ------------------------------------------------------------------------------------------------ */
 
-/* What is missing behind a segment that every outlet has passed may have been freed before it, while a reader stood in this one. */
-static bool walk_was_freed(const struct walk *walk, bool over, uint64_t last)
-{
-    if (over && !walk->segment->end_known && last <= cursor_least(walk->view->inside->journal))
-        return true;
-    return !walk_is_there(walk);
-}
-
 static int walk_end(struct walk *walk, struct error *error)
 {
     if (!walk->whole || walk->ended || !walk->segment->end_known)
@@ -186,7 +178,7 @@ static int walk_step(struct walk *walk, struct error *error)
     const uint64_t last =
         over ? walk->inside->last : found.frame.sequence - (found.frame.kind == JOURNAL_KIND_DATA);
     const bool bad = (over ? !enough && from < to : found.after_hole) || last > walk->last;
-    if (bad && walk_was_freed(walk, over, last))
+    if (bad && !walk_is_there(walk))
         return walk_give_freed(walk, error);
     if (bad && walk_give_damage(walk, last, from, to, !over || walk->behind_known, error))
         return -1;

@@ -212,6 +212,21 @@ def test_what_is_lost_is_named_as_the_start_names_it(gateway, harm):
     assert told_by_start(one) == numbers
 
 
+@pytest.mark.parametrize("copy", [0, 2048])
+def test_half_a_header_is_named(gateway, copy):
+    """The other half is enough for everything else."""
+    one, records = queue(gateway)
+    file = sorted((one.data / "journal").glob("*.segment"))[1]
+    overwrite(file, copy, bytes(256))
+    code, last, ledgers, said = verify(one)
+    assert code == 1 and last["damaged"] == "0" and int(last["records"]) == len(records)
+    assert f"damaged: {file.name}: one of the two copies of its header; no record lost" in said
+    assert said.count("damaged: ") == 1
+    assert [segment["file"] for segment in inspect(one)["segments"] if segment["header_copy_lost"]] == [file.name]
+    assert f"{file.name} (one copy of its header is left)" in journal(one, "inspect").stdout
+    assert told_by_start(one) == set()
+
+
 def test_strange_files_are_named(gateway):
     one, records = queue(gateway)
     segments = sorted((one.data / "journal").glob("*.segment"))

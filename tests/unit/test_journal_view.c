@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -167,6 +168,26 @@ Test(view, reads_segments_under_wrong_names)
     compare(0, "swapped", 0);
 }
 
+Test(view, one_copy_of_a_header_is_enough_and_that_is_said)
+{
+    static const uint64_t places[] = {16, SEGMENT_HEADER_COPY + 16};
+    char path[256];
+
+    fill(6);
+    fixture_close(&fx);
+    save();
+    for (size_t i = 0; i < 2; i++) {
+        restore();
+        directory_name(fx.directory, ".segment", 1, path);
+        file_flip(path, places[i], 1);
+        look_closed();
+        cr_assert_eq(told.records, 600);
+        for (size_t k = 0; k < view->segments_count; k++)
+            cr_assert_eq(view->segments[k].half, k == 1);
+        compare(0, "half a header", i);
+    }
+}
+
 static void file_write(const char *name, const char *text)
 {
     char path[256];
@@ -174,6 +195,21 @@ static void file_write(const char *name, const char *text)
     snprintf(path, sizeof path, "%s/%s", fx.directory, name);
     cleanup_fd int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
     cr_assert_eq(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+}
+
+/* A look does not wait for one that was made meanwhile when it is none. */
+Test(view, garbage_in_the_next_ones_place_is_no_newer_segment)
+{
+    char path[256], name[64];
+
+    fill(2);
+    fixture_close(&fx);
+    directory_name(fx.directory, ".segment", -1, path);
+    snprintf(name, sizeof name, "%020llu.segment", strtoull(strrchr(path, '/') + 1, NULL, 10) + 1);
+    file_write(name, "garbage");
+    look_closed();
+    cr_assert_eq(told.records, 200);
+    away();
 }
 
 static const struct journal_view_file *file_seen(const char *name)
@@ -305,4 +341,14 @@ Test(view, a_ledger_adds_up_or_is_refuted)
     refuted(prove(right, 18, 30, 10), "3 records are held, and only 2 stand");
     refuted(prove(right, free, 30, 10), "3 records are held, and only 0 stand");
     refuted(prove(right, 17, 30, 9), "25 records were accepted, and it accounts for 24");
+}
+
+Test(view, what_is_queued_never_wraps)
+{
+    struct journal_view_outlet outlet = {.cursor = {.position = 20, .base = 5, .held = 3}};
+
+    cr_assert_eq(journal_view_queued(&outlet, 30), 13);
+    cr_assert_eq(journal_view_queued(&outlet, 20), 3);
+    cr_assert_eq(journal_view_queued(&outlet, 19), 3);
+    cr_assert_eq(journal_view_queued(&outlet, 0), 3);
 }

@@ -296,34 +296,64 @@ Test(view_use, a_hole_in_what_was_recycled_is_none)
     away();
 }
 
-/* Freed out of their order, as where a reader still stands in the one before: nobody needs them. */
-Test(view_use, what_every_outlet_has_passed_may_be_gone)
+/* Records behind the first segment's last ones, of which no outlet needs any. */
+static void fill_passed(struct journal_reader **ret_reader)
 {
-    char path[256];
-
-    fill(6);
-    fixture_move(&fx, 590);
-    fixture_close(&fx);
-    directory_delete(fx.directory);
-    fixture_end(&fx);
-    fixture_start(&fx);
-    cr_assert_eq(fixture_open(&fx), 0);
-    struct journal_reader *reader;
     struct journal_entry entry;
-    cr_assert_eq(journal_reader_open(&reader, fx.journal, 0, &fx.error), 0);
+
+    cr_assert_eq(journal_reader_open(ret_reader, fx.journal, 0, &fx.error), 0);
     fixture_put(&fx, 1, 10, 300);
-    cr_assert_eq(journal_read(reader, &entry, &fx.error), 1);
+    cr_assert_eq(journal_read(*ret_reader, &entry, &fx.error), 1); /* and it stands there */
     for (uint64_t i = 1; i < 60; i++)
         fixture_put(&fx, i * 10 + 1, 10, 300);
     fixture_move(&fx, 590);
+}
+
+Test(view_use, what_every_outlet_has_passed_is_freed_in_its_order)
+{
+    struct journal_reader *reader;
+
+    fill_passed(&reader);
+    fixture_settle(&fx);
+    const size_t count = directory_files(fx.directory, ".segment");
+    cr_assert_gt(count, 2);
+    cr_assert_eq(look(), 0, "%s", fx.error.text);
+    cr_assert_eq(told.records, 600);
+    cr_assert_eq(told.lost + told.holes + told.faults + told.freed, 0);
+    away();
+    journal_reader_close(&reader);
     for (int tries = 0; tries < 60000 && directory_files(fx.directory, ".segment") > 2; tries++)
         usleep(1000);
-    directory_name(fx.directory, ".segment", 0, path);
+    cr_assert_leq(directory_files(fx.directory, ".segment"), 2);
+}
+
+/* No segment goes before the one in front of it: so this one was lost, or the last records of that one. */
+Test(view_use, what_is_missing_behind_a_segment_was_not_freed)
+{
+    struct journal_reader *reader;
+    char path[256];
+
+    fill_passed(&reader);
+    fixture_settle(&fx);
     cr_assert_eq(look(), 0, "%s", fx.error.text);
-    cr_assert_eq(view->segments_count, 2);
-    cr_assert_eq(told.lost + told.holes + told.faults, 0);
-    cr_assert_gt(told.freed, 100);
-    cr_assert_eq(told.freed + told.records, 600);
+    const uint64_t first = view->segments[1].first, last = view->segments[1].last;
+    const uint64_t end = view->segments[0].end;
+    away();
+    directory_name(fx.directory, ".segment", 1, path);
+    cr_assert_eq(unlink(path), 0);
+    cr_assert_eq(look(), 0, "%s", fx.error.text);
+    cr_assert_eq(told.freed, 0);
+    cr_assert_eq(told.count, 1);
+    cr_assert_eq(told.ranges[0].first, first);
+    cr_assert_eq(told.ranges[0].last, last);
+    away();
+    directory_name(fx.directory, ".segment", 0, path);
+    file_flip(path, end - 100, 0xff);
+    cr_assert_eq(look(), 0, "%s", fx.error.text);
+    cr_assert_eq(told.freed, 0);
+    cr_assert_eq(told.count, 1);
+    cr_assert_eq(told.ranges[0].first, first - 1, "the last record in front of it as well");
+    cr_assert_eq(told.ranges[0].last, last);
     away();
     journal_reader_close(&reader);
 }
@@ -342,6 +372,27 @@ Test(view_use, a_segment_that_was_made_while_the_directory_was_read)
     hidden = NULL;
     look_closed();
     cr_assert_eq(told.records, 600);
+    away();
+}
+
+/* A start that makes one cuts the one before it to its end. */
+Test(view_use, the_newest_segment_was_made_while_the_directory_was_read)
+{
+    char path[256];
+
+    fill(6);
+    fixture_reopen(&fx);
+    fixture_close(&fx);
+    directory_name(fx.directory, ".segment", -1, path);
+    hidden = strrchr(path, '/') + 1;
+    cr_assert_eq(journal_view_open(&view, fx.directory, &fx.error), -1);
+    cr_assert_eq(fx.error.kind, ERROR_RETRY);
+    cr_assert(strstr(fx.error.text, "was made meanwhile"), "%s", fx.error.text);
+    hidden = NULL;
+    look_closed();
+    cr_assert_eq(told.records, 600);
+    for (size_t i = 0; i < view->segments_count; i++)
+        cr_assert_not(view->segments[i].cut);
     away();
 }
 
