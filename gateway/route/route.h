@@ -157,7 +157,7 @@ bool topic_map_match(const struct topic_map *map, struct slice topic, struct top
  * it is, but no directory may be empty or start with '.' or '_', for readers skip those.
  * In values these become % and two hex digits: control bytes, each of  " # % ' * + : / = ? [ \ ] ^ { ~  and at the start of
  * a directory '.' and '_'. An empty value becomes __HIVE_DEFAULT_PARTITION__ (%5F_HIVE_DEFAULT_PARTITION__ at the start of
- * a directory). A name longer than TEMPLATE_COMPONENT_MAX is cut and ends in '~' and 16 hex digits of its hash (FNV-1a). */
+ * a directory). A name longer than TEMPLATE_COMPONENT_MAX is cut and ends in '~' and 32 hex digits: the first half of its SHA-256. */
 int template_compile(struct template **ret_template, const char *text, const char *const *labels,
     size_t labels_count, struct error *error);
 void template_free(struct template **template);

@@ -4,14 +4,14 @@
  */
 #include "route/template.h"
 
-#include <inttypes.h>
-#include <stdio.h>
+#include <assert.h>
+#include <gnutls/crypto.h>
 
 #include "base/clock.h"
-#include "base/fnv.h"
 
 #define TEMPLATE_EMPTY_VALUE "__HIVE_DEFAULT_PARTITION__"
-#define TEMPLATE_MARK_LENGTH 17 /* '~' and 16 hex digits */
+#define TEMPLATE_MARK_LENGTH 33 /* '~' and 32 hex digits */
+#define TEMPLATE_SHA256_LENGTH 32
 
 /* ---- values ------------------------------------------------------------------------------------------------ */
 
@@ -201,17 +201,32 @@ static int template_add_value(struct bytes *out, size_t start, struct slice valu
     return 0;
 }
 
+/* Two keys in one directory would be read as one: nobody may be able to find two that have the same. */
+static void template_mark(char mark[TEMPLATE_MARK_LENGTH], const char *component, size_t length)
+{
+    static const char hex[] = "0123456789abcdef";
+    unsigned char hash[TEMPLATE_SHA256_LENGTH];
+
+    const int failed = gnutls_hash_fast(GNUTLS_DIG_SHA256, component, length, hash);
+    assert(!failed); /* it takes no memory */
+    mark[0] = '~';
+    for (size_t i = 0; i < TEMPLATE_MARK_LENGTH / 2; i++) {
+        mark[1 + 2 * i] = hex[hash[i] >> 4];
+        mark[2 + 2 * i] = hex[hash[i] & 15];
+    }
+}
+
 /* Cuts a component that no file system would take; neither a character nor an escape is cut in two. */
 static void template_end_component(struct bytes *out, size_t start)
 {
     char *component = out->data + start;
     size_t length = out->length - start;
     size_t cut = TEMPLATE_COMPONENT_MAX - TEMPLATE_MARK_LENGTH;
-    char mark[TEMPLATE_MARK_LENGTH + 1];
+    char mark[TEMPLATE_MARK_LENGTH];
 
     if (length <= TEMPLATE_COMPONENT_MAX)
         return;
-    snprintf(mark, sizeof mark, "~%016" PRIx64, fnv_add(FNV_EMPTY, component, length));
+    template_mark(mark, component, length);
     while ((component[cut] & 0xc0) == 0x80)
         cut--;
     if (component[cut - 1] == '%')

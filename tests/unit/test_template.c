@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/fnv.h"
 #include "route/route.h"
 
 #define SLICE(text) ((struct slice){text, sizeof(text) - 1})
@@ -222,8 +223,8 @@ Test(template, time_is_right_before_1970_and_far_away)
 
 /* ---- names that are too long ------------------------------------------------------------------------------- */
 
-/* Renders "a/{key}{key}/b", gives back what stands between the slashes. */
-static size_t render_long(struct slice key, char *component, size_t size)
+/* Gives back what stands between the slashes. */
+static size_t render_component(const char *text, struct slice key, char *component, size_t size)
 {
     struct record record = {.key = key};
     struct template *template;
@@ -231,7 +232,7 @@ static size_t render_long(struct slice key, char *component, size_t size)
     cleanup_bytes struct bytes out;
 
     bytes_init(&out, 8192);
-    cr_assert_eq(template_compile(&template, "a/{key}{key}/b", NULL, 0, &error), 0);
+    cr_assert_eq(template_compile(&template, text, NULL, 0, &error), 0);
     cr_assert_eq(template_render(template, "s", &record, &out, &error), 0);
     template_free(&template);
     cr_assert_eq(memcmp(out.data, "a/", 2), 0);
@@ -241,6 +242,11 @@ static size_t render_long(struct slice key, char *component, size_t size)
     memcpy(component, out.data + 2, length);
     component[length] = '\0';
     return length;
+}
+
+static size_t render_long(struct slice key, char *component, size_t size)
+{
+    return render_component("a/{key}{key}/b", key, component, size);
 }
 
 Test(template, longest_name_stays_whole)
@@ -258,27 +264,42 @@ Test(template, longer_name_is_cut_and_marked)
 
     memset(key, 'k', sizeof key);
     cr_assert_eq(render_long((struct slice){key, 128}, component, sizeof component), 255);
-    cr_assert_eq(strspn(component, "k"), 238);
-    /* FNV-1a of 256 times 'k' */
-    cr_assert_str_eq(component + 238, "~9464fb8317157025");
+    cr_assert_eq(strspn(component, "k"), 222);
+    /* SHA-256 of 256 times 'k' */
+    cr_assert_str_eq(component + 222, "~ce16fe78208a4e93f7158e62393680e0");
     char other[512];
     key[127] = 'l';
     cr_assert_eq(render_long((struct slice){key, 128}, other, sizeof other), 255);
     cr_assert_str_neq(component, other);
 }
 
+/* Somebody who looks for two keys with one mark finds them for a short hash: these have the same FNV-1a, and so has all that begins with them. */
+Test(template, keys_that_were_made_to_collide_do_not)
+{
+    char key[2][256], component[2][512];
+
+    for (size_t i = 0; i < 2; i++) {
+        memset(key[i], 'k', sizeof key[i]);
+        memcpy(key[i], i ? "GReLUrM4wMqfg9yzV3KQ" : "8yn0iYCKYHlIj4-BwPqk", 20);
+        cr_assert_eq(
+            render_component("a/{key}/b", (struct slice){key[i], sizeof key[i]}, component[i], 512), 255);
+    }
+    cr_assert_eq(fnv_add(FNV_EMPTY, key[0], sizeof key[0]), fnv_add(FNV_EMPTY, key[1], sizeof key[1]));
+    cr_assert_str_neq(strchr(component[0], '~'), strchr(component[1], '~'));
+}
+
 Test(template, cut_keeps_characters_and_escapes_whole)
 {
     char key[256], component[2048];
 
-    /* Byte 238 falls inside each of the forms, whatever stands in front. */
+    /* Byte 222 falls inside each of the forms, whatever stands in front. */
     for (size_t shift = 0; shift < 4; shift++) {
         memset(key, 'k', sizeof key);
         for (size_t i = shift; i + 4 <= sizeof key; i += 4)
             memcpy(key + i, "\xf0\x9f\x98\x80", 4);
         cr_assert_leq(render_long((struct slice){key, sizeof key - 4}, component, sizeof component), 255);
         char *mark = strchr(component, '~');
-        cr_assert_eq(strlen(mark), 17);
+        cr_assert_eq(strlen(mark), 33);
         cr_assert_eq((mark - component - (ptrdiff_t)shift) % 4, 0, "cut at %td", mark - component);
     }
     for (size_t shift = 0; shift < 3; shift++) {
@@ -286,7 +307,7 @@ Test(template, cut_keeps_characters_and_escapes_whole)
         memset(key + shift, '%', sizeof key - shift);
         cr_assert_leq(render_long((struct slice){key, sizeof key}, component, sizeof component), 255);
         char *mark = strchr(component, '~');
-        cr_assert_eq(strlen(mark), 17);
+        cr_assert_eq(strlen(mark), 33);
         cr_assert_eq((mark - component - (ptrdiff_t)shift) % 3, 0, "cut at %td", mark - component);
     }
 }
