@@ -4,8 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PCRE2_CODE_UNIT_WIDTH 8
-#include <pcre2.h>
+#include "base/regex_found.h"
 
 /* Of each place where a match may begin. A pattern that needs more for a line is one that would need 2^n for a longer one. */
 #define REGEX_STEPS_MAX 100000
@@ -18,7 +17,8 @@ struct regex {
     pcre2_code *code;
     pcre2_match_context *limits;
     pcre2_jit_stack *stack;
-    pcre2_match_data *found;
+    struct regex_found *found;
+    uint32_t places;
     const char *text; /* of the last match; NULL: there is none */
 };
 
@@ -26,7 +26,7 @@ void regex_free(struct regex **regex)
 {
     if (!*regex)
         return;
-    pcre2_match_data_free((*regex)->found);
+    regex_found_free((*regex)->found);
     pcre2_jit_stack_free((*regex)->stack);
     pcre2_match_context_free((*regex)->limits);
     pcre2_code_free((*regex)->code);
@@ -61,7 +61,8 @@ int regex_compile(struct regex **ret_regex, const char *pattern, struct error *e
         return error_set(error, ERROR_RETRY, "out of memory"); /* GCOVR_EXCL_LINE malloc does not fail here */
     if (regex_compile_code(regex, pattern, error))
         return -1;
-    regex->found = pcre2_match_data_create_from_pattern(regex->code, NULL);
+    pcre2_pattern_info(regex->code, PCRE2_INFO_CAPTURECOUNT, &regex->places);
+    regex->found = regex_found_new(++regex->places);
     regex->limits = pcre2_match_context_create(NULL);
     regex->stack = pcre2_jit_stack_create(REGEX_STACK_LEAST, REGEX_STACK_MOST, NULL);
     if (!regex->found || !regex->limits)
@@ -81,8 +82,9 @@ enum regex_result regex_match(struct regex *regex, struct slice text)
 {
     const bool cut = text.length > REGEX_TEXT_MAX;
     const char *data = text.data ? text.data : "";
-    const int found = pcre2_match(regex->code, (PCRE2_SPTR)data, cut ? REGEX_TEXT_MAX : text.length, 0,
-        cut ? PCRE2_NOTEOL : 0, regex->found, regex->limits);
+    const struct slice seen = {data, cut ? REGEX_TEXT_MAX : text.length};
+    const int found =
+        regex_found_match(regex->found, regex->code, seen, cut ? PCRE2_NOTEOL : 0, regex->limits);
 
     regex->text = found > 0 ? data : NULL;
     if (found > 0)
@@ -99,9 +101,9 @@ unsigned regex_group(const struct regex *regex, const char *name)
 
 struct slice regex_value(const struct regex *regex, unsigned group)
 {
-    const size_t *places = pcre2_get_ovector_pointer(regex->found);
+    const size_t *places = regex_found_places(regex->found);
 
-    if (!regex->text || group >= pcre2_get_ovector_count(regex->found) || places[2 * group] == PCRE2_UNSET)
+    if (!regex->text || group >= regex->places || places[2 * group] == PCRE2_UNSET)
         return (struct slice){NULL, 0};
     return (struct slice){regex->text + places[2 * group], places[2 * group + 1] - places[2 * group]};
 }

@@ -10,12 +10,10 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "base/regex_found.h"
 #include "decode/schema_internal.h"
 
-#define PCRE2_CODE_UNIT_WIDTH 8
-#include <pcre2.h>
-
-/* For the ways back: what a group in a group takes that is repeated over SCHEMA_PATTERN_TEXT_MAX. A thread may keep both. */
+/* For the ways back: what a group in a group takes that is repeated over SCHEMA_PATTERN_TEXT_MAX. A thread keeps the stack alone that compiled code has taken. */
 #define PATTERN_HEAP_KIB (32 << 10)
 #define PATTERN_STACK_LEAST ((size_t)32 << 10) /* of compiled code */
 #define PATTERN_STACK_MOST ((size_t)8 << 20)
@@ -37,7 +35,7 @@ struct schema_pattern {
 
 struct schema_matcher {
     pcre2_match_context *limits, *counting;
-    pcre2_match_data *found;
+    struct regex_found *found;
     pcre2_jit_stack *stack;
     uint64_t left; /* steps */
     /* Of the match that is counted: */
@@ -148,7 +146,7 @@ void schema_matcher_free(struct schema_matcher **matcher)
     if (!*matcher)
         return;
     pcre2_jit_stack_free((*matcher)->stack);
-    pcre2_match_data_free((*matcher)->found);
+    regex_found_free((*matcher)->found);
     pcre2_match_context_free((*matcher)->counting);
     pcre2_match_context_free((*matcher)->limits);
     free(*matcher);
@@ -169,7 +167,7 @@ int schema_matcher_new(struct schema_matcher **ret_matcher, struct error *error)
     if (matcher) {
         matcher->limits = pcre2_match_context_create(NULL);
         matcher->counting = pcre2_match_context_create(NULL);
-        matcher->found = pcre2_match_data_create(1, NULL);
+        matcher->found = regex_found_new(1);
         matcher->stack = pcre2_jit_stack_create(PATTERN_STACK_LEAST, PATTERN_STACK_MOST, NULL);
     }
     if (!matcher || !matcher->limits || !matcher->counting || !matcher->found)
@@ -192,8 +190,7 @@ static int pattern_match(const pcre2_code *code, struct schema_matcher *matcher,
     struct slice text, uint32_t options)
 {
     matcher->at = 0;
-    return pcre2_match(
-        code, (PCRE2_SPTR)text.data, text.length, 0, PCRE2_NO_UTF_CHECK | options, matcher->found, limits);
+    return regex_found_match(matcher->found, code, text, PCRE2_NO_UTF_CHECK | options, limits);
 }
 
 /* least: so many steps it has when none are left. */

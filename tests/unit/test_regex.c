@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "base/regex.h"
+#include "counted_malloc.h"
 
 static struct regex *compiled(const char *pattern)
 {
@@ -161,4 +162,23 @@ Test(regex, no_pattern_takes_for_ever)
     }
     cr_assert_eq(match("(a+)+$", slice_of("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab")), REGEX_GIVEN_UP);
     cr_assert_eq(match("(*NO_JIT)(a+)+$", slice_of("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab")), REGEX_GIVEN_UP);
+}
+
+/* A thread that has once met a hard text does not keep what that has taken. What was found is told all the same. */
+Test(regex, a_large_match_leaves_no_memory_behind)
+{
+    struct regex *regex = compiled("(*NO_JIT)^(?<first>(?:[a-c]|d)*)(?<last>e)");
+    char text[REGEX_TEXT_MAX];
+
+    memset(text, 'a', sizeof text - 1);
+    text[sizeof text - 1] = 'e';
+    cr_assert_eq(regex_match(regex, slice_of("abe")), REGEX_YES);
+    const size_t before = held;
+    highest = held;
+    cr_assert_eq(regex_match(regex, (struct slice){text, sizeof text}), REGEX_YES);
+    cr_assert_gt(highest, before + 300000, "%zu bytes: not a large one", highest - before);
+    cr_assert_leq(held, before);
+    cr_assert_eq(regex_value(regex, regex_group(regex, "first")).length, sizeof text - 1);
+    cr_assert(is(regex_value(regex, regex_group(regex, "last")), "e"));
+    regex_free(&regex);
 }

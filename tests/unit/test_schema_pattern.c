@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "decode/decode.h"
+#include "counted_malloc.h"
 #include "decode/schema_internal.h"
 
 #define PCRE2_CODE_UNIT_WIDTH 8
@@ -115,6 +116,24 @@ Test(schema_pattern, too_much_memory_is_called_so)
     cr_assert_str_eq(error.text,
         "the record: takes more memory than is allowed to be held against the pattern ^(?:(?:(?:a|b)|c)|d)*$");
     tear_down(&f);
+}
+
+/* Nor is it kept. */
+Test(schema_pattern, a_thread_gives_back_what_a_large_match_has_taken)
+{
+    struct fixture f, small;
+
+    interpreted = true;
+    set_up(&f, "^(?:[a-z]|[0-9])*$", "a", SCHEMA_PATTERN_TEXT_MAX, "");
+    set_up(&small, "^a", "a", 10, "");
+    cr_assert_eq(schema_check(small.schema, f.scratch, small.text, &error), 0, "%s", error.text);
+    const size_t before = held;
+    highest = held;
+    cr_assert_null(verdict(&f), "%s", error.text);
+    cr_assert_gt(highest, before + ((size_t)4 << 20), "%zu bytes: not a large one", highest - before);
+    cr_assert_lt(held, before + ((size_t)300 << 10));
+    tear_down(&f);
+    tear_down(&small);
 }
 
 static void wear_out(struct fixture *f)
