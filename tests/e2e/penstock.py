@@ -11,6 +11,8 @@ import signal
 import subprocess
 import time
 
+import pytest
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = os.environ.get("PENSTOCK", str(ROOT / "build" / "penstock"))
 HTTP_THREADS = os.environ.get("HTTP_THREADS")  # of every gateway that does not say how many it wants
@@ -31,6 +33,19 @@ def wait_until(what, condition, seconds=60.0):
         if time.monotonic() > deadline:
             raise AssertionError(f"waited {seconds} s for: {what}")
         time.sleep(0.02)
+
+
+def unless_watched():
+    """What a sanitizer or valgrind takes is not the gateway's."""
+    if os.environ.get("WATCHED"):
+        pytest.skip("memory and time are not measured under a sanitizer")
+
+
+def memory(server, what="VmRSS"):
+    """Bytes, by a row of proc(5)'s status."""
+    unless_watched()
+    status = pathlib.Path(f"/proc/{server.process.pid}/status").read_text()
+    return int(re.search(rf"^{what}:\s+(\d+) kB$", status, re.MULTILINE)[1]) * 1024
 
 
 def request(port, method, path, body=None, headers=None, seconds=60):

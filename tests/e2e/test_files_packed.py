@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from penstock import wait_until
+from penstock import memory, wait_until
 from spooling import Spool
 
 
@@ -118,8 +118,7 @@ def test_memory_for_any_size(gateway, pack):
     spool.start()
     wait_until("it is deleted", lambda: over(500000), 300)
     assert max(seen) < 40 << 20, "also while it is unpacked up to where it was"
-    status = pathlib.Path(f"/proc/{spool.gateway.process.pid}/status").read_text()
-    assert int(status.split("VmHWM:")[1].split()[0]) < 150000
+    assert memory(spool.gateway, "VmHWM") < 150 << 20
     spool.gateway.stop_cleanly(300)
 
 

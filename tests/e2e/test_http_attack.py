@@ -9,10 +9,10 @@ import time
 import pytest
 
 import penstock
-from penstock import wait_until
+from penstock import memory, wait_until
 from test_bombs import Honest, cpu
 from test_http_limits import sockets
-from test_mqtt_pressure import MIB, memory
+from test_mqtt_pressure import MIB
 from wire import Wire, plain
 
 SECONDS = 3  # so long the processor's time is looked at

@@ -2,7 +2,6 @@
 
 import contextlib
 import itertools
-import pathlib
 import threading
 
 import pytest
@@ -10,7 +9,7 @@ import pytest
 import mqtt
 import siege
 from mqtt import CONNACK, PUBACK, PUBCOMP, PUBREC, V5, V311, Client, connected, rows
-from penstock import lake_rows, wait_until
+from penstock import lake_rows, memory, wait_until
 
 TEXT = "mqtt: {topics: {'text/#': text, 'readings/{sensor_id}': readings}}\nstreams: {readings: {key: /sensor_id}, text: {format: text}}\n"
 MIB = 1 << 20
@@ -64,8 +63,7 @@ def test_slow_packets_hold_up_nobody(gateway):
 # ---- while the journal is full ----
 
 def resident(server):
-    lines = pathlib.Path(f"/proc/{server.process.pid}/status").read_text().splitlines()
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmRSS:"))
+    return memory(server)
 
 
 @pytest.fixture

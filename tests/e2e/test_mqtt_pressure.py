@@ -2,8 +2,6 @@
 up; and its end under load."""
 
 import contextlib
-import pathlib
-import re
 import resource
 import select
 import signal
@@ -16,21 +14,15 @@ import mqtt
 import siege
 from mqtt import CONNACK, PUBACK, PUBREC, V5, V311, Client, connected, rows
 from mqtt_publisher import Publisher, check_all
-from penstock import lake_rows, run_command, wait_until
+from penstock import lake_rows, memory, run_command, wait_until
 
 TEXT = "mqtt: {topics: {'text/#': text, 'readings/{sensor_id}': readings}}\nstreams: {readings: {key: /sensor_id}, text: {format: text}}\n"
 MIB = 1 << 20
 KEPT = {"clean": False, "session_expiry": 600}
 
 
-def memory(server, what):
-    """VmRSS or VmSize."""
-    status = pathlib.Path(f"/proc/{server.process.pid}/status").read_text()
-    return int(re.search(rf"^{what}:\s+(\d+) kB$", status, re.MULTILINE)[1]) * 1024
-
-
 def resident(server):
-    return memory(server, "VmRSS")
+    return memory(server)
 
 
 def held(server):

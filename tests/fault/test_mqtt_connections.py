@@ -9,7 +9,7 @@ import pytest
 
 import mqtt
 from mqtt import CONNACK, V5, V311, Client, connected, rows
-from penstock import wait_until
+from penstock import memory, wait_until
 
 COUNT = 10000
 WILLS = "mqtt: {topics: {'wills/{name}': wills}}\nstreams: {wills: {format: text}}\n"
@@ -24,8 +24,7 @@ def descriptors(server):
 
 
 def resident(server):
-    lines = pathlib.Path(f"/proc/{server.process.pid}/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS:")) * 1024
+    return memory(server)
 
 
 def test_vanished_clients(gateway):
