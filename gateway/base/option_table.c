@@ -77,7 +77,7 @@ const struct option option_table[] = {
         .help = "Where the limits of an address do not count, because many clients come from there."},
     {"http.max_in_flight", SIZE(KIB, 64 * GIB), .offset = IN_CONFIG(http.max_in_flight), .initial = "32MiB",
         .bound = {OPTION_AT_LEAST, "http.max_body", 4, 3}, /* a larger body would wait for ever beside those that arrive in one piece */
-        .help = "Most bytes of bodies held in memory, all requests together; a quarter of it for those that arrive in one piece with their head, so the largest body fits into the rest."},
+        .help = "Most bytes of bodies held in memory, and of what unpacks them, all requests together; a quarter of it for those that arrive in one piece with their head, so the largest body fits into the rest."},
     {"http.max_in_flight_per_address", SIZE(KIB, 64 * GIB), .zero = "no limit but that of all", .offset = IN_CONFIG(http.max_in_flight_per_address), .initial = "8MiB",
         .help = "Most of these bytes for bodies from one address that have not yet come to their end; a further one waits."},
     {"http.head_timeout", TIME(MILLISECOND, HOUR), .offset = IN_CONFIG(http.head_timeout), .initial = "10s",

@@ -135,6 +135,10 @@ struct inflate; /* a stream decompressor with caps */
 /* Output is capped by the `out` buffer's limit, by INFLATE_RATIO_MAX times the input once it is over 1 MiB,
  * and (zstd) by a window of 8 MiB. */
 #define INFLATE_RATIO_MAX 200
+/* Bytes that one of this coding takes at most for what begins so; zstd: its window, the largest one where the beginning is too short to say. A later frame may have a larger one. */
+uint64_t inflate_need(enum inflate_coding coding, struct slice begin);
+/* Bytes that it takes by now, its window as large as it was announced. */
+uint64_t inflate_memory(const struct inflate *inflate);
 int inflate_new(struct inflate **ret_inflate, enum inflate_coding coding, struct error *error);
 void inflate_free(struct inflate **inflate);
 /* Feeds compressed bytes and appends what comes out. Gzip members and zstd frames may follow each other.

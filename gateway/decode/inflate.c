@@ -4,6 +4,7 @@
 
 #include <limits.h>
 #include <stdlib.h>
+#include <string.h>
 #include <zlib.h>
 #include <zstd.h>
 #include <zstd_errors.h>
@@ -13,6 +14,12 @@
 #define ZSTD_WINDOW_LOG 23
 #define GZIP_ONLY (16 + MAX_WBITS) /* zlib.h, inflateInit2() */
 
+/* What a decoder takes: zconf.h; zstd 1.5, of whose two buffers one is for a packed block, and the other for the window and two blocks, none larger than that. */
+#define GZIP_MEMORY ((uint64_t)48 * 1024)
+#define ZSTD_MEMORY ((uint64_t)128 * 1024)
+#define ZSTD_WINDOW_LEAST UINT64_C(1024)
+#define ZSTD_BLOCK ((uint64_t)128 * 1024)
+
 struct inflate {
     enum inflate_coding coding;
     z_stream gzip;
@@ -21,6 +28,47 @@ struct inflate {
     uint64_t out;
     bool complete; /* at the end of a member or frame, and nothing has come since */
 };
+
+/* ---- memory -------------------------------------------------------------------------------------------------- */
+
+/* What a frame announces (RFC 8878, section 3.1.1.1); without any, or where it does not hold it: the largest one that is taken. */
+static uint64_t zstd_window(struct slice begin)
+{
+    static const unsigned char magic[] = {0x28, 0xb5, 0x2f, 0xfd};
+    static const size_t sizes[] = {1, 2, 4, 8}, dictionaries[] = {0, 1, 2, 4};
+    const unsigned char *in = (const unsigned char *)begin.data;
+    const uint64_t most = UINT64_C(1) << ZSTD_WINDOW_LOG;
+    uint64_t window = 0;
+
+    if (begin.length < 6 || memcmp(in, magic, sizeof magic) != 0)
+        return most;
+    const bool whole = in[4] & 0x20; /* a single segment: all of it is the window */
+    const size_t size = whole ? sizes[in[4] >> 6] : 1, at = whole ? 5 + dictionaries[in[4] & 3] : 5;
+    if (begin.length < at + size)
+        return most;
+    if (!whole)
+        window = ((uint64_t)(8 + (in[5] & 7)) << (10 + (in[5] >> 3))) / 8;
+    for (size_t i = 0; whole && i < size; i++)
+        window |= (uint64_t)in[at + i] << 8 * i;
+    window += whole && size == 2 ? 256 : 0;
+    window = window > ZSTD_WINDOW_LEAST ? window : ZSTD_WINDOW_LEAST;
+    return window < most ? window : most;
+}
+
+uint64_t inflate_need(enum inflate_coding coding, struct slice begin)
+{
+    if (coding == INFLATE_GZIP)
+        return GZIP_MEMORY;
+    const uint64_t window = zstd_window(begin);
+    return ZSTD_MEMORY + ZSTD_BLOCK + window + 2 * (window < ZSTD_BLOCK ? window : ZSTD_BLOCK);
+}
+
+uint64_t inflate_memory(const struct inflate *stream)
+{
+    return stream->coding == INFLATE_GZIP ? GZIP_MEMORY : ZSTD_sizeof_DStream(stream->zstd);
+}
+
+/* ---- a stream ------------------------------------------------------------------------------------------------ */
 
 void inflate_free(struct inflate **stream)
 {

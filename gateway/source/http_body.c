@@ -19,11 +19,7 @@ static int http_body_begin(struct http_request *request, size_t size, struct err
         first = (size_t)head->content_length;
     if (first > request->body.limit)
         first = request->body.limit;
-    if (bytes_reserve_exact(&request->body, first, error))
-        return -1;
-    if (request->coding == HTTP_IDENTITY || request->inflate)
-        return 0;
-    return inflate_new(&request->inflate, request->coding == HTTP_GZIP ? INFLATE_GZIP : INFLATE_ZSTD, error);
+    return bytes_reserve_exact(&request->body, first, error);
 }
 
 static int http_body_too_large(struct http_request *request)
@@ -41,32 +37,56 @@ static int http_body_refuse(struct http_request *request, const struct error *er
     return http_refuse(&request->refusal, HTTP_STATUS_400, "%s", error->text);
 }
 
-/* Appends as much as there is room for; returns how much of data that was, or -1 when the body is refused. */
-static ssize_t http_body_append(struct http_request *request, const char *data, size_t size)
+/* As much as it may take at once. -1: the body is refused, as of all of these. */
+static ssize_t http_body_add(struct http_request *request, struct slice data)
 {
+    const size_t step = data.length < request->promised ? data.length : (size_t)request->promised;
     struct error error;
-    size_t taken = 0;
 
-    while (taken < size) {
-        size_t step = size - taken;
+    if (step > request->body.limit - request->body.length)
+        return http_body_too_large(request);
+    if (bytes_add(&request->body, data.data, step, &error))
+        return http_body_refuse(request, &error);
+    return (ssize_t)step;
+}
+
+static enum inflate_coding http_body_coding(const struct http_request *request)
+{
+    return request->coding == HTTP_GZIP ? INFLATE_GZIP : INFLATE_ZSTD;
+}
+
+/* It is made here, when there is room for it: who waits for that has none. */
+static ssize_t http_body_unpack(struct http_request *request, struct slice data)
+{
+    const size_t step = data.length < HTTP_INFLATE_STEP ? data.length : HTTP_INFLATE_STEP;
+    struct error error;
+
+    if ((!request->inflate && inflate_new(&request->inflate, http_body_coding(request), &error)) ||
+        inflate_feed(request->inflate, (struct slice){data.data, step}, &request->body, &error))
+        return http_body_refuse(request, &error);
+    request->unpacking = inflate_memory(request->inflate);
+    return (ssize_t)step;
+}
+
+/* Appends as much as there is room for; returns how much of data that was. */
+static ssize_t http_body_append(struct http_request *request, struct slice data)
+{
+    const size_t size = data.length;
+
+    while (data.length) {
+        if (request->coding != HTTP_IDENTITY && !request->inflate)
+            request->unpacking = inflate_need(http_body_coding(request), data);
         if (request->promised == 0 && !http_room_ask(request))
             break;
-        if (request->inflate) {
-            step = step < HTTP_INFLATE_STEP ? step : HTTP_INFLATE_STEP;
-            if (inflate_feed(request->inflate, (struct slice){data + taken, step}, &request->body, &error))
-                return http_body_refuse(request, &error);
-        } else {
-            step = step < request->promised ? step : (size_t)request->promised;
-            if (step > request->body.limit - request->body.length)
-                return http_body_too_large(request);
-            if (bytes_add(&request->body, data + taken, step, &error))
-                return http_body_refuse(request, &error);
-        }
-        taken += step;
-        request->received += step;
-        http_room_charge(request, request->body.length);
+        const ssize_t taken =
+            request->coding == HTTP_IDENTITY ? http_body_add(request, data) : http_body_unpack(request, data);
+        if (taken < 0)
+            return -1;
+        data = (struct slice){data.data + taken, data.length - (size_t)taken};
+        request->received += (size_t)taken;
+        http_room_charge(request, request->body.length + request->unpacking);
     }
-    return (ssize_t)taken;
+    return (ssize_t)(size - data.length);
 }
 
 /* A stream whose dead letters nobody looks after takes nothing more, so that they cannot fill the disk. */
@@ -91,7 +111,7 @@ int http_body_take(struct http_request *request, const char *data, size_t *size)
     if (request->received == 0 && http_body_begin(request, *size, &error))
         return http_body_refuse(request, &error);
     for (;;) {
-        ssize_t taken = http_body_append(request, data, *size);
+        const ssize_t taken = http_body_append(request, (struct slice){data, *size});
         if (taken < 0)
             return -1;
         data += taken;
@@ -240,6 +260,7 @@ int http_body_end(struct http_request *request)
     if (request->inflate && inflate_finish(request->inflate, &error))
         return http_body_refuse(request, &error);
     inflate_free(&request->inflate); /* its window would be kept while the request waits */
+    request->unpacking = 0;
     http_room_forget_promise(request); /* and so would this */
     http_room_let_go(request);
     http_room_charge(request, sizeof *request + request->body.capacity);

@@ -8,7 +8,7 @@
  * A connection lives as long as its socket. A request is taken from the pool when its request line is in, and goes
  * back when both the library and the journal have let go of it: the journal may hold it longer, when the answer did not wait
  * for the commit (Penstock-Ack: memory, http.commit_timeout). Memory is bounded by http.max_in_flight, what one request may
- * overshoot it by (its last piece unpacked, its record heads), and HTTP_POOL_BYTES_MAX of buffers kept for reuse. Of one that waits
+ * overshoot it by (its last piece unpacked, a larger window than the first that it has announced, its record heads), and HTTP_POOL_BYTES_MAX of buffers kept for reuse. Of one that waits
  * until its records are delivered only the answer is kept, and of those there are http.max_deliveries, of one address http.max_deliveries_per_address. One that waits for another
  * with its key (HTTP_REPEAT) keeps its body, which is charged like that of any other, for http.commit_timeout at most.
  *
@@ -143,7 +143,8 @@ struct http_request {
     enum http_coding coding;
     enum http_ack ack;
     struct http_key *key; /* NULL: it has none; owned */
-    struct inflate *inflate;
+    struct inflate *inflate; /* NULL: nothing is packed, or there was no room for one yet */
+    uint64_t unpacking; /* bytes that it takes, or will */
     struct bytes body;
     uint64_t received; /* body bytes as they came */
     uint64_t swallowed; /* and those after it was refused */

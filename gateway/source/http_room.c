@@ -1,6 +1,6 @@
 /* http_room: the room that bodies share, and the line of those who wait for it; see http_internal.h
  *
- * Every byte of a body is charged to http.max_in_flight as it comes. Before, room for it is promised: all of its Content-Length at first, so
+ * Every byte of a body is charged to http.max_in_flight as it comes, and so is what unpacks it as long as it comes. Before, room for it is promised: all of its Content-Length at first, so
  * that bodies which started can end and do not starve each other half-way; otherwise, and when the promise was not used in time, a
  * step. Who gets none waits in line, the rest of the body unread in its socket.
  *
@@ -107,6 +107,8 @@ static enum http_room_answer http_room_promise(struct http_request *request)
         uint64_t left = request->head.content_length - request->received;
         want = left < want || !request->promised_once ? left : want;
     }
+    if (!request->inflate)
+        want += request->unpacking;
     request->room = http_room_reserve(request, want);
     if (request->room != HTTP_ROOM_GIVEN)
         return request->room;

@@ -7,6 +7,7 @@ import gzip
 import json
 import os
 import pathlib
+import socket
 import subprocess
 import threading
 import time
@@ -16,10 +17,11 @@ import pytest
 
 import penstock
 from mqtt import V311, connected, letters
-from penstock import lake_rows, wait_until
+from penstock import lake_rows, memory, unless_watched, wait_until
 from tailing import Tail, put
-from test_mqtt_pressure import MIB, memory
-from wire import Wire, plain, problem
+from test_http_limits import held, of_this_address
+from test_mqtt_pressure import MIB
+from wire import Wire, message, plain, problem
 
 FOUR = 4  # at once
 READING = b'{"sensor_id":"SENSOR_1","wattage":812.5}'
@@ -44,6 +46,7 @@ class Honest(threading.Thread):
 
 
 def cpu(server):
+    unless_watched()
     fields = pathlib.Path(f"/proc/{server.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
@@ -136,6 +139,51 @@ def test_compressed(server, name):
     for reply in replies:
         assert reply.status == status and words in reply.body.decode(), reply
         assert status == 200 or problem(reply, status)
+
+
+HELD = 500  # bodies that never end
+RAW = os.urandom(MIB // 8 - 1)
+# The largest window that is taken, and a compressed block, which is kept until its last byte is there.
+UNFINISHED = b"\x28\xb5\x2f\xfd\x00" + bytes([23 - 10 << 3]) + (len(RAW) << 3 | 2 << 1).to_bytes(3, "little") + RAW[:-1]
+
+
+def begun(coding, part):
+    """A request whose body goes on, but does not come."""
+    return message(b"Content-Encoding: " + coding, b"Content-Length: %d" % (len(part) + 1), line=b"POST /readings HTTP/1.1", body=part)
+
+
+def test_what_unpacks_is_counted(gateway):
+    """Of each coding, before anything has come out, and no longer than it is there."""
+    with gateway("http.body_timeout=1h") as server:
+        for coding, part, least in ("gzip", gzip.compress(b"")[:10], 40 << 10), ("zstd", UNFINISHED[:100], 8 * MIB):
+            with Wire(server.ports["http"]) as wire:
+                wire.send(begun(coding.encode(), part))
+                wait_until("it to be counted", lambda least=least: held(server) >= least)
+                assert held(server) < least + MIB
+            wait_until("it to be gone", lambda: held(server) == 0)
+
+
+def test_bodies_that_never_unpack(gateway):
+    """Who sends them from many addresses gets no more memory than http.max_in_flight."""
+    with gateway("http.body_timeout=1h", "http.trusted_proxies=[]") as server, contextlib.ExitStack() as stack:
+        base, used = memory(server, "VmRSS"), []
+        for number in range(HELD):
+            one = stack.enter_context(of_this_address(server.ports["http"], f"127.0.{2 + number // 200}.{1 + number % 200}"))
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2 * len(UNFINISHED))
+            one.setblocking(False)
+            with contextlib.suppress(BlockingIOError, ConnectionError):
+                one.send(begun(b"zstd", UNFINISHED))
+
+        def rests():
+            used.append(cpu(server))
+            return len(used) > 25 and used[-25] == used[-1]
+
+        wait_until("all that is taken to be taken", rests)
+        grown = memory(server, "VmHWM") - base
+        print(f"{grown / MIB:.1f} MiB for {HELD} bodies")
+        with Wire(server.ports["http"]) as honest:
+            assert honest.ask(plain(READING, b"POST /readings HTTP/1.1")).status == 200
+        assert grown < 40 * MIB, "http.max_in_flight is 32 MiB"
 
 
 # ---- documents ----

@@ -274,6 +274,64 @@ Test(inflate, a_zstd_window_above_8_mib_is_refused)
     cr_expect(slice_equal(bytes_slice(&out), bytes_slice(&plain)));
 }
 
+/* Whatever a frame announces, what it takes was known before: of the first one, and as it is announced in each of its forms. */
+Test(inflate, what_unpacks_takes_no_more_than_was_said)
+{
+    cleanup_bytes struct bytes plain = {.limit = PLAIN_LIMIT};
+
+    fill_noise(&plain, 9 * MIB);
+    for (int log = 10; log <= 23; log++) {
+        for (size_t size = 1; size < plain.length; size = size * 9 + 4) {
+            for (int told = 0; told < 2; told++) {
+                __attribute__((cleanup(inflate_free))) struct inflate *stream = NULL;
+                cleanup_bytes struct bytes packed = {.limit = PLAIN_LIMIT};
+                cleanup_bytes struct bytes out = {.limit = PLAIN_LIMIT};
+                ZSTD_CCtx *context = ZSTD_createCCtx();
+                ZSTD_CCtx_setParameter(context, ZSTD_c_windowLog, log);
+                ZSTD_CCtx_setParameter(context, ZSTD_c_contentSizeFlag, told);
+                cr_assert(bytes_reserve(&packed, ZSTD_compressBound(size), &error) == 0);
+                ZSTD_inBuffer in = {plain.data, size, 0};
+                ZSTD_outBuffer to = {packed.data, packed.capacity, 0};
+                cr_assert_eq(ZSTD_CCtx_setPledgedSrcSize(context, size), 0);
+                cr_assert_eq(ZSTD_compressStream2(context, &to, &in, ZSTD_e_end), 0);
+                ZSTD_freeCCtx(context);
+                packed.length = to.pos;
+
+                const uint64_t need = inflate_need(INFLATE_ZSTD, bytes_slice(&packed));
+                cr_assert(inflate_new(&stream, INFLATE_ZSTD, &error) == 0);
+                for (size_t at = 0; at < packed.length; at += 7) {
+                    const size_t left = packed.length - at, piece = left < 7 ? left : 7;
+                    cr_assert(
+                        inflate_feed(stream, (struct slice){packed.data + at, piece}, &out, &error) == 0);
+                    cr_assert_leq(inflate_memory(stream), need, "window 2^%d, %zu bytes: %lu, not %lu", log,
+                        size, (unsigned long)inflate_memory(stream), (unsigned long)need);
+                    if (at > 4096)
+                        break; /* by now all of it is there */
+                }
+                cr_assert_lt(need, inflate_memory(stream) + 9 * MIB);
+            }
+        }
+    }
+}
+
+Test(inflate, what_announces_nothing_may_take_the_most)
+{
+    static const char small[] = "\x28\xb5\x2f\xfd\x20\x05\x29\0\0hello"; /* a single segment of 5 bytes */
+    static const char *const others[] = {
+        "", "\x28\xb5\x2f\xfd", "\x50\x2a\x4d\x18\x01\x01\x01\x01", "garbage"};
+    const uint64_t least = inflate_need(INFLATE_ZSTD, (struct slice){small, sizeof small - 1});
+    const uint64_t most = inflate_need(INFLATE_ZSTD, (struct slice){NULL, 0});
+
+    cr_expect_lt(least, 300 * 1024);
+    cr_expect_geq(most, 8 * MIB);
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        cr_expect_eq(inflate_need(INFLATE_ZSTD, slice_of(others[i])), most, "%zu", i);
+    for (size_t length = 0; length < 6; length++)
+        cr_expect_eq(inflate_need(INFLATE_ZSTD, (struct slice){small, length}), most, "%zu", length);
+    cr_expect_eq(inflate_need(INFLATE_ZSTD, slice_of("\x28\xb5\x2f\xfd\x01\xf8")), most, "2^41 bytes");
+    cr_expect_lt(inflate_need(INFLATE_GZIP, slice_of("")), 64 * 1024);
+}
+
 Test(inflate, free_takes_what_is_not_there)
 {
     struct inflate *stream = NULL;
