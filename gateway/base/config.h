@@ -63,6 +63,14 @@ struct config_stream {
     } lake;
 };
 
+/* What a listener shows to its clients, and wants from them. */
+struct config_tls {
+    char *certificate, *key; /* files; "": no TLS */
+    char *client_ca; /* file; "": clients are not asked for certificates */
+    char *clients; /* required, optional */
+    uint64_t max_handshakes; /* of each thread */
+};
+
 /* One entry below `mqtt.subscribe:`. */
 struct config_subscription {
     char *name;
@@ -147,6 +155,7 @@ struct config {
     struct {
         struct config_list listen;
         bool anonymous; /* listening beyond loopback without credentials was asked for */
+        struct config_tls tls;
         uint64_t threads; /* 0: as many as suit this machine */
         uint64_t max_body;
         uint64_t max_record;
@@ -172,6 +181,7 @@ struct config {
     struct {
         struct config_list listen;
         bool anonymous; /* as http's */
+        struct config_tls tls;
         uint64_t threads;
         struct config_map topics; /* pattern: stream; none: readings/{sensor_id} */
         char *unmapped; /* dead-letter, refuse */

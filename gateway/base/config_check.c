@@ -2,6 +2,7 @@
 #include "base/config_store.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/listener.h"
 
@@ -87,10 +88,28 @@ static void config_check_listeners(struct config *config)
             config->admin.listen);
 }
 
+static void config_check_tls(struct config *config, const struct config_tls *tls, const char *name)
+{
+    if (*tls->certificate && !*tls->key)
+        config_report(
+            config, &tls->certificate, "found \"%s\"; allowed: a file, with %s.key", tls->certificate, name);
+    if (*tls->key && !*tls->certificate)
+        config_report(
+            config, &tls->key, "found \"%s\"; allowed: a file, with %s.certificate", tls->key, name);
+    if (*tls->client_ca && !*tls->certificate)
+        config_report(config, &tls->client_ca, "found \"%s\"; allowed: a file, with %s.certificate",
+            tls->client_ca, name);
+    if (!*tls->client_ca && strcmp(tls->clients, "optional") == 0)
+        config_report(config, &tls->clients, "found \"%s\"; allowed: required; optional with %s.client_ca",
+            tls->clients, name);
+}
+
 void config_check(struct config *config)
 {
     for (const struct option *option = option_table; option < option_table + option_count; option++)
         if (option->bound.relation != OPTION_FREE)
             config_check_bounds(config, option);
     config_check_listeners(config);
+    config_check_tls(config, &config->http.tls, "http.tls");
+    config_check_tls(config, &config->mqtt.tls, "mqtt.tls");
 }

@@ -26,6 +26,9 @@
     X(REQUESTS_REFUSED, COUNTER, "penstock_requests_refused_total", "source,status", "Whole requests answered with an error, by status.") \
     X(REQUEST_BYTES, COUNTER, "penstock_request_bytes_total", "source", "Body bytes received.") \
     X(CONNECTIONS, GAUGE, "penstock_connections", "source", "Connections open now.") \
+    X(TLS_HANDSHAKES, COUNTER, "penstock_tls_handshakes_total", "listener,outcome", "Handshakes of TLS that were done, and connections that ended before theirs was.") \
+    X(TLS_RELOADS, COUNTER, "penstock_tls_reloads_total", "listener,outcome", "Times that certificate and key were read again (SIGHUP).") \
+    X(TLS_CERTIFICATE_EXPIRY, GAUGE, "penstock_tls_certificate_expiry_seconds", "listener", "When the certificate ends, or the first one of its chain (seconds since 1970).") \
     X(BODY_BYTES_IN_FLIGHT, GAUGE, "penstock_body_bytes_in_flight", "source", "Bytes of request bodies held now.") \
     X(IDEMPOTENCY_KEYS, GAUGE, "penstock_idempotency_keys", "source", "Keys of requests that are kept with their answers, looked at once a second.") \
     X(IDEMPOTENCY_REPLAYED, COUNTER, "penstock_idempotency_replayed_total", "source", "Repeated requests that got the kept answer; their records were not taken again.") \

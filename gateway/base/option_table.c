@@ -33,6 +33,17 @@
 #define MAP(rule, what) OPTION_MAP, .map = &rule, .allowed = what
 
 /* clang-format off */
+/* The same for each listener. */
+#define LISTENER_TLS(section, member) \
+    {section ".certificate", TEXT("a file"), .offset = IN_CONFIG(member.certificate), .initial = "", \
+        .help = "Certificate (PEM, its chain behind it) that clients are shown: with it nothing but TLS 1.2 and 1.3 is spoken there. SIGHUP has it read again, with the other files."}, \
+    {section ".key", TEXT("a file"), .offset = IN_CONFIG(member.key), .initial = "", \
+        .help = "Its private key (PEM, without a passphrase); only its owner and group may be able to read it."}, \
+    {section ".client_ca", TEXT("a file"), .offset = IN_CONFIG(member.client_ca), .initial = "", \
+        .help = "Certificates (PEM) of the authorities that clients' certificates are held against; empty: clients are not asked for any."}, \
+    {section ".clients", WORDS("required optional"), .offset = IN_CONFIG(member.clients), .initial = "required", \
+        .help = "With client_ca: whether a client that shows no certificate is let in. One that does not hold never is."}
+
 const struct option option_table[] = {
     {"gateway.id", OPTION_NAME, .offset = IN_CONFIG(gateway.id), .initial = "",
         .help = "Name of this gateway, part of every record's id; empty: the host's name. Fixed at the first start."},
@@ -59,6 +70,9 @@ const struct option option_table[] = {
         .help = "Where records are accepted. Beyond loopback needs access.credentials or http.anonymous."},
     {"http.anonymous", OPTION_BOOL, .offset = IN_CONFIG(http.anonymous), .initial = "false",
         .help = "Whether everybody who reaches http.listen may write; with access.credentials: also those who show none."},
+    LISTENER_TLS("http.tls", http.tls),
+    {"http.tls.max_handshakes", COUNT("handshakes", 1, 100000), .offset = IN_CONFIG(http.tls.max_handshakes), .initial = "1000",
+        .help = "Most connections of a thread that shake hands; for a further one that which has kept us waiting longest is ended."},
     {"http.threads", COUNT("threads", 1, 64), .zero = "half as many as there are processors, at least 1 and at most 8", .offset = IN_CONFIG(http.threads), .initial = "0",
         .help = "Threads that serve HTTP connections, which the kernel shares out among them."},
     {"http.max_body", SIZE(KIB, 256 * MIB), .offset = IN_CONFIG(http.max_body), .initial = "16MiB",
@@ -105,6 +119,9 @@ const struct option option_table[] = {
         .help = "Where MQTT publishers are accepted. Beyond loopback needs access.credentials or mqtt.anonymous."},
     {"mqtt.anonymous", OPTION_BOOL, .offset = IN_CONFIG(mqtt.anonymous), .initial = "false",
         .help = "Whether everybody who reaches mqtt.listen may publish; with access.credentials: also those who show none."},
+    LISTENER_TLS("mqtt.tls", mqtt.tls),
+    {"mqtt.tls.max_handshakes", COUNT("handshakes", 1, 100000), .offset = IN_CONFIG(mqtt.tls.max_handshakes), .initial = "1000",
+        .help = "Most connections of a thread that shake hands; for a further one that which has kept us waiting longest is ended."},
     {"mqtt.threads", COUNT("threads", 1, 64), .offset = IN_CONFIG(mqtt.threads), .initial = "1",
         .help = "Threads that serve MQTT connections; each client id belongs to one of them."},
     {"mqtt.topics", MAP(option_topics, "TOPIC PATTERN: a stream"), .least = 1, .offset = IN_CONFIG(mqtt.topics), .initial = "",

@@ -1,7 +1,7 @@
 /* run: `penstock run`, the gateway from its start to its end.
  *
  * The main thread waits for signals and looks after the rest once a second. The first SIGTERM or SIGINT stops in good order
- * within gateway.grace and ends with 0. SIGHUP reads the credentials again. A second one ends at once with 1: what was acknowledged is in the journal by then.
+ * within gateway.grace and ends with 0. SIGHUP reads credentials, certificates and keys again. A second one ends at once with 1: what was acknowledged is in the journal by then.
  */
 #include "command/command.h"
 

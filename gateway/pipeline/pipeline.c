@@ -12,6 +12,8 @@
 #include "files/files.h"
 #include "journal/journal.h"
 #include "outlet/outlet.h"
+#include "pipeline/certificates.h"
+#include "pipeline/example.h"
 #include "pipeline/renderings.h"
 #include "pipeline/schemas.h"
 #include "pipeline/states.h"
@@ -44,6 +46,7 @@ struct pipeline {
     struct dead_letters *dead_letters;
     struct outlet *outlets[OUTLETS]; /* as wanted[] */
     struct source *sources[SOURCES];
+    struct certificates certificates;
     struct admin *admin;
     bool outlets_run[OUTLETS], sources_run[SOURCES];
     bool refusing; /* as last logged */
@@ -245,6 +248,11 @@ static int pipeline_open_outlets(struct pipeline *pipeline, struct error *error)
     return 0;
 }
 
+static int pipeline_open_certificates(struct pipeline *pipeline, struct error *error)
+{
+    return certificates_open(&pipeline->certificates, pipeline->config, pipeline->clock, error);
+}
+
 static int pipeline_open_sources(struct pipeline *pipeline, struct error *error)
 {
     const struct source_context context = {.config = pipeline->config,
@@ -253,6 +261,8 @@ static int pipeline_open_sources(struct pipeline *pipeline, struct error *error)
         .journal = pipeline->journal,
         .state = pipeline->states.source,
         .files = pipeline->states.files,
+        .http_tls = pipeline->certificates.http,
+        .mqtt_tls = pipeline->certificates.mqtt,
         .clock = pipeline->clock,
         .access = pipeline->access};
 
@@ -301,6 +311,7 @@ static int (*const pipeline_steps[])(struct pipeline *pipeline, struct error *er
     pipeline_compile,
     pipeline_choose_outlets,
     pipeline_open_access,
+    pipeline_open_certificates,
     pipeline_open_journal,
     pipeline_open_dead_letters,
     pipeline_open_outlets,
@@ -367,6 +378,7 @@ void pipeline_close(struct pipeline **pipeline)
     journal_close(&old->journal);
     for (size_t i = SOURCES; i-- > 0;)
         pipeline_sources[i]->close(&old->sources[i]);
+    certificates_close(&old->certificates);
     dead_letters_close(&old->dead_letters);
     states_close(&old->states);
     access_free(&old->access);
@@ -383,6 +395,7 @@ void pipeline_reload(struct pipeline *pipeline)
 {
     struct error error;
 
+    certificates_reload(&pipeline->certificates);
     if (access_reload(pipeline->access, &error)) {
         log_event_always(LOG_ERROR, "gateway.reload", log_text("kept", "what was in force"),
             log_text("error", error.text));
@@ -443,6 +456,7 @@ void pipeline_watch(struct pipeline *pipeline, struct pipeline_state *ret_state)
     struct journal_status status;
 
     pipeline_watch_dead_letters(pipeline);
+    certificates_watch(&pipeline->certificates);
     journal_status(pipeline->journal, &status);
     ret_state->accepting = status.accepting;
     ret_state->busy = status.busy;
@@ -474,26 +488,7 @@ int pipeline_describe(const struct pipeline *pipeline, struct bytes *text, struc
     return 0;
 }
 
-/* Would the example be accepted by this stream? */
-static bool pipeline_takes_example(const struct stream *stream)
-{
-    return stream && stream->format == RECORD_FORMAT_JSON &&
-           (stream->key.source == SELECTOR_NONE ||
-               (stream->key.source == SELECTOR_POINTER && !strcmp(stream->key.name, "/sensor_id")));
-}
-
 int pipeline_example(const struct pipeline *pipeline, struct bytes *text, struct error *error)
 {
-    cleanup_bytes struct bytes places;
-
-    bytes_init(&places, 64 * 1024);
-    if (pipeline_sources[0]->describe(pipeline->sources[0], &places, error) ||
-        bytes_add(&places, "", 1, error))
-        return -1;
-    const char *url = strstr(places.data, "http://");
-    if (!url || !pipeline_takes_example(streams_find(pipeline->streams, slice_of("readings"))))
-        return 0;
-    return bytes_print(text, error,
-        "curl -d '{\"sensor_id\":\"SENSOR_1\",\"wattage\":812.5}' %.*s/readings\n", (int)strcspn(url, "\n"),
-        url);
+    return example_print(pipeline_sources[0], pipeline->sources[0], pipeline->streams, text, error);
 }

@@ -21,7 +21,7 @@ struct pipeline;
 int pipeline_open(
     struct pipeline **ret_pipeline, struct config *config, const struct clock *clock, struct error *error);
 
-/* Reads the credentials again. What is wrong with them is logged and stands in /readyz, and those that are in force stay. */
+/* Reads credentials, certificates and keys again. What is wrong with them is logged and stands in /readyz, and those that are in force stay. */
 void pipeline_reload(struct pipeline *pipeline);
 
 /* Stops the sources, then lets the outlets deliver, all by the deadline (monotonic). What is left stays in the journal. */

@@ -9,7 +9,7 @@
 #include "source/http_internal.h"
 #include "source/source_state.h"
 
-#define HTTP_THREAD_DESCRIPTORS 2 /* its epoll, its eventfd */
+#define HTTP_THREAD_DESCRIPTORS 3 /* its epolls, its eventfd */
 #define HTTP_LISTENER_DESCRIPTORS 3 /* the socket; the library's epoll and eventfd */
 
 static int http_listen(struct source *http, const char *address, struct error *error)
@@ -231,7 +231,7 @@ static void http_check(struct config *config)
 static int http_describe(const struct source *http, struct bytes *text, struct error *error)
 {
     for (size_t i = 0; i < http->threads[0].listeners_count; i++) {
-        if (bytes_add_text(text, "HTTP   http://", error) ||
+        if (bytes_print(text, error, "HTTP   %s://", http->context.http_tls ? "https" : "http") ||
             listener_describe(http->threads[0].listeners[i].fd, text, error) ||
             bytes_add_text(text, "\n", error))
             return -1;

@@ -7,16 +7,29 @@
 #include "base/listener.h"
 #include "source/http_internal.h"
 
-/* What the socket does not take at once is lost: its sender has not been reading either. */
+/* What the socket does not take at once is lost: its sender has not been reading either. With TLS nothing can be said before hands are
+ * shaken. */
+static void http_connection_say(struct tls_session *tls, int fd, const struct bytes *text)
+{
+    ssize_t sent;
+
+    if (!tls)
+        sent = send(fd, text->data, text->length, MSG_DONTWAIT | MSG_NOSIGNAL);
+    else if (tls->up) {
+        sent = tls_session_send(tls, text->data, text->length);
+        tls_session_bye(tls);
+    }
+    (void)sent;
+}
+
 static void http_connection_end(
-    struct http_thread *thread, int fd, enum http_status status, const char *detail)
+    struct http_thread *thread, struct tls_session *tls, int fd, enum http_status status, const char *detail)
 {
     struct error error;
 
     bytes_clear(&thread->text);
     if (!http_answer_raw(&thread->text, status, detail, &error)) {
-        ssize_t sent = send(fd, thread->text.data, thread->text.length, MSG_DONTWAIT | MSG_NOSIGNAL);
-        (void)sent;
+        http_connection_say(tls, fd, &thread->text);
         metric_add(thread->source->refused[status], 1);
     }
     shutdown(fd, SHUT_RDWR);
@@ -63,7 +76,9 @@ static struct http_connection *http_connection_new(struct http_thread *thread, s
         MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr, &peer);
 
     if (refused) {
-        http_connection_end(thread, fd, HTTP_STATUS_503, refused);
+        struct tls_session silent = {0};
+        http_connection_end(
+            thread, thread->source->context.http_tls ? &silent : NULL, fd, HTTP_STATUS_503, refused);
         return NULL;
     }
     struct http_connection *connection = calloc(1, sizeof *connection);
@@ -92,12 +107,15 @@ static void http_connection_open(struct http_listener *listener, struct MHD_Conn
     thread->connections = connection;
     http_connection_enter(connection, HTTP_FIRST_HEAD);
     *context = connection;
+    if (thread->source->context.http_tls && http_tls_begin(connection))
+        shutdown(connection->fd, SHUT_RDWR);
 }
 
 static void http_connection_close(struct http_thread *thread, struct http_connection *connection)
 {
     assert(connection->state != HTTP_STARVED && connection->state != HTTP_COMMIT &&
-           connection->state != HTTP_DELIVERY && connection->state != HTTP_REPEAT);
+           connection->state != HTTP_DELIVERY && connection->state != HTTP_REPEAT && !connection->held);
+    http_tls_end(connection);
     if (connection->next)
         connection->next->previous = connection->previous;
     if (connection->previous)
@@ -169,7 +187,9 @@ void http_connection_go_on(struct http_connection *connection)
 
 void http_connection_abort(struct http_connection *connection, enum http_status status, const char *detail)
 {
-    http_connection_end(connection->listener->thread, connection->fd, status, detail);
+    struct tls_session *tls = connection->tls.server ? &connection->tls : NULL;
+
+    http_connection_end(connection->listener->thread, tls, connection->fd, status, detail);
     http_connection_enter(connection, HTTP_ANSWER);
 }
 
@@ -194,6 +214,7 @@ static bool http_connection_check_body(struct http_thread *thread, struct http_c
 static int64_t http_connection_timeout(const struct config *config, enum http_state state)
 {
     switch (state) {
+    case HTTP_HANDSHAKE:
     case HTTP_FIRST_HEAD:
     case HTTP_HEAD:
         return config->http.head_timeout;
@@ -229,7 +250,9 @@ static bool http_connection_check(struct http_thread *thread, struct http_connec
     if (thread->now - connection->since <= http_connection_timeout(config, connection->state) &&
         (connection->state != HTTP_DELIVERY || !http_connection_has_left(connection)))
         return false;
-    if (connection->state == HTTP_FIRST_HEAD || connection->state == HTTP_HEAD)
+    if (connection->state == HTTP_HANDSHAKE)
+        http_tls_drop(connection);
+    else if (connection->state == HTTP_FIRST_HEAD || connection->state == HTTP_HEAD)
         http_connection_abort(
             connection, HTTP_STATUS_408, "the head of the request took longer than http.head_timeout");
     else if (connection->state == HTTP_COMMIT)

@@ -12,7 +12,7 @@
  * until its records are delivered only the answer is kept, and of those there are http.max_deliveries, of one address http.max_deliveries_per_address. One that waits for another
  * with its key (HTTP_REPEAT) keeps its body, which is charged like that of any other, for http.commit_timeout at most.
  *
- * Suspended connections (HTTP_STARVED, HTTP_COMMIT, HTTP_DELIVERY, HTTP_REPEAT) are resumed by the loop alone, and the library must not be stopped
+ * Suspended connections (HTTP_STARVED, HTTP_COMMIT, HTTP_DELIVERY, HTTP_REPEAT, some of HTTP_HANDSHAKE) are resumed by the loop alone, and the library must not be stopped
  * while there is one: it aborts then.
  */
 #ifndef PENSTOCK_SOURCE_HTTP_INTERNAL_H
@@ -25,6 +25,7 @@
 
 #include "base/metric.h"
 #include "base/peers.h"
+#include "base/tls.h"
 #include "source/http_answer.h"
 #include "source/http_guard.h"
 #include "source/http_target.h"
@@ -57,6 +58,7 @@
 #define HTTP_KEY_BUCKETS 64 /* of requests under way that have an Idempotency-Key */
 
 enum http_state {
+    HTTP_HANDSHAKE, /* of TLS; held (see http_tls.c) while it waits for the client */
     HTTP_FIRST_HEAD, /* accepted, nothing of a request known */
     HTTP_IDLE, /* between two requests */
     HTTP_HEAD, /* request line in, head not yet */
@@ -79,11 +81,14 @@ struct http_connection {
     struct http_connection *previous, *next; /* all connections */
     struct http_connection *starved_next; /* in line for room */
     struct http_connection *called_next;
+    struct http_connection *greeted_next;
     struct http_listener *listener;
     struct MHD_Connection *mhd;
     struct http_request *request;
     struct peer *peer; /* or NULL: it is not counted */
+    struct tls_session tls; /* nothing in it: it speaks none */
     int fd;
+    bool held; /* suspended: its handshake waits for the client */
     enum http_state state;
     int64_t since; /* when the state was entered (monotonic); of a body without the time it starved */
     int64_t starved_since;
@@ -190,6 +195,9 @@ struct http_thread {
     struct http_listener listeners[HTTP_LISTENERS_MAX]; /* in the order of http.listen */
     size_t listeners_count;
     int epoll;
+    int greeting; /* with TLS: epoll of the sockets of those that are held; else -1 */
+    struct http_connection *greeted; /* those whose handshake this round has begun or gone on with */
+    struct tls_handshakes handshakes;
     int wake; /* eventfd: `done`, `arrived` or `called` is no longer empty, or `stopping` */
 
     pthread_t thread;
@@ -302,6 +310,22 @@ void http_connection_sweep(struct http_thread *thread);
 void http_connection_give_up_deliveries(struct http_thread *thread);
 /* The source stops and waits no longer: every request under way gets its last answer. */
 void http_connection_give_up(struct http_thread *thread);
+
+/* ---- http_tls.c: handshakes ------------------------------------------------------------------------------- */
+
+int http_tls_open(struct http_thread *thread, struct error *error);
+/* Of one that is accepted. -1: it cannot be. */
+int http_tls_begin(struct http_connection *connection);
+/* Behind the end of its socket. */
+void http_tls_end(struct http_connection *connection);
+/* Some of those go on whose client has sent something. */
+void http_tls_go_on(struct http_thread *thread);
+/* Behind the library's run: those whose hands are not shaken yet are held. */
+void http_tls_hold(struct http_thread *thread);
+/* It has taken too long, or others need its place. */
+void http_tls_drop(struct http_connection *connection);
+/* The source stops. */
+void http_tls_give_up(struct http_thread *thread);
 
 /* ---- http_request.c: one request -------------------------------------------------------------------------- */
 

@@ -120,16 +120,20 @@ static bool http_loop_due(const struct http_thread *thread)
 
 static int http_loop_wait(struct http_thread *thread, struct error *error)
 {
-    struct epoll_event events[HTTP_LISTENERS_MAX + 1];
+    struct epoll_event events[HTTP_LISTENERS_MAX + 2];
     int64_t left = thread->next_sweep - clock_monotonic(thread->source->context.clock);
     int timeout = http_loop_due(thread) || thread->sweep || left <= 0 ? 0 : (int)(left / 1000 + 1);
-    int count = epoll_wait(thread->epoll, events, HTTP_LISTENERS_MAX + 1, timeout);
+    int count = epoll_wait(thread->epoll, events, HTTP_LISTENERS_MAX + 2, timeout);
 
     if (count < 0 && errno != EINTR)
         return error_set_errno(error, ERROR_FATAL, "HTTP: epoll_wait");
     thread->now = clock_monotonic(thread->source->context.clock);
     for (int i = 0; i < count; i++) {
         struct http_listener *listener = events[i].data.ptr;
+        if (events[i].data.ptr == &thread->greeting) {
+            http_tls_go_on(thread);
+            continue;
+        }
         if (listener) {
             listener->due = true;
             continue;
@@ -178,6 +182,7 @@ int http_loop_step(struct http_thread *thread, struct error *error)
     http_loop_take_done(thread);
     if (http_loop_run_due(thread, error))
         return -1;
+    http_tls_hold(thread);
     if (thread->now >= thread->next_sweep) {
         http_connection_begin_sweep(thread);
         if (thread->index == 0)
@@ -199,6 +204,7 @@ static void http_loop_quiesce(struct http_thread *thread)
         thread->listeners[i].fd = -1;
         thread->listeners[i].due = true;
     }
+    http_tls_give_up(thread);
 }
 
 static bool http_loop_answering(const struct http_thread *thread)

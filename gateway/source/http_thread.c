@@ -15,6 +15,9 @@
 
 #define HTTP_LOG_LINE_MAX 300
 
+/* Of each handshake that fails, whatever the reason: it is counted, and http_tls.c tells what is known. */
+#define HTTP_LIBRARY_HANDSHAKE "Error: received handshake message out of context."
+
 /* The library's own complaints: nearly all are about what clients do. */
 __attribute__((format(printf, 2, 0))) static void http_library_log(
     void *cls, const char *format, va_list arguments)
@@ -24,15 +27,22 @@ __attribute__((format(printf, 2, 0))) static void http_library_log(
     (void)cls;
     vsnprintf(text, sizeof text, format, arguments);
     text[strcspn(text, "\n")] = '\0';
+    if (strcmp(text, HTTP_LIBRARY_HANDSHAKE) == 0)
+        return;
     log_event(LOG_INFO, "http.library", log_text("text", text));
 }
 
 static struct MHD_Daemon *http_daemon_start(struct http_listener *listener)
 {
-    const struct config *config = listener->thread->source->context.config;
+    const struct source *http = listener->thread->source;
+    const struct config *config = http->context.config;
+    const struct MHD_OptionItem plain[] = {{MHD_OPTION_END, 0, NULL}};
+    const struct MHD_OptionItem tls[] = {
+        {MHD_OPTION_HTTPS_CERT_CALLBACK2, 0, (void *)tls_no_certificate}, {MHD_OPTION_END, 0, NULL}};
 
-    return MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL,
-        http_request_handle, listener,
+    return MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG |
+                                (http->context.http_tls ? MHD_USE_TLS : 0),
+        0, NULL, NULL, http_request_handle, listener,
         /* first, so that it gets what is wrong with the others */
         MHD_OPTION_EXTERNAL_LOGGER, http_library_log, NULL, MHD_OPTION_LISTEN_SOCKET, listener->fd,
         MHD_OPTION_NOTIFY_CONNECTION, http_connection_notify, listener, MHD_OPTION_URI_LOG_CALLBACK,
@@ -40,7 +50,8 @@ static struct MHD_Daemon *http_daemon_start(struct http_listener *listener)
         MHD_OPTION_CONNECTION_LIMIT, (unsigned)config->http.max_connections,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_CONNECTION_MEMORY, MHD_OPTION_STRICT_FOR_CLIENT, 1,
         /* every deadline is the sweep's */
-        MHD_OPTION_CONNECTION_TIMEOUT, 0U, MHD_OPTION_END);
+        MHD_OPTION_CONNECTION_TIMEOUT, 0U, MHD_OPTION_ARRAY, http->context.http_tls ? tls : plain,
+        MHD_OPTION_END);
 }
 
 static int http_watch(struct http_thread *thread, int fd, struct http_listener *listener, struct error *error)
@@ -77,7 +88,7 @@ int http_thread_open(struct http_thread *thread, struct source *http, size_t ind
 
     thread->source = http;
     thread->index = index;
-    thread->epoll = thread->wake = -1;
+    thread->epoll = thread->wake = thread->greeting = -1;
     thread->now = clock_monotonic(http->context.clock);
     bytes_init(&thread->text, HTTP_ANSWER_MAX);
     thread->epoll = epoll_create1(EPOLL_CLOEXEC);
@@ -86,7 +97,7 @@ int http_thread_open(struct http_thread *thread, struct source *http, size_t ind
     thread->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (thread->wake < 0)
         return error_set_errno(error, ERROR_FATAL, "HTTP: eventfd");
-    return http_watch(thread, thread->wake, NULL, error) ||
+    return http_watch(thread, thread->wake, NULL, error) || http_tls_open(thread, error) ||
                    intake_new(&thread->intake, http->context.streams, &limits, error)
                ? -1
                : 0;
@@ -127,5 +138,6 @@ void http_thread_close(struct http_thread *thread)
     intake_free(&thread->intake);
     bytes_free(&thread->text);
     fd_close(&thread->wake);
+    fd_close(&thread->greeting);
     fd_close(&thread->epoll);
 }

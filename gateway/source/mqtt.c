@@ -75,7 +75,8 @@ static int mqtt_open_thread(struct source *mqtt, size_t index, struct error *err
     thread->input = malloc(2 * MQTT_INPUT);
     if (!thread->input)
         return error_set(error, ERROR_FATAL, "MQTT: out of memory");
-    return mqtt_open_descriptors(thread, error) || mqtt_batch_open(thread, error) ||
+    return mqtt_open_descriptors(thread, error) || mqtt_tls_open(thread, error) ||
+                   mqtt_batch_open(thread, error) ||
                    intake_new(&thread->intake, mqtt->context.streams, &limits, error) ||
                    mqtt_sessions_new(&thread->sessions, mqtt->context.state->mqtt, most, index,
                        mqtt->threads_count, mqtt->context.clock, error)
@@ -91,7 +92,7 @@ static int mqtt_open_threads(struct source *mqtt, struct error *error)
     if (!mqtt->threads)
         return error_set(error, ERROR_FATAL, "MQTT: out of memory");
     for (size_t i = 0; i < count; i++) {
-        mqtt->threads[i].epoll = mqtt->threads[i].wake = -1;
+        mqtt->threads[i].epoll = mqtt->threads[i].wake = mqtt->threads[i].greeting = -1;
         pthread_mutex_init(&mqtt->threads[i].arrivals_lock, NULL);
     }
     mqtt->threads_count = count;
@@ -122,6 +123,7 @@ static void mqtt_close_thread(struct mqtt_thread *thread)
     mqtt_sessions_free(&thread->sessions);
     intake_free(&thread->intake);
     fd_close(&thread->wake);
+    fd_close(&thread->greeting);
     fd_close(&thread->epoll);
     free(thread->input);
     pthread_mutex_destroy(&thread->arrivals_lock);
@@ -208,7 +210,7 @@ static int mqtt_run(struct source *mqtt, struct error *error)
 static int mqtt_describe(const struct source *mqtt, struct bytes *text, struct error *error)
 {
     for (size_t i = 0; i < mqtt->listeners_count; i++) {
-        if (bytes_add_text(text, "MQTT   mqtt://", error) ||
+        if (bytes_print(text, error, "MQTT   %s://", mqtt->context.mqtt_tls ? "mqtts" : "mqtt") ||
             listener_describe(mqtt->listeners[i], text, error) || bytes_add_text(text, "\n", error))
             return -1;
     }

@@ -12,6 +12,13 @@
 #define CONNECTION_TEXT_AROUND 64 /* bytes of a packet besides its reason string, at most */
 #define CONNECTION_OUTPUT_KEPT 4096 /* capacity that an idle one keeps */
 
+static int connection_epoll(const struct mqtt_connection *connection)
+{
+    const struct mqtt_thread *thread = connection->thread;
+
+    return mqtt_tls_is_shaking(connection) ? thread->greeting : thread->epoll;
+}
+
 void mqtt_connection_watch(struct mqtt_connection *connection)
 {
     const bool reads = connection->phase != MQTT_PHASE_CONDEMNED && !connection->paused &&
@@ -20,9 +27,11 @@ void mqtt_connection_watch(struct mqtt_connection *connection)
         (reads ? (uint32_t)EPOLLIN : 0) | (connection->output_since ? (uint32_t)EPOLLOUT : 0);
     struct epoll_event event = {.events = wanted, .data.ptr = connection};
 
+    if (reads && mqtt_tls_has_more(connection))
+        mqtt_tls_read_later(connection);
     if (connection->watched == wanted)
         return;
-    if (epoll_ctl(connection->thread->epoll, EPOLL_CTL_MOD, connection->fd, &event) == 0)
+    if (epoll_ctl(connection_epoll(connection), EPOLL_CTL_MOD, connection->fd, &event) == 0)
         connection->watched = wanted;
 }
 
@@ -56,7 +65,8 @@ static int connection_add(struct mqtt_thread *thread, struct mqtt_connection *co
 {
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = connection};
 
-    if (epoll_ctl(thread->epoll, EPOLL_CTL_ADD, connection->fd, &event))
+    connection->thread = thread;
+    if (epoll_ctl(connection_epoll(connection), EPOLL_CTL_ADD, connection->fd, &event))
         return -1;
     connection->watched = EPOLLIN;
     connection_link(thread, connection);
@@ -65,6 +75,7 @@ static int connection_add(struct mqtt_thread *thread, struct mqtt_connection *co
 
 static void connection_free(struct mqtt_connection *connection)
 {
+    mqtt_tls_end(connection);
     bytes_free(&connection->rest);
     bytes_free(&connection->output);
     bytes_free(&connection->greeting);
@@ -91,7 +102,7 @@ void mqtt_connection_open(struct mqtt_thread *thread, int fd)
     bytes_init(&connection->greeting, MQTT_OUTPUT_MAX);
     bytes_init(&connection->will, MQTT_CONNECT_MAX);
     atomic_fetch_add(&thread->source->connections, 1);
-    if (connection_add(thread, connection) == 0)
+    if (mqtt_tls_begin(thread, connection) == 0 && connection_add(thread, connection) == 0)
         return;
     atomic_fetch_sub(&thread->source->connections, 1);
     close(fd);
@@ -109,6 +120,7 @@ void mqtt_connection_close(struct mqtt_connection *connection)
 {
     mqtt_input_unpause(connection);
     mqtt_input_drop(connection);
+    mqtt_tls_end(connection);
     fd_close(&connection->fd);
     connection_unlink(connection);
     atomic_fetch_sub(&connection->thread->source->connections, 1);
@@ -197,6 +209,7 @@ void mqtt_connection_end(struct mqtt_connection *connection, enum mqtt_reason re
     if (connection->phase == MQTT_PHASE_CLOSED)
         return;
     connection_detach(connection);
+    mqtt_tls_bye(connection);
     if (!said || shutdown(connection->fd, SHUT_WR)) {
         mqtt_connection_close(connection);
         return;
@@ -260,6 +273,7 @@ void mqtt_connection_move(struct mqtt_connection *connection, struct mqtt_thread
 
     assert(!connection->session && !connection->answers && !connection->paused);
     epoll_ctl(from->epoll, EPOLL_CTL_DEL, connection->fd, NULL);
+    mqtt_tls_forget_unread(connection);
     from->held -= connection->rest.capacity;
     if (from->favoured == connection)
         from->favoured = NULL;
@@ -303,7 +317,9 @@ void mqtt_connection_flush(struct mqtt_connection *connection)
 
     if (connection->phase == MQTT_PHASE_CLOSED || output->length == 0)
         return;
-    ssize_t sent = send(connection->fd, output->data, output->length, MSG_NOSIGNAL | MSG_DONTWAIT);
+    ssize_t sent = connection->tls
+                       ? mqtt_tls_send(connection, output->data, output->length)
+                       : send(connection->fd, output->data, output->length, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (sent < 0 && errno != EAGAIN && errno != EINTR) {
         bytes_clear(output);
         mqtt_connection_end(connection, MQTT_REASON_SUCCESS, NULL);

@@ -195,6 +195,12 @@ static bool input_take(struct mqtt_connection *connection, struct slice data)
     return taken != MQTT_ELSEWHERE;
 }
 
+static ssize_t input_recv(struct mqtt_connection *connection, void *data, size_t size)
+{
+    return connection->tls ? mqtt_tls_receive(connection, data, size)
+                           : recv(connection->fd, data, size, MSG_DONTWAIT);
+}
+
 /* A large packet, behind what has come of it. A few bytes that announce it must not take the room of all of it from others. */
 static ssize_t input_receive_large(struct mqtt_connection *connection)
 {
@@ -212,7 +218,7 @@ static ssize_t input_receive_large(struct mqtt_connection *connection)
     thread->held += rest->capacity;
     if (result)
         return 0;
-    ssize_t got = recv(connection->fd, rest->data + rest->length, room, MSG_DONTWAIT);
+    ssize_t got = input_recv(connection, rest->data + rest->length, room);
     rest->length += got > 0 ? (size_t)got : 0;
     return got;
 }
@@ -233,7 +239,7 @@ static ssize_t input_receive(struct mqtt_connection *connection, struct slice *r
     const size_t room = input_is_crowded(connection) ? MQTT_INPUT_CROWDED - rest->length : MQTT_INPUT;
     if (rest->length)
         memcpy(thread->input, rest->data, rest->length);
-    got = recv(connection->fd, thread->input + rest->length, room, MSG_DONTWAIT);
+    got = input_recv(connection, thread->input + rest->length, room);
     *ret_data = (struct slice){thread->input, rest->length + (got > 0 ? (size_t)got : 0)};
     return got;
 }
@@ -321,7 +327,7 @@ static void input_hear_out(struct mqtt_connection *connection)
 
     connection->called = false;
     for (int i = 0; i < INPUT_LAST_READS && connection->phase == MQTT_PHASE_UP && !connection->paused; i++) {
-        if (ioctl(connection->fd, FIONREAD, &waiting) || waiting == 0)
+        if ((ioctl(connection->fd, FIONREAD, &waiting) || waiting == 0) && !mqtt_tls_has_more(connection))
             break;
         mqtt_input_read(connection);
     }

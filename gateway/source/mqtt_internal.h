@@ -21,6 +21,7 @@
 #include <stdbool.h>
 
 #include "base/metric.h"
+#include "base/tls.h"
 #include "source/intake.h"
 #include "source/mqtt_facts.h"
 #include "source/mqtt_packet.h"
@@ -72,12 +73,14 @@ struct mqtt_connection {
     struct mqtt_connection *flush_next;
     struct mqtt_connection *dead_next;
     struct mqtt_connection *call_next;
+    struct mqtt_connection *unread_next;
     struct mqtt_thread *thread;
     struct mqtt_session *session;
+    struct mqtt_tls *tls; /* owned; NULL: it speaks none */
     int fd;
     enum mqtt_phase phase;
     enum mqtt_version version;
-    bool paused, to_flush, dead;
+    bool paused, to_flush, unread, dead;
     bool called, heard_out; /* it is to be taken over: what it has sent is taken first; that has been done */
     uint32_t watched; /* what epoll watches */
     size_t answers; /* in batches */
@@ -139,6 +142,8 @@ struct mqtt_thread {
     pthread_t thread;
     bool running;
     int epoll;
+    int greeting; /* with TLS: epoll of the sockets whose handshake is under way; else -1 */
+    struct tls_handshakes handshakes;
     int wake; /* eventfd: a batch is back, somebody arrives, or `stopping` */
 
     struct mqtt_batch batches[2];
@@ -168,6 +173,8 @@ struct mqtt_thread {
     struct mqtt_connection *favoured; /* the one that may complete its packet although it is crowded */
     int64_t favoured_since;
     struct mqtt_connection *flush;
+    struct mqtt_connection *unread; /* those that TLS has bytes of */
+    struct mqtt_connection *reading; /* of them, those that are yet to be read in this round */
     struct mqtt_connection *dead;
     struct mqtt_connection *calls; /* those whose last bytes somebody waits for */
     size_t connections_count;
@@ -251,6 +258,27 @@ void mqtt_connection_free_all(struct mqtt_thread *thread);
 void mqtt_connection_close(struct mqtt_connection *connection);
 /* An answer has left. */
 void mqtt_connection_answered(struct mqtt_connection *connection);
+
+/* ---- mqtt_tls.c: TLS in front of the bytes; of a connection without it: nothing ------------------------------------- */
+
+int mqtt_tls_open(struct mqtt_thread *thread, struct error *error);
+/* Of one that is accepted. -1: no memory. */
+int mqtt_tls_begin(struct mqtt_thread *thread, struct mqtt_connection *connection);
+void mqtt_tls_end(struct mqtt_connection *connection);
+/* Then it is watched by thread->greeting. */
+bool mqtt_tls_is_shaking(const struct mqtt_connection *connection);
+/* Some of those go on whose client has sent something. */
+void mqtt_tls_go_on(struct mqtt_thread *thread);
+/* As recv() and send() of one that has it, with MSG_DONTWAIT. */
+ssize_t mqtt_tls_receive(struct mqtt_connection *connection, void *data, size_t size);
+ssize_t mqtt_tls_send(struct mqtt_connection *connection, const void *data, size_t length);
+void mqtt_tls_bye(struct mqtt_connection *connection);
+/* Whether there are bytes that its descriptor does not tell of. */
+bool mqtt_tls_has_more(const struct mqtt_connection *connection);
+/* Those are read in the next round. */
+void mqtt_tls_read_later(struct mqtt_connection *connection);
+void mqtt_tls_take_unread(struct mqtt_thread *thread);
+void mqtt_tls_forget_unread(struct mqtt_connection *connection);
 
 /* ---- mqtt_input.c: what comes from them, packet by packet ------------------------------------------------------- */
 

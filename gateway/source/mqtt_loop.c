@@ -113,7 +113,9 @@ static void loop_event(struct mqtt_thread *thread, const struct epoll_event *eve
         (void)got; /* nothing to read means somebody else's wake-up was taken with an earlier one */
         return;
     }
-    if (listener >= mqtt->listeners && listener < mqtt->listeners + MQTT_LISTENERS_MAX)
+    if (listener == &thread->greeting)
+        mqtt_tls_go_on(thread);
+    else if (listener >= mqtt->listeners && listener < mqtt->listeners + MQTT_LISTENERS_MAX)
         loop_accept(thread, *listener);
     else
         loop_connection(event->data.ptr, event->events);
@@ -125,6 +127,8 @@ static int loop_timeout(const struct mqtt_thread *thread)
 
     if (thread->sent_state == MQTT_BATCH_WAITING && thread->retry_at < until)
         until = thread->retry_at;
+    if (thread->unread)
+        return 0;
     int64_t left = until - clock_monotonic(thread->source->context.clock);
     return left <= 0 ? 0 : (int)(left / 1000 + 1);
 }
@@ -183,6 +187,7 @@ static int loop_step(struct mqtt_thread *thread, struct error *error)
         thread->freed = false;
         mqtt_input_resume(thread);
     }
+    mqtt_tls_take_unread(thread);
     for (int i = 0; i < count; i++)
         loop_event(thread, &events[i]);
     mqtt_input_take_calls(thread);

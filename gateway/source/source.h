@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/config.h"
 #include "base/error.h"
+#include "base/tls.h"
 #include "journal/journal.h"
 #include "route/route.h"
 
@@ -48,6 +49,7 @@ struct source_context {
     struct journal *journal;
     struct source_state *state;
     struct file_state *files; /* of importers/files, which keeps its own state */
+    struct tls_server *http_tls, *mqtt_tls; /* NULL: its addresses speak no TLS */
     const struct clock *clock;
     struct access *access;
 };

@@ -209,7 +209,7 @@ class Refused(AssertionError):
 class Client:
     """One connection. Nothing is sent or read but what a test says."""
 
-    def __init__(self, port, version=V5, seconds=60, buffer=None):
+    def __init__(self, port, version=V5, seconds=60, buffer=None, context=None):
         self.version = version
         self.socket = socket.socket()
         if buffer:
@@ -217,6 +217,8 @@ class Client:
         self.socket.settimeout(seconds)
         self.socket.connect(("127.0.0.1", port))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if context:  # of TLS
+            self.socket = context.wrap_socket(self.socket, server_hostname="localhost")
         self.buffer = bytearray()
         self.id = 0
 

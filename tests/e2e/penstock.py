@@ -16,7 +16,7 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = os.environ.get("PENSTOCK", str(ROOT / "build" / "penstock"))
 HTTP_THREADS = os.environ.get("HTTP_THREADS")  # of every gateway that does not say how many it wants
-LISTENING = re.compile(r"^\s*(\w+)\s+(?:http|mqtt)://\[?[0-9a-fA-F.:]+?\]?:(\d+)\b", re.MULTILINE)
+LISTENING = re.compile(r"^\s*(\w+)\s+(?:https?|mqtts?)://\[?[0-9a-fA-F.:]+?\]?:(\d+)\b", re.MULTILINE)
 LAKE_FILE = re.compile(r"^(?P<stream>[^+]+)\+(?P<gateway>[A-Za-z0-9._-]+)\.(?P<epoch>[0-9a-f]{8})"
                        r"\+(?P<first>\d{10,})\+(?P<last>\d{10,})\.(?P<extension>\w+)$")
 
@@ -48,8 +48,12 @@ def memory(server, what="VmRSS"):
     return int(re.search(rf"^{what}:\s+(\d+) kB$", status, re.MULTILINE)[1]) * 1024
 
 
-def request(port, method, path, body=None, headers=None, seconds=60):
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=seconds)
+def request(port, method, path, body=None, headers=None, seconds=60, context=None):
+    """With a context (ssl.SSLContext) over TLS, to localhost by name."""
+    if context:
+        connection = http.client.HTTPSConnection("localhost", port, timeout=seconds, context=context)
+    else:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=seconds)
     try:
         connection.request(method, path, body, headers or {})
         answer = connection.getresponse()
@@ -65,11 +69,12 @@ def run_command(*arguments, seconds=60, **more):
 class Gateway:
     """`penstock run` in a directory of its own, on free ports. One object may be started again and again."""
 
-    def __init__(self, directory, *sets, config=None, environment=None, default_ports=False):
+    def __init__(self, directory, *sets, config=None, environment=None, default_ports=False, context=None):
         self.directory = pathlib.Path(directory)
         self.directory.mkdir(parents=True, exist_ok=True)
         self.sets = list(sets) if default_ports else ["http.listen=127.0.0.1:0", "mqtt.listen=127.0.0.1:0", "admin.listen=127.0.0.1:0", *sets]
         self.config = config
+        self.context = context  # of TLS, where http speaks it
         self.environment = environment or {}
         self.process = None
         self.ports = {}
@@ -152,7 +157,7 @@ class Gateway:
         if isinstance(body, str):
             body = body.encode()
         names = {name.replace("_", "-"): value for name, value in headers.items()}
-        return request(self.ports["http"], "POST", path, body, {"Content-Type": content_type, **names})
+        return request(self.ports["http"], "POST", path, body, {"Content-Type": content_type, **names}, context=self.context)
 
     def send(self, reading, path="/readings", **headers):
         """Posts one reading (a dict or text) that must be accepted; its bytes."""

@@ -3,8 +3,9 @@
 import pathlib
 import subprocess
 
-EXTENSIONS = "subjectAltName=DNS:localhost,IP:127.0.0.1\n"
+NAMES = "DNS:localhost,IP:127.0.0.1"
 NEW_KEY = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
+NEW_RSA_KEY = ["-newkey", "rsa:2048"]
 
 
 def openssl(folder, *arguments):
@@ -25,13 +26,14 @@ class Authority:
     def certificate(self):
         return self.folder / "ca.crt"
 
-    def issue(self, name, password=None):
-        """A certificate for localhost, its subject CN=name, its key encrypted when there is a password."""
+    def issue(self, name, password=None, key=NEW_KEY, days=3650, names=NAMES, purpose=None):
+        """A certificate for localhost (or other names), its subject CN=name, its key encrypted when there is a password. With less than no days it has
+        expired; purpose: serverAuth or clientAuth, when it is for nothing else."""
         secret = ["-passout", f"pass:{password}"] if password else ["-nodes"]
-        openssl(self.folder, "req", *NEW_KEY, *secret, "-subj", f"/CN={name}", "-keyout", f"{name}.key", "-out", f"{name}.csr")
-        (self.folder / "extensions").write_text(EXTENSIONS)
+        openssl(self.folder, "req", *key, *secret, "-subj", f"/CN={name}", "-keyout", f"{name}.key", "-out", f"{name}.csr")
+        (self.folder / "extensions").write_text(f"subjectAltName={names}\n" + (f"extendedKeyUsage={purpose}\n" if purpose else ""))
         openssl(self.folder, "x509", "-req", "-in", f"{name}.csr", "-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial",
-                "-days", "3650", "-extfile", "extensions", "-out", f"{name}.crt")
+                "-days", str(days), "-extfile", "extensions", "-out", f"{name}.crt")
         pem = self.folder / f"{name}.pem"
         pem.write_bytes((self.folder / f"{name}.key").read_bytes() + (self.folder / f"{name}.crt").read_bytes())
         return pem

@@ -10,8 +10,8 @@ struct wrong {
     const char *errors;
 };
 
-#define HTTP_NAMES                                                                                                                                                                           \
-    "listen, anonymous, threads, max_body, max_record, max_records, max_connections, max_connections_per_address, trusted_proxies, max_in_flight, max_in_flight_per_address, head_timeout, " \
+#define HTTP_NAMES                                                                                                                                                                                \
+    "listen, anonymous, tls, threads, max_body, max_record, max_records, max_connections, max_connections_per_address, trusted_proxies, max_in_flight, max_in_flight_per_address, head_timeout, " \
     "idle_timeout, body_timeout, min_rate, commit_timeout, delivery_timeout, max_deliveries, max_deliveries_per_address, idempotency"
 #define TOP_NAMES \
     "gateway, journal, access, admin, http, mqtt, files, kafka, lake, dead_letters, log, streams"
@@ -110,6 +110,12 @@ static const struct wrong wrong_together[] = {
     {"http: {anonymous: true}\nadmin: {listen: \"*:8081\"}\n",
         "p.yaml:2:17: admin.listen: found *:8081" BEYOND
         "8081, because the admin pages know no credentials\n"},
+    {"http: {tls: {certificate: a.crt}}\nmqtt: {tls: {key: a.key, clients: optional}}\n",
+        "p.yaml:1:27: http.tls.certificate: found \"a.crt\"; allowed: a file, with http.tls.key\n"
+        "p.yaml:2:19: mqtt.tls.key: found \"a.key\"; allowed: a file, with mqtt.tls.certificate\n"
+        "p.yaml:2:35: mqtt.tls.clients: found \"optional\"; allowed: required; optional with mqtt.tls.client_ca\n"},
+    {"http: {tls: {client_ca: a.crt}}\n",
+        "p.yaml:1:25: http.tls.client_ca: found \"a.crt\"; allowed: a file, with http.tls.certificate\n"},
     {"http: {max_body: 20MiB}\n",
         "p.yaml:1:18: http.max_body: found 20MiB; allowed: at most 16MiB, because journal.segment_size is 64MiB\n"},
     {"journal: {segment_size: 4MiB}\n",
