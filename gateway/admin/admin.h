@@ -13,6 +13,7 @@
 
 #include "base/bytes.h"
 #include "base/error.h"
+#include "base/tls.h"
 #include "journal/journal.h"
 
 #define ADMIN_CONNECTIONS_MAX 32
@@ -22,8 +23,9 @@
 
 struct admin;
 
-/* Listens on ADDRESS:PORT and answers from now on. The journal outlives it. @thread main */
-int admin_open(struct admin **ret_admin, const char *address, struct journal *journal, struct error *error);
+/* Listens on ADDRESS:PORT and answers from now on. The journal outlives it, and so does what it speaks TLS with (NULL: it speaks none). @thread main */
+int admin_open(struct admin **ret_admin, const char *address, struct journal *journal, struct tls_server *tls,
+    struct error *error);
 void admin_close(struct admin **admin);
 
 /* Appends its line of the banner: "Admin  http://127.0.0.1:8081". */

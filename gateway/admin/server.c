@@ -4,6 +4,7 @@
 #include <microhttpd.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "admin/page.h"
 #include "base/file.h"
@@ -12,7 +13,31 @@
 struct admin {
     struct MHD_Daemon *daemon; /* polls in a thread of its own; the internal epoll form can hang */
     struct journal *journal;
+    struct tls_server *tls; /* NULL: none */
 };
+
+/* A connection without memory for its session is served by nobody. */
+static void server_notify(void *context, struct MHD_Connection *connection, void **session,
+    enum MHD_ConnectionNotificationCode code)
+{
+    const struct admin *admin = context;
+
+    if (!admin->tls)
+        return;
+    if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
+        if (*session)
+            tls_session_detach(*session);
+        free(*session);
+        *session = NULL;
+        return;
+    }
+    *session = calloc(1, sizeof(struct tls_session));
+    if (!*session ||
+        tls_session_attach(*session, admin->tls,
+            MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION)->tls_session, NULL))
+        shutdown(
+            MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd, SHUT_RDWR);
+}
 
 static struct MHD_Response *server_response(struct page *page)
 {
@@ -56,7 +81,22 @@ static enum MHD_Result server_handle(void *context, struct MHD_Connection *conne
     return result;
 }
 
-int admin_open(struct admin **ret_admin, const char *address, struct journal *journal, struct error *error)
+static struct MHD_Daemon *server_start(struct admin *admin, int fd)
+{
+    const struct MHD_OptionItem plain[] = {{MHD_OPTION_END, 0, NULL}};
+    const struct MHD_OptionItem tls[] = {
+        {MHD_OPTION_HTTPS_CERT_CALLBACK2, 0, (void *)tls_no_certificate}, {MHD_OPTION_END, 0, NULL}};
+
+    return MHD_start_daemon(MHD_USE_POLL_INTERNAL_THREAD | (admin->tls ? MHD_USE_TLS : 0), 0, NULL, NULL,
+        server_handle, admin, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
+        (unsigned)ADMIN_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)ADMIN_CONNECTION_MEMORY,
+        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)ADMIN_IDLE_SECONDS, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+        MHD_OPTION_NOTIFY_CONNECTION, server_notify, admin, MHD_OPTION_ARRAY, admin->tls ? tls : plain,
+        MHD_OPTION_END);
+}
+
+int admin_open(struct admin **ret_admin, const char *address, struct journal *journal, struct tls_server *tls,
+    struct error *error)
 {
     cleanup_fd int fd = -1;
 
@@ -66,10 +106,8 @@ int admin_open(struct admin **ret_admin, const char *address, struct journal *jo
     if (!admin)
         return error_set(error, ERROR_RETRY, "admin: out of memory");
     admin->journal = journal;
-    admin->daemon = MHD_start_daemon(MHD_USE_POLL_INTERNAL_THREAD, 0, NULL, NULL, server_handle, admin,
-        MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned)ADMIN_CONNECTIONS_MAX,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)ADMIN_CONNECTION_MEMORY, MHD_OPTION_CONNECTION_TIMEOUT,
-        (unsigned)ADMIN_IDLE_SECONDS, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
+    admin->tls = tls;
+    admin->daemon = server_start(admin, fd);
     if (!admin->daemon) {
         free(admin);
         return error_set_errno(error, ERROR_FATAL, "admin.listen: %s: libmicrohttpd does not start", address);
@@ -94,7 +132,8 @@ int admin_describe(const struct admin *admin, struct bytes *text, struct error *
 {
     const union MHD_DaemonInfo *info = MHD_get_daemon_info(admin->daemon, MHD_DAEMON_INFO_LISTEN_FD);
 
-    if (bytes_add_text(text, "Admin  http://", error) || listener_describe(info->listen_fd, text, error))
+    if (bytes_print(text, error, "Admin  %s://", admin->tls ? "https" : "http") ||
+        listener_describe(info->listen_fd, text, error))
         return -1;
     return bytes_add_text(text, "\n", error);
 }

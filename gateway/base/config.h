@@ -151,6 +151,7 @@ struct config {
     } access;
     struct {
         char *listen; /* ADDRESS:PORT; "" for none */
+        struct config_tls tls;
     } admin;
     struct {
         struct config_list listen;

@@ -81,10 +81,11 @@ static void config_check_listeners(struct config *config)
                 "with access.credentials, which says who may write, or with http.anonymous: true, which lets everybody "
                 "who reaches it write",
                 config->http.listen.items[i]);
-    if (config_is_beyond_loopback(config->admin.listen))
+    if (config_is_beyond_loopback(config->admin.listen) &&
+        (!*config->admin.tls.client_ca || strcmp(config->admin.tls.clients, "required") != 0))
         config_report(config, &config->admin.listen,
             "found %s, which other machines can reach; allowed: an address like 127.0.0.1:8081, because the admin "
-            "pages know no credentials",
+            "pages know no credentials, or any address with admin.tls.client_ca, and clients: required",
             config->admin.listen);
 }
 
@@ -112,4 +113,5 @@ void config_check(struct config *config)
     config_check_listeners(config);
     config_check_tls(config, &config->http.tls, "http.tls");
     config_check_tls(config, &config->mqtt.tls, "mqtt.tls");
+    config_check_tls(config, &config->admin.tls, "admin.tls");
 }

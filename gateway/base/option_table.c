@@ -64,7 +64,8 @@ const struct option option_table[] = {
         .help = "Who may write over HTTP and MQTT: the file that `penstock credentials` makes, read again on SIGHUP. Empty: nobody is asked."},
 
     {"admin.listen", OPTION_ADDRESS, .offset = IN_CONFIG(admin.listen), .initial = "127.0.0.1:8081",
-        .help = "Where /healthz, /readyz and /metrics are served; empty: nowhere."},
+        .help = "Where /healthz, /readyz and /metrics are served; empty: nowhere. Beyond loopback needs admin.tls.client_ca."},
+    LISTENER_TLS("admin.tls", admin.tls),
 
     {"http.listen", OPTION_ADDRESSES, .offset = IN_CONFIG(http.listen), .initial = "127.0.0.1:8080",
         .help = "Where records are accepted. Beyond loopback needs access.credentials or http.anonymous."},

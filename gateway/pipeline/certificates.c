@@ -14,6 +14,7 @@ static const struct certificates_listener {
 } certificates_listeners[] = {
     {"http.tls", offsetof(struct config, http.tls), offsetof(struct certificates, http)},
     {"mqtt.tls", offsetof(struct config, mqtt.tls), offsetof(struct certificates, mqtt)},
+    {"admin.tls", offsetof(struct config, admin.tls), offsetof(struct certificates, admin)},
 };
 #define LISTENERS (sizeof certificates_listeners / sizeof *certificates_listeners)
 

@@ -9,7 +9,7 @@
 
 /* NULL: the listener speaks no TLS. */
 struct certificates {
-    struct tls_server *http, *mqtt;
+    struct tls_server *http, *mqtt, *admin;
 };
 
 int certificates_open(struct certificates *certificates, const struct config *config,

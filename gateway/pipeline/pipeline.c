@@ -277,7 +277,9 @@ static int pipeline_open_admin(struct pipeline *pipeline, struct error *error)
 {
     const char *address = pipeline->config->admin.listen;
 
-    return *address ? admin_open(&pipeline->admin, address, pipeline->journal, error) : 0;
+    return *address
+               ? admin_open(&pipeline->admin, address, pipeline->journal, pipeline->certificates.admin, error)
+               : 0;
 }
 
 static int pipeline_run_outlets(struct pipeline *pipeline, struct error *error)

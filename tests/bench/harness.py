@@ -210,7 +210,7 @@ def by_thread(results, units):
     return ", ".join(f"{name} {shares[name] * 1e6:.2f}" for name in shown)
 
 
-def wrk(port, connections, seconds, body_file):
+def wrk(port, connections, seconds, body_file, scheme="http", kind="application/json"):
     """One thread of wrk, which two cores can feed beside the server."""
     script = str(ROOT / "tests/bench/load/post.lua")
     done = subprocess.run(
@@ -222,9 +222,9 @@ def wrk(port, connections, seconds, body_file):
             "--latency",
             "-s",
             script,
-            f"http://127.0.0.1:{port}/readings",
+            f"{scheme}://127.0.0.1:{port}/readings",
         ],
-        env={**os.environ, "BENCH_BODY": body_file},
+        env={**os.environ, "BENCH_BODY": body_file, "BENCH_TYPE": kind},
         stdout=subprocess.PIPE,
         text=True,
         check=True,

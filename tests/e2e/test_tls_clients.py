@@ -97,3 +97,25 @@ def test_the_authorities_are_read_again(tmp_path, authority, stranger):
         wait_until("it was read", lambda: gateway.metric("penstock_tls_reloads_total", 'outcome="done"') == 1)
         assert send(gateway, other) == 200
         refused(gateway, tls.context(authority, "client"), "unknown ca")
+
+
+# ---- the admin pages ----
+
+def test_the_admin_pages_have_it_too(tmp_path, authority):
+    sets = ["admin.listen=*:0", *tls.sets(authority, listener="admin", clients="required")]
+    with Gateway(tmp_path / "gateway", *sets).start() as gateway:
+        port, mine = gateway.ports["admin"], tls.context(authority, "client")
+        assert f"Admin  https://0.0.0.0:{port}" in gateway.said()
+        assert request(port, "GET", "/healthz", context=mine).status == 200
+        page = request(port, "GET", "/metrics", context=mine).body.decode()
+        assert 'penstock_tls_handshakes_total{listener="admin.tls",outcome="done"}' in page
+        for other in (tls.context(authority), tls.context(authority, "expired")):
+            with pytest.raises((ssl.SSLError, ConnectionError)):
+                request(port, "GET", "/metrics", context=other)
+        assert request(port, "GET", "/readyz", context=mine).status == 200
+
+
+def test_the_admin_pages_stay_at_home_without_client_certificates(tmp_path, authority):
+    for clients in (None, "optional"):
+        gateway = Gateway(tmp_path / "gateway", "admin.listen=*:0", *tls.sets(authority, listener="admin", clients=clients)).spawn()
+        assert gateway.ended() == 1 and "admin.listen: found *:0, which other machines can reach" in gateway.said()

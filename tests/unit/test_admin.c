@@ -42,7 +42,7 @@ static void setup(void)
         .outlets_count = 1,
         .clock = &clock_system};
     cr_assert_eq(journal_open(&test_journal, &options, NULL, &error), 0, "%s", error.text);
-    cr_assert_eq(admin_open(&test_admin, "127.0.0.1:0", test_journal, &error), 0, "%s", error.text);
+    cr_assert_eq(admin_open(&test_admin, "127.0.0.1:0", test_journal, NULL, &error), 0, "%s", error.text);
 }
 
 static void teardown(void)
@@ -199,7 +199,7 @@ Test(admin, a_taken_port_is_one_clear_error)
     char address[32];
 
     snprintf(address, sizeof address, "127.0.0.1:%u", port());
-    cr_assert_eq(admin_open(&second, address, test_journal, &error), -1);
+    cr_assert_eq(admin_open(&second, address, test_journal, NULL, &error), -1);
     cr_assert(strstr(error.text, "admin.listen: cannot listen on 127.0.0.1:"), "%s", error.text);
     cr_assert_null(second);
 }

@@ -109,7 +109,10 @@ static const struct wrong wrong_together[] = {
         "8080, or any address with access.credentials, which says who may write, or with http.anonymous: true, which lets everybody who reaches it write\n"},
     {"http: {anonymous: true}\nadmin: {listen: \"*:8081\"}\n",
         "p.yaml:2:17: admin.listen: found *:8081" BEYOND
-        "8081, because the admin pages know no credentials\n"},
+        "8081, because the admin pages know no credentials, or any address with admin.tls.client_ca, and clients: required\n"},
+    {"admin: {listen: \"*:8081\", tls: {certificate: a, key: b, client_ca: c, clients: optional}}\n",
+        "p.yaml:1:17: admin.listen: found *:8081" BEYOND
+        "8081, because the admin pages know no credentials, or any address with admin.tls.client_ca, and clients: required\n"},
     {"http: {tls: {certificate: a.crt}}\nmqtt: {tls: {key: a.key, clients: optional}}\n",
         "p.yaml:1:27: http.tls.certificate: found \"a.crt\"; allowed: a file, with http.tls.key\n"
         "p.yaml:2:19: mqtt.tls.key: found \"a.key\"; allowed: a file, with mqtt.tls.certificate\n"
