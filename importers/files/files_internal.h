@@ -177,6 +177,7 @@ struct file {
     int64_t look_at; /* not before its name is looked at again */
     int64_t retry_at; /* not before it is opened again */
     uint64_t size; /* as last seen */
+    uint64_t copied; /* of FILE_COPY: its size at life_at */
     int64_t changed; /* as last seen: its ctime, in nanoseconds, */
     int64_t written; /* and its mtime */
     int descriptor; /* -1: closed; or of what comes out of: */

@@ -159,6 +159,7 @@ bool file_begin(struct source *source, struct file *file)
         return false;
     }
     file_set_life(source, file, FILE_COPY);
+    file->copied = life_size(file->descriptor);
     return true;
 }
 
@@ -301,8 +302,8 @@ static void life_end_copy(struct source *source, struct file *file)
 {
     const uint64_t size = life_size(file->descriptor);
 
-    if (size != file->size && life_original(source, file)) { /* it is still being made */
-        file->size = size;
+    if (size != file->copied && life_original(source, file)) { /* it is still being made */
+        file->copied = size;
         file->life_at = files_now(source);
         return;
     }

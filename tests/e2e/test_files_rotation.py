@@ -148,6 +148,24 @@ def test_copy_that_is_seen_before_the_cut(tail, watch, between):
     one.judge()
 
 
+def test_copy_that_takes_long(tail):
+    """logrotate of a very large file: while it grows it is a copy, also when that takes more than rotate_wait."""
+    one = tail("app.log*", rotate_wait="2s", events=True).start()
+    writer = one.writer().write(500)
+    one.arrived()
+    data, at, begin = (one.logs / "app.log").read_bytes(), 0, time.monotonic()
+    with open(one.logs / "app.log.1", "wb", buffering=0) as copy:
+        while time.monotonic() < begin + 5:
+            copy.write(data[at:at + 500])
+            at += 500
+            one.scanned()
+        assert at < len(data)
+        copy.write(data[at:])
+    os.truncate(one.logs / "app.log", 0)
+    writer.write(50)
+    one.judge()
+
+
 @BOTH
 @pytest.mark.parametrize("behind", [50, 900], ids=["shorter", "longer"])
 def test_copytruncate_while_it_is_stopped(tail, watch, behind):
