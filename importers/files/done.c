@@ -17,7 +17,7 @@
 #include "files/files_internal.h"
 
 #define DONE_ROUND 256 /* files, until lines have their turn */
-#define DONE_NAMES 100 /* that are tried for one file before it gets its number */
+#define DONE_NAMES 100 /* that are tried for one file before its name gets the time */
 #define DONE_PAUSE CLOCK_SECOND /* before what did not work is tried again */
 
 enum done_result {
@@ -146,15 +146,15 @@ static enum done_result done_look(const struct file *file, int at, const char *n
     return same && found.stx_size == file->position ? DONE_MOVED : DONE_CHANGED;
 }
 
-/* NAME, NAME.2, NAME.3 and so on, with the suffix behind; then one that fits, and that nobody else has. */
-static void done_name(const struct file *file, const char *name, unsigned number, const char *suffix,
-    char ret_name[NAME_MAX + 1])
+/* NAME, NAME.2, NAME.3 and so on, with the suffix behind; then one that fits, and that nobody else has: if somebody has, the next try is at another time. */
+static void done_name(
+    int64_t now, const char *name, unsigned number, const char *suffix, char ret_name[NAME_MAX + 1])
 {
     const bool last = number > DONE_NAMES || strlen(name) + strlen(suffix) + sizeof ".100" > NAME_MAX;
-    char counted[sizeof ".n18446744073709551615"] = "";
+    char counted[sizeof ".n-9223372036854775808"] = "";
 
     if (last)
-        snprintf(counted, sizeof counted, ".n%" PRIu64, file->number);
+        snprintf(counted, sizeof counted, ".n%" PRId64, now);
     else if (number > 1)
         snprintf(counted, sizeof counted, ".%u", number);
     const size_t room = NAME_MAX - strlen(counted) - strlen(suffix);
@@ -196,7 +196,7 @@ static enum done_result done_move(struct done_round *round, const struct file *f
     done_remove_marker(round, file, name);
     errno = EEXIST;
     for (unsigned number = 1; failed && errno == EEXIST && number <= DONE_NAMES + 1; number++) {
-        done_name(file, target, number, suffix, ret_name);
+        done_name(clock_wall(round->source->context.clock), target, number, suffix, ret_name);
         failed = file_rename_new(from, name, to, ret_name);
     }
     if (failed) {

@@ -166,18 +166,22 @@ def test_done_is_something_else_behind_a_crash(gateway, tmp_path):
 
 
 def test_a_name_that_is_used_very_often(gateway):
-    """And one that is as long as names can be."""
+    """And one that is as long as names can be. Again and again, also behind starts that know of no file any more."""
     spool = Spool(gateway, done="rename")
     (spool.root / "a.csv.taken").touch()
     for number in range(2, 101):
         (spool.root / f"a.csv.{number}.taken").touch()
+    for times in (1, 2, 3):
+        spool.start()
+        spool.move_in("a.csv")
+        spool.move_in("x" * 255)
+        spool.arrived()
+        wait_until("both are renamed", lambda: not {"a.csv", "x" * 255} & set(spool.names()))
+        assert sum(name.startswith("a.csv.n") and name.endswith(".taken") for name in spool.names()) == times
+        assert sum(name.startswith("x" * 200) and name.endswith(".taken") for name in spool.names()) == times
+        wait_until("both to be forgotten", lambda: spool.gateway.metric("penstock_files", 'watch="drop"') == 0)
+        spool.gateway.stop_cleanly()
     spool.start()
-    spool.move_in("a.csv")
-    spool.move_in("x" * 255)
-    spool.arrived()
-    wait_until("both are renamed", lambda: not {"a.csv", "x" * 255} & set(spool.names()))
-    assert sum(name.startswith("a.csv.n") and name.endswith(".taken") for name in spool.names()) == 1
-    assert sum(name.startswith("x" * 200) and name.endswith(".taken") for name in spool.names()) == 1
     spool.judge()
 
 
