@@ -178,7 +178,7 @@ class Publisher(threading.Thread):
 
 
 def tally(rows, publishers):
-    """{name: Counter of numbers}; every row must be what one of them sent."""
+    """{name: Counter of numbers, in the order of their first arrival}; every row must be what one of them sent."""
     known = {one.name: one for one in publishers}
     seen = {name: collections.Counter() for name in known}
     for row in rows:
@@ -189,22 +189,21 @@ def tally(rows, publishers):
     return seen
 
 
-def first_seen(rows, name):
-    """The numbers of one publisher in the order of their first arrival."""
-    return list(dict.fromkeys(number for who, number in map(place, rows) if who == name))
-
-
 def check_all(rows, publishers):
     """After finish(): every message is there in order, at QoS 2 once, at QoS 1 again at most what was in flight when a connection ended; at
     QoS 0 at most once. How many came again."""
+    return check_tally(tally(rows, publishers), publishers)
+
+
+def check_tally(seen, publishers):
     doubled = 0
-    for name, counts in tally(rows, publishers).items():
+    for name, counts in seen.items():
         one = next(each for each in publishers if each.name == name)
         again = sum(counts.values()) - len(counts)
         if one.qos:
             missing = set(range(1, one.issued + 1)) - set(counts)
             assert not missing, f"{name}: {len(missing)} of {one.issued} are missing, such as {sorted(missing)[:5]}"
-        numbers = first_seen(rows, name)
+        numbers = list(counts)
         assert numbers == sorted(numbers), f"{name}: out of order"
         assert again <= (sum(one.in_flight) if one.qos == 1 else 0), f"{name}: {again} came again, {sum(one.in_flight)} were in flight"
         doubled += again

@@ -64,9 +64,9 @@ class Spool:
     def rows(self):
         return [row for row in lake_rows(self.lake) if not row.startswith(b"probe")]
 
-    def arrived(self):
+    def arrived(self, seconds=60):
         try:
-            wait_until("every line that was written", lambda: not set(self.written) - set(lake_rows(self.lake)))
+            wait_until("every line that was written", lambda: not set(self.written) - set(lake_rows(self.lake)), seconds)
         except AssertionError as error:
             lost = sorted(set(self.written) - set(self.rows()))
             raise AssertionError(f"{error}: {len(lost)} of {len(self.written)} are missing, {lost[:3]}\n{self.gateway.said()}") from None

@@ -128,13 +128,13 @@ class Tail:
     def rows(self):
         return [row for row in lake_rows(self.lake) if not row.startswith(b"probe")]
 
-    def arrived(self, what="every line that was written"):
+    def arrived(self, what="every line that was written", seconds=60):
         """Waits until every line is in the lake."""
         def missing():
             return not set(self.written) - set(lake_rows(self.lake))
 
         try:
-            wait_until(what, missing)
+            wait_until(what, missing, seconds)
         except AssertionError as error:
             lost = sorted(set(self.written) - set(self.rows()))
             raise AssertionError(f"{error}: {len(lost)} of {len(self.written)} are missing, {lost[:3]} to {lost[-1:]}\n"

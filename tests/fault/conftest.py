@@ -14,6 +14,16 @@ HERE = pathlib.Path(__file__).resolve().parent
 FLAGS = ["-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra", "-Werror"]
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "one_round: the test is a whole round of its fault, with a gateway of its own; a long run has ROUNDS / 10 of them")
+
+
+def pytest_generate_tests(metafunc):
+    if siege.ROUNDS and metafunc.definition.get_closest_marker("one_round"):
+        metafunc.fixturenames.append("nth")
+        metafunc.parametrize("nth", range(max(1, siege.ROUNDS // 10)))
+
+
 @pytest.fixture(scope="session")
 def tools(tmp_path_factory):
     """The folder of the built helpers: load, powercut, nosync.so, commit.so, strike.so, threads.so."""

@@ -1,12 +1,16 @@
 """Programs that write files and rotate them while the gateway is killed, and the judgement of what has come of it."""
 
 import collections
+import contextlib
+import pathlib
 import threading
 
 from ledger import Verdict
 from penstock import wait_until
 from siege import cut_power, moment, note
 from tailing import copy_and_cut, shift
+
+MOST = 12  # rotated files of a program
 
 
 class Program(threading.Thread):
@@ -19,6 +23,7 @@ class Program(threading.Thread):
         self.writer = tail.writer(self.name_of_file)
         self.writer.written = self.written
         self.rotations = 0
+        self.rotating = threading.Lock()
         self.ends = threading.Event()
         self.error = None
 
@@ -29,16 +34,29 @@ class Program(threading.Thread):
         try:
             while not self.ends.wait(self.generator.uniform(*self.pause)):
                 self.write()
-                if self.rotations < 200 and self.generator.random() < 0.03:
-                    self.rotate()
+                if self.generator.random() < 0.03 and len(self.rotated()) < MOST:
+                    with self.rotating:
+                        self.rotate()
         except OSError as error:
             self.error = error
+
+    def rotated(self):
+        return list(self.tail.logs.glob(f"{self.name_of_file}.*"))
+
+    def remove_read(self, arrived):
+        """Removes the rotated files of which the last line, and so all that stood there, is in the lake. The files that are left."""
+        with self.rotating:
+            for path in self.rotated():
+                last = path.read_bytes().decode(self.writer.encoding).split("\n")[-2]
+                if last.lstrip("\ufeff").encode() in arrived:
+                    path.unlink()
+            return self.rotated()
 
     def rotate(self):
         self.rotations += 1
         path = self.tail.logs / self.name_of_file
         if self.style == "rename":
-            shift(self.tail.logs, self.name_of_file, self.rotations)
+            shift(self.tail.logs, self.name_of_file, max((int(path.suffix[1:]) for path in self.rotated()), default=0))
             self.writer.write(20).reopen()
         else:
             copy_and_cut(path, path.with_name(f"{path.name}.{self.rotations}"))
@@ -48,6 +66,31 @@ class Program(threading.Thread):
         self.join(60)
         assert not self.is_alive() and self.error is None, self.error
         return self.written
+
+
+class Arrived:
+    """What was ever seen in the lake, read as its files appear: by hashes, for a long run's lake is larger than memory."""
+
+    def __init__(self, tail):
+        self.tail, self.files, self.hashes = tail, set(), set()
+
+    def look(self):
+        for path in set(pathlib.Path(self.tail.lake).rglob("*.txt")) - self.files:
+            if any(part.startswith(".") for part in path.relative_to(self.tail.lake).parts):
+                continue
+            with contextlib.suppress(FileNotFoundError):
+                self.hashes.update(map(hash, path.read_bytes().splitlines()))
+                self.files.add(path)
+        return self
+
+    def __contains__(self, line):
+        return hash(line) in self.hashes
+
+
+def make_room(programs, arrived):
+    """Long runs rotate to their end: what is rotated, read and in the lake goes, as logrotate takes old logs away. What is in the lake was durable in the
+    journal before, with the position behind it, so a power cut needs none of these files again."""
+    wait_until("rotated files to be read", lambda: arrived.look() and all(len(one.remove_read(arrived)) < MOST // 2 for one in programs))
 
 
 def new_random_of(generator):
@@ -66,10 +109,12 @@ def end(gateway, generator):
 
 def kill_while_written(tail, programs, generator, count):
     """Each round ends while lines go through."""
+    arrived = Arrived(tail)
     for program in programs:
         program.start()
     tail.start()
     for _ in range(count):
+        make_room(programs, arrived)
         before = tail.gateway.metric("penstock_files_lines_total")
         wait_until("some lines", lambda: tail.gateway.metric("penstock_files_lines_total") > before)
         end(tail.gateway, generator)
@@ -78,10 +123,12 @@ def kill_while_written(tail, programs, generator, count):
 
 def cut_power_while_written(tools, disk, tail, programs, generator, count, watch="logs", least=0.2, most=0.8):
     """The gateway's disk, in each round, while lines of this watch go through; the files lie on another one."""
+    arrived = Arrived(tail)
     for program in programs:
         program.start()
     for _ in range(count):
         tail.start()
+        make_room(programs, arrived)
         wait_until("some lines", lambda: tail.gateway.metric("penstock_files_lines_total", f'watch="{watch}"') > 0)
         moment(generator, least, most)
         cut_power(tools, disk, tail.gateway.process)

@@ -113,7 +113,10 @@ class Mount:
             run("mount", "-o", "loop", str(self.image), str(self.point))
 
     def unmount(self):
+        """Returns when no other mount namespace has it any more, either: the next mount would be of the same filesystem, shut down as it is."""
         wait_until(f"umount {self.point}", lambda: subprocess.run(["umount", str(self.point)]).returncode == 0)
+        if self.kind != "tmpfs":
+            wait_until(f"{self.image} to be free", lambda: not subprocess.run(["losetup", "-j", str(self.image)], capture_output=True).stdout)
 
     def mounted(self):
         """Asked of the kernel: a filesystem that was shut down answers nothing itself."""

@@ -40,6 +40,7 @@ TO_2038 = (2**31 - 1_790_000_000) * 10**6  # in 2026; later it is further beyond
 TIMES = {"an hour": (-HOUR, HOUR), "ten years back": (-3652 * DAY, 0), "beyond 2038": (TO_2038, 0)}
 
 
+@pytest.mark.one_round
 @pytest.mark.parametrize("times", TIMES)
 def test_clock_jumps(gateway, tools, tmp_path, times):
     """While the scenario goes on; it begins at one of these times, too."""

@@ -2,10 +2,13 @@
 
 import json
 
+import pytest
+
 from ledger import CONFIG, assert_kept
 from penstock import lake_rows, wait_until
 from siege import PATIENT, SMALL_SEGMENTS, Load, Mount, busy, injected, injections, note, run
 
+pytestmark = pytest.mark.one_round
 SMALL = ("journal.segment_size=1MiB", "journal.max_size=256MiB", *SMALL_SEGMENTS[2:])
 READING = json.dumps({"id": "probe", "sensor_id": "probe", "kind": "k0"})
 
@@ -58,15 +61,22 @@ def moves(one):
     return lambda: one.metric("penstock_journal_sequence") > before
 
 
-def test_full_lake_disk_fills_the_journal_and_recovers(mount, gateway, tools, ledger):
+@pytest.mark.parametrize("end", ["", ", kill -9 and start"], ids=["it goes on", "it is killed meanwhile"])
+def test_full_lake_disk_fills_the_journal_and_recovers(mount, gateway, tools, ledger, end):
     disk = mount("ext4", 16 << 20)
     ballast = disk.fill(leave=1 << 20)
     one = gateway(f"lake.url={disk.point}/lake", "lake.roll.every=200ms", *SMALL, config=CONFIG).start()
     with Load(tools, one, ledger, clients=2) as load:
         wait_until("a degraded state", lambda: "lake" in json.dumps(one.ready()[1]))
         assert one.ready()[0] == 200
-        load.stop()
+        if end:
+            one.kill()
+            load.wait()
+            one.start()
+        else:
+            load.stop()
     ledger.send_fresh(one)
+    wait_until("a degraded state", lambda: "lake" in json.dumps(one.ready()[1]))
     assert one.metric("penstock_outlet_lag_records") > 0
     assert one.metric("penstock_outlet_errors_total") > 0
     ballast.unlink()
@@ -74,7 +84,7 @@ def test_full_lake_disk_fills_the_journal_and_recovers(mount, gateway, tools, le
     wait_until("a healthy state", lambda: "lake" not in json.dumps(one.ready()[1]))
     one.stop_cleanly()
     verdict = ledger.judge(f"{disk.point}/lake")
-    note("lake's disk full, space returns", 1, verdict)
+    note(f"lake's disk full{end}, space returns", 1, verdict)
     assert_kept(verdict)
 
 

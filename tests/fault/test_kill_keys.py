@@ -83,8 +83,9 @@ def test_kill_9_at_a_call(gateway, tmp_path, calls):
     kill_at_a_call(gateway, tmp_path, calls, CONFIG, repeaters, sent, "Idempotency-Key")
 
 
-def test_power_cut_doubles_nothing(mount, gateway, tools):
-    cut(gateway, mount, tools, "ext4", CONFIG, repeaters, sent, "Idempotency-Key")
+@pytest.mark.parametrize("kind", ["ext4", "xfs"])
+def test_power_cut_doubles_nothing(mount, gateway, tools, kind):
+    cut(gateway, mount, tools, kind, CONFIG, repeaters, sent, "Idempotency-Key")
 
 
 @pytest.mark.parametrize("key, copies", [({"Idempotency_Key": "one"}, 1), ({}, 2)], ids=["with a key", "control without a key"])

@@ -7,6 +7,8 @@ import signal
 import socket
 import time
 
+import pytest
+
 from ledger import CONFIG, assert_kept
 from penstock import wait_until
 from siege import PATIENT, ROUNDS, SMALL_SEGMENTS, Load, busy, moment, new_random, note, rounds, stands_still
@@ -84,6 +86,7 @@ def crowd(port, count):
     return made
 
 
+@pytest.mark.one_round
 def test_out_of_descriptors(gateway, tools, ledger):
     """A crowd leaves enough for journal and outlets, at either port and however long it stays. Nobody spins."""
     one = gateway("lake.roll.every=200ms", "http.head_timeout=1min", PATIENT, *SMALL_SEGMENTS, config=CONFIG).start()
