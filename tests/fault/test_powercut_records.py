@@ -10,6 +10,8 @@ from programs import Program, cut_power_while_written, new_random_of, once
 from siege import PATIENT, SMALL_SEGMENTS, new_random, rounds
 from tailing import Tail, shift, write_all
 
+SEGMENTS = ("journal.segment_size=4MiB", "journal.max_size=64MiB", *SMALL_SEGMENTS[2:])  # in which 800 rotated files can be known
+
 
 class Java(Program):
     """Writes stack traces, each in two pieces, and rotates between two of them."""
@@ -51,7 +53,7 @@ def test_power_cut_in_the_middle_of_stack_traces(mount, gateway, tools, kind):
     disk = mount(kind, (320 << 20) + count * (32 << 20))
     watch = {"watch": str(gateway.folder / "logs" / "*.log*"), "stream": "blocks", "scan": "100ms", "rotate_wait": "2s", "max_line": "64KiB",
              "multiline": {"preset": "java", "timeout": "10s"}}
-    tail = Tail(gateway, "*.none", sets=(f"gateway.data={disk.point}/data", PATIENT, *SMALL_SEGMENTS, "files.logs.max_line=64KiB"),
+    tail = Tail(gateway, "*.none", sets=(f"gateway.data={disk.point}/data", PATIENT, *SEGMENTS, "files.logs.max_line=64KiB"),
                 others={"traces": watch}, streams={"lines": {"format": "text"}, "blocks": {"format": "bytes", "lake": {"path": "blocks"}}})
     tail.lake = disk.point / "data" / "lake"
     programs = [Java(tail, f"p{number}", "rename", new_random_of(generator)) for number in range(4)]
