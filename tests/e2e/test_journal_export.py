@@ -9,7 +9,7 @@ import threading
 
 from journals import fingerprint, inspect, journal
 from mqtt import V5, Client
-from penstock import BINARY, wait_until
+from penstock import BINARY, unless_watched, wait_until
 from test_journal_verify import Posting, overwrite, queue
 
 KEPT = ("gateway.id=site-7", "lake.roll.every=1h", "streams.blobs.format=bytes", "streams.blobs.labels.host=header:X-Host",
@@ -122,6 +122,7 @@ def test_beside_a_gateway_under_load(gateway):
 
 def test_memory_is_bounded(gateway):
     """Some 40 MB of records; the process has 512 MiB of addresses in all."""
+    unless_watched()
     one, records = queue(gateway, batches=90)
     limit = 512 << 20
     with subprocess.Popen([BINARY, "journal", "export", "--payload"], cwd=one.directory, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
