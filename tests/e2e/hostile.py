@@ -44,7 +44,7 @@ def stands_for(name, id):
     if unquote_to_bytes(name) == id:
         return True
     begin, tilde, mark = name.rpartition(b"~")
-    return len(name) > NAME_MAX - 10 and bool(tilde) and len(mark) == 16 and len(begin) > 200 and id.startswith(unquote_to_bytes(begin))
+    return len(name) > NAME_MAX - 10 and bool(tilde) and len(mark) == 32 and len(begin) > 200 and id.startswith(unquote_to_bytes(begin))
 
 
 def walk(root):
