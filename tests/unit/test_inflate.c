@@ -317,8 +317,8 @@ Test(inflate, what_unpacks_takes_no_more_than_was_said)
 Test(inflate, what_announces_nothing_may_take_the_most)
 {
     static const char small[] = "\x28\xb5\x2f\xfd\x20\x05\x29\0\0hello"; /* a single segment of 5 bytes */
-    static const char *const others[] = {
-        "", "\x28\xb5\x2f\xfd", "\x50\x2a\x4d\x18\x01\x01\x01\x01", "garbage"};
+    static const char *const others[] = {"", "\x28\xb5\x2f\xfd", "\x50\x2a\x4d\x18\x01\x01\x01\x01",
+        "garbage", "\x28\xb5\x2f\xfd\xa0\x01\x01"};
     const uint64_t least = inflate_need(INFLATE_ZSTD, (struct slice){small, sizeof small - 1});
     const uint64_t most = inflate_need(INFLATE_ZSTD, (struct slice){NULL, 0});
 
