@@ -78,6 +78,8 @@
     X(KAFKA_QUEUE_MESSAGES, GAUGE, "penstock_kafka_queue_messages", "", "Messages in librdkafka's queues.") \
     X(KAFKA_QUEUE_BYTES, GAUGE, "penstock_kafka_queue_bytes", "", "Bytes in librdkafka's queues.") \
     X(KAFKA_RETRIES, COUNTER, "penstock_kafka_retries_total", "", "Requests that librdkafka sent again.") \
+    X(KAFKA_TRANSACTIONS, COUNTER, "penstock_kafka_transactions_total", "outcome", "Transactions of exactly-once that were committed or aborted; those whose commit was not answered count when brokers have told which it was.") \
+    X(KAFKA_COMMIT_SECONDS, HISTOGRAM_SECONDS, "penstock_kafka_commit_seconds", "", "Time of one commit of a transaction of exactly-once.") \
     X(KAFKA_BROKER_UP, GAUGE, "penstock_kafka_broker_up", "broker", "1 while there is a connection to the broker.")
 /* clang-format on */
 

@@ -199,6 +199,8 @@ int kafka_transaction_commit(
 const char *kafka_transaction_failure(const struct kafka_producer *producer);
 /* Another producer was opened under the id, or brokers have aborted what took too long: librdkafka does not tell these apart. */
 bool kafka_transactions_fenced(const struct kafka_producer *producer);
+/* A commit was asked for, and whether it was done is not known. */
+bool kafka_transaction_is_undecided(const struct kafka_producer *producer);
 /* As far as the brokers answer in time (microseconds), and unless a commit is under way; the producer is good for kafka_producer_close() only. */
 void kafka_transaction_abort(struct kafka_producer *producer, int64_t timeout);
 

@@ -167,6 +167,11 @@ const char *kafka_transaction_failure(const struct kafka_producer *producer)
     return producer->failure;
 }
 
+bool kafka_transaction_is_undecided(const struct kafka_producer *producer)
+{
+    return producer->ending;
+}
+
 bool kafka_transactions_fenced(const struct kafka_producer *producer)
 {
     return rd_kafka_fatal_error(producer->handle, NULL, 0) == RD_KAFKA_RESP_ERR__FENCED;

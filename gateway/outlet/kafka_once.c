@@ -118,8 +118,17 @@ static int once_mark(struct kafka_pump *pump, uint64_t position, struct error *e
     return journal_cursor_move_marked(pump->options.journal, KAFKA_PUMP_NAME, &pump->told, &mark, 1, error);
 }
 
+static void once_find_metrics(struct pump_once *once)
+{
+    once->committed = metric_series(METRIC_KAFKA_TRANSACTIONS, "committed", NULL, NULL);
+    once->aborted = metric_series(METRIC_KAFKA_TRANSACTIONS, "aborted", NULL, NULL);
+    once->seconds = metric_series(METRIC_KAFKA_COMMIT_SECONDS, NULL, NULL, NULL);
+}
+
 int pump_once_restore(struct kafka_pump *pump, struct error *error)
 {
+    if (pump->options.exactly_once)
+        once_find_metrics(&pump->once);
     journal_marks(pump->options.journal, KAFKA_PUMP_NAME, once_see_mark, &pump->once.elsewhere);
     /* From now on the cursor goes its own way. It cannot be durable before this is. */
     if (pump->options.exactly_once || !pump->once.elsewhere)
@@ -179,10 +188,14 @@ static int once_commit(struct kafka_pump *pump, const struct kafka_position *pos
     };
     if (kafka_producer_send(pump->producer, pump->once.positions, &message, error) != KAFKA_SENT)
         return -1;
-    return kafka_transaction_commit(pump->producer, &options->patience, error) ||
-                   kafka_transaction_begin(pump->producer, error)
-               ? -1
-               : 0;
+    const int64_t begin = clock_monotonic(options->clock);
+    const int failed = kafka_transaction_commit(pump->producer, &options->patience, error);
+    pump->once.undecided = kafka_transaction_is_undecided(pump->producer) ? position->cursor.position : 0;
+    if (failed)
+        return -1;
+    metric_observe(pump->once.seconds, (double)(clock_monotonic(options->clock) - begin) / CLOCK_SECOND);
+    metric_add(pump->once.committed, 1);
+    return kafka_transaction_begin(pump->producer, error);
 }
 
 /* Where there is none: the first position, and then the mark, for who finds the mark has to find a position. */
@@ -209,6 +222,17 @@ static void once_adopt(struct journal_cursor *cursor, const struct journal_curso
     cursor->position = there->position;
 }
 
+/* Of the transaction that was given up last. */
+static void once_decide(struct pump_once *once, const struct once_found *found)
+{
+    const bool done =
+        found->state == KAFKA_POSITION_KNOWN && found->position.cursor.position >= once->undecided;
+
+    if (once->undecided)
+        metric_add(done ? once->committed : once->aborted, 1);
+    once->undecided = 0;
+}
+
 static int once_begin(struct kafka_pump *pump, struct error *error)
 {
     char id[ONCE_ID_MAX];
@@ -223,6 +247,7 @@ static int once_begin(struct kafka_pump *pump, struct error *error)
         once_find(pump, KAFKA_POSITION_ALL, &found, error) ||
         once_check(pump, KAFKA_POSITION_ALL, &found, error))
         return -1;
+    once_decide(&pump->once, &found);
     if (found.state == KAFKA_POSITION_KNOWN && found.position.cursor.position > pump->cursor.position)
         once_adopt(&pump->cursor, &found.position.cursor);
     /* Its reports have somewhere to go from now on. */
@@ -272,7 +297,10 @@ static void once_fenced(struct kafka_pump *pump)
 void pump_once_give_up(struct kafka_pump *pump)
 {
     const char *failure = kafka_transaction_failure(pump->producer);
+    const bool empty = pump->main.window.read == pump->main.window.done;
 
+    if (!empty && !kafka_transaction_is_undecided(pump->producer))
+        metric_add(pump->once.aborted, 1);
     if (pump->once.returned && *failure)
         snprintf(pump->reason, sizeof pump->reason, "exactly-once: %.400s", failure);
     pump->once.returned = false;

@@ -11,6 +11,7 @@
 
 #include <string.h>
 
+#include "base/metric.h"
 #include "outlet/kafka_lane.h"
 #include "outlet/kafka_position.h"
 #include "outlet/kafka_pump.h"
@@ -30,6 +31,8 @@ struct pump_once {
     bool returned; /* messages came back: the transaction has failed of something else */
     bool fenced; /* nothing was committed since another producer took over */
     int64_t wait_until; /* monotonic: nothing is tried before */
+    uint64_t undecided; /* position of a commit that may have been done; 0: there is none */
+    struct metric_series *committed, *aborted, *seconds;
 };
 
 struct kafka_pump {

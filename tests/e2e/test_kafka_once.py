@@ -63,10 +63,16 @@ class Once:
             latest[message.key] = sequence(message)
         return found
 
+    def positions(self):
+        """The values of this gateway's key: as many as it has committed transactions, as long as Kafka has not compacted them."""
+        return [json.loads(message.value) for message in self.kafka.consume(POSITIONS) if message.key == self.name.encode()]
+
     def position(self):
-        """The value of this gateway's key that counts."""
-        mine = [message for message in self.kafka.consume(POSITIONS) if message.key == self.name.encode()]
-        return json.loads(mine[-1].value)
+        """The one that counts."""
+        return self.positions()[-1]
+
+    def transactions(self, outcome):
+        return self.gateway.metric("penstock_kafka_transactions_total", f'outcome="{outcome}"')
 
 
 def test_each_record_once_with_its_position(kafka, gateway):
@@ -80,6 +86,10 @@ def test_each_record_once_with_its_position(kafka, gateway):
     position = once.position()
     assert (position["sequence"], position["delivered"], position["base"]) == (4000, 4000, 0)
     assert kafka._setting(POSITIONS, "cleanup.policy") == "compact"
+    committed = len(once.positions())
+    assert (once.transactions("committed"), once.transactions("aborted")) == (committed, 0)
+    assert once.gateway.metric("penstock_kafka_commit_seconds_count") == committed
+    assert 0 < once.gateway.metric("penstock_kafka_commit_seconds_sum") / committed < 5
     once.gateway.stop_cleanly()
     once.gateway.start()
     once.send(100)
@@ -105,6 +115,7 @@ def test_record_that_the_broker_refuses_is_a_dead_letter_and_all_others_come_onc
     once.check()
     assert sorted(letter["payload"].encode() for letter in dead_letters(once.gateway, "readings")) == sorted(large)
     assert (once.position()["delivered"], once.position()["dead_lettered"]) == (600, 2)
+    assert once.transactions("aborted") >= 1 and once.transactions("committed") == len(once.positions())
     assert len(kafka.consume(once.topics[0], isolation_level="read_uncommitted")) > 600
 
 
