@@ -278,16 +278,27 @@ int pump_once_open(struct kafka_pump *pump, struct error *error)
     return 0;
 }
 
+/* Brokers end what lasts too long as another producer would. Our own clock tells. */
+static bool once_was_late(const struct kafka_pump *pump)
+{
+    return pump->once.begun_at && clock_monotonic(pump->options.clock) - pump->once.begun_at >=
+                                      kafka_client_transaction_timeout(pump->options.client);
+}
+
 /* Twice in a row, and nothing committed between: the other one lives. */
 static void once_fenced(struct kafka_pump *pump)
 {
     const bool again = pump->once.fenced;
 
+    if (once_was_late(pump)) {
+        snprintf(pump->reason, sizeof pump->reason,
+            "exactly-once: brokers have ended a transaction that took longer than transaction.timeout.ms; its records are sent again");
+        return;
+    }
     pump->once.fenced = true;
     pump->once.wait_until = clock_monotonic(pump->options.clock) + (again ? ONCE_FENCED_AGAIN : ONCE_FENCED);
     snprintf(pump->reason, sizeof pump->reason,
-        "exactly-once: another gateway with gateway.id %s writes to these brokers, or this one stood still for longer than "
-        "transaction.timeout.ms. %s",
+        "exactly-once: another gateway with gateway.id %s writes to these brokers. %s",
         pump->options.gateway_id,
         again ? "Give each gateway its own id; it is tried again every 5 minutes" : "It is tried again");
     log_event_always(

@@ -74,6 +74,7 @@ class Besieged:
         for verdict in verdicts:
             assert_kept(verdict if self.once else verdict._replace(doubled=0))
         assert peak < BOUND
+        assert "outlet.fenced" not in self.gateway.said(), "there is no other gateway with this id"
 
 
 class Pair:
