@@ -97,6 +97,12 @@ struct kafka_producer {
 int producer_open(struct kafka_producer **ret_producer, const struct kafka_client *client,
     enum kafka_role role, int64_t patience, const char *transactions, struct error *error);
 
+typedef void *end_fn(void *argument);
+
+/* Ends one of librdkafka's instances. It takes some milliseconds. But when a name server does not answer, a thread of librdkafka's stands in the resolver,
+ * for ten seconds and more, and librdkafka waits for it: then it may do so alone. */
+void end_soon(end_fn *end, void *argument);
+
 /* ---- role.c ------------------------------------------------------------------------------------------------ */
 
 /* patience: a probe's; id: that of transactions. */

@@ -63,12 +63,19 @@ static int look_open(struct look *look, const struct kafka_client *client, struc
     return 0;
 }
 
+/* Nothing of `look` is used any more: only rd_kafka_poll() calls look_error(). */
+static void *look_end(void *handle)
+{
+    rd_kafka_destroy_flags(handle, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+    return NULL;
+}
+
 static void look_close(struct look *look)
 {
     if (look->topic)
         rd_kafka_topic_destroy(look->topic);
     if (look->handle)
-        rd_kafka_destroy(look->handle);
+        end_soon(look_end, look->handle);
     bytes_free(&look->value);
 }
 

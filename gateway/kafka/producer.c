@@ -189,15 +189,13 @@ static void *destroy(void *argument)
     return NULL;
 }
 
-/* It takes some milliseconds. But when a name server does not answer, a thread of librdkafka's stands in the resolver, for ten seconds
- * and more, and librdkafka waits for it: then it may do so alone. */
-static void destroy_soon(struct kafka_producer *producer)
+void end_soon(end_fn *end, void *argument)
 {
     struct timespec until;
     pthread_t thread;
 
-    if (pthread_create(&thread, NULL, destroy, producer) != 0) {
-        destroy(producer);
+    if (pthread_create(&thread, NULL, end, argument) != 0) {
+        end(argument);
         return;
     }
     clock_gettime(CLOCK_MONOTONIC, &until);
@@ -231,7 +229,7 @@ void kafka_producer_close(struct kafka_producer **producer)
     struct kafka_producer *closed = let_go(producer);
 
     if (closed)
-        destroy_soon(closed);
+        end_soon(destroy, closed);
 }
 
 void kafka_producer_end(struct kafka_producer **producer)

@@ -423,3 +423,30 @@ Test(kafka_producer, closing_does_not_wait_for_a_name_server)
     for (int i = 0; i < 100; i++)
         sem_post(&answered);
 }
+
+static bool stop_waiting(void *context, const char *why)
+{
+    (void)context;
+    (void)why;
+    return false;
+}
+
+/* Where it waits it never comes back: there is no answer before. */
+Test(kafka_producer, who_looks_for_a_position_does_not_wait_for_a_name_server, .timeout = 60)
+{
+    const struct config_pair slow[] = {{"bootstrap.servers", "slow.test:9092"}};
+    const struct kafka_patience patience = {stop_waiting, NULL};
+    enum kafka_position_state state;
+    cleanup_bytes struct bytes value;
+    struct error error;
+
+    sem_init(&asked, 0, 0);
+    sem_init(&answered, 0, 0);
+    bytes_init(&value, KAFKA_POSITION_MAX);
+    open_client(slow, 1);
+    cr_assert_eq(
+        kafka_position_read(client, "g", KAFKA_POSITION_DECIDED, &value, &state, &patience, &error), -1);
+    cr_assert_eq(error.kind, ERROR_RETRY);
+    for (int i = 0; i < 100; i++)
+        sem_post(&answered);
+}
