@@ -12,13 +12,13 @@ from cutting_proxy import Proxy
 from kafka import content, drained, in_hands_of, patiently
 from kafka_ledger import KafkaLedger
 from ledger import assert_kept
-from penstock import wait_until
+from penstock import memory, wait_until
 from siege import ROUNDS, Load, moment, new_random, note, rounds
-from test_mqtt_pressure import MIB, memory
 
 CLIENTS = 3
 ON = 100  # records delivered: it goes on
 PATIENCE = 90  # seconds until it does
+MIB = 1 << 20
 BOUND = 96 * MIB  # of resident memory
 
 
@@ -64,16 +64,13 @@ class Besieged:
         self.ledger.send_fresh(self.gateway)
         drained(self.gateway)
         content(self.gateway)
-        peak = memory(self.gateway, "VmHWM")
-        self.gateway.stop_cleanly()
         self.ledger.read()
         verdicts = [self.ledger.judge_topic(self.kafka, topic)[1] for topic in self.topics]
         worst = max(verdicts, key=lambda one: (len(one.lost), one.doubled))
         note(fault + (", exactly-once, Kafka" if self.once else ", Kafka"), count, worst, seed)
-        print(f"{fault}: {verdicts[0].delivered} records, {[one.doubled for one in verdicts]} of them sent again, {peak / MIB:.0f} MiB at most")
+        print(f"{fault}: {verdicts[0].delivered} records, {[one.doubled for one in verdicts]} of them sent again")
         for verdict in verdicts:
             assert_kept(verdict if self.once else verdict._replace(doubled=0))
-        assert peak < BOUND
         assert "outlet.fenced" not in self.gateway.said(), "there is no other gateway with this id"
 
 
@@ -103,6 +100,11 @@ class Pair:
     def judge(self, fault, count, seed):
         for one in self.both:
             one.judge(fault, count, seed)
+        for one in self.both:
+            peak = memory(one.gateway, "VmHWM")
+            print(f"{peak / MIB:.0f} MiB at most")
+            assert peak < BOUND
+            one.gateway.stop_cleanly()
 
 
 def test_rolling_restart(three, gateway, tools):
