@@ -54,8 +54,14 @@ class Kafka:
         self.admin.create_topics([new])[name].result(PATIENCE)
         return name
 
+    def positions(self):
+        """Makes the topic into which kafka_produce writes a message for each of its transactions."""
+        self.admin.create_topics([NewTopic("bench-positions", 1, 1, config={"cleanup.policy": "compact"})])[
+            "bench-positions"
+        ].result(PATIENCE)
+
     def held(self, topic):
-        """How many records the topic holds."""
+        """How many records the topic holds. Behind each transaction brokers append one to each of its partitions, which count, too: one in a thousand."""
         return sum(
             self.consumer.get_watermark_offsets(TopicPartition(topic, number), PATIENCE)[1]
             for number in range(PARTITIONS)

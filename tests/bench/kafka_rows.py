@@ -18,11 +18,14 @@ GATEWAY = "bench"
 ID = f"{GATEWAY}/00000000/"  # as long as the id in front of a record's sequence
 
 
-def gateway(bench, data, servers, topic, lake=False, **properties):
-    """The product as a user of Kafka configures it, with nothing but the lake turned off."""
+def gateway(bench, data, servers, topic, lake=False, once=False, **properties):
+    """The product as a user of Kafka configures it, with nothing but the lake turned off. once: with exactly-once, as a gateway of its own."""
     config = {
-        "gateway": {"id": GATEWAY},
-        "kafka": {"properties": {"bootstrap.servers": servers, **properties}},
+        "gateway": {"id": topic if once else GATEWAY},
+        "kafka": {
+            "properties": {"bootstrap.servers": servers, **properties},
+            "delivery": "exactly-once" if once else "at-least-once",
+        },
         "lake": {"enabled": lake},
         "streams": {"readings": {"topics": [topic]}},
     }
@@ -36,12 +39,13 @@ def messages_file(bench):
     return bench.file("messages.tsv", b"".join(lines))
 
 
-def produce(bench, kafka, messages, header=ID, file=None):
-    """The reference's figures; rate is the broker's, as it is for us. file: other messages than readings."""
+def produce(bench, kafka, messages, header=ID, file=None, once=False):
+    """The reference's figures; rate is the broker's, as it is for us. file: other messages than readings. once: in transactions."""
     topic = kafka.topic()
-    result = bench.json(
-        bench.program("kafka_produce"), kafka.servers, topic, file or messages_file(bench), messages, 0, header
-    )
+    program = bench.program("kafka_produce")
+    more = ("enable.gapless.guarantee=false", f"transactional.id={topic}") if once else ()
+    header = f"{topic}/00000000/" if once else header
+    result = bench.json(program, kafka.servers, topic, file or messages_file(bench), messages, 0, header, *more)
     own = result["rate"]
     result["rate"] = kafka.rate(topic, 1, messages)
     say(
@@ -54,17 +58,17 @@ def produce(bench, kafka, messages, header=ID, file=None):
 # ---- a backlog ---------------------------------------------------------------------------------------------------
 
 
-def fill(bench, data, topic, records, lake):
+def fill(bench, data, topic, records, lake, once):
     """Accepts records while nobody answers at the broker's address; ends by kill -9."""
     body_file = bench.file("readings.ndjson", readings(SENSORS))
-    with gateway(bench, data, f"127.0.0.1:{free_port()}", topic, lake) as server:
+    with gateway(bench, data, f"127.0.0.1:{free_port()}", topic, lake, once) as server:
         http_load(bench, server.port, body_file, "application/x-ndjson", 16, records // SENSORS, 100)
 
 
-def drain_once(bench, kafka, records, lake=False):
+def drain_once(bench, kafka, records, lake=False, once=False):
     data, topic = bench.directory("data"), kafka.topic()
-    fill(bench, data, topic, records, lake)
-    with gateway(bench, data, kafka.servers, topic, lake) as server:
+    fill(bench, data, topic, records, lake, once)
+    with gateway(bench, data, kafka.servers, topic, lake, once) as server:
         kafka.wait(topic, records, 120)
         used = server.threads()
         result = {
@@ -75,7 +79,7 @@ def drain_once(bench, kafka, records, lake=False):
             "most": server.memory()[1],
         }
     say(
-        f"drain{' with the lake' if lake else ''}: {count(result['rate'])} messages/s, {result['cpu_us']:.2f} us, "
+        f"drain{' with the lake' if lake else ''}{', exactly once' if once else ''}: {count(result['rate'])} messages/s, {result['cpu_us']:.2f} us, "
         f"{result['most']:.0f} MiB"
     )
     return result
@@ -110,6 +114,43 @@ def drain(bench):
             tuple(o["cpu_us"] * 1000 / t["cpu_ns"] for o, t in zip(ours, theirs)),
             "",
             f"{by_thread(ours, per_record)}; start and recovery are in it",
+        ),
+    ]
+
+
+# ---- the same in transactions --------------------------------------------------------------------------------------
+
+
+def once(bench):
+    records = bench.seconds * BACKLOG_PER_SECOND
+    per_record = lambda result: result["records"]
+    with Kafka(bench) as kafka:
+        kafka.positions()
+        kafka.warm_up(lambda: produce(bench, kafka, BACKLOG_PER_SECOND)["rate"])
+        ours, theirs = bench.pairs(
+            partial(drain_once, bench, kafka, records, once=True), partial(produce, bench, kafka, records, once=True)
+        )
+        plain = [drain_once(bench, kafka, records) for _ in range(bench.rounds)]
+    share = median(ours, "rate") / median(plain, "rate")
+    return [
+        Row(
+            "kafka-once",
+            f"messages/s, a backlog of {records:,} records, exactly once",
+            count(median(ours, "rate")),
+            f"{count(median(theirs, 'rate'))} kafka_produce",
+            tuple(o["rate"] / t["rate"] for o, t in zip(ours, theirs)),
+            ">= 0.8",
+            f"with at-least-once {count(median(plain, 'rate'))}, of which this is {share:.2f}; "
+            f"RSS at most {median(ours, 'most'):.0f} MiB",
+        ),
+        Row(
+            "kafka-once",
+            "CPU s per million messages",
+            f"{median(ours, 'cpu_us'):.2f}",
+            f"{median(theirs, 'cpu_ns') / 1000:.2f} kafka_produce",
+            tuple(o["cpu_us"] * 1000 / t["cpu_ns"] for o, t in zip(ours, theirs)),
+            "",
+            f"{by_thread(ours, per_record)}; with at-least-once {median(plain, 'cpu_us'):.2f}; start and recovery are in it",
         ),
     ]
 
@@ -341,4 +382,4 @@ def memory_down(bench):
     ]
 
 
-ROWS = {"kafka-drain": drain, "kafka-outage": outage, "kafka-http": through, "kafka-memory": memory, "memory-down": memory_down}
+ROWS = {"kafka-drain": drain, "kafka-once": once, "kafka-outage": outage, "kafka-http": through, "kafka-memory": memory, "memory-down": memory_down}

@@ -6,9 +6,13 @@
  * per second. Each has a header penstock-id of ID and the message's number, so that it is as long as what penstock sends; none
  * when ID is empty. Every message's report is waited for and counted; one that is not "delivered" ends the program. The figures run from the first report to the last one, so that connecting is not in them. The
  * properties are the ones that penstock sets; NAME=VALUE adds to them.
+ *
+ * With a transactional.id among them the messages go in transactions, one after the other, as those of exactly-once do: as many messages as are sent
+ * within TRANSACTION_EVERY, TRANSACTION_MOST at most, and one more that stands for the position, in the topic TOPIC_POSITIONS of one partition.
  */
 #include "bench/tool.h"
 
+#include <inttypes.h>
 #include <librdkafka/rdkafka.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -22,6 +26,10 @@
 #define POLL_EVERY 256 /* messages between two looks for reports */
 #define FULL_WAIT 1 /* ms, when the queue is full */
 #define LATENCY_EVERY 64 /* messages: every such one is timed */
+#define TRANSACTION_EVERY (TOOL_SECOND / 4)
+#define TRANSACTION_MOST (1 << 17) /* messages */
+#define TRANSACTION_PATIENCE 60000 /* ms, for the brokers' answer */
+#define TOPIC_POSITIONS "bench-positions"
 
 static const char *const properties[][2] = {
     {"enable.idempotence", "true"}, {"enable.gapless.guarantee", "true"}, {"acks", "all"},
@@ -45,6 +53,10 @@ struct producer {
     uint64_t lines_count;
     char id[ID_MAX + ID_DIGITS + 1];
     size_t id_length; /* 0: no header */
+    rd_kafka_topic_t *positions; /* NULL: there are no transactions */
+    int64_t begun; /* when the transaction's first message was sent; 0: it has none */
+    uint64_t committed;
+    uint64_t transactions;
     uint64_t messages;
     uint64_t sent;
     uint64_t reported;
@@ -91,6 +103,8 @@ static void reported(rd_kafka_t *kafka, const rd_kafka_message_t *message, void 
     (void)kafka;
     if (message->err)
         die("a message was not delivered", rd_kafka_err2str(message->err));
+    if (message->rkt == producer->positions)
+        return;
     if (producer->reported++ == 0) {
         producer->first = tool_now();
         producer->cpu = tool_cpu();
@@ -133,6 +147,71 @@ static void open_producer(struct producer *producer, const char *servers, const 
     if (!producer->topic)
         die(topic, rd_kafka_err2str(rd_kafka_last_error()));
 }
+
+static bool names_transactions(char **properties_more)
+{
+    static const char name[] = "transactional.id=";
+
+    while (*properties_more && strncmp(*properties_more, name, strlen(name)) != 0)
+        properties_more++;
+    return *properties_more;
+}
+
+/* ---- transactions ---------------------------------------------------------------------------------------------- */
+
+static void must(const char *what, rd_kafka_error_t *failure)
+{
+    if (failure)
+        die(what, rd_kafka_error_string(failure));
+}
+
+static void begin_transactions(struct producer *producer)
+{
+    producer->positions = rd_kafka_topic_new(producer->kafka, TOPIC_POSITIONS, NULL);
+    if (!producer->positions)
+        die(TOPIC_POSITIONS, rd_kafka_err2str(rd_kafka_last_error()));
+    must("init", rd_kafka_init_transactions(producer->kafka, TRANSACTION_PATIENCE));
+    must("begin", rd_kafka_begin_transaction(producer->kafka));
+}
+
+static void wait_for_reports(struct producer *producer)
+{
+    while (producer->reported < producer->sent)
+        rd_kafka_poll(producer->kafka, 100);
+}
+
+static void commit(struct producer *producer)
+{
+    char position[256];
+    const int length = snprintf(position, sizeof position,
+        "{\"version\":1,\"log\":\"0123456789abcdef\",\"epoch\":1,\"sequence\":%" PRIu64
+        ",\"base\":0,\"delivered\":%" PRIu64 ",\"dead_lettered\":0,\"not_for_outlet\":0,\"damaged\":0}",
+        producer->sent, producer->sent);
+
+    wait_for_reports(producer);
+    if (rd_kafka_produce(producer->positions, RD_KAFKA_PARTITION_UA, RD_KAFKA_MSG_F_COPY, position,
+            (size_t)length, "bench", strlen("bench"), NULL))
+        die(TOPIC_POSITIONS, rd_kafka_err2str(rd_kafka_last_error()));
+    must("commit", rd_kafka_commit_transaction(producer->kafka, TRANSACTION_PATIENCE));
+    producer->committed = producer->sent;
+    producer->transactions++;
+    producer->begun = 0;
+    must("begin", rd_kafka_begin_transaction(producer->kafka));
+}
+
+/* Looked at every POLL_EVERY messages. */
+static void commit_what_is_due(struct producer *producer)
+{
+    if (!producer->positions)
+        return;
+    if (!producer->begun)
+        producer->begun = tool_now();
+    else if (tool_now() - producer->begun >= TRANSACTION_EVERY ||
+             producer->sent - producer->committed >= TRANSACTION_MOST)
+        commit(producer);
+}
+
+/* ---- sending --------------------------------------------------------------------------------------------------- */
 
 /* Counts the digits at the end of the id up by one. */
 static void next_id(struct producer *producer)
@@ -189,12 +268,14 @@ static void send_all(struct producer *producer, uint64_t rate)
             rd_kafka_poll(producer->kafka, FULL_WAIT);
         else if (producer->sent % POLL_EVERY == 0) {
             rd_kafka_poll(producer->kafka, 0);
+            commit_what_is_due(producer);
             if (rate)
                 tool_sleep_until(start + (int64_t)(producer->sent * (uint64_t)TOOL_SECOND / rate));
         }
     }
-    while (producer->reported < producer->messages)
-        rd_kafka_poll(producer->kafka, 100);
+    wait_for_reports(producer);
+    if (producer->positions && producer->committed < producer->sent)
+        commit(producer);
 }
 
 int main(int count, char **arguments)
@@ -214,10 +295,17 @@ int main(int count, char **arguments)
             (size_t)snprintf(producer.id, sizeof producer.id, "%s%0*d", arguments[6], ID_DIGITS, 0);
     producer.latency = tool_allocate(sizeof *producer.latency);
     read_lines(&producer, arguments[3]);
+    const bool transactional = names_transactions(arguments + 7);
     open_producer(&producer, arguments[1], arguments[2], arguments + 7);
+    if (transactional)
+        begin_transactions(&producer);
     send_all(&producer, rate);
     tool_report(producer.reported, 0, producer.reported, producer.last - producer.first,
         tool_cpu() - producer.cpu, producer.latency);
+    if (transactional) {
+        fprintf(stderr, "%" PRIu64 " transactions\n", producer.transactions);
+        rd_kafka_topic_destroy(producer.positions);
+    }
     rd_kafka_topic_destroy(producer.topic);
     rd_kafka_destroy(producer.kafka);
     return 0;
