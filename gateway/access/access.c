@@ -7,11 +7,14 @@
 
 #include "access/credentials.h"
 #include "access/guess.h"
+#include "base/log.h"
+#include "base/peers.h"
 
 #define SECRET_SENT_MAX 256 /* what is longer is none */
 
 struct access {
     const char *file; /* the configuration's; "": none */
+    struct peers *peers; /* whose addresses many share */
     const struct clock *clock;
     pthread_mutex_t lock; /* guards `credentials` */
     struct credentials *credentials; /* in force; NULL: none are wanted */
@@ -28,8 +31,10 @@ int access_check(const char *file, struct error *error)
     return result;
 }
 
-int access_new(struct access **ret_access, const char *file, const struct clock *clock, struct error *error)
+int access_new(
+    struct access **ret_access, const struct config *config, const struct clock *clock, struct error *error)
 {
+    const char *file = config->access.credentials;
     struct access *access = calloc(1, sizeof *access);
 
     if (!access)
@@ -38,6 +43,7 @@ int access_new(struct access **ret_access, const char *file, const struct clock 
     access->clock = clock;
     pthread_mutex_init(&access->lock, NULL);
     if (guess_begin(&access->guesses, error) ||
+        peers_new(&access->peers, &config->http.trusted_proxies, 0, error) ||
         (*file && credentials_read(&access->credentials, file, error))) {
         access_free(&access);
         return error_wrap(error, "access.credentials");
@@ -55,6 +61,7 @@ void access_free(struct access **access)
         return;
     credentials_release(&old->credentials);
     guess_end(&old->guesses);
+    peers_free(&old->peers);
     pthread_mutex_destroy(&old->lock);
     free(old);
 }
@@ -64,7 +71,7 @@ static void access_carry_over(const struct credentials *from, struct credentials
 {
     for (size_t i = 0; i < credentials_count(to); i++) {
         struct principal *principal = credentials_at(to, i);
-        const struct principal *before = credentials_find(from, principal->digest);
+        const struct principal *before = credentials_named(from, slice_of(principal->name));
         if (before)
             atomic_store(&principal->due, atomic_load(&before->due));
     }
@@ -117,14 +124,25 @@ static struct principal *access_find(
 {
     unsigned char digest[SECRET_DIGEST];
 
-    if (secret.length > SECRET_SENT_MAX || secret_digest(secret, digest))
+    if (secret.length < SECRET_LEAST || secret.length > SECRET_SENT_MAX || secret_digest(secret, digest))
         return NULL;
     struct principal *principal = credentials_find(credentials, digest);
     return principal && (!user.data || slice_is(user, principal->name)) ? principal : NULL;
 }
 
-enum access_answer access_ask(struct access *access, struct slice user, struct slice secret,
-    const unsigned char *address, struct grant *ret_grant)
+/* True: the address has sent too many. */
+static bool access_note_guess(struct access *access, int fd)
+{
+    unsigned char address[GUESS_ADDRESS];
+    char text[PEERS_TEXT];
+    const bool own = peers_tell(access->peers, fd, address, text);
+
+    log_event(LOG_WARN, "access.refused", log_text("address", text));
+    return own && guess_count(&access->guesses, address, clock_monotonic(access->clock));
+}
+
+enum access_answer access_ask(
+    struct access *access, struct slice user, struct slice secret, int fd, struct grant *ret_grant)
 {
     struct credentials *credentials = access_hold(access);
     struct principal *principal = access_find(credentials, user, secret);
@@ -134,8 +152,7 @@ enum access_answer access_ask(struct access *access, struct slice user, struct s
         return ACCESS_GRANTED;
     }
     credentials_release(&credentials);
-    return address && guess_count(&access->guesses, address, clock_monotonic(access->clock)) ? ACCESS_GUESSING
-                                                                                             : ACCESS_UNKNOWN;
+    return access_note_guess(access, fd) ? ACCESS_GUESSING : ACCESS_UNKNOWN;
 }
 
 bool access_renew(struct access *access, struct grant *grant)
@@ -158,6 +175,12 @@ void grant_end(struct grant *grant)
 {
     credentials_release(&grant->credentials);
     grant->principal = NULL;
+}
+
+struct grant grant_share(const struct grant *grant)
+{
+    return grant->credentials ? (struct grant){credentials_hold(grant->credentials), grant->principal}
+                              : *grant;
 }
 
 const char *grant_name(const struct grant *grant)

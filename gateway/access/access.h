@@ -12,9 +12,9 @@
 
 #include "base/bytes.h"
 #include "base/clock.h"
+#include "base/config.h"
 #include "base/error.h"
 
-#define ACCESS_ADDRESS 16 /* bytes; of IPv4 as ::ffff:a.b.c.d (struct peer) */
 #define ACCESS_GUESSES 20 /* wrong secrets that an address may send at once, */
 #define ACCESS_GUESS_PAUSE CLOCK_SECOND /* and then one in this time */
 
@@ -37,8 +37,9 @@ enum access_answer {
 /* Whether the file is sound; "": there is none. */
 int access_check(const char *file, struct error *error);
 
-/* file: "" for none: then nobody is asked for anything. It is read now. @thread main, as the next three */
-int access_new(struct access **ret_access, const char *file, const struct clock *clock, struct error *error);
+/* Without access.credentials nobody is asked for anything. The file is read now. The configuration outlives it. @thread main, as the next three */
+int access_new(
+    struct access **ret_access, const struct config *config, const struct clock *clock, struct error *error);
 void access_free(struct access **access);
 /* Reads the file anew. When that fails everything stays as it is. Grants that were given stand until access_renew(). */
 int access_reload(struct access *access, struct error *error);
@@ -48,10 +49,10 @@ size_t access_count(const struct access *access);
 /* Whether secrets are asked for at all; NULL: they are not. @thread any, as all that follow */
 bool access_is_wanted(const struct access *access);
 
-/* user: NULL data: none is named, the secret alone tells. address: of ACCESS_ADDRESS bytes, or NULL where many share one (a proxy's): nobody is
- * known to guess there. The grant is set when it is given. */
-enum access_answer access_ask(struct access *access, struct slice user, struct slice secret,
-    const unsigned char *address, struct grant *ret_grant);
+/* user: NULL data: none is named, the secret alone tells. fd: the connection; whoever sends a wrong secret over it is logged, and counted by its address unless that is one of
+ * http.trusted_proxies, which many share. The grant is set when it is given. */
+enum access_answer access_ask(
+    struct access *access, struct slice user, struct slice secret, int fd, struct grant *ret_grant);
 
 /* Grows with each reload that brought other credentials into force. */
 uint64_t access_version(const struct access *access);
@@ -61,6 +62,8 @@ bool access_renew(struct access *access, struct grant *grant);
 /* ---- a grant --------------------------------------------------------------------------------------------------- */
 
 void grant_end(struct grant *grant);
+/* One more holder of the same. */
+struct grant grant_share(const struct grant *grant);
 const char *grant_name(const struct grant *grant); /* "": of nobody */
 bool grant_allows_stream(const struct grant *grant, const char *stream);
 bool grant_allows_key(const struct grant *grant, struct slice key);

@@ -20,15 +20,15 @@ void guess_end(struct guesses *guesses)
     pthread_mutex_destroy(&guesses->lock);
 }
 
-bool guess_count(struct guesses *guesses, const unsigned char address[ACCESS_ADDRESS], int64_t now)
+bool guess_count(struct guesses *guesses, const unsigned char address[GUESS_ADDRESS], int64_t now)
 {
-    const uint64_t hash = fnv_add(guesses->seed, address, ACCESS_ADDRESS);
+    const uint64_t hash = fnv_add(guesses->seed, address, GUESS_ADDRESS);
     const size_t index = (hash ^ hash >> 32) % GUESS_SLOTS;
     bool many;
 
     pthread_mutex_lock(&guesses->lock);
-    if (memcmp(guesses->slots[index].address, address, ACCESS_ADDRESS) != 0) {
-        memcpy(guesses->slots[index].address, address, ACCESS_ADDRESS);
+    if (memcmp(guesses->slots[index].address, address, GUESS_ADDRESS) != 0) {
+        memcpy(guesses->slots[index].address, address, GUESS_ADDRESS);
         guesses->slots[index].due = now;
     }
     const int64_t due = guesses->slots[index].due > now ? guesses->slots[index].due : now;

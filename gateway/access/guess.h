@@ -9,13 +9,15 @@
 
 #include "access/access.h"
 
+#define GUESS_ADDRESS 16 /* bytes, as peers_address() has them */
+
 #define GUESS_SLOTS 4096
 
 struct guesses {
     pthread_mutex_t lock; /* guards the slots */
     uint64_t seed; /* nobody can choose who shares a slot */
     struct {
-        unsigned char address[ACCESS_ADDRESS];
+        unsigned char address[GUESS_ADDRESS];
         int64_t
             due; /* when its guesses would be paid for at their pace (monotonic); before now: none count */
     } slots[GUESS_SLOTS];
@@ -25,6 +27,6 @@ struct guesses {
 int guess_begin(struct guesses *guesses, struct error *error);
 void guess_end(struct guesses *guesses);
 /* One more, now. True: that is too many. */
-bool guess_count(struct guesses *guesses, const unsigned char address[ACCESS_ADDRESS], int64_t now);
+bool guess_count(struct guesses *guesses, const unsigned char address[GUESS_ADDRESS], int64_t now);
 
 #endif

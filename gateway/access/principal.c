@@ -5,7 +5,7 @@
 
 #define NANOSECONDS INT64_C(1000) /* of a microsecond */
 #define DUE_AHEAD (CLOCK_SECOND * NANOSECONDS)
-#define DUE_MOST (3600 * CLOCK_SECOND * NANOSECONDS) /* nobody waits longer for what is already written */
+#define DUE_MOST (INT64_MAX / 4) /* more than two thousand million seconds: so that nothing overflows */
 
 bool principal_is_name(struct slice name)
 {
@@ -80,7 +80,7 @@ void principal_charge(struct principal *principal, uint64_t records, int64_t now
     const double cost = (double)records * (double)(CLOCK_SECOND * NANOSECONDS) / (double)principal->rate;
     do {
         next = (due > moment ? due : moment) + (cost < (double)DUE_MOST ? (int64_t)cost : DUE_MOST);
-        next = next < moment + DUE_MOST ? next : moment + DUE_MOST;
+        next = next < DUE_MOST ? next : DUE_MOST;
     } while (!atomic_compare_exchange_weak_explicit(
         &principal->due, &due, next, memory_order_relaxed, memory_order_relaxed));
 }

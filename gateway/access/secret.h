@@ -14,6 +14,7 @@
 #define SECRET_DIGEST 32 /* bytes of SHA-256 (FIPS 180-4) */
 #define SECRET_PREFIX "pst_" /* so that scanners of source code know one */
 #define SECRET_LENGTH (sizeof SECRET_PREFIX - 1 + 43) /* base64url without padding (RFC 4648, section 5) */
+#define SECRET_LEAST 20 /* characters: shorter ones are none, whatever the file says */
 #define SECRET_HEX_PREFIX "sha256:"
 #define SECRET_HEX \
     (sizeof SECRET_HEX_PREFIX - 1 + 2 * SECRET_DIGEST) /* length of a digest as it is written */

@@ -62,7 +62,7 @@ static bool network_has(const struct network *network, const unsigned char bytes
            (rest == 0 || (network->bytes[whole] ^ bytes[whole]) >> (8 - rest) == 0);
 }
 
-bool peers_address(const struct sockaddr *address, unsigned char ret_bytes[16])
+static bool peers_read(const struct sockaddr *address, unsigned char ret_bytes[16])
 {
     if (address->sa_family == AF_INET) {
         memcpy(ret_bytes, network_four, sizeof network_four);
@@ -155,15 +155,41 @@ static bool peers_add(struct peers *peers, const unsigned char bytes[16], struct
     return true;
 }
 
+/* The bytes that an address is counted by. False: it is not counted. */
+static bool peers_count_by(
+    const struct peers *peers, const struct sockaddr *address, unsigned char ret_bytes[16])
+{
+    if (!peers_read(address, ret_bytes) || peers_trust(peers, ret_bytes))
+        return false;
+    if (!network_is_four(ret_bytes))
+        memset(ret_bytes + PEERS_IPV6_BITS / 8, 0, 16 - PEERS_IPV6_BITS / 8);
+    return true;
+}
+
+bool peers_tell(
+    const struct peers *peers, int fd, unsigned char ret_bytes[16], char ret_text[static PEERS_TEXT])
+{
+    struct sockaddr_storage address;
+    socklen_t length = sizeof address;
+
+    ret_text[0] = '\0';
+    if (getpeername(fd, (struct sockaddr *)&address, &length) ||
+        !peers_read((const struct sockaddr *)&address, ret_bytes))
+        return false;
+    if (network_is_four(ret_bytes))
+        inet_ntop(AF_INET, ret_bytes + sizeof network_four, ret_text, PEERS_TEXT);
+    else
+        inet_ntop(AF_INET6, ret_bytes, ret_text, PEERS_TEXT);
+    return peers_count_by(peers, (const struct sockaddr *)&address, ret_bytes);
+}
+
 bool peers_enter(struct peers *peers, const struct sockaddr *address, struct peer **ret_peer)
 {
     unsigned char bytes[16];
 
     *ret_peer = NULL;
-    if (!peers_address(address, bytes) || peers_trust(peers, bytes))
+    if (!peers_count_by(peers, address, bytes))
         return true;
-    if (!network_is_four(bytes))
-        memset(bytes + PEERS_IPV6_BITS / 8, 0, sizeof bytes - PEERS_IPV6_BITS / 8);
     pthread_mutex_lock(&peers->lock);
     const bool entered = peers_add(peers, bytes, ret_peer);
     pthread_mutex_unlock(&peers->lock);

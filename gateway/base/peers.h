@@ -49,8 +49,12 @@ int peers_new(
     struct peers **ret_peers, const struct config_list *trusted, uint64_t limit, struct error *error);
 void peers_free(struct peers **peers);
 
-/* The address's bytes, of IPv4 as ::ffff:a.b.c.d. False: it is none of IP. */
-bool peers_address(const struct sockaddr *address, unsigned char ret_bytes[16]);
+#define PEERS_TEXT 46 /* INET6_ADDRSTRLEN */
+
+/* Who is at the other end of a connection: the bytes that its address is counted by, and its text ("" where it has none). False: it is trusted, or none of IP,
+ * and not to be counted. */
+bool peers_tell(
+    const struct peers *peers, int fd, unsigned char ret_bytes[16], char ret_text[static PEERS_TEXT]);
 
 /* A connection from there. False: the address has as many as it may. ret_peer: for peers_leave(), NULL where nothing is counted (it is trusted,
  * is none of IP, or memory is gone). */

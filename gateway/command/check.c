@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 
+#include "access/access.h"
 #include "command/arguments.h"
 #include "outlet/outlet.h"
 
@@ -30,7 +31,9 @@ static int check_configuration(const struct arguments *arguments, struct bytes *
         return -1;
     }
     check_doubts(config);
-    int result = config_print(config, text, error);
+    /* Only here: who looks after dead letters or the journal need not be allowed to read it. */
+    int result = access_check(config->access.credentials, error) ? error_wrap(error, "access.credentials")
+                                                                 : config_print(config, text, error);
     config_free(&config);
     return result;
 }

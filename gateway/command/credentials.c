@@ -26,7 +26,7 @@
 struct credentials_command {
     const struct arguments *arguments;
     const struct config *config;
-    const char *file;
+    char *file; /* without links on the way; owned */
     const char *name; /* of add and revoke */
     struct bytes text; /* the file's */
     struct credentials *credentials; /* the same */
@@ -76,7 +76,8 @@ static int credentials_write_new(
 {
     struct stat old = {.st_mode = 0600};
     const bool there = stat(command->file, &old) == 0;
-    cleanup_fd int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+    unlink(path); /* what a killed one left */
+    cleanup_fd int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 
     if (fd < 0 || (there && fchown(fd, old.st_uid, old.st_gid) != 0) || fchmod(fd, old.st_mode & 0660) != 0 ||
         file_write_at(fd, text.data, text.length, 0) != 0 || fsync(fd) != 0)
@@ -98,12 +99,13 @@ static int credentials_replace(
     if (asprintf(&path, "%s.new", command->file) < 0)
         return error_set(error, ERROR_RETRY, "out of memory");
     if (!credentials_write_new(command, path, text, error)) {
-        result = rename(path, command->file) || fsync(command->directory)
-                     ? error_set_errno(error, ERROR_FATAL, "%s", command->file)
-                     : 0;
+        result = rename(path, command->file) ? error_set_errno(error, ERROR_FATAL, "%s", command->file) : 0;
     }
     if (result)
         unlink(path);
+    else if (fsync(command->directory))
+        fprintf(stderr, "penstock credentials: %s is changed, but a power cut may undo it: %s\n",
+            command->file, strerror(errno));
     free(path);
     return result;
 }
@@ -157,8 +159,8 @@ static int credentials_add_line(struct credentials_command *command, struct prin
     struct bytes *text = &command->text;
 
     if (credentials_named(command->credentials, slice_of(principal->name)))
-        return error_set(error, ERROR_REJECT,
-            "%s is there already: revoke it first, or take another name", principal->name);
+        return error_set(error, ERROR_REJECT, "%s is there already: revoke it first, or take another name",
+            principal->name);
     if (secret_make(secret, error))
         return -1;
     if (secret_digest((struct slice){secret, SECRET_LENGTH}, principal->digest))
@@ -192,6 +194,9 @@ static int credentials_add(struct credentials_command *command, struct error *er
     if (!result) {
         credentials_warn(command->config, &principal);
         puts(secret);
+        if (credentials_count(command->credentials) == 0)
+            fprintf(stderr, "%s: make sure that the gateway's user may read it (chgrp, chmod 640).\n",
+                command->file);
         fprintf(stderr,
             "%s: this is its secret, shown once: a bearer token (HTTP), or the password of user %s (HTTP, MQTT).\n"
             "A gateway that runs knows it after SIGHUP.\n",
@@ -295,12 +300,20 @@ static const struct credentials_verb *credentials_find_verb(const struct argumen
     return NULL;
 }
 
+/* Through links, so that what the gateway reads is replaced, and no link to it. NULL: none is named. */
+static char *credentials_path(const char *file)
+{
+    char *path = *file ? realpath(file, NULL) : NULL;
+
+    return path || !*file ? path : strdup(file);
+}
+
 static int credentials_run(const struct credentials_verb *verb, struct credentials_command *command)
 {
     struct error error;
     int result = -1;
 
-    if (!*command->file)
+    if (!command->file)
         error_set(&error, ERROR_REJECT,
             "no file is named: say --file FILE, or -c FILE with a configuration that has access.credentials");
     else if (!credentials_lock(command, &error))
@@ -310,6 +323,7 @@ static int credentials_run(const struct credentials_verb *verb, struct credentia
     credentials_release(&command->credentials);
     bytes_free(&command->text);
     fd_close(&command->directory);
+    free(command->file);
     return result ? COMMAND_FAILED : COMMAND_OK;
 }
 
@@ -328,7 +342,8 @@ int command_credentials(int argc, char **argv)
     if (!config)
         return COMMAND_FAILED; /* told already */
     command.config = config;
-    command.file = arguments.credentials ? arguments.credentials : config->access.credentials;
+    command.file =
+        credentials_path(arguments.credentials ? arguments.credentials : config->access.credentials);
     command.name = arguments.words_count > 1 ? arguments.words[1] : NULL;
     status = credentials_run(verb, &command);
     config_free(&config);

@@ -191,6 +191,7 @@ int command_run(int argc, char **argv)
 
     if (!arguments_take(&arguments, argc, argv, &status))
         return status;
+    signal(SIGHUP, SIG_IGN); /* until it is waited for: one that comes now has nothing to do */
     struct config *config = arguments_load(&arguments);
     if (!config)
         return COMMAND_FAILED;

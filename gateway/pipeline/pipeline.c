@@ -67,9 +67,6 @@ void pipeline_check(struct config *config)
     struct topic_map *topics = NULL;
     struct error reported;
 
-    if (access_check(config->access.credentials, &reported))
-        config_report(config, &config->access.credentials, "%s", reported.text);
-
     streams_compile(&streams, config, &reported);
     schemas_compile(config, NULL, &reported);
     topic_map_compile(&topics, config, streams, &reported);
@@ -171,7 +168,7 @@ static void pipeline_log_report(const struct pipeline *pipeline, const struct jo
 
 static int pipeline_open_access(struct pipeline *pipeline, struct error *error)
 {
-    if (access_new(&pipeline->access, pipeline->config->access.credentials, pipeline->clock, error))
+    if (access_new(&pipeline->access, pipeline->config, pipeline->clock, error))
         return -1;
     if (access_is_wanted(pipeline->access))
         log_event(LOG_INFO, "access.open", log_number("principals", (int64_t)access_count(pipeline->access)));

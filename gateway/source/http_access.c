@@ -18,11 +18,14 @@ static struct slice access_behind(struct slice value, const char *scheme)
         return (struct slice){NULL, 0};
     while (at < value.length && value.data[at] == ' ')
         at++;
+    /* Blanks behind it are none of it (RFC 9110, section 5.5); the library has left them there. */
+    while (value.length > at && (value.data[value.length - 1] == ' ' || value.data[value.length - 1] == '\t'))
+        value.length--;
     return (struct slice){value.data + at, value.length - at};
 }
 
 static enum access_answer access_ask_basic(
-    struct access *access, struct slice encoded, const unsigned char *address, struct grant *ret_grant)
+    struct access *access, struct slice encoded, int fd, struct grant *ret_grant)
 {
     char pair[ACCESS_BASIC_MAX];
     size_t length = 0;
@@ -34,34 +37,32 @@ static enum access_answer access_ask_basic(
     const size_t name = colon ? (size_t)(colon - pair) : length;
     const struct slice user = {pair, name};
     const struct slice secret = {pair + name + (colon != NULL), length - name - (colon != NULL)};
-    const enum access_answer answer = access_ask(access, user, secret, address, ret_grant);
+    const enum access_answer answer = access_ask(access, user, secret, fd, ret_grant);
     explicit_bzero(pair, length);
     return answer;
 }
 
 static enum access_answer access_ask_header(
-    struct access *access, struct slice value, const unsigned char *address, struct grant *ret_grant)
+    struct access *access, struct slice value, int fd, struct grant *ret_grant)
 {
     const struct slice basic = access_behind(value, "Basic"), bearer = access_behind(value, "Bearer");
 
     if (basic.data)
-        return access_ask_basic(access, basic, address, ret_grant);
-    return access_ask(access, (struct slice){NULL, 0}, bearer, address, ret_grant);
+        return access_ask_basic(access, basic, fd, ret_grant);
+    return access_ask(access, (struct slice){NULL, 0}, bearer, fd, ret_grant);
 }
 
 int http_access_check(struct http_request *request, struct http_refusal *refusal)
 {
     const struct source *http = request->thread->source;
     const struct http_head *head = &request->head;
-    /* Behind a proxy many have the same address. */
-    const unsigned char *address = request->connection->peer ? request->connection->peer->bytes : NULL;
     enum access_answer answer = ACCESS_UNKNOWN;
 
     if (!access_is_wanted(http->context.access))
         return 0;
     if (head->present[HTTP_AUTHORIZATION])
         answer = access_ask_header(
-            http->context.access, head->values[HTTP_AUTHORIZATION], address, &request->grant);
+            http->context.access, head->values[HTTP_AUTHORIZATION], request->connection->fd, &request->grant);
     else if (http->context.config->http.anonymous)
         return 0;
     if (answer == ACCESS_GRANTED)
@@ -81,13 +82,13 @@ int http_access_check_stream(const struct http_request *request, struct http_ref
         request->stream->name);
 }
 
-void http_access_limit(struct http_request *request)
+int http_access_limit(struct http_request *request)
 {
     const int64_t wait = grant_wait(&request->grant, request->thread->now);
 
     if (wait == 0)
-        return;
-    request->refusal.retry_after = (uint32_t)((wait + CLOCK_SECOND - 1) / CLOCK_SECOND);
-    http_refuse(&request->refusal, HTTP_STATUS_429, "%s has written as much as its rate allows",
+        return 0;
+    request->refusal.retry_after = (wait + CLOCK_SECOND - 1) / CLOCK_SECOND;
+    return http_refuse(&request->refusal, HTTP_STATUS_429, "%s has written as much as its rate allows",
         grant_name(&request->grant));
 }

@@ -275,7 +275,7 @@ int http_body_hand_over(struct http_request *request, struct MHD_Connection *mhd
 
     if (thread->draining)
         return http_refuse(&request->refusal, HTTP_STATUS_503, "the gateway is stopping");
-    if (http_body_check_stream(request))
+    if (http_body_check_stream(request) || http_access_limit(request))
         return -1;
     if (http_body_records(request, mhd) || (request->key && http_key_keep(request)) ||
         http_body_await(request))

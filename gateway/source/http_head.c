@@ -86,15 +86,19 @@ static int http_head_allowed(const struct http_head_check *check, struct http_re
     return http_access_check_stream(check->request, refusal);
 }
 
-static void http_head_names(const struct streams *streams, char *names, size_t size)
+/* Those that the sender may write: the others are none of its business. */
+static void http_head_names(const struct http_request *request, char *names, size_t size)
 {
+    const struct streams *streams = request->thread->source->context.streams;
     size_t used = 0;
 
     names[0] = '\0';
     for (size_t i = 0; i < streams->count; i++) {
-        int length = snprintf(names + used, size - used, "%s%s", i ? ", " : "", streams->items[i].name);
+        if (!grant_allows_stream(&request->grant, streams->items[i].name))
+            continue;
+        int length = snprintf(names + used, size - used, "%s%s", used ? ", " : "", streams->items[i].name);
         if (length < 0 || (size_t)length >= size - used) {
-            snprintf(names + used, size - used, "%s", i ? ", ..." : "...");
+            snprintf(names + used, size - used, "%s", used ? ", ..." : "...");
             return;
         }
         used += (size_t)length;
@@ -110,7 +114,7 @@ static int http_head_stream(const struct http_head_check *check, struct http_ref
     request->stream = request->target.deeper ? NULL : streams_find(streams, request->target.stream);
     if (request->stream)
         return 0;
-    http_head_names(streams, names, sizeof names);
+    http_head_names(request, names, sizeof names);
     return http_refuse(refusal, HTTP_STATUS_404,
         "there is no such stream; POST /{stream} or /{stream}/{key} with one of these: %s", names);
 }
@@ -188,6 +192,6 @@ int http_head_check(
         if (checks[i](&check, &request->refusal))
             return -1;
     }
-    http_access_limit(request);
+    (void)http_access_limit(request); /* its refusal is given behind the body */
     return 0;
 }

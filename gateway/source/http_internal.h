@@ -100,7 +100,7 @@ bool http_count_up(atomic_size_t *count, uint64_t limit);
 struct http_refusal {
     bool given;
     enum http_status status;
-    uint32_t retry_after; /* seconds; of 429 and 503 */
+    int64_t retry_after; /* seconds; of 429 and 503; 0: HTTP_RETRY_AFTER */
     char detail[ERROR_TEXT_SIZE];
 };
 
@@ -356,8 +356,8 @@ int http_head_check(
 int http_access_check(struct http_request *request, struct http_refusal *refusal);
 /* Behind the stream. -1: 403. */
 int http_access_check_stream(const struct http_request *request, struct http_refusal *refusal);
-/* Who is ahead of the own rate is refused, and keeps the connection: the body is read and forgotten. */
-void http_access_limit(struct http_request *request);
+/* Whether it is ahead of its rate: asked before the body, which is read and forgotten then, so that the connection stays, and behind it, for others may have come in meanwhile. -1: 429. */
+int http_access_limit(struct http_request *request);
 
 /* ---- http_body.c: the body comes in ----------------------------------------------------------------------- */
 

@@ -50,11 +50,12 @@ static enum MHD_Result http_respond_queue(
 /* Behind which an answer of this status may be another one. */
 static int http_respond_retry_after(const struct http_refusal *refusal, struct MHD_Response *response)
 {
-    char seconds[16];
+    char seconds[24];
 
     if (refusal->status != HTTP_STATUS_503 && refusal->status != HTTP_STATUS_429)
         return 0;
-    snprintf(seconds, sizeof seconds, "%u", refusal->retry_after ? refusal->retry_after : HTTP_RETRY_AFTER);
+    snprintf(seconds, sizeof seconds, "%lld",
+        (long long)(refusal->retry_after ? refusal->retry_after : HTTP_RETRY_AFTER));
     return http_respond_header(response, MHD_HTTP_HEADER_RETRY_AFTER, seconds);
 }
 

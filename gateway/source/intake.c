@@ -184,12 +184,26 @@ static int intake_scan(struct intake_run *run, uint64_t index, struct slice payl
     return 0;
 }
 
+/* Where the URL or the topic says the key, the record may say another one all the same, and its readers believe that. */
+static bool intake_allows_own_key(struct intake_run *run, const struct grant *grant)
+{
+    const struct selector *selector = &run->stream->key;
+    const struct json_value *value = &run->intake->values[selector->index];
+
+    if (!run->facts->key.data || selector->source != SELECTOR_POINTER)
+        return true;
+    if (value->type == JSON_NUMBER)
+        return grant_allows_key(grant, value->text);
+    return value->type != JSON_STRING ||
+           grant_allows_key(grant, intake_value_string(value, run->intake->unescaped[0]));
+}
+
 /* A key that its sender may not write. */
 static int intake_forbid(struct intake_run *run, uint64_t index, struct slice key)
 {
     const struct grant *grant = run->facts->grant;
 
-    if (!grant || grant_allows_key(grant, key))
+    if (!grant || (grant_allows_key(grant, key) && intake_allows_own_key(run, grant)))
         return 0;
     run->forbidden = true;
     return intake_reject(run, index, INTAKE_FORBIDDEN, "%s may not write the key '%.*s'", grant_name(grant),
@@ -211,15 +225,17 @@ static int intake_describe(
         return 1;
     if (run->known->enveloped && !intake_is_opaque(run) && intake_envelope_open(run, &record->flags, error))
         return -1; /* GCOVR_EXCL_LINE only malloc can fail */
+    if (run->known->in_line)
+        intake_look(run, payload);
+    /* First of all: what is wrong besides with somebody else's record makes it no dead letter. */
+    if (intake_value_key(run, index, &record->key) || intake_forbid(run, index, record->key))
+        return 1;
     if (run->stream->schema) {
         const int checked = intake_schema_check(run, index, record, error);
         if (checked)
             return checked;
     }
-    if (run->known->in_line)
-        intake_look(run, payload);
-    if (intake_value_key(run, index, &record->key) || intake_forbid(run, index, record->key) ||
-        (run->known->once && intake_once_find(run, index, record->key)) ||
+    if ((run->known->once && intake_once_find(run, index, record->key)) ||
         intake_value_labels(run, index, record))
         return 1;
     intake_value_time(run, record);

@@ -84,6 +84,8 @@ int intake_reject(struct intake_run *run, uint64_t index, enum intake_reason rea
 
 /* ---- intake_value.c: from the values that were found; -1: rejected ----------------------------------------- */
 
+/* The meaning of a string; NULL data when it is longer than any name may be. */
+struct slice intake_value_string(const struct json_value *value, char scratch[INTAKE_ESCAPED_MAX]);
 /* What selectors of this source begin with. */
 const char *intake_value_selector_prefix(const struct selector *selector);
 bool intake_value_is_integer(struct slice number);

@@ -1,8 +1,7 @@
 /* intake_value: key, labels and time of one record, by its stream's selectors; see intake_internal.h */
 #include "source/intake_internal.h"
 
-/* The meaning of a string; NULL data when it is longer than any name may be. */
-static struct slice intake_value_string(const struct json_value *value, char scratch[INTAKE_ESCAPED_MAX])
+struct slice intake_value_string(const struct json_value *value, char scratch[INTAKE_ESCAPED_MAX])
 {
     if (value->text.length > INTAKE_ESCAPED_MAX)
         return (struct slice){NULL, 0};

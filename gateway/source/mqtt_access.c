@@ -1,24 +1,19 @@
 /* mqtt_access: who publishes; see mqtt_internal.h
  *
- * User name and password of the CONNECT (3.1.3.5, 3.1.3.6): a principal's name and its secret.
+ * User name and password of the CONNECT (3.1.3.5, 3.1.3.6): a principal's name and its secret. Where credentials are asked for, each principal has client ids of its own, and so have
+ * those without any: the id of a session is the principal's name, a blank (no name has one), and the client id. So nobody gets at the session or the will of another.
  */
-#include <sys/socket.h>
+#include <stdio.h>
 
-#include "base/peers.h"
 #include "source/mqtt_internal.h"
 
 static enum access_answer access_ask_connect(
     struct mqtt_connection *connection, const struct mqtt_connect *connect)
 {
-    struct access *access = connection->thread->source->context.access;
     const struct slice user = {connect->user.data ? connect->user.data : "", connect->user.length};
-    struct sockaddr_storage from;
-    socklen_t length = sizeof from;
-    unsigned char address[ACCESS_ADDRESS];
-    const bool known = getpeername(connection->fd, (struct sockaddr *)&from, &length) == 0 &&
-                       peers_address((struct sockaddr *)&from, address);
 
-    return access_ask(access, user, connect->password, known ? address : NULL, &connection->grant);
+    return access_ask(connection->thread->source->context.access, user, connect->password, connection->fd,
+        &connection->grant);
 }
 
 /* A stream that it may not write is told at once, not only when it is gone. */
@@ -53,10 +48,40 @@ enum mqtt_reason mqtt_access_check(
         *ret_text = "too many wrong credentials from this address";
         return MQTT_REASON_QUOTA;
     }
+    if (connect->has_will && grant_wait(&connection->grant, connection->thread->now)) {
+        *ret_text = "no will is taken of who is ahead of the own rate";
+        return MQTT_REASON_QUOTA;
+    }
     if (access_allows_will(connection, connect))
         return MQTT_REASON_SUCCESS;
     *ret_text = "the will's stream is none that it may write";
     return MQTT_REASON_NOT_AUTHORIZED;
+}
+
+struct slice mqtt_access_session(
+    struct mqtt_connection *connection, struct slice client_id, char text[static MQTT_SESSION_ID_MAX])
+{
+    connection->scope = 0;
+    if (access_is_wanted(connection->thread->source->context.access))
+        connection->scope =
+            (size_t)snprintf(text, MQTT_SESSION_ID_MAX, "%s ", grant_name(&connection->grant));
+    memcpy(text + connection->scope, client_id.data, client_id.length);
+    return (struct slice){text, connection->scope + client_id.length};
+}
+
+/* It waits with its message, and TCP tells its client; but not for long, for what is behind it is not read either, and not while memory is short. */
+enum mqtt_taken mqtt_access_limit(struct mqtt_connection *connection, const struct mqtt_publish *publish)
+{
+    const int64_t wait = grant_wait(&connection->grant, connection->thread->now);
+
+    if (wait == 0)
+        return MQTT_TAKEN;
+    if (wait > MQTT_RATE_PATIENCE)
+        return mqtt_publish_refuse(connection, publish, MQTT_REASON_QUOTA);
+    if (!mqtt_input_is_short(connection->thread))
+        return MQTT_LATER;
+    mqtt_connection_end(connection, MQTT_REASON_QUOTA, "it is ahead of its rate, and memory is short");
+    return MQTT_GONE;
 }
 
 bool mqtt_access_stands(struct mqtt_connection *connection)

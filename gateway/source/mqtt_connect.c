@@ -27,19 +27,29 @@ uint32_t mqtt_connect_expiry(const struct source *mqtt, uint32_t wanted)
     return wanted < most ? wanted : most;
 }
 
-/* One that belongs to this thread, so that the connection can stay. */
-static struct slice connect_assign(const struct mqtt_thread *thread, char text[CONNECT_ASSIGNED_MAX])
+/* Of a client that names none: one that belongs to this thread, so that the connection can stay. */
+static struct slice connect_assign(struct mqtt_connection *connection, char text[static MQTT_SESSION_ID_MAX])
 {
-    struct slice id;
+    const struct mqtt_thread *thread = connection->thread;
+    char client_id[CONNECT_ASSIGNED_MAX];
+    struct slice session_id;
     uint64_t number;
 
     do {
         if (getrandom(&number, sizeof number, 0) != sizeof number)
             number = (uint64_t)thread->now;
-        id = (struct slice){text,
-            (size_t)snprintf(text, CONNECT_ASSIGNED_MAX, "penstock-%016llx", (unsigned long long)number)};
-    } while (mqtt_session_owner(id, thread->source->threads_count) != thread->index);
-    return id;
+        const int length =
+            snprintf(client_id, sizeof client_id, "penstock-%016llx", (unsigned long long)number);
+        session_id = mqtt_access_session(connection, (struct slice){client_id, (size_t)length}, text);
+    } while (mqtt_session_owner(session_id, thread->source->threads_count) != thread->index);
+    return session_id;
+}
+
+static struct slice connect_session(struct mqtt_connection *connection, const struct mqtt_connect *connect,
+    char text[static MQTT_SESSION_ID_MAX])
+{
+    return connect->client_id.length ? mqtt_access_session(connection, connect->client_id, text)
+                                     : connect_assign(connection, text);
 }
 
 /* What the packet asks for that cannot be had. */
@@ -96,7 +106,7 @@ static uint16_t connect_keep_alive(const struct source *mqtt, const struct mqtt_
 }
 
 static int connect_greet(struct mqtt_connection *connection, const struct mqtt_connect *connect,
-    struct slice client_id, bool present, struct error *error)
+    struct slice session_id, bool present, struct error *error)
 {
     const struct source *mqtt = connection->thread->source;
     const struct config *config = mqtt->context.config;
@@ -110,7 +120,9 @@ static int connect_greet(struct mqtt_connection *connection, const struct mqtt_c
         .session_expiry = connection->session->expiry,
         .has_keep_alive = connection->keep_alive != connect->keep_alive,
         .keep_alive = connection->keep_alive,
-        .client_id = connect->client_id.length ? (struct slice){NULL, 0} : client_id,
+        .client_id = connect->client_id.length ? (struct slice){NULL, 0}
+                                               : (struct slice){session_id.data + connection->scope,
+                                                     session_id.length - connection->scope},
     };
 
     if (mqtt_write_connack(&connection->greeting, connection->version, &connack, error))
@@ -155,26 +167,23 @@ static bool connect_drops(const struct mqtt_thread *thread, const struct mqtt_se
 }
 
 static enum mqtt_taken connect_open(
-    struct mqtt_connection *connection, struct slice body, struct slice client_id)
+    struct mqtt_connection *connection, struct slice body, struct slice session_id)
 {
     struct mqtt_thread *thread = connection->thread;
     const struct mqtt_connect *connect = &thread->connect;
-    struct mqtt_session *before = mqtt_session_find(thread->sessions, client_id);
+    struct mqtt_session *before = mqtt_session_find(thread->sessions, session_id);
     struct error error;
 
-    if (before && before->connection &&
-        strcmp(grant_name(&before->connection->grant), grant_name(&connection->grant)) != 0)
-        return connect_refuse(connection, MQTT_REASON_CLIENT_ID, "the client id is somebody else's");
     if (before && before->connection && connect_waits(connection, before->connection)) {
         connection->version = MQTT_NONE; /* the packet comes again */
         return MQTT_LATER;
     }
     if (before && before->connection)
         mqtt_connection_end(before->connection, MQTT_REASON_TAKEN_OVER, "the client connected again");
-    mqtt_will_return(thread, client_id, connect->clean);
-    before = mqtt_session_find(thread->sessions, client_id);
+    mqtt_will_return(thread, session_id, connect->clean);
+    before = mqtt_session_find(thread->sessions, session_id);
     bool drops = connect_drops(thread, before);
-    switch (mqtt_session_open(thread->sessions, client_id, connect->clean,
+    switch (mqtt_session_open(thread->sessions, session_id, connect->clean,
         mqtt_connect_expiry(thread->source, connect->session_expiry), connection, &connection->session)) {
     case MQTT_SESSION_NEW:
         before = NULL;
@@ -191,7 +200,7 @@ static enum mqtt_taken connect_open(
     connection->phase = MQTT_PHASE_UP;
     connection->heard = thread->now;
     if (connect_keep(connection, connect, body, &error) ||
-        connect_greet(connection, connect, client_id, before != NULL, &error) ||
+        connect_greet(connection, connect, session_id, before != NULL, &error) ||
         (drops && !mqtt_batch_answer(connection, MQTT_CONNACK, 0, MQTT_REASON_SUCCESS))) {
         mqtt_will_drop(connection); /* it was never here */
         bytes_free(&connection->greeting);
@@ -207,7 +216,7 @@ enum mqtt_taken mqtt_connect_take(struct mqtt_connection *connection, struct sli
 {
     struct mqtt_thread *thread = connection->thread;
     struct mqtt_connect *connect = &thread->connect;
-    char assigned[CONNECT_ASSIGNED_MAX];
+    char session_text[MQTT_SESSION_ID_MAX];
     enum mqtt_reason reason;
     struct error error;
     const char *text;
@@ -218,22 +227,20 @@ enum mqtt_taken mqtt_connect_take(struct mqtt_connection *connection, struct sli
     }
     connection->problem_information = connect->problem_information;
     connection->packet_maximum = connect->packet_maximum;
-    reason = connect_check(thread, connect, body.length, &text);
-    if (reason != MQTT_REASON_SUCCESS) {
-        connection->version = connect->version;
+    connection->version = connect->version;
+    reason = mqtt_access_check(connection, connect, &text);
+    if (reason == MQTT_REASON_SUCCESS)
+        reason = connect_check(thread, connect, body.length, &text);
+    if (reason != MQTT_REASON_SUCCESS)
         return connect_refuse(connection, reason, text);
-    }
-    const struct slice client_id =
-        connect->client_id.length ? connect->client_id : connect_assign(thread, assigned);
-    thread->elsewhere = mqtt_session_owner(client_id, thread->source->threads_count);
+    const struct slice session_id = connect_session(connection, connect, session_text);
+    connection->version = MQTT_NONE; /* the packet may come again */
+    thread->elsewhere = mqtt_session_owner(session_id, thread->source->threads_count);
     if (thread->elsewhere != thread->index)
         return MQTT_ELSEWHERE; /* at once: nothing of it may wait here */
     if (thread->filling->answers_count >= MQTT_ANSWERS_MAX)
         return MQTT_LATER;
     connection->version = connect->version;
-    reason = mqtt_access_check(connection, connect, &text);
-    if (reason != MQTT_REASON_SUCCESS)
-        return connect_refuse(connection, reason, text);
     connection->keep_alive = connect_keep_alive(thread->source, connect);
-    return connect_open(connection, body, client_id);
+    return connect_open(connection, body, session_id);
 }

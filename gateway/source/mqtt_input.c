@@ -71,6 +71,11 @@ static bool input_is_crowded(const struct mqtt_connection *connection)
     return thread->held > thread->source->held_max && thread->favoured != connection;
 }
 
+bool mqtt_input_is_short(const struct mqtt_thread *thread)
+{
+    return thread->held > thread->source->held_max / 2;
+}
+
 bool mqtt_input_delays_others(const struct mqtt_connection *connection)
 {
     const struct mqtt_thread *thread = connection->thread;

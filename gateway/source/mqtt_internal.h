@@ -49,6 +49,8 @@
 #define MQTT_RETRY_PAUSE (CLOCK_SECOND / 10) /* between two tries at a journal that is full */
 #define MQTT_LINGER CLOCK_SECOND /* for a client to read why it is closed */
 #define MQTT_TAKE_OVER_PATIENCE (2 * CLOCK_SECOND) /* until what the old connection has sent is taken */
+#define MQTT_RATE_PATIENCE \
+    (5 * CLOCK_SECOND) /* of who is ahead of the own rate; a message that would wait longer is refused */
 #define MQTT_REFUSAL_PAUSE \
     CLOCK_SECOND /* MQTT 3.1.1 cannot refuse a message: the connection is closed, not at once */
 
@@ -103,6 +105,7 @@ struct mqtt_connection {
     size_t user_length;
     struct grant grant;
     uint64_t access_version; /* that it was looked at under */
+    size_t scope; /* bytes of its session's id in front of the client id */
 };
 
 /* What is written to a connection once the batch is durable. */
@@ -130,10 +133,11 @@ struct mqtt_batch {
 struct mqtt_will {
     struct mqtt_will *next;
     int64_t due; /* monotonic */
-    char client_id[MQTT_CLIENT_ID_MAX];
+    char client_id[MQTT_SESSION_ID_MAX];
     size_t client_id_length;
     struct bytes connect;
     struct grant grant; /* of its connection */
+    size_t scope;
 };
 
 struct mqtt_thread {
@@ -293,6 +297,8 @@ void mqtt_input_call(struct mqtt_connection *connection);
 void mqtt_input_take_calls(struct mqtt_thread *thread);
 /* Memory is used up, it is the one that may complete its packet, and others wait for their turn. */
 bool mqtt_input_delays_others(const struct mqtt_connection *connection);
+/* What is held back takes so much memory that nobody should hold more just because it is too fast. */
+bool mqtt_input_is_short(const struct mqtt_thread *thread);
 /* Forgets what it holds back. */
 void mqtt_input_drop(struct mqtt_connection *connection);
 
@@ -322,12 +328,20 @@ void mqtt_connect_answer(struct mqtt_connection *connection);
 /* SUCCESS: the connection has its grant. */
 enum mqtt_reason mqtt_access_check(
     struct mqtt_connection *connection, const struct mqtt_connect *connect, const char **ret_text);
+/* The id of the session that a client id stands for. Sets the connection's scope. */
+struct slice mqtt_access_session(
+    struct mqtt_connection *connection, struct slice client_id, char text[static MQTT_SESSION_ID_MAX]);
+/* What is to become of a message whose sender is ahead of its rate. */
+enum mqtt_taken mqtt_access_limit(struct mqtt_connection *connection, const struct mqtt_publish *publish);
 /* Whether it may still: other credentials are in force since it was asked. */
 bool mqtt_access_stands(struct mqtt_connection *connection);
 
 /* ---- mqtt_publish.c: messages ------------------------------------------------------------------------------------ */
 
 enum mqtt_taken mqtt_publish_take(struct mqtt_connection *connection, uint8_t flags, struct slice body);
+/* MQTT 5 is told so. Before it, a message can only be acknowledged or the connection be closed (MQTT-3.3.5-2). */
+enum mqtt_taken mqtt_publish_refuse(
+    struct mqtt_connection *connection, const struct mqtt_publish *publish, enum mqtt_reason reason);
 enum mqtt_taken mqtt_publish_release(struct mqtt_connection *connection, struct slice body);
 void mqtt_publish_free_aliases(struct mqtt_connection *connection);
 
@@ -341,7 +355,7 @@ enum mqtt_stored {
     MQTT_FAILED, /* memory is gone */
 };
 
-/* thread->facts describes the message. */
+/* thread->facts describes the message. REFUSED: nothing of it was stored. */
 enum mqtt_stored mqtt_store(struct mqtt_thread *thread, enum mqtt_reason *ret_reason);
 
 /* ---- mqtt_batch.c: batches and their answers ------------------------------------------------------------------------ */

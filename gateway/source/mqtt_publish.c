@@ -77,8 +77,7 @@ static enum mqtt_taken publish_end(
     return MQTT_GONE;
 }
 
-/* MQTT 5 is told so. Before it, a message can only be acknowledged or the connection be closed (MQTT-3.3.5-2). */
-static enum mqtt_taken publish_refuse(
+enum mqtt_taken mqtt_publish_refuse(
     struct mqtt_connection *connection, const struct mqtt_publish *publish, enum mqtt_reason reason)
 {
     metric_add(connection->thread->source->refused[reason], 1);
@@ -123,7 +122,8 @@ static enum mqtt_taken publish_store(
         text = "its stream takes nothing at the moment, and others wait for memory";
         break;
     case MQTT_REFUSED:
-        return publish_refuse(connection, publish, reason);
+        publish_charge(connection);
+        return mqtt_publish_refuse(connection, publish, reason);
     case MQTT_FAILED:
         break;
     }
@@ -145,7 +145,7 @@ static enum mqtt_taken publish_store_once(
         return MQTT_TAKEN;
     case MQTT_PACKET_NO_ROOM:
         *ret_stored = false;
-        return publish_refuse(connection, publish, MQTT_REASON_QUOTA);
+        return mqtt_publish_refuse(connection, publish, MQTT_REASON_QUOTA);
     case MQTT_PACKET_NEW:
         break;
     }
@@ -171,7 +171,8 @@ static void publish_describe(struct mqtt_connection *connection, struct slice to
 
     facts->publish = &connection->thread->publish;
     facts->topic = topic;
-    facts->client_id = (struct slice){connection->session->client_id, connection->session->client_id_length};
+    facts->client_id = (struct slice){connection->session->client_id + connection->scope,
+        connection->session->client_id_length - connection->scope};
     facts->user = (struct slice){connection->user, connection->user_length};
     facts->will = false;
     facts->grant = &connection->grant;
@@ -185,8 +186,7 @@ enum mqtt_taken mqtt_publish_take(struct mqtt_connection *connection, uint8_t fl
     struct error error;
     bool stored;
 
-    /* Who is ahead of the own rate is read no further; TCP tells. */
-    if (!publish_has_room(connection) || grant_wait(&connection->grant, connection->thread->now))
+    if (!publish_has_room(connection))
         return MQTT_LATER;
     if (mqtt_packet_publish(connection->version, flags, body, publish, &reason, &error))
         return publish_end(connection, reason, error.text);
@@ -197,9 +197,12 @@ enum mqtt_taken mqtt_publish_take(struct mqtt_connection *connection, uint8_t fl
     reason = alias_resolve(connection, publish, &topic);
     if (reason != MQTT_REASON_SUCCESS)
         return publish_end(connection, reason, "topic alias");
+    enum mqtt_taken taken = mqtt_access_limit(connection, publish);
+    if (taken != MQTT_TAKEN || grant_wait(&connection->grant, connection->thread->now))
+        return taken;
     publish_describe(connection, topic);
-    enum mqtt_taken taken = publish->qos == 2 ? publish_store_once(connection, publish, &stored)
-                                              : publish_store(connection, publish, &stored);
+    taken = publish->qos == 2 ? publish_store_once(connection, publish, &stored)
+                              : publish_store(connection, publish, &stored);
     if (!stored || publish->qos == 0)
         return taken;
     connection->quota++;

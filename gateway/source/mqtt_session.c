@@ -189,7 +189,7 @@ enum mqtt_session_opened mqtt_session_open(struct mqtt_sessions *sessions, struc
 {
     struct mqtt_session *before = mqtt_session_find(sessions, client_id);
 
-    assert(client_id.length > 0 && client_id.length <= MQTT_CLIENT_ID_MAX);
+    assert(client_id.length > 0 && client_id.length <= MQTT_SESSION_ID_MAX);
     assert(!before || !before->connection);
     if (before && !clean && !session_is_over(sessions, before)) {
         session_resume(sessions, before, expiry, connection);

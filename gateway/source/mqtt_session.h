@@ -91,7 +91,7 @@ enum mqtt_session_opened {
     MQTT_SESSION_FAILED, /* memory is gone; nothing is changed */
 };
 
-/* A connection comes; client_id has 1 to MQTT_CLIENT_ID_MAX bytes, none of them NUL. With clean, what was there is dropped, durably where
+/* A connection comes; client_id has 1 to MQTT_SESSION_ID_MAX bytes, none of them NUL. With clean, what was there is dropped, durably where
  * it was durable; without, it is taken up whatever its expiry was and is to be (3.1.2.4), unless its time is over. A new session is
  * durable when its expiry is not 0. The connection that had the session before has been ended by the caller. */
 enum mqtt_session_opened mqtt_session_open(struct mqtt_sessions *sessions, struct slice client_id, bool clean,

@@ -26,7 +26,7 @@
 #define PACKET_BYTES 4
 #define USED_BYTES (SESSION_HEAD + STATE_FRAME_OVERHEAD)
 
-_Static_assert(MQTT_SESSION_BODY_MAX == SESSION_HEAD + MQTT_CLIENT_ID_MAX, "the head of a session");
+_Static_assert(MQTT_SESSION_BODY_MAX == SESSION_HEAD + MQTT_SESSION_ID_MAX, "the head of a session");
 _Static_assert(MQTT_PACKETS_BODY(0) == PACKETS_HEAD, "the head of packet ids");
 
 struct image_session {
@@ -255,7 +255,7 @@ static int encode_session(
 int mqtt_state_encode_session(
     struct bytes *out, const struct mqtt_state_session *session, bool gone, struct error *error)
 {
-    assert(session->client_id.length > 0 && session->client_id.length <= MQTT_CLIENT_ID_MAX);
+    assert(session->client_id.length > 0 && session->client_id.length <= MQTT_SESSION_ID_MAX);
     return encode_session(out, session, gone ? FLAG_GONE : 0, error);
 }
 
@@ -297,7 +297,7 @@ static uint64_t session_read(const char *in, size_t length, struct mqtt_state_se
     const size_t id_length = ret_session->client_id.length;
     const bool plain = in[1] == 0;
     if (get_u16(in + 2) != id_length || (!plain && in[1] != FLAG_GONE && in[1] != FLAG_USED) ||
-        plain != (id_length > 0) || id_length > MQTT_CLIENT_ID_MAX ||
+        plain != (id_length > 0) || id_length > MQTT_SESSION_ID_MAX ||
         memchr(ret_session->client_id.data, '\0', id_length) || ret_session->number > INT64_MAX)
         return 0;
     return ret_session->number;

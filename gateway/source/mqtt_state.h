@@ -6,7 +6,7 @@
  *
  * Stored forms (little endian; journal/FORMAT.md lists the kinds):
  *   STATE_SESSION  u8 version = 1, u8 flags, u16 length of the client id, u32 expiry in seconds (UINT32_MAX: never), u64 number,
- *                  i64 ended_at, client id (1 to 256 bytes without NUL). Replaces what was known of the session but for its packet ids.
+ *                  i64 ended_at, id (1 to 385 bytes without NUL: the client id, where credentials are asked for with whose it is in front). Replaces what was known of the session but for its packet ids.
  *                  Flag 1, gone: the session and its packet ids are no more. Flag 2, used: no session, but all numbers up to this one
  *                  were given; each snapshot has one. Both without expiry, ended_at and client id.
  *   STATE_PACKETS  u8 version = 1, u8 0, u16 0, u32 0, u64 number, then u32 each, in order: packet id, + MQTT_PACKET_TAKEN when it
@@ -29,7 +29,9 @@
 #include "base/error.h"
 #include "journal/state.h"
 
-#define MQTT_CLIENT_ID_MAX 256 /* bytes */
+#define MQTT_CLIENT_ID_MAX 256 /* bytes that a client may choose */
+#define MQTT_SESSION_ID_MAX \
+    (128 + 1 + MQTT_CLIENT_ID_MAX) /* with whose session it is in front, see mqtt_access.c */
 #define MQTT_STATE_SHARE 4 /* of what JOURNAL_STATE_SHARE leaves */
 #define MQTT_STATE_PACKETS_SHARE \
     8 /* of that: what sessions leave to packet ids, for those that are there already */
@@ -62,7 +64,7 @@ int mqtt_state_encode_session(
     struct bytes *out, const struct mqtt_state_session *session, bool gone, struct error *error);
 int mqtt_state_encode_packets(
     struct bytes *out, uint64_t number, const uint32_t *operations, size_t count, struct error *error);
-#define MQTT_SESSION_BODY_MAX (24 + MQTT_CLIENT_ID_MAX)
+#define MQTT_SESSION_BODY_MAX (24 + MQTT_SESSION_ID_MAX)
 #define MQTT_PACKETS_BODY(count) (16 + 4 * (size_t)(count))
 
 /* Reserves room for a session with this client id, or for packet ids; false: there is none. What goes away is given back

@@ -89,8 +89,8 @@ void mqtt_will_leave(struct mqtt_connection *connection)
     memcpy(will->client_id, client_id.data, client_id.length);
     will->client_id_length = client_id.length;
     will->connect = connection->will;
-    will->grant = connection->grant;
-    connection->grant = (struct grant){NULL, NULL};
+    will->grant = grant_share(&connection->grant);
+    will->scope = connection->scope;
     bytes_init(&connection->will, MQTT_CONNECT_MAX);
     struct mqtt_will **link = will_bucket(thread, client_id);
     will->next = *link;
@@ -119,20 +119,28 @@ void mqtt_will_return(struct mqtt_thread *thread, struct slice client_id, bool c
 }
 
 static enum mqtt_stored will_store(
-    struct mqtt_thread *thread, const struct mqtt_will *will, enum mqtt_reason *ret_reason)
+    struct mqtt_thread *thread, struct mqtt_will *will, enum mqtt_reason *ret_reason)
 {
     const struct mqtt_connect *connect = &thread->testament;
+
+    *ret_reason = MQTT_REASON_NOT_AUTHORIZED;
+    if (will->grant.principal && !access_renew(thread->source->context.access, &will->grant))
+        return MQTT_REFUSED; /* it was revoked meanwhile */
 
     if (!will_decode(thread, &will->connect))
         return MQTT_FAILED;
     thread->publish = connect->will;
     thread->facts.publish = &thread->publish;
     thread->facts.topic = connect->will.topic;
-    thread->facts.client_id = (struct slice){will->client_id, will->client_id_length};
+    thread->facts.client_id =
+        (struct slice){will->client_id + will->scope, will->client_id_length - will->scope};
     thread->facts.user = connect->user;
     thread->facts.will = true;
     thread->facts.grant = &will->grant;
-    return mqtt_store(thread, ret_reason);
+    const enum mqtt_stored stored = mqtt_store(thread, ret_reason);
+    if (stored == MQTT_STORED)
+        grant_charge(&will->grant, thread->taken.accepted + thread->taken.rejected, thread->now);
+    return stored;
 }
 
 static void will_store_due_of(struct mqtt_thread *thread, struct mqtt_will **link)

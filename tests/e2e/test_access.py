@@ -69,9 +69,13 @@ def test_streams_are_not_told_to_strangers(gateway):
     assert gateway.post("/nowhere", reading()).status == 401
     known = gateway.post("/nowhere", reading(), **bearer(gateway.root))
     assert known.status == 404 and b"grid" in known.body
+    one = add(gateway.file, "lines", "lines")
+    gateway.reload()
+    told = gateway.post("/nowhere", reading(), **bearer(one)).body
+    assert b"lines" in told and b"grid" not in told, "nor what somebody else may write"
 
 
-@pytest.mark.parametrize("how", (bearer, lambda secret: basic("root", secret), lambda secret: {"Authorization": f"bEARER   {secret}"}))
+@pytest.mark.parametrize("how", (bearer, lambda secret: basic("root", secret), lambda secret: {"Authorization": f"bEARER   {secret} \t "}))
 def test_the_right_secret(gateway, how):
     assert gateway.status(**how(gateway.root)) == 200
 
@@ -107,6 +111,8 @@ def test_a_principal_writes_its_keys(gateway):
         assert refused.status == 403 and b"may not write the key" in refused.body, other
         assert gateway.status(f"/readings/{other}", body=reading("PUMP_7"), **mine) == 403, "the URL's key wins"
     assert gateway.status("/lines", body="no key", content_type="text/plain", **mine) == 403, "no key is none of its own"
+    for said in ("PUMP_8", 8):
+        assert gateway.status("/readings/PUMP_7", body=reading(said), **mine) == 403, "whoever reads the record would believe it"
     mixed = gateway.post("/readings", "\n".join(map(reading, ("PUMP_7", "PUMP_8", "PUMP_7"))), "application/x-ndjson", **mine)
     assert mixed.status == 207
     assert [one["index"] for one in json.loads(mixed.body)["rejected"]] == [1]
@@ -138,6 +144,26 @@ def test_rate(tmp_path):
         gateway.reload()
         assert gateway.status(**bearer(secret)) == 429, "a reload forgives nothing"
         wait_until("its turn", lambda: gateway.status(**bearer(secret)) == 200, 30)
+
+
+def test_many_at_once_are_not_ahead_of_the_rate(tmp_path):
+    """The rate is asked again behind the body: of many that began at the same time, one is taken."""
+    with Guarded(tmp_path) as gateway:
+        secret = add(gateway.file, "slow", rate=1)
+        gateway.reload()
+        body = "\n".join([reading()] * 1000).encode()
+        head = (f"POST /readings HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {secret}\r\nContent-Type: application/x-ndjson\r\n"
+                f"Content-Length: {len(body)}\r\n\r\n").encode()  # fmt: skip
+        wires = [socket.create_connection(("127.0.0.1", gateway.ports["http"]), 60) for _ in range(10)]
+        for wire in wires:
+            wire.sendall(head + body[:-1])
+        wait_until("all of them", lambda: gateway.metric("penstock_request_bytes_total", 'source="http"') >= 10 * (len(body) - 1))
+        for wire in wires:
+            wire.sendall(body[-1:])
+        statuses = sorted(int(wire.recv(12).split()[1]) for wire in wires)
+        assert statuses == [200] + [429] * 9
+        for wire in wires:
+            wire.close()
 
 
 def test_guesses_are_slowed_down(tmp_path):
@@ -284,6 +310,25 @@ def test_command(tmp_path):
     assert penstock.run_command("credentials", "sell", "--file", str(file)).returncode == 2
     assert penstock.run_command("credentials", "list").returncode == 1
     assert [path.name for path in tmp_path.iterdir()] == ["credentials"]
+
+
+def test_command_follows_links(tmp_path):
+    """What the gateway reads is changed, not the link to it."""
+    (tmp_path / "real").mkdir()
+    file, link = tmp_path / "real" / "credentials", tmp_path / "link"
+    add(file, "one")
+    link.symlink_to(file)
+    revoke(link, "one")
+    assert link.is_symlink() and file.read_text() == ""
+
+
+def test_others_need_not_read_them(tmp_path):
+    """Who looks after dead letters has other things to do than to mend credentials."""
+    with Guarded(tmp_path) as gateway:
+        gateway.file.write_text("{")
+        config = ["-c", str(gateway.directory / "penstock.yaml"), "--set", f"access.credentials={gateway.file}", "--set", f"gateway.data={gateway.data}"]
+        assert penstock.run_command("dead-letters", "list", *config).returncode == 0
+        assert "one JSON object" in penstock.run_command("check", *config).stderr
 
 
 def test_command_keeps_mode_and_owner(tmp_path):

@@ -6,7 +6,7 @@ import pytest
 
 import penstock
 from access import add, revoke
-from mqtt import DISCONNECT, PUBACK, V5, V31, V311, Client, Refused, letters
+from mqtt import DISCONNECT, PUBACK, PUBREC, V5, V31, V311, Client, Refused, letters
 from penstock import wait_until
 from test_access import Guarded
 
@@ -79,6 +79,7 @@ def test_a_batch_with_somebody_elses_key_is_refused_as_a_whole(tmp_path):
             assert client.store("grid/x", mixed) == NOT_AUTHORIZED
             assert client.store("grid/x", json.dumps([{"sensor_id": "A", "n": 1}, {"sensor_id": "A", "n": 2}])) == 0
             assert client.store("grid/x", "{no json") == 0, "what cannot be read is a dead letter of its stream"
+            assert client.store("grid/x", '{"sensor_id":"B","n":"wrong as well"}') == NOT_AUTHORIZED
         assert [json.loads(row)["n"] for row in gateway.rows(2)] == [1, 2]
         assert [letter["payload"] for letter in letters(gateway, 1)] == ["{no json"]
 
@@ -118,16 +119,44 @@ def test_revoked(tmp_path):
         assert len(rows) == 3 and b"will" not in b"".join(rows)
 
 
-def test_client_ids_of_others(gateway):
-    """Who knows a client id cannot take its connection over."""
-    with gateway.client() as owner, gateway.client() as other:
-        owner.connect("shared", user="root", password=gateway.root)
-        with pytest.raises(Refused) as refused:
-            other.connect("shared", user="PUMP_7", password=gateway.pump)
-        assert refused.value.reason == 0x85
-        assert owner.store("readings/x", "{}") == 0
-    with gateway.client() as again:
-        again.connect("shared", user="root", password=gateway.root)
+def test_client_ids_belong_to_their_principal(tmp_path):
+    """The same client id of two principals is two clients: neither gets at the other's connection, session, packet ids or will."""
+    with Publishers(tmp_path) as gateway:
+        secrets = {"root": gateway.root, "thief": add(gateway.file, "thief")}
+        gateway.reload()
+
+        def session(name, **more):
+            client = gateway.client()
+            return client, client.connect("shared", user=name, password=secrets[name], clean=False, session_expiry=1000, **more).present
+
+        owner, present = session("root", will={"topic": "readings/w", "payload": '{"n":"will"}', "properties": {"will_delay": 1000}})
+        assert not present
+        owner.reset()
+        thief, present = session("thief")
+        assert not present, "the owner's session is not the thief's"
+        for id in range(1, 6):  # packet ids that would make the owner's messages known ones
+            thief.publish("readings/t", json.dumps({"n": f"thief {id}"}), qos=2, id=id)
+            assert thief.expect(PUBREC, id).reason == 0
+        again, present = session("root")
+        assert present and thief.socket.fileno() > 0
+        thief.ping()  # and its connection is not taken over
+        for id in range(1, 6):
+            again.publish("readings/r", json.dumps({"n": f"owner {id}"}), qos=2, id=id)
+            assert again.expect(PUBREC, id).reason == 0
+        found = sorted(json.loads(row)["n"] for row in gateway.rows(10))
+        assert found == [f"owner {id}" for id in range(1, 6)] + [f"thief {id}" for id in range(1, 6)]
+
+
+def test_client_id_is_told_as_it_was_sent(tmp_path):
+    with Publishers(tmp_path, "streams.readings.labels.client=mqtt:client_id", "streams.readings.lake.path={client}") as gateway:
+        with gateway.client() as client:
+            client.connect("a-client", user="root", password=gateway.root)
+            assert client.store("readings/x", "{}") == 0
+        with gateway.client() as client:
+            assigned = client.connect("", user="root", password=gateway.root).properties["assigned_client_id"]
+            assert assigned.startswith("penstock-")
+            assert client.store("readings/x", "{}") == 0
+        wait_until("both rows", lambda: {file.folder for file in penstock.read_lake(gateway.lake)} == {"a-client", assigned})
 
 
 def test_rate_pauses(tmp_path):
@@ -147,8 +176,41 @@ def test_rate_pauses(tmp_path):
                 assert slow.expect(PUBACK, id).reason == 0
 
 
-def test_guesses(tmp_path):
+def test_far_ahead_of_the_rate(tmp_path):
+    """Who would have to wait for long is told so: what stands behind the message, a ping for one, could not be read meanwhile."""
     with Publishers(tmp_path) as gateway:
+        secret = add(gateway.file, "slow", rate=1)
+        gateway.reload()
+        with gateway.client() as client:
+            client.connect("c", user="slow", password=secret)
+            assert client.store("readings/x", "\n".join(["{}"] * 100)) == 0, "a message is paid for afterwards"
+            assert client.store("readings/x", "{}") == 0x97
+            client.ping()
+        with gateway.client() as client, pytest.raises(Refused) as refused:
+            client.connect("c", user="slow", password=secret, will={"topic": "readings/x", "payload": "{}"})
+        assert refused.value.reason == 0x97, "nor is a will taken"
+        with gateway.client(V311) as client:
+            client.connect("d", user="slow", password=secret)
+            client.publish("readings/x", "{}")
+            assert client.next() is None
+
+
+def test_a_delayed_will_of_who_was_revoked(tmp_path):
+    with Publishers(tmp_path) as gateway:
+        secret = add(gateway.file, "gone")
+        gateway.reload()
+        client = gateway.client()
+        client.connect("c", user="gone", password=secret, session_expiry=1000,
+                       will={"topic": "readings/x", "payload": '{"will":1}', "properties": {"will_delay": 2}})  # fmt: skip
+        client.reset()
+        revoke(gateway.file, "gone")
+        gateway.reload()
+        wait_until("its end", lambda: "mqtt.will_lost" in gateway.said())
+        assert not penstock.lake_rows(gateway.lake)
+
+
+def test_guesses(tmp_path):
+    with Publishers(tmp_path, "http.trusted_proxies=10.0.0.1") as gateway:
         reasons = []
         for number in range(60):
             with gateway.client() as client, pytest.raises(Refused) as refused:

@@ -1,22 +1,25 @@
 /* access: the file of credentials, who is asked, those who guess */
 #include <criterion/criterion.h>
 
+#include <arpa/inet.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "access/access.h"
 #include "access/credentials.h"
-#include "access/guess.h"
 #include "access/principal.h"
 #include "access/secret.h"
 
 #define SLICE(text) ((struct slice){text, sizeof(text) - 1})
 
-/* SHA-256 of "abc", from FIPS 180-4's example. */
-#define DIGEST_OF_ABC "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+#define RIGHT "abcdefghijklmnopqrstuvwxyz"
+#define WRONG "abcdefghijklmnopqrstuvwxyZ"
+#define DIGEST_OF_RIGHT "sha256:71c480df93d6ae2f1efad1447c66c9525e316218cf51fc8d9ed832f2daf18b73"
 #define DIGEST_ZERO "sha256:0000000000000000000000000000000000000000000000000000000000000000"
 
 static struct error error;
@@ -49,7 +52,7 @@ static struct credentials *parse(const char *text)
 
 Test(credentials, a_file)
 {
-    static const char text[] = "# who may write\n\n  \t\r\n" LINE("pump", DIGEST_OF_ABC,
+    static const char text[] = "# who may write\n\n  \t\r\n" LINE("pump", DIGEST_OF_RIGHT,
         ",\"streams\":[\"readings\",\"grid*\"],\"keys\":[\"A\"],\"rate\":7") " # more\n"
                                                                              "{\"rate\":1,\"streams\":[\"*\"],\"secret\":\"" DIGEST_ZERO
                                                                              "\",\"name\":\"other\"}";
@@ -61,7 +64,7 @@ Test(credentials, a_file)
     const struct principal *pump = credentials_at(credentials, 0);
     cr_assert_str_eq(pump->name, "pump");
     cr_assert_eq(pump->rate, 7);
-    cr_assert_eq(secret_digest(SLICE("abc"), digest), 0);
+    cr_assert_eq(secret_digest(SLICE(RIGHT), digest), 0);
     cr_assert_eq(credentials_find(credentials, digest), pump);
     cr_assert_eq(credentials_named(credentials, SLICE("pump")), pump);
     cr_assert_eq(credentials_named(credentials, SLICE("other")), credentials_at(credentials, 1));
@@ -115,7 +118,7 @@ Test(credentials, what_is_wrong_is_named_and_not_shown)
         {"{\"name\":\"a\",\"streams\":[\"x\"],\"rate\":1000000001}", "\"rate\": allowed"},
         {"{\"name\":\"a\",\"streams\":[\"x\"]}", "\"secret\": allowed"},
         {LINE("a", "pst_secretsecret", ALL), "\"secret\": allowed"},
-        {LINE("a", DIGEST_ZERO, ALL) LINE("a", DIGEST_OF_ABC, ALL),
+        {LINE("a", DIGEST_ZERO, ALL) LINE("a", DIGEST_OF_RIGHT, ALL),
             "f:2: the name a stands in an earlier line"},
         {LINE("a", DIGEST_ZERO, ALL) LINE("b", DIGEST_ZERO, ALL), "f:2: its secret is that of a, too"},
     };
@@ -190,12 +193,12 @@ Test(credentials, print_what_is_no_text)
 
 Test(credentials, without_one)
 {
-    static const char text[] = "# ours\n" LINE("a", DIGEST_ZERO, ALL) "\n" LINE("b", DIGEST_OF_ABC, ALL);
+    static const char text[] = "# ours\n" LINE("a", DIGEST_ZERO, ALL) "\n" LINE("b", DIGEST_OF_RIGHT, ALL);
     struct bytes cleanup_bytes left;
 
     bytes_init(&left, 1000);
     cr_assert_eq(credentials_without(slice_of(text), "a", &left, &error), 0);
-    cr_assert(slice_is(bytes_slice(&left), "# ours\n\n" LINE("b", DIGEST_OF_ABC, ALL)));
+    cr_assert(slice_is(bytes_slice(&left), "# ours\n\n" LINE("b", DIGEST_OF_RIGHT, ALL)));
     bytes_clear(&left);
     cr_assert_eq(credentials_without(slice_of(text), "c", &left, &error), -1);
     cr_assert_str_eq(error.text, "there is no principal c");
@@ -217,6 +220,14 @@ static int64_t clock_now(const struct clock *clock)
 
 static const struct clock test_clock = {clock_now, clock_now};
 
+static const struct config *config_of(const char *name)
+{
+    static struct config config;
+
+    config.access.credentials = (char *)(uintptr_t)name;
+    return &config;
+}
+
 static void write_file(const char *text)
 {
     const int fd = open(file, O_WRONLY | O_TRUNC | O_CLOEXEC);
@@ -233,7 +244,7 @@ static struct access *access_of(const char *text)
     cr_assert_geq(fd, 0);
     close(fd);
     write_file(text);
-    cr_assert_eq(access_new(&access, file, &test_clock, &error), 0, "%s", error.text);
+    cr_assert_eq(access_new(&access, config_of(file), &test_clock, &error), 0, "%s", error.text);
     return access;
 }
 
@@ -244,6 +255,7 @@ static void end(struct access *access)
 }
 
 #define NOBODY ((struct slice){NULL, 0})
+#define NO_ONE (-1) /* no connection */
 
 Test(access, nobody_is_asked)
 {
@@ -251,7 +263,7 @@ Test(access, nobody_is_asked)
     struct grant grant = {NULL, NULL};
 
     cr_assert_not(access_is_wanted(NULL));
-    cr_assert_eq(access_new(&access, "", &test_clock, &error), 0);
+    cr_assert_eq(access_new(&access, config_of(""), &test_clock, &error), 0);
     cr_assert_not(access_is_wanted(access));
     cr_assert_eq(access_count(access), 0);
     cr_assert_eq(access_reload(access, &error), 0);
@@ -268,24 +280,24 @@ Test(access, nobody_is_asked)
 Test(access, asked)
 {
     struct access *access =
-        access_of(LINE("a", DIGEST_OF_ABC, ",\"streams\":[\"s\"],\"keys\":[\"k\"],\"rate\":1"));
+        access_of(LINE("a", DIGEST_OF_RIGHT, ",\"streams\":[\"s\"],\"keys\":[\"k\"],\"rate\":1"));
     struct grant grant = {NULL, NULL};
     char longest[300];
 
     memset(longest, 'x', sizeof longest);
     cr_assert(access_is_wanted(access));
     cr_assert_eq(access_count(access), 1);
-    cr_assert_eq(access_ask(access, NOBODY, SLICE("abd"), NULL, &grant), ACCESS_UNKNOWN);
-    cr_assert_eq(access_ask(access, NOBODY, NOBODY, NULL, &grant), ACCESS_UNKNOWN);
-    cr_assert_eq(access_ask(access, SLICE("b"), SLICE("abc"), NULL, &grant), ACCESS_UNKNOWN);
-    cr_assert_eq(access_ask(access, SLICE(""), SLICE("abc"), NULL, &grant), ACCESS_UNKNOWN);
+    cr_assert_eq(access_ask(access, NOBODY, SLICE(WRONG), NO_ONE, &grant), ACCESS_UNKNOWN);
+    cr_assert_eq(access_ask(access, NOBODY, NOBODY, NO_ONE, &grant), ACCESS_UNKNOWN);
+    cr_assert_eq(access_ask(access, SLICE("b"), SLICE(RIGHT), NO_ONE, &grant), ACCESS_UNKNOWN);
+    cr_assert_eq(access_ask(access, SLICE(""), SLICE(RIGHT), NO_ONE, &grant), ACCESS_UNKNOWN);
     cr_assert_eq(
-        access_ask(access, NOBODY, (struct slice){longest, sizeof longest}, NULL, &grant), ACCESS_UNKNOWN);
+        access_ask(access, NOBODY, (struct slice){longest, sizeof longest}, NO_ONE, &grant), ACCESS_UNKNOWN);
     cr_assert_null(grant.principal);
-    cr_assert_eq(access_ask(access, NOBODY, SLICE("abc"), NULL, &grant), ACCESS_GRANTED);
+    cr_assert_eq(access_ask(access, NOBODY, SLICE(RIGHT), NO_ONE, &grant), ACCESS_GRANTED);
     cr_assert_str_eq(grant_name(&grant), "a");
     grant_end(&grant);
-    cr_assert_eq(access_ask(access, SLICE("a"), SLICE("abc"), NULL, &grant), ACCESS_GRANTED);
+    cr_assert_eq(access_ask(access, SLICE("a"), SLICE(RIGHT), NO_ONE, &grant), ACCESS_GRANTED);
     cr_assert(grant_allows_stream(&grant, "s") && !grant_allows_stream(&grant, "t"));
     cr_assert(grant_allows_key(&grant, SLICE("k")) && !grant_allows_key(&grant, SLICE("l")));
     grant_charge(&grant, 3, now);
@@ -296,12 +308,12 @@ Test(access, asked)
 
 Test(access, other_credentials)
 {
-    struct access *access = access_of(LINE("a", DIGEST_OF_ABC, ALL ",\"rate\":1"));
+    struct access *access = access_of(LINE("a", DIGEST_OF_RIGHT, ALL ",\"rate\":1"));
     struct grant grant = {NULL, NULL};
 
-    cr_assert_eq(access_ask(access, NOBODY, SLICE("abc"), NULL, &grant), ACCESS_GRANTED);
+    cr_assert_eq(access_ask(access, NOBODY, SLICE(RIGHT), NO_ONE, &grant), ACCESS_GRANTED);
     grant_charge(&grant, 11, now);
-    write_file(LINE("z", DIGEST_ZERO, ALL) LINE("a", DIGEST_OF_ABC, ",\"streams\":[\"s\"],\"rate\":1"));
+    write_file(LINE("z", DIGEST_ZERO, ALL) LINE("a", DIGEST_OF_RIGHT, ",\"streams\":[\"s\"],\"rate\":1"));
     cr_assert_eq(access_reload(access, &error), 0);
     cr_assert_eq(access_version(access), 1);
     cr_assert_eq(access_count(access), 2);
@@ -316,7 +328,7 @@ Test(access, other_credentials)
     cr_assert_eq(access_version(access), 1);
     cr_assert(access_renew(access, &grant));
 
-    write_file(LINE("b", DIGEST_OF_ABC, ALL));
+    write_file(LINE("b", DIGEST_OF_RIGHT, ALL));
     cr_assert_eq(access_reload(access, &error), 0);
     cr_assert_not(access_renew(access, &grant), "the secret is somebody else's now");
     write_file("");
@@ -331,33 +343,88 @@ Test(access, a_file_that_is_not_to_be_had)
 {
     struct access *access = NULL;
 
-    cr_assert_eq(access_new(&access, "/nowhere/credentials", &test_clock, &error), -1);
+    cr_assert_eq(access_new(&access, config_of("/nowhere/credentials"), &test_clock, &error), -1);
     cr_assert_null(access);
     cr_assert(strstr(error.text, "access.credentials: /nowhere/credentials"), "%s", error.text);
     cr_assert_eq(access_check("/nowhere/credentials", &error), -1);
     cr_assert_eq(access_check("", &error), 0);
 }
 
-Test(access, guesses)
+/* A connection from an address of this machine. */
+static int connection_from(uint32_t address)
 {
-    struct access *access = access_of(LINE("a", DIGEST_OF_ABC, ALL));
-    const unsigned char one[ACCESS_ADDRESS] = {[15] = 1}, other[ACCESS_ADDRESS] = {[15] = 2};
+    struct sockaddr_in here = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)}, from = here;
+    socklen_t length = sizeof here;
+    const int listener = socket(AF_INET, SOCK_STREAM, 0), client = socket(AF_INET, SOCK_STREAM, 0);
+
+    from.sin_addr.s_addr = htonl(address);
+    cr_assert_eq(bind(listener, (struct sockaddr *)&here, sizeof here) | listen(listener, 1), 0);
+    cr_assert_eq(getsockname(listener, (struct sockaddr *)&here, &length), 0);
+    cr_assert_eq(bind(client, (struct sockaddr *)&from, sizeof from), 0);
+    cr_assert_eq(connect(client, (struct sockaddr *)&here, sizeof here), 0);
+    const int accepted = accept(listener, NULL, NULL);
+    close(listener);
+    cr_assert_geq(accepted, 0);
+    return accepted; /* the client's end stays open until the test ends */
+}
+
+static void expect_answers(struct access *access, int fd, enum access_answer last)
+{
     struct grant grant = {NULL, NULL};
 
     for (int i = 0; i < ACCESS_GUESSES; i++)
-        cr_assert_eq(access_ask(access, NOBODY, SLICE("x"), one, &grant), ACCESS_UNKNOWN, "%d", i);
-    cr_assert_eq(access_ask(access, NOBODY, SLICE("x"), one, &grant), ACCESS_GUESSING);
-    cr_assert_eq(access_ask(access, NOBODY, SLICE("x"), other, &grant), ACCESS_UNKNOWN);
-    cr_assert_eq(access_ask(access, NOBODY, SLICE("x"), NULL, &grant), ACCESS_UNKNOWN);
+        cr_assert_eq(access_ask(access, NOBODY, SLICE(WRONG), fd, &grant), ACCESS_UNKNOWN, "%d", i);
+    cr_assert_eq(access_ask(access, NOBODY, SLICE(WRONG), fd, &grant), last);
+}
+
+Test(access, guesses)
+{
+    struct access *access = access_of(LINE("a", DIGEST_OF_RIGHT, ALL));
+    const int one = connection_from(INADDR_LOOPBACK), other = connection_from(INADDR_LOOPBACK + 1);
+    struct grant grant = {NULL, NULL};
+
+    expect_answers(access, NO_ONE, ACCESS_UNKNOWN);
+    expect_answers(access, one, ACCESS_GUESSING);
+    cr_assert_eq(access_ask(access, NOBODY, SLICE(WRONG), other, &grant), ACCESS_UNKNOWN);
     cr_assert_eq(
-        access_ask(access, NOBODY, SLICE("abc"), one, &grant), ACCESS_GRANTED, "nobody is locked out");
+        access_ask(access, NOBODY, SLICE(RIGHT), one, &grant), ACCESS_GRANTED, "nobody is locked out");
+    struct grant shared = grant_share(&grant);
     grant_end(&grant);
+    cr_assert_str_eq(grant_name(&shared), "a");
+    grant_end(&shared);
+    shared = grant_share(&grant);
+    cr_assert_null(shared.principal);
     now += ACCESS_GUESS_PAUSE;
-    cr_assert_eq(access_ask(access, NOBODY, SLICE("x"), one, &grant), ACCESS_UNKNOWN);
-    cr_assert_eq(access_ask(access, NOBODY, SLICE("x"), one, &grant), ACCESS_GUESSING);
+    cr_assert_eq(access_ask(access, NOBODY, SLICE(WRONG), one, &grant), ACCESS_UNKNOWN);
+    cr_assert_eq(access_ask(access, NOBODY, SLICE(WRONG), one, &grant), ACCESS_GUESSING);
     now += 3600 * CLOCK_SECOND;
-    for (int i = 0; i < ACCESS_GUESSES; i++)
-        cr_assert_eq(access_ask(access, NOBODY, SLICE("x"), one, &grant), ACCESS_UNKNOWN, "%d", i);
-    cr_assert_eq(access_ask(access, NOBODY, SLICE("x"), one, &grant), ACCESS_GUESSING);
+    expect_answers(access, one, ACCESS_GUESSING);
+    end(access);
+}
+
+/* An address that many share is not counted. */
+Test(access, guesses_behind_a_proxy)
+{
+    char *trusted[] = {(char *)"loopback"};
+    struct config config = *config_of("");
+    struct access *access = access_of(LINE("a", DIGEST_OF_RIGHT, ALL));
+
+    access_free(&access);
+    config.access.credentials = file;
+    config.http.trusted_proxies = (struct config_list){.items = trusted, .count = 1};
+    cr_assert_eq(access_new(&access, &config, &test_clock, &error), 0, "%s", error.text);
+    expect_answers(access, connection_from(INADDR_LOOPBACK), ACCESS_UNKNOWN);
+    end(access);
+}
+
+/* The digest of nothing, or of a word, is no way in, whatever the file says. */
+Test(access, short_secrets)
+{
+    struct access *access =
+        access_of(LINE("a", "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", ALL));
+    struct grant grant = {NULL, NULL};
+
+    cr_assert_eq(access_ask(access, NOBODY, NOBODY, NO_ONE, &grant), ACCESS_UNKNOWN);
+    cr_assert_eq(access_ask(access, SLICE("a"), SLICE(""), NO_ONE, &grant), ACCESS_UNKNOWN);
     end(access);
 }

@@ -112,10 +112,10 @@ Test(mqtt_state, what_is_no_session_is_refused_and_changes_nothing)
     cr_assert_eq(apply(0), -1);
     encode(2, "two", 60, 0, false);
     cr_assert_eq(bytes_reserve(&body, 400, &shelf.error), 0);
-    memset(body.data + 24, 'x', 257);
-    put_u16(body.data + 2, 257);
-    body.length = 24 + 257;
-    cr_assert_eq(apply(0), -1, "a client id of 257 bytes");
+    memset(body.data + 24, 'x', MQTT_SESSION_ID_MAX + 1);
+    put_u16(body.data + 2, MQTT_SESSION_ID_MAX + 1);
+    body.length = 24 + MQTT_SESSION_ID_MAX + 1;
+    cr_assert_eq(apply(0), -1, "an id of 386 bytes");
     encode(1, "two", 60, 0, false);
     cr_assert_eq(apply(0), -1, "the same number for another client id");
     encode(2, "two", 60, 0, true);

@@ -144,7 +144,9 @@ int main(int count, char **arguments)
     secrets.texts = tool_allocate(secrets.count * sizeof *secrets.texts);
     make_file(arguments[1], &secrets);
     const double before = memory();
-    if (access_new(&access, arguments[1], &clock_system, &error))
+    static struct config config;
+    config.access.credentials = arguments[1];
+    if (access_new(&access, &config, &clock_system, &error))
         die(&error);
     const double after = memory();
     const double right = questions(access, &secrets, number, true);
