@@ -10,7 +10,7 @@ from programs import Program, cut_power_while_written, new_random_of, once
 from siege import PATIENT, SMALL_SEGMENTS, new_random, rounds
 from tailing import Tail, shift, write_all
 
-SEGMENTS = ("journal.segment_size=4MiB", "journal.max_size=64MiB", *SMALL_SEGMENTS[2:])  # in which 800 rotated files can be known
+SEGMENTS = ("journal.segment_size=8MiB", "journal.max_size=128MiB", *SMALL_SEGMENTS[2:])  # in which 800 rotated files can be known
 
 
 class Java(Program):
