@@ -155,12 +155,38 @@ enum access_answer access_ask(
     return access_note_guess(access, fd) ? ACCESS_GUESSING : ACCESS_UNKNOWN;
 }
 
+enum access_answer access_ask_certificate(
+    struct access *access, const struct tls_names *names, struct grant *ret_grant)
+{
+    struct credentials *credentials = access_hold(access);
+    struct principal *principal = NULL;
+
+    for (size_t i = 0; i < names->count && !principal; i++)
+        principal = credentials_certified(credentials, slice_of(names->names[i]));
+    if (!principal) {
+        credentials_release(&credentials);
+        return ACCESS_UNKNOWN;
+    }
+    *ret_grant = (struct grant){credentials, principal};
+    return ACCESS_GRANTED;
+}
+
+/* What it was known by may have been that of either. */
+static bool access_is_same(const struct principal *one, const struct principal *other)
+{
+    const char *certificate = one->certificate ? one->certificate : "";
+
+    return one->has_secret == other->has_secret &&
+           (!one->has_secret || secret_equal(one->digest, other->digest)) &&
+           strcmp(certificate, other->certificate ? other->certificate : "") == 0;
+}
+
 bool access_renew(struct access *access, struct grant *grant)
 {
     struct credentials *credentials = access_hold(access);
-    struct principal *principal = credentials_find(credentials, grant->principal->digest);
+    struct principal *principal = credentials_named(credentials, slice_of(grant->principal->name));
 
-    if (!principal || strcmp(principal->name, grant->principal->name) != 0) {
+    if (!principal || !access_is_same(principal, grant->principal)) {
         credentials_release(&credentials);
         return false;
     }

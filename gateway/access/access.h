@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/config.h"
 #include "base/error.h"
+#include "base/tls.h"
 
 #define ACCESS_GUESSES 20 /* wrong secrets that an address may send at once, */
 #define ACCESS_GUESS_PAUSE CLOCK_SECOND /* and then one in this time */
@@ -54,9 +55,13 @@ bool access_is_wanted(const struct access *access);
 enum access_answer access_ask(
     struct access *access, struct slice user, struct slice secret, int fd, struct grant *ret_grant);
 
+/* Whoever has shown a certificate that holds, by the first of its names that is a principal's. UNKNOWN: none is. */
+enum access_answer access_ask_certificate(
+    struct access *access, const struct tls_names *names, struct grant *ret_grant);
+
 /* Grows with each reload that brought other credentials into force. */
 uint64_t access_version(const struct access *access);
-/* The same principal, with the same secret, in the credentials that are now in force. False: there is none, and the grant is as it was. */
+/* The same principal, with the same secret and certificate, in the credentials that are now in force. False: there is none, and the grant is as it was. */
 bool access_renew(struct access *access, struct grant *grant);
 
 /* ---- a grant --------------------------------------------------------------------------------------------------- */

@@ -13,7 +13,7 @@ struct credentials {
     atomic_size_t holders;
     struct principal *principals;
     size_t count;
-    uint32_t *by_digest, *by_name; /* open addressing, at most half full */
+    uint32_t *by_digest, *by_certificate, *by_name; /* open addressing, at most half full */
     size_t slots; /* of each; a power of two */
 };
 
@@ -26,7 +26,7 @@ static int line_refuse(struct error *error, const char *field, const char *allow
 
 static int line_check_names(const json_t *line, struct error *error)
 {
-    static const char *const known[] = {"name", "secret", "streams", "keys", "rate"};
+    static const char *const known[] = {"name", "secret", "certificate", "streams", "keys", "rate"};
     const size_t count = sizeof known / sizeof *known;
     const char *name;
     json_t *value;
@@ -38,7 +38,7 @@ static int line_check_names(const json_t *line, struct error *error)
             i++;
         if (i == count)
             return error_set(error, ERROR_FATAL,
-                "found the name \"%.64s\"; allowed: name, secret, streams, keys, rate", name);
+                "found the name \"%.64s\"; allowed: name, secret, certificate, streams, keys, rate", name);
     }
     return 0;
 }
@@ -113,8 +113,31 @@ static int line_keep(const json_t *line, size_t texts, struct principal *princip
         const json_t *one = json_array_get(keys, principal->keys_count);
         principal->keys[principal->keys_count++] = line_copy(&place, one);
     }
+    if (json_object_get(line, "certificate"))
+        principal->certificate = line_copy(&place, json_object_get(line, "certificate"));
     principal->rate = (uint64_t)json_integer_value(json_object_get(line, "rate"));
     return 0;
+}
+
+static int line_check_certificate(const json_t *line, size_t *texts, struct error *error)
+{
+    static const char *const kinds[] = {"CN=", "DNS:", "URI:", "email:"};
+    const json_t *certificate = json_object_get(line, "certificate");
+    const char *text = json_string_value(certificate);
+    const size_t length = json_string_length(certificate);
+
+    if (!certificate)
+        return 0;
+    for (size_t i = 0; text && i < sizeof kinds / sizeof *kinds; i++) {
+        const size_t kind = strlen(kinds[i]);
+        if (length > kind && length <= PRINCIPAL_CERTIFICATE_MAX && strlen(text) == length &&
+            strncmp(text, kinds[i], kind) == 0) {
+            *texts += length + 1;
+            return 0;
+        }
+    }
+    return line_refuse(error, "certificate",
+        "a name in a client certificate, of at most 512 bytes: CN=NAME, DNS:NAME, URI:NAME or email:NAME");
 }
 
 static int line_take(const json_t *line, struct principal *principal, struct error *error)
@@ -126,11 +149,13 @@ static int line_take(const json_t *line, struct principal *principal, struct err
     if (!json_is_object(line))
         return error_set(
             error, ERROR_FATAL, "allowed: one JSON object in each line, or a line that begins with #");
-    if (line_check(line, &texts, error))
+    if (line_check(line, &texts, error) || line_check_certificate(line, &texts, error))
         return -1;
-    if (!json_is_string(secret) ||
-        secret_parse(
-            (struct slice){json_string_value(secret), json_string_length(secret)}, principal->digest))
+    principal->has_secret = secret || !json_object_get(line, "certificate");
+    if (principal->has_secret &&
+        (!json_is_string(secret) ||
+            secret_parse(
+                (struct slice){json_string_value(secret), json_string_length(secret)}, principal->digest)))
         return line_refuse(error, "secret",
             "sha256: and 64 of the digits 0-9 a-f, as `penstock credentials add` writes it; never the secret itself");
     return line_keep(line, texts, principal, error);
@@ -186,6 +211,18 @@ struct principal *credentials_named(const struct credentials *credentials, struc
     return NULL;
 }
 
+struct principal *credentials_certified(const struct credentials *credentials, struct slice certificate)
+{
+    size_t slot = slot_of_name(credentials, certificate);
+
+    for (; credentials->by_certificate[slot] != SLOT_FREE; slot = (slot + 1) & (credentials->slots - 1)) {
+        struct principal *principal = &credentials->principals[credentials->by_certificate[slot] - 1];
+        if (slice_is(certificate, principal->certificate))
+            return principal;
+    }
+    return NULL;
+}
+
 static void slot_take(const struct credentials *credentials, uint32_t *table, size_t slot, size_t index)
 {
     while (table[slot] != SLOT_FREE)
@@ -196,13 +233,20 @@ static void slot_take(const struct credentials *credentials, uint32_t *table, si
 static int credentials_index(struct credentials *credentials, size_t index, struct error *error)
 {
     const struct principal *principal = &credentials->principals[index];
-    const struct principal *same = credentials_find(credentials, principal->digest);
+    const struct principal *same =
+        principal->has_secret ? credentials_find(credentials, principal->digest) : NULL;
 
     if (credentials_named(credentials, slice_of(principal->name)))
         return error_set(error, ERROR_FATAL, "the name %s stands in an earlier line, too", principal->name);
     if (same)
         return error_set(error, ERROR_FATAL, "its secret is that of %s, too", same->name);
-    slot_take(credentials, credentials->by_digest, slot_of_digest(credentials, principal->digest), index);
+    if (principal->certificate && credentials_certified(credentials, slice_of(principal->certificate)))
+        return error_set(error, ERROR_FATAL, "its certificate stands in an earlier line, too");
+    if (principal->has_secret)
+        slot_take(credentials, credentials->by_digest, slot_of_digest(credentials, principal->digest), index);
+    if (principal->certificate)
+        slot_take(credentials, credentials->by_certificate,
+            slot_of_name(credentials, slice_of(principal->certificate)), index);
     slot_take(credentials, credentials->by_name, slot_of_name(credentials, slice_of(principal->name)), index);
     return 0;
 }
@@ -231,7 +275,9 @@ static struct credentials *credentials_new(size_t capacity)
     credentials->principals = calloc(capacity, sizeof *credentials->principals);
     credentials->by_digest = calloc(credentials->slots, sizeof *credentials->by_digest);
     credentials->by_name = calloc(credentials->slots, sizeof *credentials->by_name);
-    if (!credentials->principals || !credentials->by_digest || !credentials->by_name)
+    credentials->by_certificate = calloc(credentials->slots, sizeof *credentials->by_certificate);
+    if (!credentials->principals || !credentials->by_digest || !credentials->by_name ||
+        !credentials->by_certificate)
         credentials_release(&credentials); /* GCOVR_EXCL_LINE as above */
     return credentials;
 }
@@ -253,6 +299,7 @@ void credentials_release(struct credentials **credentials)
         free(old->principals[i].streams);
     free(old->principals);
     free(old->by_digest);
+    free(old->by_certificate);
     free(old->by_name);
     free(old);
 }
@@ -367,7 +414,9 @@ static int line_fill(json_t *line, const struct principal *principal)
 
     secret_print(principal->digest, digest);
     return json_object_set_new(line, "name", json_string(principal->name)) ||
-                   json_object_set_new(line, "secret", json_string(digest)) ||
+                   (principal->has_secret && json_object_set_new(line, "secret", json_string(digest))) ||
+                   (principal->certificate &&
+                       json_object_set_new(line, "certificate", json_string(principal->certificate))) ||
                    json_object_set_new(
                        line, "streams", line_patterns(principal->streams, principal->streams_count)) ||
                    (principal->keys_count && json_object_set_new(line, "keys",

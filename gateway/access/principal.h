@@ -17,6 +17,7 @@
 #define PRINCIPAL_NAME_ALLOWED "1 to 128 of the characters A-Z a-z 0-9 . _ - @ +"
 #define PRINCIPAL_PATTERN_MAX 256 /* bytes */
 #define PRINCIPAL_PATTERNS_MAX 64 /* of streams, and of keys */
+#define PRINCIPAL_CERTIFICATE_MAX 512 /* bytes */
 #define PRINCIPAL_RATE_MAX 1000000000 /* records per second */
 #define PRINCIPAL_OWN_KEY \
     "{name}" /* a pattern that is no more than this: the principal's own name is its key */
@@ -26,7 +27,10 @@ struct principal {
     char **streams, **keys; /* patterns; of keys none: any */
     size_t streams_count, keys_count;
     uint64_t rate; /* records per second; 0: as many as come */
+    bool has_secret;
     unsigned char digest[SECRET_DIGEST]; /* of its secret */
+    char *
+        certificate; /* a name in its client certificate, as struct tls_names has it; NULL: none; in the same memory */
     _Atomic int64_t
         due; /* when what it has written by now would have been written at its rate (monotonic, nanoseconds) */
 };

@@ -93,6 +93,24 @@ ssize_t tls_session_receive(struct tls_session *tls, void *data, size_t size);
 ssize_t tls_session_send(struct tls_session *tls, const void *data, size_t length);
 /* Whether there is something to receive that no descriptor tells of. */
 bool tls_session_has_more(const struct tls_session *tls);
+/* Whether its client's certificate, if it shows one, is held against authorities. */
+bool tls_session_asks(const struct tls_session *tls);
+
+#define TLS_NAMES_BYTES 4096
+#define TLS_NAMES_MAX 32
+
+/* What the client's certificate says whose it is (RFC 5280, sections 4.1.2.6 and 4.2.1.6): "CN=pump-7", "DNS:pump-7.example", "URI:spiffe://example/pump-7",
+ * "email:pump@example.com". */
+struct tls_names {
+    char text[TLS_NAMES_BYTES]; /* each terminated */
+    size_t used, count;
+    const char *names[TLS_NAMES_MAX];
+};
+
+/* Of a session that is up: only what was held against the authorities, so none without them, or when none was shown. Names with a zero byte in them, and those for which
+ * there is no room, are left out. */
+void tls_session_names(const struct tls_session *tls, struct tls_names *ret_names);
+
 /* Says good-bye, as far as the socket takes it. */
 void tls_session_bye(struct tls_session *tls);
 

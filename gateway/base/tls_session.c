@@ -75,6 +75,11 @@ int tls_session_attach(struct tls_session *tls, struct tls_server *server, gnutl
     return 0;
 }
 
+bool tls_session_asks(const struct tls_session *tls)
+{
+    return tls->server && *tls->server->settings.client_ca;
+}
+
 void tls_session_detach(struct tls_session *tls)
 {
     if (!tls->server)

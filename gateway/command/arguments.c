@@ -68,6 +68,8 @@ static const struct argument argument_table[] = {
         "Add: patterns of the keys that it may write, {name}: its own name."},
     {"--rate", NULL, "N", ARGUMENT_TEXT, ARGUMENT_AT(rate), "credentials", NULL,
         "Add: records per second that it may write."},
+    {"--certificate", NULL, "NAME", ARGUMENT_TEXT, ARGUMENT_AT(certificate), "credentials", NULL,
+        "Add: known by this name in its client certificate, as CN=pump-7, instead of a secret."},
     {"--help", "-h", NULL, ARGUMENT_SWITCH, ARGUMENT_AT(help), NULL, NULL, "Print this."},
     {"--version", NULL, NULL, ARGUMENT_SWITCH, ARGUMENT_AT(version), NULL, NULL, "Print the version."},
 };

@@ -152,7 +152,7 @@ static void credentials_warn(const struct config *config, const struct principal
     }
 }
 
-/* The secret is known to nobody before the file has its digest. */
+/* Who has a certificate needs no secret. The secret is known to nobody before the file has its digest. */
 static int credentials_add_line(struct credentials_command *command, struct principal *principal,
     char secret[SECRET_LENGTH + 1], struct error *error)
 {
@@ -161,6 +161,7 @@ static int credentials_add_line(struct credentials_command *command, struct prin
     if (credentials_named(command->credentials, slice_of(principal->name)))
         return error_set(error, ERROR_REJECT, "%s is there already: revoke it first, or take another name",
             principal->name);
+    principal->has_secret = !principal->certificate;
     if (secret_make(secret, error))
         return -1;
     if (secret_digest((struct slice){secret, SECRET_LENGTH}, principal->digest))
@@ -171,6 +172,22 @@ static int credentials_add_line(struct credentials_command *command, struct prin
     return credentials_replace(command, bytes_slice(text), error);
 }
 
+static void credentials_tell(
+    const struct credentials_command *command, const struct principal *principal, const char *secret)
+{
+    credentials_warn(command->config, principal);
+    if (credentials_count(command->credentials) == 0)
+        fprintf(
+            stderr, "%s: make sure that the gateway's user may read it (chgrp, chmod 640).\n", command->file);
+    if (principal->has_secret) {
+        puts(secret);
+        fprintf(stderr,
+            "%s: this is its secret, shown once: a bearer token (HTTP), or the password of user %s (HTTP, MQTT).\n",
+            principal->name, principal->name);
+    }
+    fprintf(stderr, "A gateway that runs knows it after SIGHUP.\n");
+}
+
 static int credentials_add(struct credentials_command *command, struct error *error)
 {
     char *streams = strdup(command->arguments->streams ? command->arguments->streams : "");
@@ -178,34 +195,29 @@ static int credentials_add(struct credentials_command *command, struct error *er
     char *stream_patterns[PRINCIPAL_PATTERNS_MAX], *key_patterns[PRINCIPAL_PATTERNS_MAX];
     char secret[SECRET_LENGTH + 1];
     char *name = strdup(command->name);
-    struct principal principal = {.name = name, .streams = stream_patterns, .keys = key_patterns};
+    char *certificate = command->arguments->certificate ? strdup(command->arguments->certificate) : NULL;
+    struct principal principal = {
+        .name = name, .certificate = certificate, .streams = stream_patterns, .keys = key_patterns};
     int result = -1;
 
     if (!command->arguments->streams)
         error_set(error, ERROR_REJECT,
             "--streams is missing; allowed: names or patterns as readings,grid_*, or '*'");
-    else if (!streams || !name || (command->arguments->keys && !keys))
+    else if (!streams || !name || (command->arguments->keys && !keys) ||
+             (command->arguments->certificate && !certificate))
         error_set(error, ERROR_RETRY, "out of memory");
     else if (!credentials_split(streams, stream_patterns, &principal.streams_count, error) &&
              !credentials_split(keys, key_patterns, &principal.keys_count, error) &&
              !credentials_rate(command->arguments->rate, &principal.rate, error) &&
              !credentials_load(command, true, error))
         result = credentials_add_line(command, &principal, secret, error);
-    if (!result) {
-        credentials_warn(command->config, &principal);
-        puts(secret);
-        if (credentials_count(command->credentials) == 0)
-            fprintf(stderr, "%s: make sure that the gateway's user may read it (chgrp, chmod 640).\n",
-                command->file);
-        fprintf(stderr,
-            "%s: this is its secret, shown once: a bearer token (HTTP), or the password of user %s (HTTP, MQTT).\n"
-            "A gateway that runs knows it after SIGHUP.\n",
-            name, name);
-    }
+    if (!result)
+        credentials_tell(command, &principal, secret);
     explicit_bzero(secret, sizeof secret);
     free(streams);
     free(keys);
     free(name);
+    free(certificate);
     return result;
 }
 
@@ -230,7 +242,7 @@ static int credentials_list(struct credentials_command *command, struct error *e
     bytes_init(&line, CREDENTIALS_SHOWN_MAX);
     if (credentials_load(command, false, error))
         return -1;
-    printf("NAME\tSTREAMS\tKEYS\tRATE\n");
+    printf("NAME\tSTREAMS\tKEYS\tRATE\tCERTIFICATE\n");
     for (size_t i = 0; i < credentials_count(command->credentials); i++) {
         const struct principal *principal = credentials_at(command->credentials, i);
         bytes_clear(&line);
@@ -238,7 +250,9 @@ static int credentials_list(struct credentials_command *command, struct error *e
             credentials_list_patterns(&line, principal->streams, principal->streams_count, error) ||
             credentials_list_patterns(&line, principal->keys, principal->keys_count, error) ||
             (principal->rate ? bytes_print(&line, error, "\t%" PRIu64 "/s", principal->rate)
-                             : bytes_add_text(&line, "\t-", error)))
+                             : bytes_add_text(&line, "\t-", error)) ||
+            bytes_add(&line, "\t", 1, error) ||
+            shown_add(&line, principal->certificate ? principal->certificate : "-", error))
             return -1;
         printf("%.*s\n", (int)line.length, line.data);
     }
@@ -277,12 +291,13 @@ static const struct credentials_verb credentials_verbs[] = {
 static int credentials_usage(void)
 {
     fprintf(stderr,
-        "Usage: penstock credentials add NAME --streams STREAM,... [--keys KEY,...] [--rate N]\n"
+        "Usage: penstock credentials add NAME --streams STREAM,... [--keys KEY,...] [--rate N] [--certificate NAME]\n"
         "       penstock credentials list\n"
         "       penstock credentials revoke NAME\n"
         "Each with [--file FILE], or [-c FILE] [--set NAME=VALUE]... for the file of access.credentials.\n"
         "Streams and keys are patterns: a * stands for anything, and the key {name} for the principal's own name. Without --keys it may\n"
-        "write any key, without --rate as many records per second as it likes.\n");
+        "write any key, without --rate as many records per second as it likes. With --certificate it has no secret, but a client certificate with\n"
+        "that name in it: CN=NAME, DNS:NAME, URI:NAME or email:NAME.\n");
     return COMMAND_USAGE;
 }
 
@@ -292,7 +307,7 @@ static const struct credentials_verb *credentials_find_verb(const struct argumen
 
     for (size_t i = 0; i < sizeof credentials_verbs / sizeof *credentials_verbs; i++) {
         const struct credentials_verb *verb = &credentials_verbs[i];
-        const bool adds = arguments->streams || arguments->keys || arguments->rate;
+        const bool adds = arguments->streams || arguments->keys || arguments->rate || arguments->certificate;
         if (strcmp(verb->name, name) == 0 && arguments->words_count == (verb->named ? 2U : 1U) &&
             (verb->adds || !adds))
             return verb;

@@ -1,6 +1,6 @@
 /* http_access: who sends a request, and what they may write; see http_internal.h
  *
- * The header Authorization: "Bearer SECRET" (RFC 6750) or "Basic base64(NAME:SECRET)" (RFC 7617). What was wrong is told to nobody.
+ * The header Authorization: "Bearer SECRET" (RFC 6750) or "Basic base64(NAME:SECRET)" (RFC 7617); without it the client certificate of the connection. What was wrong is told to nobody.
  */
 #include <strings.h>
 
@@ -52,6 +52,23 @@ static enum access_answer access_ask_header(
     return access_ask(access, (struct slice){NULL, 0}, bearer, fd, ret_grant);
 }
 
+/* Looked up once, and again when others are in force. */
+static bool access_has_certificate(struct http_connection *connection, struct access *access)
+{
+    const uint64_t version = access_version(access) + 1;
+    struct tls_names names;
+
+    if (!tls_session_asks(&connection->tls))
+        return false;
+    if (connection->certified_version != version) {
+        connection->certified_version = version;
+        grant_end(&connection->certified);
+        tls_session_names(&connection->tls, &names);
+        access_ask_certificate(access, &names, &connection->certified);
+    }
+    return connection->certified.principal;
+}
+
 int http_access_check(struct http_request *request, struct http_refusal *refusal)
 {
     const struct source *http = request->thread->source;
@@ -63,7 +80,10 @@ int http_access_check(struct http_request *request, struct http_refusal *refusal
     if (head->present[HTTP_AUTHORIZATION])
         answer = access_ask_header(
             http->context.access, head->values[HTTP_AUTHORIZATION], request->connection->fd, &request->grant);
-    else if (http->context.config->http.anonymous)
+    else if (access_has_certificate(request->connection, http->context.access)) {
+        request->grant = grant_share(&request->connection->certified);
+        return 0;
+    } else if (http->context.config->http.anonymous)
         return 0;
     if (answer == ACCESS_GRANTED)
         return 0;

@@ -1,6 +1,6 @@
 /* mqtt_access: who publishes; see mqtt_internal.h
  *
- * User name and password of the CONNECT (3.1.3.5, 3.1.3.6): a principal's name and its secret. Where credentials are asked for, each principal has client ids of its own, and so have
+ * User name and password of the CONNECT (3.1.3.5, 3.1.3.6): a principal's name and its secret; without them the client certificate. Where credentials are asked for, each principal has client ids of its own, and so have
  * those without any: the id of a session is the principal's name, a blank (no name has one), and the client id. So nobody gets at the session or the will of another.
  */
 #include <stdio.h>
@@ -10,6 +10,12 @@
 static enum access_answer access_ask_connect(
     struct mqtt_connection *connection, const struct mqtt_connect *connect)
 {
+    struct tls_names names;
+
+    if (!connect->has_user && !connect->has_password) {
+        mqtt_tls_names(connection, &names);
+        return access_ask_certificate(connection->thread->source->context.access, &names, &connection->grant);
+    }
     const struct slice user = {connect->user.data ? connect->user.data : "", connect->user.length};
 
     return access_ask(connection->thread->source->context.access, user, connect->password, connection->fd,
@@ -36,12 +42,13 @@ enum mqtt_reason mqtt_access_check(
     if (!access_is_wanted(mqtt->context.access))
         return MQTT_REASON_SUCCESS;
     connection->access_version = access_version(mqtt->context.access);
-    if (!connect->has_user && !connect->has_password && mqtt->context.config->mqtt.anonymous)
-        return MQTT_REASON_SUCCESS;
+    const bool shows_none = !connect->has_user && !connect->has_password;
     switch (access_ask_connect(connection, connect)) {
     case ACCESS_GRANTED:
         break;
     case ACCESS_UNKNOWN:
+        if (shows_none && mqtt->context.config->mqtt.anonymous)
+            return MQTT_REASON_SUCCESS;
         *ret_text = "credentials are needed: a user's name, and the secret as the password";
         return MQTT_REASON_CREDENTIALS;
     case ACCESS_GUESSING:

@@ -277,6 +277,8 @@ void mqtt_tls_go_on(struct mqtt_thread *thread);
 ssize_t mqtt_tls_receive(struct mqtt_connection *connection, void *data, size_t size);
 ssize_t mqtt_tls_send(struct mqtt_connection *connection, const void *data, size_t length);
 void mqtt_tls_bye(struct mqtt_connection *connection);
+/* None: it has no TLS, or has shown no certificate that holds. */
+void mqtt_tls_names(const struct mqtt_connection *connection, struct tls_names *ret_names);
 /* Whether there are bytes that its descriptor does not tell of. */
 bool mqtt_tls_has_more(const struct mqtt_connection *connection);
 /* Those are read in the next round. */

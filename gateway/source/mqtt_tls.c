@@ -154,6 +154,13 @@ void mqtt_tls_go_on(struct mqtt_thread *thread)
     }
 }
 
+void mqtt_tls_names(const struct mqtt_connection *connection, struct tls_names *ret_names)
+{
+    ret_names->used = ret_names->count = 0;
+    if (connection->tls)
+        tls_session_names(&connection->tls->session, ret_names);
+}
+
 bool mqtt_tls_has_more(const struct mqtt_connection *connection)
 {
     const struct mqtt_tls *tls = connection->tls;

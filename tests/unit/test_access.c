@@ -42,6 +42,9 @@ static struct principal *named(
 #define LINE(name, digest, more) "{\"name\":\"" name "\",\"secret\":\"" digest "\"" more "}\n"
 #define ALL ",\"streams\":[\"*\"]"
 
+#define CERTIFIED(name, certificate) \
+    "{\"name\":\"" name "\",\"certificate\":\"" certificate "\",\"streams\":[\"*\"]}\n"
+
 static struct credentials *parse(const char *text)
 {
     struct credentials *credentials = NULL;
@@ -121,6 +124,11 @@ Test(credentials, what_is_wrong_is_named_and_not_shown)
         {LINE("a", DIGEST_ZERO, ALL) LINE("a", DIGEST_OF_RIGHT, ALL),
             "f:2: the name a stands in an earlier line"},
         {LINE("a", DIGEST_ZERO, ALL) LINE("b", DIGEST_ZERO, ALL), "f:2: its secret is that of a, too"},
+        {CERTIFIED("a", "pump"), "\"certificate\": allowed"},
+        {CERTIFIED("a", "CN="), "\"certificate\": allowed"},
+        {CERTIFIED("a", "IP:1.2.3.4"), "\"certificate\": allowed"},
+        {"{\"name\":\"a\",\"certificate\":7,\"streams\":[\"x\"]}", "\"certificate\": allowed"},
+        {CERTIFIED("a", "CN=x") CERTIFIED("b", "CN=x"), "f:2: its certificate stands in an earlier line"},
     };
 
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -415,6 +423,54 @@ Test(access, guesses_behind_a_proxy)
     cr_assert_eq(access_new(&access, &config, &test_clock, &error), 0, "%s", error.text);
     expect_answers(access, connection_from(INADDR_LOOPBACK), ACCESS_UNKNOWN);
     end(access);
+}
+
+static struct tls_names names_of(const char *one, const char *other)
+{
+    return (struct tls_names){.count = 2, .names = {one, other}};
+}
+
+Test(access, certificates)
+{
+    struct access *access = access_of(CERTIFIED("a", "CN=pump") CERTIFIED("b", "URI:spiffe://x/y")
+            LINE("c", DIGEST_OF_RIGHT, ",\"certificate\":\"DNS:c\"" ALL));
+    const struct tls_names strange = names_of("CN=x", "DNS:pump"),
+                           second = names_of("CN=x", "URI:spiffe://x/y"), none = {.count = 0},
+                           both = names_of("DNS:c", "CN=pump");
+    struct grant grant = {NULL, NULL};
+
+    cr_assert_eq(access_ask_certificate(access, &none, &grant), ACCESS_UNKNOWN);
+    cr_assert_eq(access_ask_certificate(access, &strange, &grant), ACCESS_UNKNOWN);
+    cr_assert_null(grant.principal);
+    cr_assert_eq(access_ask_certificate(access, &second, &grant), ACCESS_GRANTED);
+    cr_assert_str_eq(grant_name(&grant), "b");
+    grant_end(&grant);
+    cr_assert_eq(access_ask(access, NOBODY, NOBODY, NO_ONE, &grant), ACCESS_UNKNOWN,
+        "without a secret there is none to guess");
+    cr_assert_eq(access_ask_certificate(access, &both, &grant), ACCESS_GRANTED);
+    cr_assert_str_eq(grant_name(&grant), "c", "the first name counts");
+    cr_assert(access_renew(access, &grant));
+    write_file(LINE("c", DIGEST_OF_RIGHT, ",\"certificate\":\"DNS:d\"" ALL));
+    cr_assert_eq(access_reload(access, &error), 0);
+    cr_assert_not(access_renew(access, &grant), "another certificate is somebody else");
+    write_file(CERTIFIED("c", "DNS:c"));
+    cr_assert_eq(access_reload(access, &error), 0);
+    cr_assert_not(access_renew(access, &grant), "nor is it known by a secret any more");
+    grant_end(&grant);
+    end(access);
+}
+
+Test(credentials, printed_with_its_certificate)
+{
+    struct credentials *credentials = parse(CERTIFIED("a", "email:a@b"));
+    struct bytes cleanup_bytes text;
+
+    bytes_init(&text, 1000);
+    cr_assert_eq(credentials_print(credentials_at(credentials, 0), &text, &error), 0);
+    cr_assert(
+        slice_is(bytes_slice(&text), "{\"name\":\"a\",\"certificate\":\"email:a@b\",\"streams\":[\"*\"]}\n"),
+        "%.*s", (int)text.length, text.data);
+    credentials_release(&credentials);
 }
 
 /* The digest of nothing, or of a word, is no way in, whatever the file says. */
