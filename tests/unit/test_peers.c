@@ -1,9 +1,11 @@
 /* Connections by address: what is counted, where the limit is, and what is trusted. */
-#include <arpa/inet.h>
 #include <criterion/criterion.h>
+
+#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/peers.h"
 
@@ -114,6 +116,45 @@ Test(peers, many_addresses)
             peers_leave(peers, all[i]);
     }
     peers_free(&peers);
+}
+
+/* A socket whose other end is said to be there; nothing is sent. */
+static int socket_to(const char *text)
+{
+    struct sockaddr_in four = {.sin_family = AF_INET, .sin_port = htons(9)};
+    struct sockaddr_in6 six = {.sin6_family = AF_INET6, .sin6_port = htons(9)};
+    const bool is_four = inet_pton(AF_INET, text, &four.sin_addr) == 1;
+    const int fd = socket(is_four ? AF_INET : AF_INET6, SOCK_DGRAM, 0);
+
+    cr_assert(is_four || inet_pton(AF_INET6, text, &six.sin6_addr) == 1);
+    cr_assert_eq(is_four ? connect(fd, (struct sockaddr *)&four, sizeof four)
+                         : connect(fd, (struct sockaddr *)&six, sizeof six),
+        0);
+    return fd;
+}
+
+Test(peers, who_is_at_the_other_end)
+{
+    struct config_list nobody = {NULL, 0}, loopback = {(char *[]){"loopback"}, 1};
+    struct peers *counts = NULL, *trusts = NULL;
+    unsigned char bytes[16];
+    char text[PEERS_TEXT];
+
+    cr_assert(peers_new(&counts, &nobody, 0, &error) == 0 && peers_new(&trusts, &loopback, 0, &error) == 0);
+    const char *const ends[] = {"127.0.0.1", "::1"};
+    for (size_t i = 0; i < COUNT(ends); i++) {
+        const int fd = socket_to(ends[i]);
+        cr_assert(peers_tell(counts, fd, bytes, text));
+        cr_assert_str_eq(text, ends[i]);
+        cr_assert_not(peers_tell(trusts, fd, bytes, text));
+        cr_assert_str_eq(text, ends[i], "it has a name all the same");
+        close(fd);
+    }
+    cr_assert_eq(bytes[15], 1, "of who is trusted all of the address is left");
+    cr_assert_not(peers_tell(counts, -1, bytes, text));
+    cr_assert_str_eq(text, "");
+    peers_free(&counts);
+    peers_free(&trusts);
 }
 
 Test(peers, what_is_no_network)
