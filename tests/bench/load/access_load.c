@@ -72,7 +72,7 @@ static bool ask(struct access *access, const char *secret, bool right)
 {
     struct grant grant = {NULL, NULL};
     const bool granted = access_ask(access, (struct slice){NULL, 0}, (struct slice){secret, SECRET_LENGTH},
-                             NULL, &grant) == ACCESS_GRANTED;
+                             -1, &grant) == ACCESS_GRANTED;
 
     grant_end(&grant);
     return granted == right;
