@@ -9,9 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "access/access.h"
 #include "access/secret.h"
+#include "base/log.h"
 #include "bench/tool.h"
 
 #define PRINCIPALS_MAX 1000000
@@ -140,6 +142,8 @@ int main(int count, char **arguments)
         return 2;
     }
     struct secrets secrets = {.count = tool_number(arguments[2], "PRINCIPALS", 1, PRINCIPALS_MAX)};
+    log_configure(
+        LOG_ERROR, LOG_FORMAT_TEXT, STDERR_FILENO, &clock_system); /* wrong secrets are no news here */
     const uint64_t number = tool_number(arguments[3], "QUESTIONS", 1, 1000000000);
     secrets.texts = tool_allocate(secrets.count * sizeof *secrets.texts);
     make_file(arguments[1], &secrets);
