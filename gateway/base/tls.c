@@ -8,6 +8,7 @@
 #include "base/health.h"
 #include "base/tls_internal.h"
 
+#define TLS_AUTHORITIES_MAX ((size_t)1 << 20) /* bytes */
 #define TLS_RSA_LEAST 2048 /* bits */
 
 /* What one reading of the files takes; all of it is freed at its end. */
@@ -103,8 +104,12 @@ static int credentials_fill(struct tls_credentials *credentials, struct tls_file
         return error_set(error, ERROR_FATAL, "%s: %s", settings->name, gnutls_strerror(result));
     if (!*settings->client_ca)
         return 0;
-    result = gnutls_certificate_set_x509_trust_file(
-        credentials->certificates, settings->client_ca, GNUTLS_X509_FMT_PEM);
+    struct bytes cleanup_bytes authorities;
+    bytes_init(&authorities, TLS_AUTHORITIES_MAX);
+    if (file_read_text(settings->client_ca, false, &authorities, error))
+        return error_wrap(error, "%s.client_ca", settings->name);
+    const gnutls_datum_t text = files_datum(&authorities);
+    result = gnutls_certificate_set_x509_trust_mem(credentials->certificates, &text, GNUTLS_X509_FMT_PEM);
     if (result <= 0)
         return error_set(error, ERROR_FATAL, "%s.client_ca: %s: %s", settings->name, settings->client_ca,
             result ? gnutls_strerror(result) : "holds no certificate in PEM");

@@ -24,7 +24,7 @@
 #define TLS_PRIORITIES                                                                                     \
     "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-CIPHER-ALL:+AES-128-GCM:+AES-256-GCM:+CHACHA20-POLY1305:" \
     "-KX-ALL:+ECDHE-ECDSA:+ECDHE-RSA:-MAC-ALL:+AEAD:-GROUP-ALL:+GROUP-X25519:+GROUP-SECP256R1:"            \
-    "+GROUP-SECP384R1"
+    "+GROUP-SECP384R1:%PROFILE_MEDIUM"
 
 /* Of the configuration, whose texts outlive the server. */
 struct tls_settings {
@@ -63,6 +63,7 @@ struct tls_session {
     struct tls_handshakes *handshakes; /* NULL: it is none of them */
     struct tls_session *older, *newer;
     unsigned finished; /* messages of that name, of which each side sends one */
+    bool verified; /* the client has shown a certificate that holds */
     bool up; /* hands are shaken */
     bool sending; /* the library keeps something that the socket did not take */
     const char *refused; /* why the client's certificate would not do; NULL: that was not it */
@@ -104,6 +105,7 @@ bool tls_session_asks(const struct tls_session *tls);
 struct tls_names {
     char text[TLS_NAMES_BYTES]; /* each terminated */
     size_t used, count;
+    bool shown; /* a certificate was; it may have no name that is known here */
     const char *names[TLS_NAMES_MAX];
 };
 

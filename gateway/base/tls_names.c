@@ -61,10 +61,12 @@ void tls_session_names(const struct tls_session *tls, struct tls_names *ret_name
     gnutls_x509_crt_t certificate;
 
     ret_names->used = ret_names->count = 0;
+    ret_names->shown = false;
     if (!tls->up || !tls_session_asks(tls))
         return;
     const gnutls_datum_t *shown = gnutls_certificate_get_peers(tls->session, &count);
-    if (!shown || count == 0 || gnutls_x509_crt_init(&certificate))
+    ret_names->shown = shown && count > 0;
+    if (!ret_names->shown || gnutls_x509_crt_init(&certificate))
         return;
     if (gnutls_x509_crt_import(certificate, &shown[0], GNUTLS_X509_FMT_DER) == 0) {
         names_add_subject(ret_names, certificate);

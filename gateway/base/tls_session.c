@@ -6,6 +6,8 @@
 #include "base/tls_internal.h"
 
 #define TLS_FINISHED 2 /* one of each side */
+#define TLS_MESSAGE_MAX (32 << 10) /* bytes of one of the handshake: a chain of certificates fits */
+#define TLS_EMPTY_MAX 8 /* records without data in a row */
 
 /* ---- handshakes ------------------------------------------------------------------------------------------------ */
 
@@ -36,16 +38,19 @@ void tls_session_leave(struct tls_session *tls)
     tls->older = tls->newer = NULL;
 }
 
-/* In which order they come differs: with TLS 1.3 the client's is the last one. */
-static int session_finished(
+/* The client's signature is checked with a key that it has chosen, which may be one that takes minutes: whoever has shown a certificate that does not hold gets no
+ * further than to that message. When hands are shaken: in which order the two messages come differs, with TLS 1.3 the client's is the last one. */
+static int session_message(
     gnutls_session_t session, unsigned type, unsigned when, unsigned incoming, const gnutls_datum_t *message)
 {
     struct tls_session *tls = gnutls_session_get_ptr(session);
 
-    (void)type;
     (void)when;
-    (void)incoming;
     (void)message;
+    if (type == GNUTLS_HANDSHAKE_CERTIFICATE_VERIFY && incoming)
+        return tls_session_verify(session);
+    if (type != GNUTLS_HANDSHAKE_FINISHED)
+        return 0;
     if (++tls->finished < TLS_FINISHED || tls->up)
         return 0;
     tls->up = true;
@@ -69,8 +74,8 @@ int tls_session_attach(struct tls_session *tls, struct tls_server *server, gnutl
     if (*server->settings.client_ca)
         gnutls_certificate_server_set_request(session, GNUTLS_CERT_REQUEST);
     gnutls_session_set_ptr(session, tls);
-    gnutls_handshake_set_hook_function(
-        session, GNUTLS_HANDSHAKE_FINISHED, GNUTLS_HOOK_POST, session_finished);
+    gnutls_handshake_set_hook_function(session, GNUTLS_HANDSHAKE_ANY, GNUTLS_HOOK_POST, session_message);
+    gnutls_handshake_set_max_packet_length(session, TLS_MESSAGE_MAX);
     handshakes_add(tls, handshakes);
     return 0;
 }
@@ -165,6 +170,8 @@ int tls_session_verify(gnutls_session_t session)
         .type = GNUTLS_DT_KEY_PURPOSE_OID, .data = (void *)GNUTLS_KP_TLS_WWW_CLIENT};
     unsigned count = 0, status = 0;
 
+    if (tls->verified)
+        return 0;
     if (!gnutls_certificate_get_peers(session, &count) || count == 0) {
         if (!tls->server->settings.clients_required)
             return 0;
@@ -178,8 +185,10 @@ int tls_session_verify(gnutls_session_t session)
         if (status & session_refusals[i].status)
             return session_refuse(tls, session_refusals[i].alert, session_refusals[i].text);
     }
-    return status ? session_refuse(tls, GNUTLS_A_BAD_CERTIFICATE, "the client's certificate is not valid")
-                  : 0;
+    if (status)
+        return session_refuse(tls, GNUTLS_A_BAD_CERTIFICATE, "the client's certificate is not valid");
+    tls->verified = true;
+    return 0;
 }
 
 /* ---- bytes ------------------------------------------------------------------------------------------------------ */
@@ -193,8 +202,11 @@ static ssize_t session_fail(ssize_t result)
 
 ssize_t tls_session_receive(struct tls_session *tls, void *data, size_t size)
 {
-    ssize_t got = gnutls_record_recv(tls->session, data, size);
+    ssize_t got = 0;
 
+    /* A record may have no data in it (RFC 8446, section 5.1); behind the end there is never another one. */
+    for (int i = 0; i < TLS_EMPTY_MAX && got == 0; i++)
+        got = gnutls_record_recv(tls->session, data, size);
     if (got == GNUTLS_E_PREMATURE_TERMINATION)
         return 0;
     return got < 0 ? session_fail(got) : got;

@@ -64,6 +64,7 @@ static bool access_has_certificate(struct http_connection *connection, struct ac
         connection->certified_version = version;
         grant_end(&connection->certified);
         tls_session_names(&connection->tls, &names);
+        connection->shown = names.shown;
         access_ask_certificate(access, &names, &connection->certified);
     }
     return connection->certified.principal;
@@ -83,7 +84,7 @@ int http_access_check(struct http_request *request, struct http_refusal *refusal
     else if (access_has_certificate(request->connection, http->context.access)) {
         request->grant = grant_share(&request->connection->certified);
         return 0;
-    } else if (http->context.config->http.anonymous)
+    } else if (http->context.config->http.anonymous && !request->connection->shown)
         return 0;
     if (answer == ACCESS_GRANTED)
         return 0;

@@ -88,6 +88,7 @@ struct http_connection {
     struct peer *peer; /* or NULL: it is not counted */
     struct tls_session tls; /* nothing in it: it speaks none */
     struct grant certified; /* what its certificate gives it */
+    bool shown; /* it has shown one */
     uint64_t certified_version; /* of the credentials that it was looked up in, and one; 0: it has not been */
     int fd;
     bool held; /* suspended: its handshake waits for the client */

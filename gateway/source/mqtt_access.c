@@ -8,12 +8,14 @@
 #include "source/mqtt_internal.h"
 
 static enum access_answer access_ask_connect(
-    struct mqtt_connection *connection, const struct mqtt_connect *connect)
+    struct mqtt_connection *connection, const struct mqtt_connect *connect, bool *ret_shown)
 {
     struct tls_names names;
 
+    *ret_shown = true;
     if (!connect->has_user && !connect->has_password) {
         mqtt_tls_names(connection, &names);
+        *ret_shown = names.shown;
         return access_ask_certificate(connection->thread->source->context.access, &names, &connection->grant);
     }
     const struct slice user = {connect->user.data ? connect->user.data : "", connect->user.length};
@@ -42,12 +44,12 @@ enum mqtt_reason mqtt_access_check(
     if (!access_is_wanted(mqtt->context.access))
         return MQTT_REASON_SUCCESS;
     connection->access_version = access_version(mqtt->context.access);
-    const bool shows_none = !connect->has_user && !connect->has_password;
-    switch (access_ask_connect(connection, connect)) {
+    bool shown;
+    switch (access_ask_connect(connection, connect, &shown)) {
     case ACCESS_GRANTED:
         break;
     case ACCESS_UNKNOWN:
-        if (shows_none && mqtt->context.config->mqtt.anonymous)
+        if (!shown && mqtt->context.config->mqtt.anonymous)
             return MQTT_REASON_SUCCESS;
         *ret_text = "credentials are needed: a user's name, and the secret as the password";
         return MQTT_REASON_CREDENTIALS;

@@ -205,7 +205,7 @@ void mqtt_connection_end(struct mqtt_connection *connection, enum mqtt_reason re
             log_bytes("client", session ? session->client_id : "", session ? session->client_id_length : 0),
             log_text("reason", mqtt_reason_name(reason)), log_text("text", text));
     }
-    bool said = connection_say_why(connection, reason, text);
+    const bool said = !mqtt_tls_is_shaking(connection) && connection_say_why(connection, reason, text);
     if (connection->phase == MQTT_PHASE_CLOSED)
         return;
     connection_detach(connection);

@@ -187,9 +187,10 @@ static int loop_step(struct mqtt_thread *thread, struct error *error)
         thread->freed = false;
         mqtt_input_resume(thread);
     }
-    mqtt_tls_take_unread(thread);
     for (int i = 0; i < count; i++)
         loop_event(thread, &events[i]);
+    mqtt_tls_take_unread(
+        thread); /* not before: one of these may go to another thread, and its event be still to come */
     mqtt_input_take_calls(thread);
     loop_sweep(thread);
     if (thread->wills_count && thread->now >= thread->wills_due)

@@ -157,6 +157,7 @@ void mqtt_tls_go_on(struct mqtt_thread *thread)
 void mqtt_tls_names(const struct mqtt_connection *connection, struct tls_names *ret_names)
 {
     ret_names->used = ret_names->count = 0;
+    ret_names->shown = false;
     if (connection->tls)
         tls_session_names(&connection->tls->session, ret_names);
 }

@@ -100,3 +100,15 @@ def test_without_authorities_no_certificate_counts(tmp_path, authority):
         assert isinstance(context, ssl.SSLContext)
         answer = request(gateway.ports["http"], "POST", "/readings", reading(), {"Content-Type": "application/json"}, context=context)
         assert answer.status == 401
+
+
+def test_anonymous_is_who_shows_nothing(tmp_path, authority):
+    """A certificate that is nobody's, as that of who was revoked, is no way around what it was held to."""
+    with Certified(tmp_path, authority, "http.anonymous=true", "mqtt.anonymous=true") as gateway:
+        assert gateway.send(None) == 200
+        assert gateway.send("nobody") == 401
+        with gateway.client(None) as client:
+            client.connect("c")
+        with gateway.client("nobody") as client, pytest.raises(Refused) as refused:
+            client.connect("c")
+        assert refused.value.reason == 0x86

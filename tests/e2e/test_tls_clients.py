@@ -19,6 +19,7 @@ def authority(tmp_path_factory):
     made.issue("expired", days=-1)
     made.issue("only-server", purpose="serverAuth")
     made.issue("only-client", purpose="clientAuth")
+    made.issue("short", key=["-newkey", "rsa:1024"])
     return made
 
 
@@ -119,3 +120,12 @@ def test_the_admin_pages_stay_at_home_without_client_certificates(tmp_path, auth
     for clients in (None, "optional"):
         gateway = Gateway(tmp_path / "gateway", "admin.listen=*:0", *tls.sets(authority, listener="admin", clients=clients)).spawn()
         assert gateway.ended() == 1 and "admin.listen: found *:0, which other machines can reach" in gateway.said()
+
+
+@VERSIONS
+def test_a_key_that_is_too_short(required, optional, authority, version):
+    for gateway in (required, optional):
+        context = tls.context(authority)
+        context.set_ciphers("DEFAULT:@SECLEVEL=0")  # or the client would not show it
+        context.load_cert_chain(authority.folder / "short.crt", authority.folder / "short.key")
+        refused(gateway, only(context, version), "insufficient security", "bad certificate", "unsupported certificate", "decrypt error", "handshake failure")

@@ -222,3 +222,31 @@ def test_certificates_are_replaced(speaks, authority, tmp_path):
         assert client.store("text/a", "behind") == 0
     assert tls.serial(gateway.ports["mqtt"]) != before
     assert rows(gateway, 2) == [b"before", b"behind"]
+
+
+def test_a_large_connect_that_belongs_to_another_thread(speaks, authority):
+    """It comes in records that end in the middle of what is read at once, so that part of it waits inside of TLS while more comes, and goes to its own thread then."""
+    gateway = speaks("mqtt.threads=4")
+    context = tls.context(authority)
+    failed = []
+
+    def come(number):
+        try:
+            with Client(gateway.ports["mqtt"], V5, context=context) as client:
+                packet = mqtt.connect(V5, f"client {number}", will={"topic": "text/will", "payload": "w" * 60000})
+                for at in range(0, len(packet), 1777):
+                    client.socket.sendall(packet[at : at + 1777])
+                assert client.expect(CONNACK).reason == 0
+                assert client.store("text/x", f"{number}") == 0
+                client.disconnect()
+        except (AssertionError, OSError) as trouble:
+            failed.append(trouble)
+
+    for turn in range(4):
+        threads = [threading.Thread(target=come, args=(10 * turn + one,)) for one in range(10)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert not failed
+    assert sorted(map(int, rows(gateway, 40, "text/x"))) == list(range(40))
