@@ -4,6 +4,7 @@
  *     GET /readyz    200 while records are accepted, 503 while they are refused:
  *                    {"ready":true,"conditions":[{"name":"lake","level":"degraded","text":"..."}]}
  *     GET /metrics   Prometheus text exposition format 0.0.4
+ *     POST /reload   202: what SIGHUP does will be done; how it went stands in /readyz. Not for pages of a browser (403 with the header Origin)
  *
  * HEAD works as GET does. Errors are application/problem+json (RFC 9457). It has one thread of its own, so that it answers
  * while the data plane is busy, and small limits. The state it shows is read at the moment of the request.

@@ -2,9 +2,11 @@
 #include "admin/page.h"
 
 #include <jansson.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "admin/admin.h"
 #include "base/health.h"
@@ -103,13 +105,24 @@ static int page_metrics(struct page *page, struct journal *journal, struct error
     return metric_print(&page->body, error);
 }
 
+/* The main thread waits for it. */
+static int page_reload(struct page *page, struct journal *journal, struct error *error)
+{
+    (void)journal;
+    if (kill(getpid(), SIGHUP))
+        return error_set_errno(error, ERROR_RETRY, "SIGHUP");
+    return page_set_json(page, 202, "application/json", json_pack("{s:s}", "reload", "asked for"), error);
+}
+
 static const struct page_row {
     const char *path;
+    bool changes; /* POST, else GET and HEAD */
     int (*make)(struct page *page, struct journal *journal, struct error *error);
 } page_rows[] = {
-    {"/healthz", page_healthz},
-    {"/readyz", page_readyz},
-    {"/metrics", page_metrics},
+    {"/healthz", false, page_healthz},
+    {"/readyz", false, page_readyz},
+    {"/metrics", false, page_metrics},
+    {"/reload", true, page_reload},
 };
 
 static const struct page_row *page_find(const char *path)
@@ -132,9 +145,19 @@ static int page_set_unknown(struct page *page, struct error *error)
     return page_set_problem(page, 404, "Not Found", detail, error);
 }
 
-void page_make(struct page *page, struct journal *journal, const char *method, const char *path)
+static int page_refuse_method(struct page *page, const struct page_row *row, struct error *error)
+{
+    page->allow = row->changes ? "POST" : "GET, HEAD";
+    return page_set_problem(page, 405, "Method Not Allowed",
+        row->changes ? "POST is allowed" : "GET and HEAD are allowed", error);
+}
+
+void page_make(
+    struct page *page, struct journal *journal, const char *method, const char *path, bool from_page)
 {
     const struct page_row *row = page_find(path);
+    const bool posts = strcmp(method, "POST") == 0,
+               reads = strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
     struct error error;
     int result;
 
@@ -142,8 +165,10 @@ void page_make(struct page *page, struct journal *journal, const char *method, c
     bytes_init(&page->body, ADMIN_PAGE_MAX);
     if (!row)
         result = page_set_unknown(page, &error);
-    else if (strcmp(method, "GET") && strcmp(method, "HEAD"))
-        result = page_set_problem(page, 405, "Method Not Allowed", "GET and HEAD are allowed", &error);
+    else if (row->changes ? !posts : !reads)
+        result = page_refuse_method(page, row, &error);
+    else if (row->changes && from_page)
+        result = page_set_problem(page, 403, "Forbidden", "this is not for pages of a browser", &error);
     else
         result = row->make(page, journal, &error);
     if (result && page_set_problem(page, 500, "Internal Server Error", error.text, &error))

@@ -8,11 +8,13 @@
 
 struct page {
     unsigned status;
+    const char *allow; /* of 405: the methods */
     const char *type;
     struct bytes body;
 };
 
-/* The answer to this method and path; when it cannot be made, a 500 that says why. The body is the caller's to free. */
-void page_make(struct page *page, struct journal *journal, const char *method, const char *path);
+/* from_page: a page in somebody's browser asks (the Fetch standard, header Origin), which nobody need have wanted. The answer to this method and path; when it cannot be made, a 500 that says why. The body is the caller's to free. */
+void page_make(
+    struct page *page, struct journal *journal, const char *method, const char *path, bool from_page);
 
 #endif

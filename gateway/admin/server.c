@@ -50,8 +50,8 @@ static struct MHD_Response *server_response(struct page *page)
     }
     MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, page->type);
     MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
-    if (page->status == MHD_HTTP_METHOD_NOT_ALLOWED)
-        MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
+    if (page->allow)
+        MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, page->allow);
     return response;
 }
 
@@ -72,7 +72,8 @@ static enum MHD_Result server_handle(void *context, struct MHD_Connection *conne
     }
     if (*upload_size)
         return MHD_NO; /* a GET with a body: closed */
-    page_make(&page, admin->journal, method, url);
+    const bool from_page = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_ORIGIN);
+    page_make(&page, admin->journal, method, url, from_page);
     struct MHD_Response *response = server_response(&page);
     if (!response)
         return MHD_NO;

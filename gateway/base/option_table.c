@@ -64,7 +64,7 @@ const struct option option_table[] = {
         .help = "Who may write over HTTP and MQTT: the file that `penstock credentials` makes, read again on SIGHUP. Empty: nobody is asked."},
 
     {"admin.listen", OPTION_ADDRESS, .offset = IN_CONFIG(admin.listen), .initial = "127.0.0.1:8081",
-        .help = "Where /healthz, /readyz and /metrics are served; empty: nowhere. Beyond loopback needs admin.tls.client_ca."},
+        .help = "Where /healthz, /readyz and /metrics are served, and /reload is taken; empty: nowhere. Beyond loopback needs admin.tls.client_ca."},
     LISTENER_TLS("admin.tls", admin.tls),
 
     {"http.listen", OPTION_ADDRESSES, .offset = IN_CONFIG(http.listen), .initial = "127.0.0.1:8080",

@@ -191,6 +191,18 @@ def test_a_revoked_secret_ends_with_the_reload(tmp_path):
         assert gateway.status(**bearer(gateway.root)) == 200
 
 
+def test_reload_by_the_admin_listener(tmp_path):
+    with Guarded(tmp_path) as gateway:
+        secret = add(gateway.file, "new")
+        answer = penstock.request(gateway.ports["admin"], "POST", "/reload")
+        assert answer.status == 202, answer
+        wait_until("the reload", lambda: gateway.status(**bearer(secret)) == 200)
+        revoke(gateway.file, "new")
+        assert penstock.request(gateway.ports["admin"], "POST", "/reload", headers={"Origin": "http://evil.example"}).status == 403
+        assert penstock.request(gateway.ports["admin"], "GET", "/reload").status == 405
+        assert gateway.status(**bearer(secret)) == 200, "neither did anything"
+
+
 def test_a_bad_file_changes_nothing(tmp_path):
     with Guarded(tmp_path) as gateway:
         good = gateway.file.read_text()

@@ -4,6 +4,8 @@
 #include <arpa/inet.h>
 #include <ftw.h>
 #include <jansson.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,6 +35,11 @@ static void setup(void)
     static const char *const outlets[] = {"lake"};
     struct error error;
 
+    sigset_t hangup;
+    sigemptyset(&hangup);
+    sigaddset(&hangup, SIGHUP);
+    cr_assert_eq(pthread_sigmask(SIG_BLOCK, &hangup, NULL),
+        0); /* as the gateway's main thread does, before there are others */
     cr_assert(mkdtemp(test_directory));
     const struct journal_options options = {.directory = test_directory,
         .gateway_id = "test",
@@ -166,7 +173,7 @@ Test(admin, what_is_not_there_is_a_problem)
     json_t *json = body_json(test_answer);
     cr_assert_eq(json_integer_value(json_object_get(json, "status")), 404);
     cr_assert_str_eq(
-        json_string_value(json_object_get(json, "detail")), "there are /healthz, /readyz, /metrics");
+        json_string_value(json_object_get(json, "detail")), "there are /healthz, /readyz, /metrics, /reload");
     json_decref(json);
 }
 
@@ -175,6 +182,24 @@ Test(admin, only_reading_is_allowed)
     check_status(ask("POST /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc"), "HTTP/1.1 405 ",
         "application/problem+json");
     cr_assert(strstr(test_answer, "\r\nAllow: GET, HEAD\r\n"));
+}
+
+Test(admin, reload_is_a_signal)
+{
+    const struct timespec at_once = {0, 0};
+    sigset_t hangup;
+
+    /* As the main thread has it; threads that are made later inherit it, so the admin's own has to be as well: see setup(). */
+    sigemptyset(&hangup);
+    sigaddset(&hangup, SIGHUP);
+    check_status(get("/reload"), "HTTP/1.1 405 ", "\r\nAllow: POST\r\n");
+    check_status(
+        ask("POST /reload HTTP/1.1\r\nHost: x\r\nOrigin: http://evil.example\r\nContent-Length: 0\r\n\r\n"),
+        "HTTP/1.1 403 ", "application/problem+json");
+    cr_assert_eq(sigtimedwait(&hangup, NULL, &at_once), -1);
+    check_status(ask("POST /reload HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"), "HTTP/1.1 202 ",
+        "application/json");
+    cr_assert_eq(sigtimedwait(&hangup, NULL, &at_once), SIGHUP);
 }
 
 Test(admin, head_is_get_without_a_body)
