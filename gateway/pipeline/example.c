@@ -12,7 +12,7 @@ static bool example_suits(const struct stream *stream)
 }
 
 int example_print(const struct source_kind *http, const struct source *source, const struct streams *streams,
-    struct bytes *text, struct error *error)
+    bool asks, struct bytes *text, struct error *error)
 {
     cleanup_bytes struct bytes places;
 
@@ -23,6 +23,6 @@ int example_print(const struct source_kind *http, const struct source *source, c
     if (!url || !example_suits(streams_find(streams, slice_of("readings"))))
         return 0;
     return bytes_print(text, error,
-        "curl -d '{\"sensor_id\":\"SENSOR_1\",\"wattage\":812.5}' %.*s/readings\n", (int)strcspn(url, "\n"),
-        url);
+        "curl %s-d '{\"sensor_id\":\"SENSOR_1\",\"wattage\":812.5}' %.*s/readings\n",
+        asks ? "-H \"Authorization: Bearer $SECRET\" " : "", (int)strcspn(url, "\n"), url);
 }

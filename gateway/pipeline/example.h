@@ -5,8 +5,8 @@
 #include "route/route.h"
 #include "source/source.h"
 
-/* Appends it; nothing when the streams would refuse it, or the source speaks TLS, which needs to know whom to trust. */
+/* Appends it; asks: with $SECRET, which the reader has. Nothing when the streams would refuse it, or the source speaks TLS, which needs to know whom to trust. */
 int example_print(const struct source_kind *http, const struct source *source, const struct streams *streams,
-    struct bytes *text, struct error *error);
+    bool asks, struct bytes *text, struct error *error);
 
 #endif

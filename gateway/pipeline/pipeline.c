@@ -489,5 +489,6 @@ int pipeline_describe(const struct pipeline *pipeline, struct bytes *text, struc
 
 int pipeline_example(const struct pipeline *pipeline, struct bytes *text, struct error *error)
 {
-    return example_print(pipeline_sources[0], pipeline->sources[0], pipeline->streams, text, error);
+    return example_print(pipeline_sources[0], pipeline->sources[0], pipeline->streams,
+        access_is_wanted(pipeline->access) && !pipeline->config->http.anonymous, text, error);
 }

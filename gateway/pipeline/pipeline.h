@@ -49,7 +49,7 @@ void pipeline_watch(struct pipeline *pipeline, struct pipeline_state *ret_state)
 /* Appends a line for each place: where it listens, where data lie. */
 int pipeline_describe(const struct pipeline *pipeline, struct bytes *text, struct error *error);
 
-/* Appends a curl command that works as it stands; nothing when the streams of the configuration would refuse it. */
+/* Appends a curl command that works as it stands, where credentials are asked for with the reader's in $SECRET; nothing when the streams of the configuration would refuse it. */
 int pipeline_example(const struct pipeline *pipeline, struct bytes *text, struct error *error);
 
 #endif

@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import socket
+import subprocess
 import threading
 
 import pytest
@@ -86,6 +87,14 @@ def test_two_headers_are_none(gateway):
         one = b"Authorization: Bearer " + gateway.root.encode() + b"\r\n"
         wire.sendall(b"POST /readings HTTP/1.1\r\nHost: x\r\n" + one + one + b"Content-Length: %d\r\n\r\n" % len(body) + body)
         assert wire.recv(100).startswith(b"HTTP/1.1 400 ")
+
+
+def test_the_banner_says_how(tmp_path):
+    """The command that is shown works for whoever has the secret."""
+    with Guarded(tmp_path) as gateway:
+        shown = re.search(r"^Try    (curl .*)$", gateway.said(), re.MULTILINE).group(1)
+        said = subprocess.run(["bash", "-c", shown + " -s"], env={**os.environ, "SECRET": gateway.root}, capture_output=True, text=True, check=True).stdout
+        assert json.loads(said) == {"accepted": 1}
 
 
 # ---- what ----
