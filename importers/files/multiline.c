@@ -238,6 +238,8 @@ struct multiline_cut multiline_cut(struct multiline *multiline, uint8_t state, e
     struct gathered gathered = {0};
 
     multiline->given_up = 0;
+    if (end != MULTILINE_ENDS)
+        length -= length % charset_unit(charset); /* half of a line break is not more than `most` */
     if (state >= STATES_MAX || !(multiline->open & IN(state)))
         state = 0;
     for (;;) {

@@ -317,3 +317,23 @@ Test(file_multiline, long_lines_of_other_encodings)
     cr_assert(cut.within); /* its end is not seen, so the pattern has not matched */
     multiline_free(&multiline);
 }
+
+/* A block that ends within the line break of a line that has just as many bytes as it may: it is not too long, and says nothing about the record in front of it. */
+Test(file_multiline, half_a_line_break)
+{
+    static const char text[] = {0, 'a', 0, '\n', 0, 'b', 0, 'c', 0, '\n'}; /* UTF-16BE */
+    const struct multiline_options options = {"none", "^\\d", "", 500};
+    struct multiline *multiline;
+    struct error error;
+
+    cr_assert_eq(multiline_new(&multiline, &options, &error), 0, "%s", error.text);
+    for (size_t length = 4; length < sizeof text; length++) {
+        const struct multiline_cut cut =
+            multiline_cut(multiline, 0, MULTILINE_WAITS, CHARSET_UTF16BE, text + 4, length - 4, 4);
+        cr_assert(cut.length == 0 && cut.part == 0, "%zu bytes", length - 4);
+        cr_assert_eq(
+            multiline_cut(multiline, 0, MULTILINE_WAITS, CHARSET_UTF16BE, text, length, 4).length, 0);
+    }
+    cr_assert_eq(multiline_cut(multiline, 0, MULTILINE_ENDS, CHARSET_UTF16BE, text, 9, 4).length, 4);
+    multiline_free(&multiline);
+}
