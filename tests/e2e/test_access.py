@@ -156,8 +156,8 @@ def test_rate(tmp_path):
 
 
 def test_many_at_once_are_not_ahead_of_the_rate(tmp_path):
-    """The rate is asked again behind the body: of many that began at the same time, one is taken."""
-    with Guarded(tmp_path) as gateway:
+    """The rate is asked again behind the body: of many that began at the same time, one is taken (by each thread)."""
+    with Guarded(tmp_path, "http.threads=1") as gateway:
         secret = add(gateway.file, "slow", rate=1)
         gateway.reload()
         body = "\n".join([reading()] * 1000).encode()
