@@ -197,7 +197,9 @@ int file_make_directories(const char *path, struct error *error)
             return -1;
     }
     struct stat status;
-    if (stat(path, &status) || !S_ISDIR(status.st_mode))
+    if (stat(path, &status))
+        return error_set_errno(error, ERROR_FATAL, "%s", path);
+    if (!S_ISDIR(status.st_mode))
         return error_set(error, ERROR_FATAL, "%s: not a directory", path);
     return 0;
 }

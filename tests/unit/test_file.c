@@ -91,3 +91,18 @@ Test(file, append_leaves_little_in_memory)
     cr_assert_lt(resident(fd), SIZE / 3);
     free(piece);
 }
+
+Test(file, a_directory_that_cannot_be_looked_at_says_why)
+{
+    char link[] = "/tmp/test_file.link.XXXXXX";
+    struct error error;
+
+    cr_assert(mkdtemp(link));
+    cr_assert_eq(rmdir(link), 0);
+    cr_assert_eq(symlink("/nowhere/at/all", link), 0);
+    cr_assert_eq(file_make_directories(link, &error), -1);
+    cr_assert(strstr(error.text, "No such file or directory"), "%s", error.text);
+    cr_assert_eq(unlink(link), 0);
+    cr_assert_eq(file_make_directories("/dev/null", &error), -1);
+    cr_assert(strstr(error.text, "/dev/null: not a directory"), "%s", error.text);
+}
