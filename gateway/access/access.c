@@ -224,6 +224,11 @@ bool grant_allows_key(const struct grant *grant, struct slice key)
     return !grant->principal || principal_may_key(grant->principal, key);
 }
 
+bool grant_allows_role(const struct grant *grant, enum access_role role)
+{
+    return !grant->principal || grant->principal->role >= role;
+}
+
 int64_t grant_wait(const struct grant *grant, int64_t now)
 {
     return grant->principal ? principal_wait(grant->principal, now) : 0;

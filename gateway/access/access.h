@@ -29,6 +29,13 @@ struct grant {
     struct principal *principal;
 };
 
+/* What a principal may do on the admin listener: what is named later includes what is named before. */
+enum access_role {
+    ACCESS_NO_ROLE,
+    ACCESS_READ, /* look at all of it */
+    ACCESS_RELOAD, /* have credentials and certificates read again */
+};
+
 enum access_answer {
     ACCESS_GRANTED,
     ACCESS_UNKNOWN, /* there is no such secret, or it is not that user's */
@@ -72,6 +79,7 @@ struct grant grant_share(const struct grant *grant);
 const char *grant_name(const struct grant *grant); /* "": of nobody */
 bool grant_allows_stream(const struct grant *grant, const char *stream);
 bool grant_allows_key(const struct grant *grant, struct slice key);
+bool grant_allows_role(const struct grant *grant, enum access_role role);
 /* Microseconds until it may write again; 0: now. */
 int64_t grant_wait(const struct grant *grant, int64_t now);
 void grant_charge(const struct grant *grant, uint64_t records, int64_t now);

@@ -26,7 +26,7 @@ static int line_refuse(struct error *error, const char *field, const char *allow
 
 static int line_check_names(const json_t *line, struct error *error)
 {
-    static const char *const known[] = {"name", "secret", "certificate", "streams", "keys", "rate"};
+    static const char *const known[] = {"name", "secret", "certificate", "streams", "keys", "rate", "admin"};
     const size_t count = sizeof known / sizeof *known;
     const char *name;
     json_t *value;
@@ -38,7 +38,8 @@ static int line_check_names(const json_t *line, struct error *error)
             i++;
         if (i == count)
             return error_set(error, ERROR_FATAL,
-                "found the name \"%.64s\"; allowed: name, secret, certificate, streams, keys, rate", name);
+                "found the name \"%.64s\"; allowed: name, secret, certificate, streams, keys, rate, admin",
+                name);
     }
     return 0;
 }
@@ -66,7 +67,9 @@ static int line_check_patterns(
 
 static int line_check(const json_t *line, size_t *ret_texts, struct error *error)
 {
-    const json_t *name = json_object_get(line, "name"), *rate = json_object_get(line, "rate");
+    const json_t *name = json_object_get(line, "name"), *rate = json_object_get(line, "rate"),
+                 *role = json_object_get(line, "admin");
+    enum access_role ignored;
 
     if (line_check_names(line, error))
         return -1;
@@ -76,8 +79,12 @@ static int line_check(const json_t *line, size_t *ret_texts, struct error *error
     if (rate && (!json_is_integer(rate) || json_integer_value(rate) < 1 ||
                     json_integer_value(rate) > PRINCIPAL_RATE_MAX))
         return line_refuse(error, "rate", "a number of records per second from 1 to 1000000000");
+    if (role && (!json_is_string(role) ||
+                    principal_role_parse(
+                        (struct slice){json_string_value(role), json_string_length(role)}, &ignored)))
+        return line_refuse(error, "admin", PRINCIPAL_ROLES_ALLOWED);
     *ret_texts = json_string_length(name) + 1;
-    return line_check_patterns(line, "streams", true, ret_texts, error) ||
+    return line_check_patterns(line, "streams", !role, ret_texts, error) ||
                    line_check_patterns(line, "keys", false, ret_texts, error)
                ? -1
                : 0;
@@ -116,6 +123,8 @@ static int line_keep(const json_t *line, size_t texts, struct principal *princip
     if (json_object_get(line, "certificate"))
         principal->certificate = line_copy(&place, json_object_get(line, "certificate"));
     principal->rate = (uint64_t)json_integer_value(json_object_get(line, "rate"));
+    if (json_object_get(line, "admin"))
+        principal_role_parse(slice_of(json_string_value(json_object_get(line, "admin"))), &principal->role);
     return 0;
 }
 
@@ -417,12 +426,15 @@ static int line_fill(json_t *line, const struct principal *principal)
                    (principal->has_secret && json_object_set_new(line, "secret", json_string(digest))) ||
                    (principal->certificate &&
                        json_object_set_new(line, "certificate", json_string(principal->certificate))) ||
-                   json_object_set_new(
-                       line, "streams", line_patterns(principal->streams, principal->streams_count)) ||
+                   (principal->streams_count &&
+                       json_object_set_new(
+                           line, "streams", line_patterns(principal->streams, principal->streams_count))) ||
                    (principal->keys_count && json_object_set_new(line, "keys",
                                                  line_patterns(principal->keys, principal->keys_count))) ||
                    (principal->rate &&
-                       json_object_set_new(line, "rate", json_integer((json_int_t)principal->rate)))
+                       json_object_set_new(line, "rate", json_integer((json_int_t)principal->rate))) ||
+                   (principal->role != ACCESS_NO_ROLE &&
+                       json_object_set_new(line, "admin", json_string(principal_role_word(principal->role))))
                ? -1
                : 0;
 }

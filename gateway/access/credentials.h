@@ -1,4 +1,4 @@
-/* credentials: the file that says who may write: one principal a line, as a JSON object; blank lines and lines that begin with # say nothing.
+/* credentials: the file that says who may write, and look after the gateway: one principal a line, as a JSON object; blank lines and lines that begin with # say nothing.
  *
  *   {"name":"pump-7","secret":"sha256:9f86...","streams":["readings"],"keys":["PUMP_7","{name}"],"rate":100}
  *
@@ -8,6 +8,7 @@
  * streams  patterns of names of streams that it may write, one at least
  * keys     patterns of records' keys; {name} is its own name; not there: any
  * rate     records per second; not there: as many as come
+ * admin    "read" or "reload": what it may do on the admin listener; who may do that need not write any stream
  *
  * A set that was read is constant, and lives as long as anybody holds it. @thread any
  */

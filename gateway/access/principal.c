@@ -18,6 +18,25 @@ bool principal_is_name(struct slice name)
     return name.length > 0 && name.length <= PRINCIPAL_NAME_MAX;
 }
 
+static const char *const principal_roles[] = {
+    [ACCESS_NO_ROLE] = "", [ACCESS_READ] = "read", [ACCESS_RELOAD] = "reload"};
+
+const char *principal_role_word(enum access_role role)
+{
+    return principal_roles[role];
+}
+
+int principal_role_parse(struct slice word, enum access_role *ret_role)
+{
+    for (enum access_role role = ACCESS_READ; role <= ACCESS_RELOAD; role++) {
+        if (slice_is(word, principal_roles[role])) {
+            *ret_role = role;
+            return 0;
+        }
+    }
+    return -1;
+}
+
 bool principal_matches(const char *pattern, struct slice text)
 {
     const char *star = NULL; /* the last one met */

@@ -1,4 +1,4 @@
-/* principal: somebody who may write: which streams, which keys, how fast.
+/* principal: somebody who may write: which streams, which keys, how fast; and what it may do on the admin listener.
  *
  * Pure, but for the debt, which all threads count together. Owned by its credentials (credentials.h) and constant otherwise. @thread any
  */
@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "access/access.h"
 #include "access/secret.h"
 #include "base/bytes.h"
 
@@ -27,6 +28,7 @@ struct principal {
     char **streams, **keys; /* patterns; of keys none: any */
     size_t streams_count, keys_count;
     uint64_t rate; /* records per second; 0: as many as come */
+    enum access_role role;
     bool has_secret;
     unsigned char digest[SECRET_DIGEST]; /* of its secret */
     char *
@@ -36,6 +38,12 @@ struct principal {
 };
 
 bool principal_is_name(struct slice name);
+
+#define PRINCIPAL_ROLES_ALLOWED "read, or reload, which includes it"
+
+/* A role as people write it; "": none. And back, of those that there are. -1: it is none. */
+const char *principal_role_word(enum access_role role);
+int principal_role_parse(struct slice word, enum access_role *ret_role);
 
 /* A star stands for any bytes, also none; all else for itself. Steps: at most pattern x text. */
 bool principal_matches(const char *pattern, struct slice text);

@@ -70,6 +70,8 @@ static const struct argument argument_table[] = {
         "Add: records per second that it may write."},
     {"--certificate", NULL, "NAME", ARGUMENT_TEXT, ARGUMENT_AT(certificate), "credentials", NULL,
         "Add: known by this name in its client certificate, as CN=pump-7, instead of a secret."},
+    {"--admin", NULL, "ROLE", ARGUMENT_TEXT, ARGUMENT_AT(admin), "credentials", NULL,
+        "Add: on the admin listener it may read, or reload as well."},
     {"--help", "-h", NULL, ARGUMENT_SWITCH, ARGUMENT_AT(help), NULL, NULL, "Print this."},
     {"--version", NULL, NULL, ARGUMENT_SWITCH, ARGUMENT_AT(version), NULL, NULL, "Print the version."},
 };

@@ -27,7 +27,7 @@ struct arguments {
     const char *from, *to, *stream, *queued; /* as written; NULL: none */
     bool payload;
     const char *credentials; /* credentials only, as the next: a file; NULL: that of access.credentials */
-    const char *streams, *keys, *rate, *certificate; /* as written; NULL: none */
+    const char *streams, *keys, *rate, *certificate, *admin; /* as written; NULL: none */
     bool help;
     bool version;
     arguments_print_fn *print; /* check only; NULL: nothing */

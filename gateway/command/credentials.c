@@ -1,4 +1,4 @@
-/* credentials: `penstock credentials add|list|revoke`, the file that says who may write over HTTP and MQTT (access/credentials.h).
+/* credentials: `penstock credentials add|list|revoke`, the file that says who may write over HTTP and MQTT, and use the admin listener (access/credentials.h).
  *
  * The file is that of access.credentials, or --file FILE. add prints the new secret to standard output, once: the file has its digest alone. The file is
  * replaced as a whole, durably; two that change it wait for each other. A gateway that runs reads it again on SIGHUP. Exit status 0: done;
@@ -139,6 +139,15 @@ static int credentials_rate(const char *text, uint64_t *ret_rate, struct error *
     return 0;
 }
 
+static int credentials_role(const char *text, enum access_role *ret_role, struct error *error)
+{
+    *ret_role = ACCESS_NO_ROLE;
+    if (!text || !principal_role_parse(slice_of(text), ret_role))
+        return 0;
+    return error_set(
+        error, ERROR_REJECT, "--admin: found \"%.64s\"; allowed: " PRINCIPAL_ROLES_ALLOWED, text);
+}
+
 /* It may be meant for another configuration: no more than a word of warning. */
 static void credentials_warn(const struct config *config, const struct principal *principal)
 {
@@ -190,7 +199,7 @@ static void credentials_tell(
 
 static int credentials_add(struct credentials_command *command, struct error *error)
 {
-    char *streams = strdup(command->arguments->streams ? command->arguments->streams : "");
+    char *streams = command->arguments->streams ? strdup(command->arguments->streams) : NULL;
     char *keys = command->arguments->keys ? strdup(command->arguments->keys) : NULL;
     char *stream_patterns[PRINCIPAL_PATTERNS_MAX], *key_patterns[PRINCIPAL_PATTERNS_MAX];
     char secret[SECRET_LENGTH + 1];
@@ -200,15 +209,16 @@ static int credentials_add(struct credentials_command *command, struct error *er
         .name = name, .certificate = certificate, .streams = stream_patterns, .keys = key_patterns};
     int result = -1;
 
-    if (!command->arguments->streams)
+    if (!command->arguments->streams && !command->arguments->admin)
         error_set(error, ERROR_REJECT,
-            "--streams is missing; allowed: names or patterns as readings,grid_*, or '*'");
-    else if (!streams || !name || (command->arguments->keys && !keys) ||
+            "--streams is missing; allowed: names or patterns as readings,grid_*, or '*', or --admin alone");
+    else if ((command->arguments->streams && !streams) || !name || (command->arguments->keys && !keys) ||
              (command->arguments->certificate && !certificate))
         error_set(error, ERROR_RETRY, "out of memory");
     else if (!credentials_split(streams, stream_patterns, &principal.streams_count, error) &&
              !credentials_split(keys, key_patterns, &principal.keys_count, error) &&
              !credentials_rate(command->arguments->rate, &principal.rate, error) &&
+             !credentials_role(command->arguments->admin, &principal.role, error) &&
              !credentials_load(command, true, error))
         result = credentials_add_line(command, &principal, secret, error);
     if (!result)
@@ -224,9 +234,9 @@ static int credentials_add(struct credentials_command *command, struct error *er
 /* ---- list, revoke ------------------------------------------------------------------------------------------------ */
 
 static int credentials_list_patterns(
-    struct bytes *line, char *const *patterns, size_t count, struct error *error)
+    struct bytes *line, char *const *patterns, size_t count, const char *none, struct error *error)
 {
-    if (bytes_add(line, "\t", 1, error) || (count == 0 && bytes_add_text(line, "*", error)))
+    if (bytes_add(line, "\t", 1, error) || (count == 0 && bytes_add_text(line, none, error)))
         return -1;
     for (size_t i = 0; i < count; i++) {
         if ((i && bytes_add(line, ",", 1, error)) || shown_add(line, patterns[i], error))
@@ -242,17 +252,18 @@ static int credentials_list(struct credentials_command *command, struct error *e
     bytes_init(&line, CREDENTIALS_SHOWN_MAX);
     if (credentials_load(command, false, error))
         return -1;
-    printf("NAME\tSTREAMS\tKEYS\tRATE\tCERTIFICATE\n");
+    printf("NAME\tSTREAMS\tKEYS\tRATE\tCERTIFICATE\tADMIN\n");
     for (size_t i = 0; i < credentials_count(command->credentials); i++) {
         const struct principal *principal = credentials_at(command->credentials, i);
         bytes_clear(&line);
         if (bytes_add_text(&line, principal->name, error) ||
-            credentials_list_patterns(&line, principal->streams, principal->streams_count, error) ||
-            credentials_list_patterns(&line, principal->keys, principal->keys_count, error) ||
+            credentials_list_patterns(&line, principal->streams, principal->streams_count, "-", error) ||
+            credentials_list_patterns(&line, principal->keys, principal->keys_count, "*", error) ||
             (principal->rate ? bytes_print(&line, error, "\t%" PRIu64 "/s", principal->rate)
                              : bytes_add_text(&line, "\t-", error)) ||
             bytes_add(&line, "\t", 1, error) ||
-            shown_add(&line, principal->certificate ? principal->certificate : "-", error))
+            shown_add(&line, principal->certificate ? principal->certificate : "-", error) ||
+            bytes_print(&line, error, "\t%s", principal->role ? principal_role_word(principal->role) : "-"))
             return -1;
         printf("%.*s\n", (int)line.length, line.data);
     }
@@ -291,13 +302,14 @@ static const struct credentials_verb credentials_verbs[] = {
 static int credentials_usage(void)
 {
     fprintf(stderr,
-        "Usage: penstock credentials add NAME --streams STREAM,... [--keys KEY,...] [--rate N] [--certificate NAME]\n"
+        "Usage: penstock credentials add NAME --streams STREAM,... [--keys KEY,...] [--rate N] [--certificate NAME] [--admin ROLE]\n"
         "       penstock credentials list\n"
         "       penstock credentials revoke NAME\n"
         "Each with [--file FILE], or [-c FILE] [--set NAME=VALUE]... for the file of access.credentials.\n"
         "Streams and keys are patterns: a * stands for anything, and the key {name} for the principal's own name. Without --keys it may\n"
         "write any key, without --rate as many records per second as it likes. With --certificate it has no secret, but a client certificate with\n"
-        "that name in it: CN=NAME, DNS:NAME, URI:NAME or email:NAME.\n");
+        "that name in it: CN=NAME, DNS:NAME, URI:NAME or email:NAME. --admin read lets it look at the admin pages, --admin reload have credentials and\n"
+        "certificates read again as well; with it --streams may be left out.\n");
     return COMMAND_USAGE;
 }
 
@@ -307,7 +319,8 @@ static const struct credentials_verb *credentials_find_verb(const struct argumen
 
     for (size_t i = 0; i < sizeof credentials_verbs / sizeof *credentials_verbs; i++) {
         const struct credentials_verb *verb = &credentials_verbs[i];
-        const bool adds = arguments->streams || arguments->keys || arguments->rate || arguments->certificate;
+        const bool adds = arguments->streams || arguments->keys || arguments->rate ||
+                          arguments->certificate || arguments->admin;
         if (strcmp(verb->name, name) == 0 && arguments->words_count == (verb->named ? 2U : 1U) &&
             (verb->adds || !adds))
             return verb;

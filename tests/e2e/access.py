@@ -5,10 +5,11 @@ import base64
 import penstock
 
 
-def add(file, name, *streams, keys=None, rate=None):
+def add(file, name, *streams, keys=None, rate=None, admin=None):
     """The principal's secret."""
-    more = [*(["--keys", ",".join(keys)] if keys else []), *(["--rate", str(rate)] if rate else [])]
-    done = penstock.run_command("credentials", "add", name, "--file", str(file), "--streams", ",".join(streams or ["*"]), *more)
+    more = [*(["--keys", ",".join(keys)] if keys else []), *(["--rate", str(rate)] if rate else []), *(["--admin", admin] if admin else [])]
+    more += ["--streams", ",".join(streams or ["*"])] if streams or not admin else []
+    done = penstock.run_command("credentials", "add", name, "--file", str(file), *more)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 

@@ -316,7 +316,7 @@ def test_command(tmp_path):
     assert file.stat().st_mode & 0o777 == 0o600
     assert first not in file.read_text() and '"sha256:' in file.read_text()
     listed = penstock.run_command("credentials", "list", "--file", str(file)).stdout
-    assert [line.split("\t") for line in listed.splitlines()[1:]] == [["one", "readings", "A*,{name}", "7/s", "-"], ["two", "*", "*", "-", "-"]]
+    assert [line.split("\t") for line in listed.splitlines()[1:]] == [["one", "readings", "A*,{name}", "7/s", "-", "-"], ["two", "*", "*", "-", "-", "-"]]
 
     file.write_text("# ours\n\n" + file.read_text())
     revoke(file, "one")
@@ -324,7 +324,8 @@ def test_command(tmp_path):
     for arguments, why in ((["add", "two", "--streams", "x"], "is there already"), (["revoke", "one"], "there is no principal one"),
                            (["add", "three"], "--streams is missing"), (["add", "a b", "--streams", "x"], '"name": allowed'),
                            (["add", "three", "--streams", "x", "--rate", "-1"], "--rate"), (["add", "three", "--streams", ","], "patterns of 1 to 256"),
-                           (["add", "three", "--streams", "x", "--certificate", "pump"], '"certificate": allowed')):  # fmt: skip
+                           (["add", "three", "--streams", "x", "--certificate", "pump"], '"certificate": allowed'),
+                           (["add", "three", "--admin", "root"], "--admin: found")):  # fmt: skip
         before = file.read_text()
         done = penstock.run_command("credentials", *arguments, "--file", str(file))
         assert done.returncode == 1 and why in done.stderr and not done.stdout, (arguments, done)

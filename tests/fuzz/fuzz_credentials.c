@@ -18,7 +18,8 @@ static void check_principal(const struct credentials *credentials, const struct 
     assert(!principal->has_secret || credentials_find(credentials, principal->digest) == principal);
     assert(!principal->certificate ||
            credentials_certified(credentials, slice_of(principal->certificate)) == principal);
-    assert(principal->streams_count && principal->streams_count <= PRINCIPAL_PATTERNS_MAX);
+    assert(principal->streams_count || principal->role);
+    assert(principal->streams_count <= PRINCIPAL_PATTERNS_MAX);
     assert(principal->keys_count <= PRINCIPAL_PATTERNS_MAX && principal->rate <= PRINCIPAL_RATE_MAX);
     for (size_t i = 0; i < principal->keys_count; i++) {
         /* A pattern without a star matches itself; one with stars matches itself as well, each star for a star. */
@@ -30,6 +31,7 @@ static void check_principal(const struct credentials *credentials, const struct 
 static void check_same(const struct principal *one, const struct principal *other)
 {
     assert(strcmp(one->name, other->name) == 0 && one->rate == other->rate);
+    assert(one->role == other->role);
     assert(one->has_secret == other->has_secret && !one->certificate == !other->certificate);
     assert(!one->has_secret || secret_equal(one->digest, other->digest));
     assert(!one->certificate || strcmp(one->certificate, other->certificate) == 0);

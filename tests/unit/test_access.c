@@ -109,6 +109,10 @@ Test(credentials, what_is_wrong_is_named_and_not_shown)
         {"{\"name\":7}", "\"name\": allowed"},
         {"{\"name\":\"a b\"}", "\"name\": allowed"},
         {"{\"nam\":\"a\"}", "found the name \"nam\"; allowed: name, secret"},
+        {LINE("a", DIGEST_ZERO, ",\"admin\":\"root\""), "\"admin\": allowed: read, or reload"},
+        {LINE("a", DIGEST_ZERO, ",\"admin\":7"), "\"admin\": allowed"},
+        {LINE("a", DIGEST_ZERO, ",\"admin\":\"\""), "\"admin\": allowed"},
+        {LINE("a", DIGEST_ZERO, ",\"admin\":\"read\",\"streams\":[]"), "\"streams\": allowed"},
         {"{\"name\":\"a\"}", "\"streams\": allowed"},
         {"{\"name\":\"a\",\"streams\":[]}", "\"streams\": allowed"},
         {"{\"name\":\"a\",\"streams\":\"x\"}", "\"streams\": allowed"},
@@ -470,6 +474,30 @@ Test(credentials, printed_with_its_certificate)
     cr_assert(
         slice_is(bytes_slice(&text), "{\"name\":\"a\",\"certificate\":\"email:a@b\",\"streams\":[\"*\"]}\n"),
         "%.*s", (int)text.length, text.data);
+    credentials_release(&credentials);
+}
+
+/* Who looks after the gateway need not write anything; who writes need not look after it. */
+Test(credentials, roles)
+{
+    static const char text[] = LINE("looks", DIGEST_ZERO, ",\"admin\":\"read\"") LINE(
+        "does", DIGEST_OF_RIGHT, ",\"streams\":[\"s\"],\"admin\":\"reload\"") CERTIFIED("writes", "CN=w");
+    struct credentials *credentials = parse(text);
+    struct bytes cleanup_bytes printed;
+
+    bytes_init(&printed, 1000);
+    for (size_t i = 0; i < 3; i++) {
+        static const enum access_role roles[] = {ACCESS_READ, ACCESS_RELOAD, ACCESS_NO_ROLE};
+        struct principal *principal = credentials_at(credentials, i);
+        const struct grant grant = {credentials, principal};
+        cr_assert_eq(principal->role, roles[i]);
+        cr_assert_eq(grant_allows_role(&grant, ACCESS_READ), roles[i] >= ACCESS_READ);
+        cr_assert_eq(grant_allows_role(&grant, ACCESS_RELOAD), roles[i] >= ACCESS_RELOAD);
+        cr_assert_eq(grant_allows_stream(&grant, "s"), i != 0);
+        cr_assert_eq(credentials_print(principal, &printed, &error), 0);
+    }
+    cr_assert(slice_is(bytes_slice(&printed), text), "%.*s", (int)printed.length, printed.data);
+    cr_assert(grant_allows_role(&(struct grant){NULL, NULL}, ACCESS_RELOAD), "nobody is asked");
     credentials_release(&credentials);
 }
 
