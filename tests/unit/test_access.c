@@ -1,28 +1,12 @@
 /* access: the file of credentials, who is asked, those who guess */
-#include <criterion/criterion.h>
+#include "access_harness.h"
 
 #include <arpa/inet.h>
-#include <fcntl.h>
 #include <netinet/in.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include "access/access.h"
-#include "access/credentials.h"
 #include "access/principal.h"
 #include "access/secret.h"
-
-#define SLICE(text) ((struct slice){text, sizeof(text) - 1})
-
-#define RIGHT "abcdefghijklmnopqrstuvwxyz"
-#define WRONG "abcdefghijklmnopqrstuvwxyZ"
-#define DIGEST_OF_RIGHT "sha256:71c480df93d6ae2f1efad1447c66c9525e316218cf51fc8d9ed832f2daf18b73"
-#define DIGEST_ZERO "sha256:0000000000000000000000000000000000000000000000000000000000000000"
-
-static struct error error;
 
 /* ---- credentials ------------------------------------------------------------------------------------------------- */
 
@@ -37,20 +21,6 @@ static struct principal *named(
         .keys = keys,
         .keys_count = keys_count};
     return &principal;
-}
-
-#define LINE(name, digest, more) "{\"name\":\"" name "\",\"secret\":\"" digest "\"" more "}\n"
-#define ALL ",\"streams\":[\"*\"]"
-
-#define CERTIFIED(name, certificate) \
-    "{\"name\":\"" name "\",\"certificate\":\"" certificate "\",\"streams\":[\"*\"]}\n"
-
-static struct credentials *parse(const char *text)
-{
-    struct credentials *credentials = NULL;
-
-    cr_assert_eq(credentials_parse(&credentials, slice_of(text), "f", &error), 0, "%s", error.text);
-    return credentials;
 }
 
 Test(credentials, a_file)
@@ -221,54 +191,6 @@ Test(credentials, without_one)
 
 /* ---- access ---------------------------------------------------------------------------------------------------------- */
 
-static char file[] = "/tmp/penstock-access-XXXXXX";
-static int64_t now = 5 * CLOCK_SECOND;
-
-static int64_t clock_now(const struct clock *clock)
-{
-    (void)clock;
-    return now;
-}
-
-static const struct clock test_clock = {clock_now, clock_now};
-
-static const struct config *config_of(const char *name)
-{
-    static struct config config;
-
-    config.access.credentials = (char *)(uintptr_t)name;
-    return &config;
-}
-
-static void write_file(const char *text)
-{
-    const int fd = open(file, O_WRONLY | O_TRUNC | O_CLOEXEC);
-
-    cr_assert_eq(write(fd, text, strlen(text)), (ssize_t)strlen(text));
-    close(fd);
-}
-
-static struct access *access_of(const char *text)
-{
-    struct access *access = NULL;
-    const int fd = mkstemp(file);
-
-    cr_assert_geq(fd, 0);
-    close(fd);
-    write_file(text);
-    cr_assert_eq(access_new(&access, config_of(file), &test_clock, &error), 0, "%s", error.text);
-    return access;
-}
-
-static void end(struct access *access)
-{
-    access_free(&access);
-    unlink(file);
-}
-
-#define NOBODY ((struct slice){NULL, 0})
-#define NO_ONE (-1) /* no connection */
-
 Test(access, nobody_is_asked)
 {
     struct access *access = NULL;
@@ -427,78 +349,6 @@ Test(access, guesses_behind_a_proxy)
     cr_assert_eq(access_new(&access, &config, &test_clock, &error), 0, "%s", error.text);
     expect_answers(access, connection_from(INADDR_LOOPBACK), ACCESS_UNKNOWN);
     end(access);
-}
-
-static struct tls_names names_of(const char *one, const char *other)
-{
-    return (struct tls_names){.count = 2, .names = {one, other}};
-}
-
-Test(access, certificates)
-{
-    struct access *access = access_of(CERTIFIED("a", "CN=pump") CERTIFIED("b", "URI:spiffe://x/y")
-            LINE("c", DIGEST_OF_RIGHT, ",\"certificate\":\"DNS:c\"" ALL));
-    const struct tls_names strange = names_of("CN=x", "DNS:pump"),
-                           second = names_of("CN=x", "URI:spiffe://x/y"), none = {.count = 0},
-                           both = names_of("DNS:c", "CN=pump");
-    struct grant grant = {NULL, NULL};
-
-    cr_assert_eq(access_ask_certificate(access, &none, &grant), ACCESS_UNKNOWN);
-    cr_assert_eq(access_ask_certificate(access, &strange, &grant), ACCESS_UNKNOWN);
-    cr_assert_null(grant.principal);
-    cr_assert_eq(access_ask_certificate(access, &second, &grant), ACCESS_GRANTED);
-    cr_assert_str_eq(grant_name(&grant), "b");
-    grant_end(&grant);
-    cr_assert_eq(access_ask(access, NOBODY, NOBODY, NO_ONE, &grant), ACCESS_UNKNOWN,
-        "without a secret there is none to guess");
-    cr_assert_eq(access_ask_certificate(access, &both, &grant), ACCESS_GRANTED);
-    cr_assert_str_eq(grant_name(&grant), "c", "the first name counts");
-    cr_assert(access_renew(access, &grant));
-    write_file(LINE("c", DIGEST_OF_RIGHT, ",\"certificate\":\"DNS:d\"" ALL));
-    cr_assert_eq(access_reload(access, &error), 0);
-    cr_assert_not(access_renew(access, &grant), "another certificate is somebody else");
-    write_file(CERTIFIED("c", "DNS:c"));
-    cr_assert_eq(access_reload(access, &error), 0);
-    cr_assert_not(access_renew(access, &grant), "nor is it known by a secret any more");
-    grant_end(&grant);
-    end(access);
-}
-
-Test(credentials, printed_with_its_certificate)
-{
-    struct credentials *credentials = parse(CERTIFIED("a", "email:a@b"));
-    struct bytes cleanup_bytes text;
-
-    bytes_init(&text, 1000);
-    cr_assert_eq(credentials_print(credentials_at(credentials, 0), &text, &error), 0);
-    cr_assert(
-        slice_is(bytes_slice(&text), "{\"name\":\"a\",\"certificate\":\"email:a@b\",\"streams\":[\"*\"]}\n"),
-        "%.*s", (int)text.length, text.data);
-    credentials_release(&credentials);
-}
-
-/* Who looks after the gateway need not write anything; who writes need not look after it. */
-Test(credentials, roles)
-{
-    static const char text[] = LINE("looks", DIGEST_ZERO, ",\"admin\":\"read\"") LINE(
-        "does", DIGEST_OF_RIGHT, ",\"streams\":[\"s\"],\"admin\":\"reload\"") CERTIFIED("writes", "CN=w");
-    struct credentials *credentials = parse(text);
-    struct bytes cleanup_bytes printed;
-
-    bytes_init(&printed, 1000);
-    for (size_t i = 0; i < 3; i++) {
-        static const enum access_role roles[] = {ACCESS_READ, ACCESS_RELOAD, ACCESS_NO_ROLE};
-        struct principal *principal = credentials_at(credentials, i);
-        const struct grant grant = {credentials, principal};
-        cr_assert_eq(principal->role, roles[i]);
-        cr_assert_eq(grant_allows_role(&grant, ACCESS_READ), roles[i] >= ACCESS_READ);
-        cr_assert_eq(grant_allows_role(&grant, ACCESS_RELOAD), roles[i] >= ACCESS_RELOAD);
-        cr_assert_eq(grant_allows_stream(&grant, "s"), i != 0);
-        cr_assert_eq(credentials_print(principal, &printed, &error), 0);
-    }
-    cr_assert(slice_is(bytes_slice(&printed), text), "%.*s", (int)printed.length, printed.data);
-    cr_assert(grant_allows_role(&(struct grant){NULL, NULL}, ACCESS_RELOAD), "nobody is asked");
-    credentials_release(&credentials);
 }
 
 /* The digest of nothing, or of a word, is no way in, whatever the file says. */
