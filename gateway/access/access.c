@@ -20,6 +20,7 @@ struct access {
     struct credentials *credentials; /* in force; NULL: none are wanted */
     _Atomic uint64_t version;
     struct guesses guesses;
+    struct rates *rates;
 };
 
 int access_check(const char *file, struct error *error)
@@ -42,7 +43,7 @@ int access_new(
     access->file = file;
     access->clock = clock;
     pthread_mutex_init(&access->lock, NULL);
-    if (guess_begin(&access->guesses, error) ||
+    if (guess_begin(&access->guesses, error) || rates_new(&access->rates, config, error) ||
         peers_new(&access->peers, &config->http.trusted_proxies, 0, error) ||
         (*file && credentials_read(&access->credentials, file, error))) {
         access_free(&access);
@@ -61,6 +62,7 @@ void access_free(struct access **access)
         return;
     credentials_release(&old->credentials);
     guess_end(&old->guesses);
+    rates_free(&old->rates);
     peers_free(&old->peers);
     pthread_mutex_destroy(&old->lock);
     free(old);
@@ -103,6 +105,11 @@ size_t access_count(const struct access *access)
 bool access_is_wanted(const struct access *access)
 {
     return access && *access->file;
+}
+
+struct rates *access_rates(const struct access *access)
+{
+    return access->rates;
 }
 
 uint64_t access_version(const struct access *access)

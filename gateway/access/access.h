@@ -2,6 +2,7 @@
  *
  * One for the gateway, made before the sources and freed behind them. A source asks it once for each request or connection and keeps the grant: what
  * that allows stays as it was, also when other credentials come into force meanwhile, until access_renew() says otherwise.
+ * What holds for everybody, whoever it is, stands in rate.h, which comes with this header.
  * Who holds a grant of nobody (zeroed) may write everything: no credentials are configured, or the listener takes those without any.
  */
 #ifndef PENSTOCK_ACCESS_ACCESS_H
@@ -10,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "access/rate.h"
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/config.h"
@@ -65,6 +67,9 @@ enum access_answer access_ask(
 /* Whoever has shown a certificate that holds, by the first of its names that is a principal's. UNKNOWN: none is. */
 enum access_answer access_ask_certificate(
     struct access *access, const struct tls_names *names, struct grant *ret_grant);
+
+/* The rates of addresses and of keys, which hold whoever writes. */
+struct rates *access_rates(const struct access *access);
 
 /* Grows with each reload that brought other credentials into force. */
 uint64_t access_version(const struct access *access);

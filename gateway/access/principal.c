@@ -1,11 +1,7 @@
 /* principal: see principal.h */
 #include "access/principal.h"
 
-#include "base/clock.h"
-
-#define NANOSECONDS INT64_C(1000) /* of a microsecond */
-#define DUE_AHEAD (CLOCK_SECOND * NANOSECONDS)
-#define DUE_MOST (INT64_MAX / 4) /* more than two thousand million seconds: so that nothing overflows */
+#include "access/meter.h"
 
 bool principal_is_name(struct slice name)
 {
@@ -82,24 +78,17 @@ bool principal_may_key(const struct principal *principal, struct slice key)
 
 int64_t principal_wait(const struct principal *principal, int64_t now)
 {
-    const int64_t due = atomic_load_explicit(&principal->due, memory_order_relaxed);
-    const int64_t ahead = due - now * NANOSECONDS - DUE_AHEAD;
-
-    return principal->rate && ahead > 0 ? (ahead + NANOSECONDS - 1) / NANOSECONDS : 0;
+    return principal->rate ? meter_wait(atomic_load_explicit(&principal->due, memory_order_relaxed), now) : 0;
 }
 
 void principal_charge(struct principal *principal, uint64_t records, int64_t now)
 {
-    const int64_t moment = now * NANOSECONDS;
     int64_t due = atomic_load_explicit(&principal->due, memory_order_relaxed);
-    int64_t next;
 
     if (!principal->rate)
         return;
-    const double cost = (double)records * (double)(CLOCK_SECOND * NANOSECONDS) / (double)principal->rate;
-    do {
-        next = (due > moment ? due : moment) + (cost < (double)DUE_MOST ? (int64_t)cost : DUE_MOST);
-        next = next < DUE_MOST ? next : DUE_MOST;
-    } while (!atomic_compare_exchange_weak_explicit(
-        &principal->due, &due, next, memory_order_relaxed, memory_order_relaxed));
+    const int64_t cost = meter_cost(records, principal->rate);
+    while (!atomic_compare_exchange_weak_explicit(
+        &principal->due, &due, meter_add(due, now, cost), memory_order_relaxed, memory_order_relaxed))
+        continue;
 }

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "access/access.h"
+#include "access/meter.h"
 #include "access/secret.h"
 #include "base/bytes.h"
 
@@ -19,7 +20,7 @@
 #define PRINCIPAL_PATTERN_MAX 256 /* bytes */
 #define PRINCIPAL_PATTERNS_MAX 64 /* of streams, and of keys */
 #define PRINCIPAL_CERTIFICATE_MAX 512 /* bytes */
-#define PRINCIPAL_RATE_MAX 1000000000 /* records per second */
+#define PRINCIPAL_RATE_MAX METER_RATE_MAX
 #define PRINCIPAL_OWN_KEY \
     "{name}" /* a pattern that is no more than this: the principal's own name is its key */
 
@@ -33,8 +34,7 @@ struct principal {
     unsigned char digest[SECRET_DIGEST]; /* of its secret */
     char *
         certificate; /* a name in its client certificate, as struct tls_names has it; NULL: none; in the same memory */
-    _Atomic int64_t
-        due; /* when what it has written by now would have been written at its rate (monotonic, nanoseconds) */
+    _Atomic int64_t due; /* see meter.h */
 };
 
 bool principal_is_name(struct slice name);
@@ -51,8 +51,7 @@ bool principal_matches(const char *pattern, struct slice text);
 bool principal_may_stream(const struct principal *principal, const char *stream);
 bool principal_may_key(const struct principal *principal, struct slice key);
 
-/* How long it has to wait until it may write again (microseconds): 0 as long as it is less than a second ahead of its rate (a leaky bucket as a meter, ITU-T I.371
- * GCRA). now: monotonic. */
+/* How long it has to wait until it may write again (microseconds): 0 as long as it is less than a second ahead of its rate (meter.h). now: monotonic. */
 int64_t principal_wait(const struct principal *principal, int64_t now);
 /* It has written so many records. */
 void principal_charge(struct principal *principal, uint64_t records, int64_t now);

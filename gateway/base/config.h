@@ -49,6 +49,7 @@ struct config_stream {
         int64_t past;
         int64_t future;
     } time;
+    uint64_t key_rate; /* records per second of one key; 0: as many as come */
     char *schema; /* reading.v1, or a file; "" for none */
     char *schema_invalid; /* refuse, pass */
     struct config_list topics; /* templates; none: nothing of it goes to Kafka */
@@ -148,6 +149,7 @@ struct config {
     } journal;
     struct {
         char *credentials; /* file; "": nobody is asked for any */
+        uint64_t address_rate; /* records per second; 0: as many as come */
     } access;
     struct {
         char *listen; /* ADDRESS:PORT; "" for none */

@@ -37,6 +37,7 @@
     X(RECORDS_UNDECIDED, COUNTER, "penstock_records_undecided_total", "stream", "Records that were stored although they may be duplicates, because their sequence number was more than 63 below the highest one of their key (dedupe.old: store).") \
     X(DEDUPE_KEYS, GAUGE, "penstock_dedupe_keys", "", "Keys whose sequence numbers are known.") \
     X(DEDUPE_EVICTED, COUNTER, "penstock_dedupe_evicted_total", "", "Keys whose sequence numbers were given up for newer keys: what they repeat is stored again.") \
+    X(RATE_FORGOTTEN, COUNTER, "penstock_rate_debts_forgotten_total", "", "Times that an address or a key ahead of its rate (access.address_rate, key_rate) was forgotten because too many others were.") \
     X(SUBSCRIBER_CONNECTED, GAUGE, "penstock_subscriber_connected", "broker", "1 while there is a session with the broker of mqtt.subscribe.") \
     X(SUBSCRIBER_RECONNECTS, COUNTER, "penstock_subscriber_reconnects_total", "broker", "Connections behind the first one.") \
     X(SUBSCRIBER_SESSIONS_LOST, COUNTER, "penstock_subscriber_sessions_lost_total", "broker", "Connections at which the broker did not know the session any more: what it held is gone.") \

@@ -62,6 +62,8 @@ const struct option option_table[] = {
 
     {"access.credentials", TEXT("a file"), .offset = IN_CONFIG(access.credentials), .initial = "",
         .help = "Who may write over HTTP and MQTT: the file that `penstock credentials` makes, read again on SIGHUP. Empty: nobody is asked."},
+    {"access.address_rate", COUNT("records per second", 1, 1000000000), .zero = "as many as come", .offset = IN_CONFIG(access.address_rate), .initial = "0",
+        .help = "Records that may come of one address (of IPv6: of one network of 64 bits) over HTTP and MQTT, whoever sends them. Of http.trusted_proxies the client counts that X-Forwarded-For names; where it names none, nobody."},
 
     {"admin.listen", OPTION_ADDRESS, .offset = IN_CONFIG(admin.listen), .initial = "127.0.0.1:8081",
         .help = "Where /healthz, /readyz and /metrics are served, and /reload is taken; empty: nowhere. Beyond loopback needs admin.tls.client_ca."},
@@ -327,6 +329,8 @@ const struct option option_table[] = {
         .help = "A record's time that is older is not used,"},
     {"streams.*.time.future", TIME(0, 36500 * DAY), .offset = IN_STREAM(time.future), .initial = "1h",
         .help = "nor one that lies further ahead."},
+    {"streams.*.key_rate", COUNT("records per second", 1, 1000000000), .zero = "as many as come", .offset = IN_STREAM(key_rate), .initial = "0",
+        .help = "Records that may come of one key over HTTP and MQTT, whoever sends them; those of files and of the brokers of mqtt.subscribe are not counted."},
     {"streams.*.schema", TEXT("reading.v1, or a file that ends in .json"), .offset = IN_STREAM(schema), .initial = "",
         .help = "JSON Schema that each record is held against, one of penstock's own or a file's; empty: none. For streams of json."},
     {"streams.*.schema_invalid", WORDS("refuse pass"), .offset = IN_STREAM(schema_invalid), .initial = "refuse",

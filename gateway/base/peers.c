@@ -155,14 +155,19 @@ static bool peers_add(struct peers *peers, const unsigned char bytes[16], struct
     return true;
 }
 
+static void peers_narrow(unsigned char bytes[16])
+{
+    if (!network_is_four(bytes))
+        memset(bytes + PEERS_IPV6_BITS / 8, 0, 16 - PEERS_IPV6_BITS / 8);
+}
+
 /* The bytes that an address is counted by. False: it is not counted. */
 static bool peers_count_by(
     const struct peers *peers, const struct sockaddr *address, unsigned char ret_bytes[16])
 {
     if (!peers_read(address, ret_bytes) || peers_trust(peers, ret_bytes))
         return false;
-    if (!network_is_four(ret_bytes))
-        memset(ret_bytes + PEERS_IPV6_BITS / 8, 0, 16 - PEERS_IPV6_BITS / 8);
+    peers_narrow(ret_bytes);
     return true;
 }
 
@@ -181,6 +186,55 @@ bool peers_tell(
     else
         inet_ntop(AF_INET6, ret_bytes, ret_text, PEERS_TEXT);
     return peers_count_by(peers, (const struct sockaddr *)&address, ret_bytes);
+}
+
+/* "10.1.2.3", "10.1.2.3:80", "fd00::1", "[fd00::1]:80", as inet_pton() has them. False: none of these. */
+static bool peers_parse(struct slice item, unsigned char ret_bytes[16])
+{
+    char text[PEERS_TEXT];
+    const bool brackets = item.length && item.data[0] == '[';
+    const char *from = item.data + brackets;
+    const char *end = memchr(from, brackets ? ']' : ':', item.length - brackets);
+    const bool port = end && (brackets || !memchr(end + 1, ':', item.length - (size_t)(end + 1 - from)));
+    const size_t length = port ? (size_t)(end - from) : item.length;
+
+    if ((brackets && !end) || length >= sizeof text)
+        return false;
+    memcpy(text, from, length);
+    text[length] = '\0';
+    memcpy(ret_bytes, network_four, sizeof network_four);
+    return inet_pton(AF_INET, text, ret_bytes + sizeof network_four) == 1 ||
+           inet_pton(AF_INET6, text, ret_bytes) == 1;
+}
+
+static struct slice peers_trim(struct slice item)
+{
+    while (item.length && (item.data[0] == ' ' || item.data[0] == '\t'))
+        item = (struct slice){item.data + 1, item.length - 1};
+    while (item.length && (item.data[item.length - 1] == ' ' || item.data[item.length - 1] == '\t'))
+        item.length--;
+    return item;
+}
+
+enum peers_forwarded peers_forwarded(
+    const struct peers *peers, struct slice field, unsigned char ret_bytes[PEERS_ADDRESS])
+{
+    while (field.length) {
+        const char *comma = memrchr(field.data, ',', field.length);
+        const size_t before = comma ? (size_t)(comma - field.data) : 0;
+        const size_t from = comma ? before + 1 : 0;
+        const struct slice item = peers_trim((struct slice){field.data + from, field.length - from});
+        field.length = before;
+        if (item.length == 0)
+            continue; /* a list may have empty items (RFC 9110, section 5.6.1) */
+        if (!peers_parse(item, ret_bytes))
+            return PEERS_UNKNOWN;
+        if (!peers_trust(peers, ret_bytes)) {
+            peers_narrow(ret_bytes);
+            return PEERS_NAMED;
+        }
+    }
+    return PEERS_TRUSTED;
 }
 
 bool peers_enter(struct peers *peers, const struct sockaddr *address, struct peer **ret_peer)

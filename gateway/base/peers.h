@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
+#include "base/bytes.h"
 #include "base/config.h"
 #include "base/error.h"
 
@@ -50,11 +51,22 @@ int peers_new(
 void peers_free(struct peers **peers);
 
 #define PEERS_TEXT 46 /* INET6_ADDRSTRLEN */
+#define PEERS_ADDRESS 16 /* the bytes that one is counted by */
 
 /* Who is at the other end of a connection: the bytes that its address is counted by, and its text ("" where it has none). False: it is trusted, or none of IP,
  * and not to be counted. */
 bool peers_tell(
     const struct peers *peers, int fd, unsigned char ret_bytes[16], char ret_text[static PEERS_TEXT]);
+
+enum peers_forwarded {
+    PEERS_TRUSTED, /* all of them are trusted, or there is none */
+    PEERS_NAMED, /* ret_bytes are set, as of peers_tell() */
+    PEERS_UNKNOWN, /* it is no address: "unknown", a name */
+};
+
+/* The last one in a field X-Forwarded-For that is not trusted: addresses between commas, each added by the proxy that it came to, perhaps with a port. */
+enum peers_forwarded peers_forwarded(
+    const struct peers *peers, struct slice field, unsigned char ret_bytes[PEERS_ADDRESS]);
 
 /* A connection from there. False: the address has as many as it may. ret_peer: for peers_leave(), NULL where nothing is counted (it is trusted,
  * is none of IP, or memory is gone). */

@@ -125,6 +125,21 @@ static const struct handover_part *part_at(const struct handover *handover, size
     return (const struct handover_part *)(const void *)(handover->parts.data + position);
 }
 
+bool handover_head(
+    const struct handover *handover, size_t *position, struct slice *ret_head, bool *ret_dropped)
+{
+    while (*position < handover->parts.length) {
+        const struct handover_part *part = part_at(handover, *position);
+        *position += part_size(part);
+        if (part->kind != JOURNAL_KIND_DATA)
+            continue;
+        *ret_head = (struct slice){(const char *)(part + 1), part->head_length};
+        *ret_dropped = part->dropped;
+        return true;
+    }
+    return false;
+}
+
 /* To the next that is not dropped, or behind all. */
 static void part_skip(const struct handover *handover, size_t *position)
 {

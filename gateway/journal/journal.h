@@ -145,6 +145,11 @@ static inline struct handover_mark handover_mark(const struct handover *handover
 /* To a mark of this hand-over that was set since it was cleared last. */
 void handover_rewind(struct handover *handover, const struct handover_mark *mark);
 
+/* Walks the heads of its data records: *position begins at 0, or at a mark's parts_length; false behind the last. ret_dropped: when it is complete, whether the record was
+ * stored before and is not written. */
+bool handover_head(
+    const struct handover *handover, size_t *position, struct slice *ret_head, bool *ret_dropped);
+
 /* Adds one record whose body is head followed by payload. head is copied; of the payload only its place is kept
  * (offset from handover->payloads), so that a request body is never in memory twice. kind is JOURNAL_KIND_DATA
  * or a STATE_ kind. */

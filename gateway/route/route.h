@@ -72,6 +72,7 @@ struct stream {
     size_t pointers_count;
     struct schema *
         schema; /* that records are held against; set by the pipeline before the sources run; NULL: none; owned */
+    uint64_t key_rate; /* records per second of one key; 0: as many as come */
     bool schema_pass; /* what it does not allow is marked, not refused */
     char *lake_path; /* template text, checked; owned */
     char *topics[RECORD_TOPICS_MAX]; /* template texts, checked; owned */

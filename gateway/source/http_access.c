@@ -102,14 +102,3 @@ int http_access_check_stream(const struct http_request *request, struct http_ref
     return http_refuse(refusal, HTTP_STATUS_403, "%s may not write stream %s", grant_name(&request->grant),
         request->stream->name);
 }
-
-int http_access_limit(struct http_request *request)
-{
-    const int64_t wait = grant_wait(&request->grant, request->thread->now);
-
-    if (wait == 0)
-        return 0;
-    request->refusal.retry_after = (wait + CLOCK_SECOND - 1) / CLOCK_SECOND;
-    return http_refuse(&request->refusal, HTTP_STATUS_429, "%s has written as much as its rate allows",
-        grant_name(&request->grant));
-}

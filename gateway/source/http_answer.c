@@ -143,6 +143,8 @@ enum http_status http_answer_status(const struct intake_result *result)
         return HTTP_STATUS_400;
     if (result->by_reason[INTAKE_FORBIDDEN] == result->rejected)
         return HTTP_STATUS_403;
+    if (result->by_reason[INTAKE_RATE]) /* the only reason that passes */
+        return HTTP_STATUS_429;
     return result->by_reason[INTAKE_TOO_LARGE] == result->rejected ? HTTP_STATUS_413 : HTTP_STATUS_422;
 }
 

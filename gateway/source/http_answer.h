@@ -60,7 +60,7 @@ int http_answer_problem(struct bytes *out, enum http_status status, const char *
 int http_answer_refused(struct bytes *out, const struct intake_result *result, struct error *error);
 
 /* What a request without one accepted record is answered with: 400 when all were unparsable or nothing that a topic can
- * carry, 413 when all are too large, 403 when its sender may write none of them, else 422. */
+ * carry, 413 when all are too large, 403 when its sender may write none of them, 429 when some came too fast, else 422. */
 enum http_status http_answer_status(const struct intake_result *result);
 
 /* The same as a whole response, for a connection whose request the library will not answer any more. */

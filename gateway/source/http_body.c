@@ -168,12 +168,14 @@ static int http_body_records(struct http_request *request, struct MHD_Connection
         .context = &context,
         .key = request->target.key,
         .received = clock_wall(http->context.clock),
-        .grant = &request->grant};
+        .grant = &request->grant,
+        .rates = access_rates(http->context.access),
+        .now = thread->now};
     struct error error;
 
     const int taken = intake_take(thread->intake, request->stream, request->form, bytes_slice(&request->body),
         &facts, &request->handover, result, &error);
-    grant_charge(&request->grant, taken ? 1 : result->accepted + result->rejected, thread->now);
+    http_rate_charge(request, taken ? 1 : result->accepted + result->rejected);
     grant_end(&request->grant);
     if (taken) {
         if (error.kind == ERROR_RETRY)
@@ -192,6 +194,7 @@ static int http_body_records(struct http_request *request, struct MHD_Connection
         return http_refuse(&request->refusal, HTTP_STATUS_503, "%s", error.text);
     if (result->accepted)
         return 0;
+    request->refusal.retry_after = http_retry_after(result->wait);
     return http_refuse(&request->refusal, http_answer_status(result), "none of the records can be accepted");
 }
 
@@ -275,11 +278,12 @@ int http_body_hand_over(struct http_request *request, struct MHD_Connection *mhd
 
     if (thread->draining)
         return http_refuse(&request->refusal, HTTP_STATUS_503, "the gateway is stopping");
-    if (http_body_check_stream(request) || http_access_limit(request))
+    if (http_body_check_stream(request) || http_rate_check(request) || http_body_records(request, mhd))
         return -1;
-    if (http_body_records(request, mhd) || (request->key && http_key_keep(request)) ||
-        http_body_await(request))
+    if ((request->key && http_key_keep(request)) || http_body_await(request)) {
+        http_rate_refund(request);
         return -1;
+    }
     http_room_charge(request, sizeof *request + request->body.capacity + request->handover.parts.capacity);
     request->handover.arrival = request->arrival;
     request->in_journal = true; /* before the hand-over: it may be complete before the call returns */
@@ -288,6 +292,7 @@ int http_body_hand_over(struct http_request *request, struct MHD_Connection *mhd
         request->in_journal = false;
         thread->in_journal--;
         http_delivery_await_no_more(request);
+        http_rate_refund(request);
         return http_refuse(&request->refusal, error.kind == ERROR_REJECT ? HTTP_STATUS_413 : HTTP_STATUS_503,
             "%s", error.text);
     }

@@ -192,6 +192,9 @@ int http_head_check(
         if (checks[i](&check, &request->refusal))
             return -1;
     }
-    (void)http_access_limit(request); /* its refusal is given behind the body */
+    http_rate_find_address(request, mhd);
+    /* One with a key may have been stored before. The refusal is given behind the body. */
+    if (!request->key)
+        (void)http_rate_check(request);
     return 0;
 }

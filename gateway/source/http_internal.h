@@ -89,6 +89,8 @@ struct http_connection {
     struct tls_session tls; /* nothing in it: it speaks none */
     struct grant certified; /* what its certificate gives it */
     bool shown; /* it has shown one */
+    bool address_known; /* then: */
+    uint64_t address; /* as a request's; 0: of many, or not counted */
     uint64_t certified_version; /* of the credentials that it was looked up in, and one; 0: it has not been */
     int fd;
     bool held; /* suspended: its handshake waits for the client */
@@ -146,6 +148,8 @@ struct http_request {
     struct http_head head;
     struct http_target target;
     struct grant grant; /* of who sends it, until its records are in the hand-over */
+    uint64_t address; /* whose rate it counts for (rate.h); 0: nobody's */
+    uint64_t address_charged; /* records */
     const struct stream *stream;
     enum decode_form form;
     enum http_coding coding;
@@ -359,8 +363,21 @@ int http_head_check(
 int http_access_check(struct http_request *request, struct http_refusal *refusal);
 /* Behind the stream. -1: 403. */
 int http_access_check_stream(const struct http_request *request, struct http_refusal *refusal);
-/* Whether it is ahead of its rate: asked before the body, which is read and forgotten then, so that the connection stays, and behind it, for others may have come in meanwhile. -1: 429. */
-int http_access_limit(struct http_request *request);
+
+/* ---- http_rate.c: how fast ------------------------------------------------------------------------------------- */
+
+/* Seconds for the header Retry-After; INT64_MAX: nothing is known. */
+int64_t http_retry_after(int64_t wait);
+/* Whose address it came from. */
+void http_rate_find_address(struct http_request *request, struct MHD_Connection *mhd);
+/* Whether its sender is ahead: asked before the body, which is read and forgotten then, so that the connection stays, and behind it, for others may have come in meanwhile. -1: 429. */
+int http_rate_check(struct http_request *request);
+/* So many records, good and bad, were sent. */
+void http_rate_charge(struct http_request *request, uint64_t records);
+/* The gateway does not take it after all, and its sender is not to blame: nothing of it is charged. */
+void http_rate_refund(struct http_request *request);
+/* The journal is done with it: what it had already, or did not take, is not charged. */
+void http_rate_settle(struct http_request *request);
 
 /* ---- http_body.c: the body comes in ----------------------------------------------------------------------- */
 

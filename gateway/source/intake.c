@@ -20,6 +20,7 @@ static const char *const intake_reason_names[INTAKE_REASONS] = {
     [INTAKE_TOPIC] = "topic",
     [INTAKE_SCHEMA] = "schema",
     [INTAKE_FORBIDDEN] = "forbidden",
+    [INTAKE_RATE] = "rate",
     [INTAKE_TOO_LARGE] = "too_large",
 };
 
@@ -63,6 +64,7 @@ static int intake_know(struct intake_stream *known, const struct stream *stream,
             intake_envelope_compile(&known->enveloped, stream, error)))
         return error_wrap(error, "stream %s", stream->name);
     known->in_line = intake_looks_in_line(stream);
+    known->scope = intake_rate_scope(stream);
     if (stream->schema_pass)
         metric_series(METRIC_RECORDS_SCHEMA_INVALID, stream->name, NULL, NULL); /* seen from the start */
     known->once = stream->sequence.source != SELECTOR_NONE;
@@ -239,7 +241,16 @@ static int intake_describe(
         intake_value_labels(run, index, record))
         return 1;
     intake_value_time(run, record);
-    return intake_message_check(run, index, record) ? 1 : 0;
+    return intake_message_check(run, index, record) ||
+                   (run->rated && intake_rate_check(run, index, record->key))
+               ? 1
+               : 0;
+}
+
+/* Nothing of the body is to be taken, for one of its records, and nothing buried. */
+static bool intake_gives_up(const struct intake_run *run)
+{
+    return run->facts->bury && (run->forbidden || run->ahead);
 }
 
 /* 0 also when the record was rejected; -1 ends the body. */
@@ -250,7 +261,7 @@ static int intake_record(struct intake_run *run, uint64_t index, struct slice pa
 
     if (described < 0)
         return -1; /* GCOVR_EXCL_LINE as above */
-    if (run->forbidden && run->facts->bury)
+    if (intake_gives_up(run))
         return error_set(error, ERROR_REJECT, "%s", intake->why);
     if (described > 0)
         return run->facts->bury
@@ -282,6 +293,8 @@ static void intake_forget(struct intake_run *run)
 {
     struct intake_result *result = run->result;
 
+    if (run->rated && !run->facts->bury)
+        intake_refund(run->intake->streams, run->handover, &run->mark, run->facts->rates, INTAKE_REFUND_ALL);
     handover_rewind(run->handover, &run->mark);
     result->accepted = result->schema_invalid = result->rejected = result->listed = 0;
     memset(result->by_reason, 0, sizeof result->by_reason);
@@ -291,7 +304,9 @@ static void intake_forget(struct intake_run *run)
 static int intake_fail(struct intake_run *run, struct error *error)
 {
     intake_forget(run);
-    run->result->refused = run->forbidden ? INTAKE_FORBIDDEN : INTAKE_TOO_LARGE;
+    run->result->refused = !intake_gives_up(run) ? INTAKE_TOO_LARGE
+                           : run->forbidden      ? INTAKE_FORBIDDEN
+                                                 : INTAKE_RATE;
     return error_wrap(error, "stream %s", run->stream->name);
 }
 
@@ -341,7 +356,7 @@ static int intake_records(
         }
         run->scanned = decoder->scanned;
         if (intake_record(run, index, payload, error))
-            return !run->forbidden && intake_breaks(decoder, error)
+            return !intake_gives_up(run) && intake_breaks(decoder, error)
                        ? intake_refuse(run, body, INTAKE_SYNTAX, error)
                        : intake_fail(run, error);
     }
@@ -364,11 +379,13 @@ static void intake_begin(struct intake *intake, const struct stream *stream, enu
     run->known = &intake->known[stream - intake->streams->items];
     run->form = stream->format == RECORD_FORMAT_BYTES && form != DECODE_BLOCK ? DECODE_BYTES : form;
     run->facts = facts;
-    run->forbidden = false;
+    run->forbidden = run->ahead = false;
+    run->rated = facts->rates && stream->key_rate;
     run->handover = handover;
     run->mark = handover_mark(handover);
     run->result = result;
     result->accepted = result->schema_invalid = result->rejected = result->listed = 0;
+    result->wait = INT64_MAX;
     memset(result->by_reason, 0, sizeof result->by_reason);
     intake_find_all(run);
 }

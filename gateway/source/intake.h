@@ -24,6 +24,7 @@ enum intake_reason {
     INTAKE_TOPIC, /* key or label that a topic cannot carry: 400 */
     INTAKE_SCHEMA, /* not what the stream's schema allows: 422 */
     INTAKE_FORBIDDEN, /* a key that its sender may not write: 403 */
+    INTAKE_RATE, /* its key has written as much as its rate allows: 429 */
     INTAKE_TOO_LARGE, /* record above max_record, or its message above what Kafka takes: 413 */
     INTAKE_REASONS,
 };
@@ -43,6 +44,8 @@ struct intake_facts {
     struct slice origin;
     int64_t received;
     const struct grant *grant; /* which keys the sender may write; NULL: all */
+    struct rates *rates; /* that keys are held to (stream->key_rate); NULL: none are */
+    int64_t now; /* monotonic, for these */
     /* Not NULL: the sender gets no answer that could list rejected records, so each becomes a dead letter. Returns the origin that is to
      * stand there, at most RECORD_ORIGIN_MAX bytes; `origin` is for the others. */
     struct slice (*bury)(void *context, struct slice payload);
@@ -65,7 +68,9 @@ struct intake_result {
     uint64_t rejected;
     uint64_t by_reason[INTAKE_REASONS]; /* all of the rejected */
     enum intake_reason
-        refused; /* after -1 the body as a whole: INTAKE_SYNTAX, INTAKE_TOO_LARGE above a limit, or INTAKE_FORBIDDEN (with facts->bury) */
+        refused; /* after -1 the body as a whole: INTAKE_SYNTAX, INTAKE_TOO_LARGE above a limit, or INTAKE_FORBIDDEN or INTAKE_RATE (with facts->bury) */
+    int64_t
+        wait; /* with INTAKE_RATE among the reasons, or refused for it: microseconds until one of these may come */
     size_t listed; /* none with facts->bury */
     struct intake_rejection list[INTAKE_LISTED_MAX];
 };
@@ -76,7 +81,7 @@ int intake_new(struct intake **ret_intake, const struct streams *streams, const 
     struct error *error);
 void intake_free(struct intake **intake);
 
-/* The reason's name in answers and metrics: "syntax", "key", "sequence", "label", "topic", "schema", "forbidden", "too_large". */
+/* The reason's name in answers and metrics: "syntax", "key", "sequence", "label", "topic", "schema", "forbidden", "rate", "too_large". */
 const char *intake_reason_name(enum intake_reason reason);
 
 /* Fills the hand-over (cleared first; its payloads set to the body). ERROR_REJECT: the body as a whole is refused
@@ -98,6 +103,8 @@ const char *intake_reason_name(enum intake_reason reason);
  *           first, and where it lacks them in the JSON document inside its payload. Other payloads must be UTF-8.
  *   schema  in a stream with one every record is held against it, of an envelope the document inside. What it does not allow is rejected, or
  *           RECORD_SCHEMA_INVALID is set (schema_invalid: pass).
+ *   rate    last of all, so that what is refused for another reason is not charged: one record of the key, which is rejected when that is ahead. With facts->bury the body is refused as a whole
+ *           when one of its keys was ahead before it, and nobody is charged: that is for intake_charge().
  *   Kafka   topics that vary are rendered, and the size of the message is held against the stream's max_message: what Kafka would
  *           refuse is refused here. */
 int intake_take(struct intake *intake, const struct stream *stream, enum decode_form form, struct slice body,
@@ -107,7 +114,7 @@ int intake_take(struct intake *intake, const struct stream *stream, enum decode_
 /* The same for one of several bodies of one hand-over: nothing is cleared, and the body stands within the hand-over's payloads. When it is
  * refused as a whole, what was added of it is taken back, and of the others nothing.
  * With facts->bury, a rejected record is added as RECORD_UNDECODABLE with its reason, and a body that is refused as a whole (also for
- * more than max_records) as one such record: the only errors are then those of the hand-over (ERROR_REJECT: it takes no more), memory, and a key
+ * more than max_records) as one such record: the only errors are then those of the hand-over (ERROR_REJECT: it takes no more), memory, a key that is ahead of its rate (ERROR_REJECT, INTAKE_RATE), and one
  * that the sender may not write (ERROR_REJECT, INTAKE_FORBIDDEN): whoever may not write a stream's records must not fill its dead letters. */
 int intake_add(struct intake *intake, const struct stream *stream, enum decode_form form, struct slice body,
     const struct intake_facts *facts, struct handover *handover, struct intake_result *ret_result,
@@ -121,6 +128,17 @@ enum decode_form intake_guess(struct intake *intake, const struct stream *stream
  * empty; its origin is what facts->bury says, if that is set. reason is cut at RECORD_REASON_MAX. On failure nothing is added. */
 int intake_bury(struct intake *intake, const struct stream *stream, struct slice payload,
     const struct intake_facts *facts, const char *reason, struct handover *handover, struct error *error);
+
+/* ---- rates of keys (intake_rate.c) ------------------------------------------------------------------------------ */
+
+/* Charges the keys of what stands in the hand-over from the mark on. Undecodable records have none. */
+void intake_charge(const struct streams *streams, const struct handover *handover,
+    const struct handover_mark *mark, struct rates *rates, int64_t now);
+
+/* What it was charged for is not stored: all of it from the mark on (NULL: from its beginning), or of one that is complete what the journal had already. */
+enum intake_refund { INTAKE_REFUND_ALL, INTAKE_REFUND_DUPLICATES };
+void intake_refund(const struct streams *streams, const struct handover *handover,
+    const struct handover_mark *mark, struct rates *rates, enum intake_refund what);
 
 /* ---- counted (intake_series.c) -------------------------------------------------------------------------------- */
 

@@ -3,6 +3,7 @@
  *   intake.c            the body, record by record
  *   intake_value.c      a record's key, labels and time
  *   intake_once.c       its sequence: a record that is to be stored once
+ *   intake_rate.c       whether its key is ahead of its rate
  *   intake_envelope.c   a payload that came in the envelope: what its selectors find there
  *   intake_schema.c     whether the stream's schema allows it
  *   intake_message.c    what Kafka would refuse: topics, size, an envelope around what is no UTF-8
@@ -27,6 +28,7 @@ struct intake_stream {
     bool in_line; /* something is found in the line (SELECTOR_LINE) */
     bool once; /* its records have a sequence */
     struct sequence_stream sequences;
+    uint64_t scope; /* of its keys (rate_key()) */
     uint64_t around; /* bytes of a message that are the same for all records */
 };
 
@@ -43,6 +45,8 @@ struct intake_run {
     struct slice sequence; /* of the record, or of the body */
     bool scanned; /* the decoder has found the record's values */
     bool forbidden; /* a record was rejected for its key */
+    bool ahead; /* or because that is ahead of its rate */
+    bool rated; /* keys have a rate here */
     struct handover *handover;
     struct handover_mark mark; /* before the body */
     struct intake_result *result;
@@ -97,6 +101,12 @@ void intake_value_time(struct intake_run *run, struct record *record);
 
 /* Behind the key. Leaves the record's tag and number in intake->once. -1: rejected. */
 int intake_once_find(struct intake_run *run, uint64_t index, struct slice key);
+
+/* ---- intake_rate.c ------------------------------------------------------------------------------------------ */
+
+uint64_t intake_rate_scope(const struct stream *stream);
+/* Behind everything else. -1: rejected. */
+int intake_rate_check(struct intake_run *run, uint64_t index, struct slice key);
 
 /* ---- intake_envelope.c -------------------------------------------------------------------------------------- */
 

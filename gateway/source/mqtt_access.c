@@ -57,10 +57,6 @@ enum mqtt_reason mqtt_access_check(
         *ret_text = "too many wrong credentials from this address";
         return MQTT_REASON_QUOTA;
     }
-    if (connect->has_will && grant_wait(&connection->grant, connection->thread->now)) {
-        *ret_text = "no will is taken of who is ahead of the own rate";
-        return MQTT_REASON_QUOTA;
-    }
     if (access_allows_will(connection, connect))
         return MQTT_REASON_SUCCESS;
     *ret_text = "the will's stream is none that it may write";
@@ -76,21 +72,6 @@ struct slice mqtt_access_session(
             (size_t)snprintf(text, MQTT_SESSION_ID_MAX, "%s ", grant_name(&connection->grant));
     memcpy(text + connection->scope, client_id.data, client_id.length);
     return (struct slice){text, connection->scope + client_id.length};
-}
-
-/* It waits with its message, and TCP tells its client; but not for long, for what is behind it is not read either, and not while memory is short. */
-enum mqtt_taken mqtt_access_limit(struct mqtt_connection *connection, const struct mqtt_publish *publish)
-{
-    const int64_t wait = grant_wait(&connection->grant, connection->thread->now);
-
-    if (wait == 0)
-        return MQTT_TAKEN;
-    if (wait > MQTT_RATE_PATIENCE)
-        return mqtt_publish_refuse(connection, publish, MQTT_REASON_QUOTA);
-    if (!mqtt_input_is_short(connection->thread))
-        return MQTT_LATER;
-    mqtt_connection_end(connection, MQTT_REASON_QUOTA, "it is ahead of its rate, and memory is short");
-    return MQTT_GONE;
 }
 
 bool mqtt_access_stands(struct mqtt_connection *connection)

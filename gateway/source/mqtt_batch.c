@@ -165,8 +165,10 @@ static void batch_finish(struct mqtt_thread *thread, bool durable)
         mqtt_sessions_written(thread->sessions);
     else if (batch->handover.has_state)
         mqtt_sessions_unknown(thread->sessions, batch_lose, NULL);
-    if (durable)
+    if (durable) {
         batch_count_accepted(thread, batch);
+        mqtt_rate_settle(thread, batch);
+    }
     batch_send_answers(batch, durable);
     batch_clear(thread, batch);
 }

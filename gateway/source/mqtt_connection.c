@@ -96,6 +96,7 @@ void mqtt_connection_open(struct mqtt_thread *thread, int fd)
     }
     connection->fd = fd;
     connection->heard = thread->now;
+    connection->address = rate_peer(access_rates(thread->source->context.access), fd);
     connection->packet_maximum = UINT32_MAX;
     bytes_init(&connection->rest, config->mqtt.max_packet + MQTT_HEADER_MAX + MQTT_INPUT);
     bytes_init(&connection->output, MQTT_OUTPUT_MAX);

@@ -50,7 +50,7 @@
 #define MQTT_LINGER CLOCK_SECOND /* for a client to read why it is closed */
 #define MQTT_TAKE_OVER_PATIENCE (2 * CLOCK_SECOND) /* until what the old connection has sent is taken */
 #define MQTT_RATE_PATIENCE \
-    (5 * CLOCK_SECOND) /* of who is ahead of the own rate; a message that would wait longer is refused */
+    (5 * CLOCK_SECOND) /* of who is ahead of a rate; a message that would wait longer is refused */
 #define MQTT_REFUSAL_PAUSE \
     CLOCK_SECOND /* MQTT 3.1.1 cannot refuse a message: the connection is closed, not at once */
 
@@ -105,6 +105,8 @@ struct mqtt_connection {
     size_t user_length;
     struct grant grant;
     uint64_t access_version; /* that it was looked at under */
+    uint64_t address; /* whose rate it counts for (rate.h); 0: nobody's */
+    int64_t rate_until; /* a key of its next message is ahead of its rate: not tried before (monotonic) */
     size_t scope; /* bytes of its session's id in front of the client id */
 };
 
@@ -137,6 +139,7 @@ struct mqtt_will {
     size_t client_id_length;
     struct bytes connect;
     struct grant grant; /* of its connection */
+    uint64_t address; /* the same */
     size_t scope;
 };
 
@@ -333,10 +336,20 @@ enum mqtt_reason mqtt_access_check(
 /* The id of the session that a client id stands for. Sets the connection's scope. */
 struct slice mqtt_access_session(
     struct mqtt_connection *connection, struct slice client_id, char text[static MQTT_SESSION_ID_MAX]);
-/* What is to become of a message whose sender is ahead of its rate. */
-enum mqtt_taken mqtt_access_limit(struct mqtt_connection *connection, const struct mqtt_publish *publish);
 /* Whether it may still: other credentials are in force since it was asked. */
 bool mqtt_access_stands(struct mqtt_connection *connection);
+
+/* ---- mqtt_rate.c: how fast ----------------------------------------------------------------------------------------- */
+
+/* Until its sender, or the key that it was tried with, may publish again (microseconds); 0: now. */
+int64_t mqtt_rate_wait(const struct mqtt_connection *connection);
+/* The message at hand has to wait for so long: what is to become of it. */
+enum mqtt_taken mqtt_rate_later(
+    struct mqtt_connection *connection, const struct mqtt_publish *publish, int64_t wait);
+/* Who has sent the message at hand, good or bad. */
+void mqtt_rate_charge(struct mqtt_thread *thread, const struct grant *grant, uint64_t address);
+/* The batch is durable: what the journal had already is not charged. */
+void mqtt_rate_settle(struct mqtt_thread *thread, const struct mqtt_batch *batch);
 
 /* ---- mqtt_publish.c: messages ------------------------------------------------------------------------------------ */
 
@@ -352,6 +365,7 @@ void mqtt_publish_free_aliases(struct mqtt_connection *connection);
 enum mqtt_stored {
     MQTT_STORED,
     MQTT_NO_ROOM, /* the batch is full */
+    MQTT_AHEAD, /* a key in it is ahead of its rate: thread->taken.wait */
     MQTT_SUSPENDED, /* its stream takes nothing, nobody knows for how long */
     MQTT_REFUSED, /* *ret_reason says why */
     MQTT_FAILED, /* memory is gone */

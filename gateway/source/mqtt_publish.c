@@ -93,15 +93,6 @@ enum mqtt_taken mqtt_publish_refuse(
     return MQTT_TAKEN;
 }
 
-/* A message without a record in it is one all the same. */
-static void publish_charge(const struct mqtt_connection *connection)
-{
-    const struct intake_result *taken = &connection->thread->taken;
-    const uint64_t records = taken->accepted + taken->rejected;
-
-    grant_charge(&connection->grant, records ? records : 1, connection->thread->now);
-}
-
 static enum mqtt_taken publish_store(
     struct mqtt_connection *connection, const struct mqtt_publish *publish, bool *ret_stored)
 {
@@ -112,17 +103,22 @@ static enum mqtt_taken publish_store(
     switch (mqtt_store(connection->thread, &reason)) {
     case MQTT_STORED:
         *ret_stored = true;
-        publish_charge(connection);
+        mqtt_rate_charge(connection->thread, &connection->grant, connection->address);
         return MQTT_TAKEN;
     case MQTT_NO_ROOM:
         return MQTT_LATER;
+    case MQTT_AHEAD:
+        connection->rate_until = connection->thread->now + connection->thread->taken.wait;
+        if (connection->thread->taken.wait > MQTT_RATE_PATIENCE)
+            mqtt_rate_charge(connection->thread, &connection->grant, connection->address);
+        return mqtt_rate_later(connection, publish, connection->thread->taken.wait);
     case MQTT_SUSPENDED:
         if (!mqtt_input_delays_others(connection))
             return MQTT_LATER;
         text = "its stream takes nothing at the moment, and others wait for memory";
         break;
     case MQTT_REFUSED:
-        publish_charge(connection);
+        mqtt_rate_charge(connection->thread, &connection->grant, connection->address);
         return mqtt_publish_refuse(connection, publish, reason);
     case MQTT_FAILED:
         break;
@@ -197,12 +193,12 @@ enum mqtt_taken mqtt_publish_take(struct mqtt_connection *connection, uint8_t fl
     reason = alias_resolve(connection, publish, &topic);
     if (reason != MQTT_REASON_SUCCESS)
         return publish_end(connection, reason, "topic alias");
-    enum mqtt_taken taken = mqtt_access_limit(connection, publish);
-    if (taken != MQTT_TAKEN || grant_wait(&connection->grant, connection->thread->now))
-        return taken;
+    const int64_t wait = mqtt_rate_wait(connection);
+    if (wait)
+        return mqtt_rate_later(connection, publish, wait);
     publish_describe(connection, topic);
-    taken = publish->qos == 2 ? publish_store_once(connection, publish, &stored)
-                              : publish_store(connection, publish, &stored);
+    enum mqtt_taken taken = publish->qos == 2 ? publish_store_once(connection, publish, &stored)
+                                              : publish_store(connection, publish, &stored);
     if (!stored || publish->qos == 0)
         return taken;
     connection->quota++;

@@ -49,6 +49,8 @@ static enum mqtt_stored store_body(struct mqtt_thread *thread, const struct stre
         .key = stream ? thread->match.key : (struct slice){NULL, 0},
         .received = thread->wall,
         .grant = thread->facts.grant,
+        .rates = access_rates(thread->source->context.access),
+        .now = thread->now,
         .bury = mqtt_facts_origin,
     };
     struct error error;
@@ -57,6 +59,8 @@ static enum mqtt_stored store_body(struct mqtt_thread *thread, const struct stre
     if (added == 0 && handover->parts.length <= thread->source->parts_max &&
         handover->size <= thread->source->handover_max) {
         store_count(thread, stream);
+        if (stream && stream->key_rate)
+            intake_charge(thread->source->context.streams, handover, &mark, facts.rates, thread->now);
         return MQTT_STORED;
     }
     handover_rewind(handover, &mark);
@@ -64,6 +68,8 @@ static enum mqtt_stored store_body(struct mqtt_thread *thread, const struct stre
         return MQTT_FAILED;
     if (added && thread->taken.refused == INTAKE_FORBIDDEN)
         return MQTT_REFUSED;
+    if (added && thread->taken.refused == INTAKE_RATE)
+        return MQTT_AHEAD;
     if (mark.parts_length) {
         thread->full = true;
         return MQTT_NO_ROOM;

@@ -90,6 +90,7 @@ void mqtt_will_leave(struct mqtt_connection *connection)
     will->client_id_length = client_id.length;
     will->connect = connection->will;
     will->grant = grant_share(&connection->grant);
+    will->address = connection->address;
     will->scope = connection->scope;
     bytes_init(&connection->will, MQTT_CONNECT_MAX);
     struct mqtt_will **link = will_bucket(thread, client_id);
@@ -139,7 +140,7 @@ static enum mqtt_stored will_store(
     thread->facts.grant = &will->grant;
     const enum mqtt_stored stored = mqtt_store(thread, ret_reason);
     if (stored == MQTT_STORED)
-        grant_charge(&will->grant, thread->taken.accepted + thread->taken.rejected, thread->now);
+        mqtt_rate_charge(thread, &will->grant, will->address);
     return stored;
 }
 
@@ -150,8 +151,10 @@ static void will_store_due_of(struct mqtt_thread *thread, struct mqtt_will **lin
         const struct slice client_id = {will->client_id, will->client_id_length};
         enum mqtt_reason reason = MQTT_REASON_SUCCESS;
         enum mqtt_stored stored = will->due > thread->now ? MQTT_NO_ROOM : will_store(thread, will, &reason);
-        if (stored == MQTT_REFUSED || stored == MQTT_FAILED)
-            will_lost(client_id, stored == MQTT_REFUSED ? mqtt_reason_name(reason) : "out of memory");
+        if (stored == MQTT_AHEAD)
+            reason = MQTT_REASON_QUOTA;
+        if (stored == MQTT_REFUSED || stored == MQTT_AHEAD || stored == MQTT_FAILED)
+            will_lost(client_id, stored == MQTT_FAILED ? "out of memory" : mqtt_reason_name(reason));
         if (will->due > thread->now)
             will_note(thread, will->due);
         if (stored == MQTT_NO_ROOM || stored == MQTT_SUSPENDED)

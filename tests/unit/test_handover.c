@@ -49,6 +49,31 @@ Test(handover, what_was_added_since_a_mark_is_taken_back)
     handover_free(&handover);
 }
 
+Test(handover, heads_of_its_records)
+{
+    struct handover handover;
+    struct slice head;
+    size_t position = 0;
+    bool dropped;
+
+    handover_init(&handover, 4096, NULL, NULL);
+    cr_assert(!handover_head(&handover, &position, &head, &dropped));
+    add(&handover, JOURNAL_KIND_DATA, "one");
+    const struct handover_mark mark = handover_mark(&handover);
+    add(&handover, STATE_SESSION, "session");
+    add(&handover, JOURNAL_KIND_DATA, "two");
+    cr_assert(handover_head(&handover, &position, &head, &dropped) && slice_is(head, "one") && !dropped);
+    cr_assert(handover_head(&handover, &position, &head, &dropped) && slice_is(head, "two"));
+    cr_assert(!handover_head(&handover, &position, &head, &dropped));
+    position = mark.parts_length;
+    cr_assert(handover_head(&handover, &position, &head, &dropped) && slice_is(head, "two"));
+    position = 0;
+    handover_part_next(&handover, &position)->dropped = true;
+    position = 0;
+    cr_assert(handover_head(&handover, &position, &head, &dropped) && slice_is(head, "one") && dropped);
+    handover_free(&handover);
+}
+
 Test(handover, knows_whether_a_record_is_for_the_dead_letters)
 {
     struct handover handover;

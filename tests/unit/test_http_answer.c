@@ -130,6 +130,7 @@ Test(http_answer, status_of_none_accepted)
     cr_assert_eq(http_answer_status(result_of(0, 3, INTAKE_LABEL)), HTTP_STATUS_422);
     cr_assert_eq(http_answer_status(result_of(0, 3, INTAKE_TOPIC)), HTTP_STATUS_400);
     cr_assert_eq(http_answer_status(result_of(0, 3, INTAKE_FORBIDDEN)), HTTP_STATUS_403);
+    cr_assert_eq(http_answer_status(result_of(0, 3, INTAKE_RATE)), HTTP_STATUS_429);
     result = result_of(0, 2, INTAKE_SYNTAX);
     result->rejected++;
     result->by_reason[INTAKE_TOPIC]++;

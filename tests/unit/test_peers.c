@@ -118,6 +118,51 @@ Test(peers, many_addresses)
     peers_free(&peers);
 }
 
+static const struct {
+    const char *field;
+    enum peers_forwarded found;
+    const char *address; /* as it is counted */
+} fields[] = {
+    {"", PEERS_TRUSTED, NULL},
+    {" , \t,", PEERS_TRUSTED, NULL},
+    {"10.1.2.3, 127.0.0.1", PEERS_TRUSTED, NULL},
+    {"192.0.2.1", PEERS_NAMED, "192.0.2.1"},
+    {"192.0.2.1:8080", PEERS_NAMED, "192.0.2.1"},
+    {"192.0.2.9, 192.0.2.1 , 10.1.2.3", PEERS_NAMED, "192.0.2.1"},
+    {"unknown, 192.0.2.1,", PEERS_NAMED, "192.0.2.1"},
+    {"::ffff:192.0.2.1", PEERS_NAMED, "192.0.2.1"},
+    {"2001:db8:0:1:2:3:4:5", PEERS_NAMED, "2001:db8:0:1::"},
+    {"[2001:db8:0:1:2:3:4:5]", PEERS_NAMED, "2001:db8:0:1::"},
+    {"[2001:db8:0:1:2:3:4:5]:443", PEERS_NAMED, "2001:db8:0:1::"},
+    {"::1", PEERS_TRUSTED, NULL},
+    {"192.0.2.1, unknown", PEERS_UNKNOWN, NULL},
+    {"192.0.2.1, _hidden", PEERS_UNKNOWN, NULL},
+    {"192.0.2.1, [2001:db8::1", PEERS_UNKNOWN, NULL},
+    {"192.0.2.1, [", PEERS_UNKNOWN, NULL},
+    {"192.0.2.1, 192.0.2.300", PEERS_UNKNOWN, NULL},
+    {"192.0.2.1, 0000000000000000000000000000000000000000000000000000", PEERS_UNKNOWN, NULL},
+};
+
+Test(peers, whom_a_proxy_speaks_for)
+{
+    static const char *const trusted[] = {"loopback", "10.0.0.0/8"};
+    struct peers *peers = trusting(trusted, COUNT(trusted), 0);
+    unsigned char bytes[PEERS_ADDRESS], expected[PEERS_ADDRESS] = {[10] = 0xff, [11] = 0xff};
+
+    for (size_t i = 0; i < COUNT(fields); i++) {
+        cr_expect_eq(
+            peers_forwarded(peers, slice_of(fields[i].field), bytes), fields[i].found, "%s", fields[i].field);
+        if (fields[i].found != PEERS_NAMED)
+            continue;
+        if (inet_pton(AF_INET, fields[i].address, expected + 12) == 1)
+            memcpy(expected, (unsigned char[12]){[10] = 0xff, [11] = 0xff}, 12);
+        else
+            cr_assert_eq(inet_pton(AF_INET6, fields[i].address, expected), 1);
+        cr_expect_arr_eq(bytes, expected, sizeof bytes, "%s", fields[i].field);
+    }
+    peers_free(&peers);
+}
+
 /* A socket whose other end is said to be there; nothing is sent. */
 static int socket_to(const char *text)
 {
