@@ -1,7 +1,7 @@
 /* access_load: what it costs to ask who somebody is. access_load FILE PRINCIPALS QUESTIONS
  *
  * Makes a file of credentials, and asks for each of them in turn. Prints one line of JSON: nanoseconds of processor time of a question whose secret is right, and of a wrong one; memory of
- * the principals (MiB); Welch's t between secrets that are wrong in their first and in their last character, which arrive in random order: beyond 4.5 the time
+ * the principals (MiB); nanoseconds of processor time that the rate of a key costs for each record, of 100,000 keys in turn and of one; Welch's t between secrets that are wrong in their first and in their last character, which arrive in random order: beyond 4.5 the time
  * tells them apart (Reparaz and others, "Dude, is my code constant time?", 2017).
  */
 #include <math.h>
@@ -132,6 +132,21 @@ static double welch(struct access *access, const char *right, uint64_t count)
     return (samples[0].mean - samples[1].mean) / sqrt(spread);
 }
 
+static double records_of_keys(struct access *access, uint64_t count, uint64_t keys)
+{
+    struct rates *rates = access_rates(access);
+    char(*names)[24] = tool_allocate(keys * sizeof *names);
+
+    for (uint64_t i = 0; i < keys; i++)
+        snprintf(names[i], sizeof *names, "SENSOR_%llu", (unsigned long long)(i * 7919 % keys));
+    const int64_t start = tool_cpu();
+    for (uint64_t i = 0; i < count; i++)
+        rate_take(rates, rate_key(rates, 1, slice_of(names[i % keys])), 10, CLOCK_SECOND);
+    const int64_t taken = tool_cpu() - start;
+    free(names);
+    return (double)taken / (double)count;
+}
+
 int main(int count, char **arguments)
 {
     struct access *access = NULL;
@@ -158,8 +173,10 @@ int main(int count, char **arguments)
     for (size_t i = 0; i < secrets.count; i++)
         secrets.texts[i][SECRET_LENGTH - 1] = '!';
     const double wrong = questions(access, &secrets, number, false);
-    printf("{\"right_ns\":%.0f,\"wrong_ns\":%.0f,\"mib\":%.1f,\"welch_t\":%.2f}\n", right, wrong,
-        after - before, t);
+    const double keys = records_of_keys(access, number, 100000), key = records_of_keys(access, number, 1);
+    printf(
+        "{\"right_ns\":%.0f,\"wrong_ns\":%.0f,\"mib\":%.1f,\"keys_ns\":%.0f,\"key_ns\":%.0f,\"welch_t\":%.2f}\n",
+        right, wrong, after - before, keys, key, t);
     access_free(&access);
     free(secrets.texts);
     return 0;
