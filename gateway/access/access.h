@@ -71,6 +71,29 @@ enum access_answer access_ask_certificate(
 /* The rates of addresses and of keys, which hold whoever writes. */
 struct rates *access_rates(const struct access *access);
 
+/* ---- requests over HTTP --------------------------------------------------------------------------------------------- */
+
+/* How whoever is refused is told: the same for everybody, whatever was wrong. */
+#define ACCESS_CHALLENGE "Bearer realm=\"penstock\", Basic realm=\"penstock\", charset=\"UTF-8\""
+#define ACCESS_SAYS_UNKNOWN "credentials are needed: Authorization: Bearer SECRET, or Basic"
+#define ACCESS_SAYS_GUESSING "too many wrong credentials from this address"
+
+/* access_ask() by the value of the header Authorization: "Bearer SECRET" (RFC 6750) or "Basic base64(NAME:SECRET)" (RFC 7617). */
+enum access_answer access_ask_header(
+    struct access *access, struct slice value, int fd, struct grant *ret_grant);
+
+/* Whose certificate a connection shows. Zeroed at first; the owner ends the grant. */
+struct certified {
+    struct grant grant; /* the connection's; a request that keeps it shares it */
+    bool shown; /* one, be it a principal's or not */
+    uint64_t version; /* of the credentials that it was looked up in, and one; 0: it has not been */
+};
+
+/* Whether it is a principal's: looked up once, and again when other credentials are in force. */
+bool access_is_certified(struct access *access, const struct tls_session *tls, struct certified *certified);
+
+/* ---- other credentials ---------------------------------------------------------------------------------------------- */
+
 /* Grows with each reload that brought other credentials into force. */
 uint64_t access_version(const struct access *access);
 /* The same principal, with the same secret and certificate, in the credentials that are now in force. False: there is none, and the grant is as it was. */

@@ -6,30 +6,46 @@
  *     GET /metrics   Prometheus text exposition format 0.0.4
  *     POST /reload   202: what SIGHUP does will be done; how it went stands in /readyz. Not for pages of a browser (403 with the header Origin)
  *
- * HEAD works as GET does. Errors are application/problem+json (RFC 9457). It has one thread of its own, so that it answers
- * while the data plane is busy, and small limits. The state it shows is read at the moment of the request.
+ * HEAD works as GET does. Errors are application/problem+json (RFC 9457). Each address has one thread of its own, so that it answers
+ * while the data plane is busy, and whoever crowds one of them is not in the way of the others; and small limits. The state it shows is read at the moment of the
+ * request.
+ *
+ * With access.credentials a principal needs a role, ACCESS_READ, or ACCESS_RELOAD for the last; without any /healthz answers, and /readyz without its conditions, as load
+ * balancers want them. On loopback and on Unix sockets whoever shows nothing may do everything, unless admin.anonymous is false. Beyond loopback TLS is spoken.
  */
 #ifndef PENSTOCK_ADMIN_ADMIN_H
 #define PENSTOCK_ADMIN_ADMIN_H
 
+#include "access/access.h"
 #include "base/bytes.h"
+#include "base/config.h"
 #include "base/error.h"
 #include "base/tls.h"
 #include "journal/journal.h"
 
-#define ADMIN_CONNECTIONS_MAX 32
+/* Of each address: */
+#define ADMIN_CONNECTIONS_MAX 32 /* connections that were let in, */
+#define ADMIN_STRANGERS_MAX 32 /* and that have not been: for a further one that which came first is ended, */
+#define ADMIN_STRANGERS_PER_ADDRESS 4 /* or the first of the same address, when it has so many */
 #define ADMIN_CONNECTION_MEMORY (16 * 1024)
 #define ADMIN_IDLE_SECONDS 10
 #define ADMIN_PAGE_MAX (8 * 1024 * 1024)
 
 struct admin;
 
-/* Listens on ADDRESS:PORT and answers from now on. The journal outlives it, and so does what it speaks TLS with (NULL: it speaks none). @thread main */
-int admin_open(struct admin **ret_admin, const char *address, struct journal *journal, struct tls_server *tls,
-    struct error *error);
+/* All of it outlives the admin. */
+struct admin_context {
+    const struct config *config;
+    struct journal *journal;
+    struct access *access;
+    struct tls_server *tls; /* NULL: it speaks none; Unix sockets never do */
+};
+
+/* Listens on all addresses of admin.listen and answers from now on. @thread main */
+int admin_open(struct admin **ret_admin, const struct admin_context *context, struct error *error);
 void admin_close(struct admin **admin);
 
-/* Appends its line of the banner: "Admin  http://127.0.0.1:8081". */
+/* Appends its lines of the banner: "Admin  http://127.0.0.1:8081". */
 int admin_describe(const struct admin *admin, struct bytes *text, struct error *error);
 
 #endif

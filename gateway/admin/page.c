@@ -62,15 +62,17 @@ static int page_set_problem(
 
 /* ---- pages --------------------------------------------------------------------------------------------------- */
 
-static int page_healthz(struct page *page, struct journal *journal, struct error *error)
+static int page_healthz(struct page *page, const struct page_request *request, bool all, struct error *error)
 {
-    (void)journal;
+    (void)request;
+    (void)all;
     page->status = 200;
     page->type = "text/plain; charset=utf-8";
     return bytes_add_text(&page->body, "ok\n", error);
 }
 
-static int page_readyz(struct page *page, struct journal *journal, struct error *error)
+/* Not all of it: whether records are accepted, which whoever may not look at the rest sees by the status anyway. */
+static int page_readyz(struct page *page, const struct page_request *request, bool all, struct error *error)
 {
     static const char *const levels[] = {"ok", "degraded", "refusing"};
     struct health_condition list[HEALTH_CONDITIONS_MAX];
@@ -78,7 +80,7 @@ static int page_readyz(struct page *page, struct journal *journal, struct error 
     enum health_level worst;
     json_t *conditions = json_array();
 
-    journal_status(journal, &status);
+    journal_status(request->journal, &status);
     health_set("journal", status.accepting ? HEALTH_OK : HEALTH_REFUSING, status.reason);
     const size_t count = health_list(list, HEALTH_CONDITIONS_MAX, &worst);
     const bool ready = worst != HEALTH_REFUSING;
@@ -88,15 +90,18 @@ static int page_readyz(struct page *page, struct journal *journal, struct error 
             conditions, json_pack("{s:o,s:s,s:o}", "name", page_json_text(list[i].name), "level",
                             levels[list[i].level], "text", page_json_text(list[i].text)));
     }
-    return page_set_json(page, ready ? 200 : 503, "application/json",
-        json_pack("{s:b,s:o}", "ready", ready, "conditions", conditions), error);
+    json_t *state = json_pack("{s:b,s:o}", "ready", ready, "conditions", conditions);
+    if (!all)
+        json_object_del(state, "conditions");
+    return page_set_json(page, ready ? 200 : 503, "application/json", state, error);
 }
 
-static int page_metrics(struct page *page, struct journal *journal, struct error *error)
+static int page_metrics(struct page *page, const struct page_request *request, bool all, struct error *error)
 {
     struct journal_status status;
 
-    journal_status(journal, &status);
+    (void)all;
+    journal_status(request->journal, &status);
     metric_set(metric_series(METRIC_JOURNAL_BYTES, NULL, NULL, NULL), (double)status.bytes);
     metric_set(metric_series(METRIC_JOURNAL_FREE_BYTES, NULL, NULL, NULL), (double)status.free_bytes);
     metric_set(metric_series(METRIC_JOURNAL_SEQUENCE, NULL, NULL, NULL), (double)status.durable);
@@ -106,9 +111,10 @@ static int page_metrics(struct page *page, struct journal *journal, struct error
 }
 
 /* The main thread waits for it. */
-static int page_reload(struct page *page, struct journal *journal, struct error *error)
+static int page_reload(struct page *page, const struct page_request *request, bool all, struct error *error)
 {
-    (void)journal;
+    (void)request;
+    (void)all;
     if (kill(getpid(), SIGHUP))
         return error_set_errno(error, ERROR_RETRY, "SIGHUP");
     return page_set_json(page, 202, "application/json", json_pack("{s:s}", "reload", "asked for"), error);
@@ -116,13 +122,15 @@ static int page_reload(struct page *page, struct journal *journal, struct error 
 
 static const struct page_row {
     const char *path;
+    enum access_role role;
+    bool probe; /* others may have it, too, but not all of it */
     bool changes; /* POST, else GET and HEAD */
-    int (*make)(struct page *page, struct journal *journal, struct error *error);
+    int (*make)(struct page *page, const struct page_request *request, bool all, struct error *error);
 } page_rows[] = {
-    {"/healthz", false, page_healthz},
-    {"/readyz", false, page_readyz},
-    {"/metrics", false, page_metrics},
-    {"/reload", true, page_reload},
+    {"/healthz", ACCESS_READ, true, false, page_healthz},
+    {"/readyz", ACCESS_READ, true, false, page_readyz},
+    {"/metrics", ACCESS_READ, false, false, page_metrics},
+    {"/reload", ACCESS_RELOAD, false, true, page_reload},
 };
 
 static const struct page_row *page_find(const char *path)
@@ -152,25 +160,49 @@ static int page_refuse_method(struct page *page, const struct page_row *row, str
         row->changes ? "POST is allowed" : "GET and HEAD are allowed", error);
 }
 
-void page_make(
-    struct page *page, struct journal *journal, const char *method, const char *path, bool from_page)
+static int page_refuse_stranger(struct page *page, enum access_answer answer, struct error *error)
 {
-    const struct page_row *row = page_find(path);
-    const bool posts = strcmp(method, "POST") == 0,
-               reads = strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
+    return answer == ACCESS_GUESSING
+               ? page_set_problem(page, 429, "Too Many Requests", ACCESS_SAYS_GUESSING, error)
+               : page_set_problem(page, 401, "Unauthorized", ACCESS_SAYS_UNKNOWN, error);
+}
+
+static int page_refuse_principal(struct page *page, const struct page_request *request, struct error *error)
+{
+    char detail[256];
+
+    snprintf(detail, sizeof detail, "%s may not use %s", grant_name(request->grant), request->path);
+    return page_set_problem(page, 403, "Forbidden", detail, error);
+}
+
+static int page_choose(struct page *page, const struct page_request *request, struct error *error)
+{
+    const struct page_row *row = page_find(request->path);
+    const bool posts = strcmp(request->method, "POST") == 0,
+               reads = strcmp(request->method, "GET") == 0 || strcmp(request->method, "HEAD") == 0;
+    const bool probes = row && row->probe && reads;
+
+    if (request->answer != ACCESS_GRANTED && (request->shown || !probes))
+        return page_refuse_stranger(page, request->answer, error);
+    if (!row)
+        return page_set_unknown(page, error);
+    const bool all = request->answer == ACCESS_GRANTED && grant_allows_role(request->grant, row->role);
+    if (!all && !probes)
+        return page_refuse_principal(page, request, error);
+    if (row->changes ? !posts : !reads)
+        return page_refuse_method(page, row, error);
+    if (row->changes && request->from_page)
+        return page_set_problem(page, 403, "Forbidden", "this is not for pages of a browser", error);
+    return row->make(page, request, all, error);
+}
+
+void page_make(struct page *page, const struct page_request *request)
+{
     struct error error;
-    int result;
 
     *page = (struct page){0};
     bytes_init(&page->body, ADMIN_PAGE_MAX);
-    if (!row)
-        result = page_set_unknown(page, &error);
-    else if (row->changes ? !posts : !reads)
-        result = page_refuse_method(page, row, &error);
-    else if (row->changes && from_page)
-        result = page_set_problem(page, 403, "Forbidden", "this is not for pages of a browser", &error);
-    else
-        result = row->make(page, journal, &error);
-    if (result && page_set_problem(page, 500, "Internal Server Error", error.text, &error))
+    if (page_choose(page, request, &error) &&
+        page_set_problem(page, 500, "Internal Server Error", error.text, &error))
         bytes_clear(&page->body);
 }

@@ -2,6 +2,7 @@
 #ifndef PENSTOCK_ADMIN_PAGE_H
 #define PENSTOCK_ADMIN_PAGE_H
 
+#include "access/access.h"
 #include "base/bytes.h"
 #include "base/error.h"
 #include "journal/journal.h"
@@ -13,8 +14,17 @@ struct page {
     struct bytes body;
 };
 
-/* from_page: a page in somebody's browser asks (the Fetch standard, header Origin), which nobody need have wanted. The answer to this method and path; when it cannot be made, a 500 that says why. The body is the caller's to free. */
-void page_make(
-    struct page *page, struct journal *journal, const char *method, const char *path, bool from_page);
+struct page_request {
+    struct journal *journal;
+    const char *method, *path;
+    bool
+        from_page; /* a page in somebody's browser asks (the Fetch standard, header Origin), which nobody need have wanted */
+    enum access_answer answer; /* to what was shown of who asks */
+    const struct grant *grant;
+    bool shown; /* a secret was */
+};
+
+/* The answer; when it cannot be made, a 500 that says why. The body is the caller's to free. */
+void page_make(struct page *page, const struct page_request *request);
 
 #endif

@@ -1,45 +1,60 @@
-/* server: the admin listener's socket and daemon. See admin.h; what it answers: page.c. */
-#include "admin/admin.h"
-
-#include <microhttpd.h>
-#include <stdlib.h>
+/* server: a listener's daemon: requests in, answers out. What is answered: page.c; who asks: connection.c. */
 #include <string.h>
+#include <strings.h>
 #include <sys/socket.h>
 
+#include "admin/admin_internal.h"
 #include "admin/page.h"
-#include "base/file.h"
-#include "base/listener.h"
+#include "base/log.h"
 
-struct admin {
-    struct MHD_Daemon *daemon; /* polls in a thread of its own; the internal epoll form can hang */
-    struct journal *journal;
-    struct tls_server *tls; /* NULL: none */
-};
+#define SERVER_ENDING 2 /* connections that have been ended and are not gone yet */
+#define SERVER_CONNECTIONS (ADMIN_CONNECTIONS_MAX + ADMIN_STRANGERS_MAX + SERVER_ENDING)
 
-/* A connection without memory for its session is served by nobody. */
-static void server_notify(void *context, struct MHD_Connection *connection, void **session,
-    enum MHD_ConnectionNotificationCode code)
+#define SERVER_RETRY_AFTER "1" /* seconds: ACCESS_GUESS_PAUSE */
+_Static_assert(ACCESS_GUESS_PAUSE == CLOCK_SECOND, "what it says");
+
+/* ---- connections -------------------------------------------------------------------------------------------------- */
+
+static int server_begin_tls(struct admin_connection *connection, struct MHD_Connection *mhd)
 {
-    const struct admin *admin = context;
-
-    if (!admin->tls)
-        return;
-    if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
-        if (*session)
-            tls_session_detach(*session);
-        free(*session);
-        *session = NULL;
-        return;
-    }
-    *session = calloc(1, sizeof(struct tls_session));
-    if (!*session ||
-        tls_session_attach(*session, admin->tls,
-            MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION)->tls_session, NULL))
-        shutdown(
-            MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd, SHUT_RDWR);
+    return connection->listener->tls
+               ? tls_session_attach(&connection->tls, connection->listener->tls,
+                     MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_GNUTLS_SESSION)->tls_session, NULL)
+               : 0;
 }
 
-static struct MHD_Response *server_response(struct page *page)
+/* A connection without memory for it is served by nobody. */
+static void server_notify(
+    void *context, struct MHD_Connection *mhd, void **session, enum MHD_ConnectionNotificationCode code)
+{
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+        const int fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+        struct admin_connection *connection = connection_begin(context, fd);
+        *session = connection;
+        if (!connection || server_begin_tls(connection, mhd))
+            shutdown(fd, SHUT_RDWR);
+    } else if (*session) {
+        connection_end(*session);
+        *session = NULL;
+    }
+}
+
+/* ---- requests ------------------------------------------------------------------------------------------------------ */
+
+static enum MHD_Result server_look_at_header(
+    void *context, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+    struct admin_shown *shown = context;
+
+    (void)kind;
+    if (strcasecmp(name, MHD_HTTP_HEADER_AUTHORIZATION) == 0) {
+        shown->header = slice_of(value ? value : "");
+        shown->headers++;
+    }
+    return MHD_YES;
+}
+
+static struct MHD_Response *server_response(struct page *page, bool ends)
 {
     struct MHD_Response *response =
         MHD_create_response_from_buffer(page->body.length, page->body.data, MHD_RESPMEM_MUST_FREE);
@@ -52,89 +67,81 @@ static struct MHD_Response *server_response(struct page *page)
     MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
     if (page->allow)
         MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, page->allow);
+    if (page->status == MHD_HTTP_UNAUTHORIZED)
+        MHD_add_response_header(response, MHD_HTTP_HEADER_WWW_AUTHENTICATE, ACCESS_CHALLENGE);
+    if (page->status == MHD_HTTP_TOO_MANY_REQUESTS)
+        MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, SERVER_RETRY_AFTER);
+    if (ends)
+        MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
     return response;
+}
+
+static enum MHD_Result server_answer(
+    struct admin_connection *connection, struct MHD_Connection *mhd, const char *method, const char *path)
+{
+    struct admin_shown shown = {0};
+    struct grant grant = {0};
+    struct page page;
+
+    MHD_get_connection_values(mhd, MHD_HEADER_KIND, server_look_at_header, &shown);
+    const struct page_request request = {
+        .journal = connection->listener->admin->context.journal,
+        .method = method,
+        .path = path,
+        .from_page = MHD_lookup_connection_value(mhd, MHD_HEADER_KIND, MHD_HTTP_HEADER_ORIGIN),
+        .answer = connection_ask(connection, &shown, &grant),
+        .grant = &grant,
+        .shown = shown.headers > 0,
+    };
+    const bool let_in = request.answer == ACCESS_GRANTED && grant_allows_role(&grant, ACCESS_READ);
+    page_make(&page, &request);
+    if (page.status == MHD_HTTP_ACCEPTED)
+        log_event(LOG_INFO, "admin.reload", log_text("principal", grant_name(&grant)));
+    grant_end(&grant);
+    struct MHD_Response *response = server_response(&page, !connection_may_stay(connection, let_in));
+    if (!response)
+        return MHD_NO;
+    const enum MHD_Result result = MHD_queue_response(mhd, page.status, response);
+    MHD_destroy_response(response);
+    return result;
 }
 
 /* An answer in the first call ends the connection. That is right when a body may follow which nobody wants; else the second
  * call answers, so that a scraper keeps its connection. */
-static enum MHD_Result server_handle(void *context, struct MHD_Connection *connection, const char *url,
+static enum MHD_Result server_handle(void *context, struct MHD_Connection *mhd, const char *url,
     const char *method, const char *version, const char *upload, size_t *upload_size, void **request)
 {
     static int seen;
-    const struct admin *admin = context;
-    struct page page;
+    struct admin_connection *connection =
+        MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
 
+    (void)context;
     (void)version;
     (void)upload;
+    if (!connection)
+        return MHD_NO;
     if (!*request && (!strcmp(method, MHD_HTTP_METHOD_GET) || !strcmp(method, MHD_HTTP_METHOD_HEAD))) {
         *request = &seen;
         return MHD_YES;
     }
     if (*upload_size)
         return MHD_NO; /* a GET with a body: closed */
-    const bool from_page = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_ORIGIN);
-    page_make(&page, admin->journal, method, url, from_page);
-    struct MHD_Response *response = server_response(&page);
-    if (!response)
-        return MHD_NO;
-    enum MHD_Result result = MHD_queue_response(connection, page.status, response);
-    MHD_destroy_response(response);
-    return result;
+    return server_answer(connection, mhd, method, url);
 }
 
-static struct MHD_Daemon *server_start(struct admin *admin, int fd)
+int server_start(struct admin_listener *listener, int fd, struct error *error)
 {
     const struct MHD_OptionItem plain[] = {{MHD_OPTION_END, 0, NULL}};
     const struct MHD_OptionItem tls[] = {
         {MHD_OPTION_HTTPS_CERT_CALLBACK2, 0, (void *)tls_no_certificate}, {MHD_OPTION_END, 0, NULL}};
 
-    return MHD_start_daemon(MHD_USE_POLL_INTERNAL_THREAD | (admin->tls ? MHD_USE_TLS : 0), 0, NULL, NULL,
-        server_handle, admin, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
-        (unsigned)ADMIN_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)ADMIN_CONNECTION_MEMORY,
+    listener->daemon = MHD_start_daemon(MHD_USE_POLL_INTERNAL_THREAD | (listener->tls ? MHD_USE_TLS : 0), 0,
+        NULL, NULL, server_handle, listener, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
+        (unsigned)SERVER_CONNECTIONS, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)ADMIN_CONNECTION_MEMORY,
         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)ADMIN_IDLE_SECONDS, MHD_OPTION_STRICT_FOR_CLIENT, 1,
-        MHD_OPTION_NOTIFY_CONNECTION, server_notify, admin, MHD_OPTION_ARRAY, admin->tls ? tls : plain,
+        MHD_OPTION_NOTIFY_CONNECTION, server_notify, listener, MHD_OPTION_ARRAY, listener->tls ? tls : plain,
         MHD_OPTION_END);
-}
-
-int admin_open(struct admin **ret_admin, const char *address, struct journal *journal, struct tls_server *tls,
-    struct error *error)
-{
-    cleanup_fd int fd = -1;
-
-    if (listener_open(address, ADMIN_CONNECTIONS_MAX, &fd, error))
-        return error_wrap(error, "admin.listen");
-    struct admin *admin = calloc(1, sizeof *admin);
-    if (!admin)
-        return error_set(error, ERROR_RETRY, "admin: out of memory");
-    admin->journal = journal;
-    admin->tls = tls;
-    admin->daemon = server_start(admin, fd);
-    if (!admin->daemon) {
-        free(admin);
-        return error_set_errno(error, ERROR_FATAL, "admin.listen: %s: libmicrohttpd does not start", address);
-    }
-    fd_take(&fd); /* the daemon closes it */
-    *ret_admin = admin;
-    return 0;
-}
-
-void admin_close(struct admin **admin)
-{
-    struct admin *old = *admin;
-
-    *admin = NULL;
-    if (!old)
-        return;
-    MHD_stop_daemon(old->daemon);
-    free(old);
-}
-
-int admin_describe(const struct admin *admin, struct bytes *text, struct error *error)
-{
-    const union MHD_DaemonInfo *info = MHD_get_daemon_info(admin->daemon, MHD_DAEMON_INFO_LISTEN_FD);
-
-    if (bytes_print(text, error, "Admin  %s://", admin->tls ? "https" : "http") ||
-        listener_describe(info->listen_fd, text, error))
-        return -1;
-    return bytes_add_text(text, "\n", error);
+    return listener->daemon
+               ? 0
+               : error_set_errno(error, ERROR_FATAL, "%s: libmicrohttpd does not start", listener->address);
 }

@@ -152,7 +152,12 @@ struct config {
         uint64_t address_rate; /* records per second; 0: as many as come */
     } access;
     struct {
-        char *listen; /* ADDRESS:PORT; "" for none */
+        struct config_list listen; /* ADDRESS:PORT, unix:/PATH */
+        bool anonymous; /* on loopback and on Unix sockets */
+        struct {
+            char *mode; /* of chmod(1) */
+            char *group; /* "": the system's */
+        } socket;
         struct config_tls tls;
     } admin;
     struct {
@@ -257,6 +262,9 @@ void config_free(struct config **config);
  * front. Of a value that was refused already, with the default or nothing in its place now, nothing more is reported. */
 void config_report(struct config *config, const void *field, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* Appends what config_report() puts in front of a message. */
+void config_print_where(struct config *config, const void *field, struct bytes *text);
 
 /* How many errors there are, and all of them, one per line, in the order of the file. */
 size_t config_errors(const struct config *config);

@@ -81,12 +81,24 @@ static void config_check_listeners(struct config *config)
                 "with access.credentials, which says who may write, or with http.anonymous: true, which lets everybody "
                 "who reaches it write",
                 config->http.listen.items[i]);
-    if (config_is_beyond_loopback(config->admin.listen) &&
-        (!*config->admin.tls.client_ca || strcmp(config->admin.tls.clients, "required") != 0))
-        config_report(config, &config->admin.listen,
-            "found %s, which other machines can reach; allowed: an address like 127.0.0.1:8081, because the admin "
-            "pages know no credentials, or any address with admin.tls.client_ca, and clients: required",
-            config->admin.listen);
+}
+
+/* Whoever shows a certificate that holds may do everything, as long as nobody says who may do what. */
+static void config_check_admin(struct config *config)
+{
+    const bool asks = *config->access.credentials, ciphers = *config->admin.tls.certificate,
+               certified = *config->admin.tls.client_ca && strcmp(config->admin.tls.clients, "required") == 0;
+
+    for (size_t i = 0; i < config->admin.listen.count; i++)
+        if (config_is_beyond_loopback(config->admin.listen.items[i]) && !certified && !(asks && ciphers))
+            config_report(config, &config->admin.listen.items[i],
+                "found %s, which other machines can reach; allowed: an address like 127.0.0.1:8081 or "
+                "unix:/run/penstock/admin.sock, or any address with admin.tls.certificate and access.credentials, or "
+                "with admin.tls.client_ca, and clients: required",
+                config->admin.listen.items[i]);
+    if (!config->admin.anonymous && !asks)
+        config_report(config, &config->admin.anonymous,
+            "found false; allowed: true; false with access.credentials, which says who may use the admin listener");
 }
 
 static void config_check_tls(struct config *config, const struct config_tls *tls, const char *name)
@@ -111,6 +123,7 @@ void config_check(struct config *config)
         if (option->bound.relation != OPTION_FREE)
             config_check_bounds(config, option);
     config_check_listeners(config);
+    config_check_admin(config);
     config_check_tls(config, &config->http.tls, "http.tls");
     config_check_tls(config, &config->mqtt.tls, "mqtt.tls");
     config_check_tls(config, &config->admin.tls, "admin.tls");

@@ -128,6 +128,14 @@ void config_report(struct config *config, const void *field, const char *format,
     va_end(arguments);
 }
 
+void config_print_where(struct config *config, const void *field, struct bytes *text)
+{
+    const struct config_origin *origin = config_find_origin(config, field);
+    const struct config_place place = {CONFIG_PLACE_DEFAULT, 0, 0};
+
+    config_print_place(config->store, origin ? origin->place : place, config_find_name(config, field), text);
+}
+
 /* ---- origins ----------------------------------------------------------------------------------------------- */
 
 struct config_origin *config_note_origin(struct config *config, const void *field, struct config_place place)

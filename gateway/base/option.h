@@ -34,8 +34,7 @@ enum option_type {
     OPTION_TEXT, /* char * */
     OPTION_NAME, /* char *, "" or up to 64 of A-Z a-z 0-9 . _ - */
     OPTION_ENUM, /* char *, one of the row's allowed words */
-    OPTION_ADDRESS, /* char *, HOST:PORT, "" for none */
-    OPTION_ADDRESSES, /* struct config_list of HOST:PORT */
+    OPTION_ADDRESSES, /* struct config_list of HOST:PORT, and of unix:/PATH where the row says so */
     OPTION_TEXTS, /* struct config_list; none, one, or several */
     OPTION_BOOL, /* bool */
     OPTION_COUNT, /* uint64_t */
@@ -82,6 +81,7 @@ struct option {
     uint64_t least; /* of a number, in bytes or microseconds; of a text, its length */
     uint64_t most;
     const char *zero; /* what 0, or no address, means where that is allowed, too; else NULL */
+    bool paths; /* OPTION_ADDRESSES: Unix sockets are some, too */
     const char *
         allowed; /* OPTION_ENUM: the words, separated by blanks; a text, texts or a map: what they are; else NULL */
     const struct option_map *map; /* of an OPTION_MAP; else NULL */

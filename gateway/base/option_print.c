@@ -71,12 +71,11 @@ int option_print_allowed(const struct option *option, struct bytes *text, struct
         return bytes_add_text(text, "up to 64 of the characters A-Z a-z 0-9 . _ -, no dot in front", error);
     case OPTION_ENUM:
         return option_print_words(option, text, error);
-    case OPTION_ADDRESS:
-        return bytes_add_text(text, "ADDRESS:PORT (127.0.0.1:8080, [::1]:8080, localhost:8080)", error);
     case OPTION_ADDRESSES:
         return bytes_print(text, error,
-            "ADDRESS:PORT (127.0.0.1:8080, [::1]:8080, localhost:8080, *:8080), or a list of 1 to 16%s%s",
-            option->zero ? "; empty: " : "", option->zero ? option->zero : "");
+            "ADDRESS:PORT (127.0.0.1:8080, [::1]:8080, localhost:8080, *:8080),%s or a list of 1 to 16%s%s",
+            option->paths ? " unix:/PATH (of at most 107 bytes)," : "", option->zero ? "; empty: " : "",
+            option->zero ? option->zero : "");
     case OPTION_BOOL:
         return bytes_add_text(text, "true, false", error);
     case OPTION_TEXTS:

@@ -61,12 +61,18 @@ const struct option option_table[] = {
         .help = "Size of one file of the journal."},
 
     {"access.credentials", TEXT("a file"), .offset = IN_CONFIG(access.credentials), .initial = "",
-        .help = "Who may write over HTTP and MQTT: the file that `penstock credentials` makes, read again on SIGHUP. Empty: nobody is asked."},
+        .help = "Who may write over HTTP and MQTT, and use the admin listener: the file that `penstock credentials` makes, read again on SIGHUP. Empty: nobody is asked."},
     {"access.address_rate", COUNT("records per second", 1, 1000000000), .zero = "as many as come", .offset = IN_CONFIG(access.address_rate), .initial = "0",
         .help = "Records that may come of one address (of IPv6: of one network of 64 bits) over HTTP and MQTT, whoever sends them. Of http.trusted_proxies the client counts that X-Forwarded-For names; where it names none, nobody."},
 
-    {"admin.listen", OPTION_ADDRESS, .offset = IN_CONFIG(admin.listen), .initial = "127.0.0.1:8081",
-        .help = "Where /healthz, /readyz and /metrics are served, and /reload is taken; empty: nowhere. Beyond loopback needs admin.tls.client_ca."},
+    {"admin.listen", OPTION_ADDRESSES, .zero = "nowhere", .paths = true, .offset = IN_CONFIG(admin.listen), .initial = "127.0.0.1:8081",
+        .help = "Where /healthz, /readyz and /metrics are served, and /reload is taken. Beyond loopback needs admin.tls and access.credentials, or client certificates."},
+    {"admin.anonymous", OPTION_BOOL, .offset = IN_CONFIG(admin.anonymous), .initial = "true",
+        .help = "Whether everybody who reaches the admin listener on loopback or its Unix socket may use it; false: with access.credentials who has a role there. Beyond loopback nobody is let in without credentials."},
+    {"admin.socket.mode", WORDS("600 660 666"), .offset = IN_CONFIG(admin.socket.mode), .initial = "660",
+        .help = "Who may connect to a Unix socket of admin.listen: the gateway's user, its group too, or everybody."},
+    {"admin.socket.group", TEXT("a group"), .offset = IN_CONFIG(admin.socket.group), .initial = "",
+        .help = "Which group that is; empty: as for every new file in that directory."},
     LISTENER_TLS("admin.tls", admin.tls),
 
     {"http.listen", OPTION_ADDRESSES, .offset = IN_CONFIG(http.listen), .initial = "127.0.0.1:8080",

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/listener.h"
+#include "base/unix_socket.h"
 #include "base/utf8.h"
 
 #define OPTION_NAME_MAX 64
@@ -194,7 +195,7 @@ static bool option_is_name(struct slice text)
     return text.length <= OPTION_NAME_MAX && (text.length == 0 || text.data[0] != '.');
 }
 
-static bool option_is_address(struct slice text)
+static bool option_is_address(struct slice text, bool paths)
 {
     char address[OPTION_ADDRESS_MAX];
     struct error ignored;
@@ -203,6 +204,8 @@ static bool option_is_address(struct slice text)
     if (text.length >= sizeof address)
         return false;
     snprintf(address, sizeof address, "%.*s", (int)text.length, text.data);
+    if (unix_socket_is(address))
+        return paths && unix_socket_is_sound(address);
     return listener_is_loopback(address, &loopback, &ignored) == 0;
 }
 
@@ -236,10 +239,8 @@ int option_check_text(const struct option *option, struct slice text, struct err
         return option_check_word(option, text, error);
     if (option->type == OPTION_NAME)
         right = right && option_is_name(text);
-    else if (option->type == OPTION_ADDRESS)
-        right = right && (text.length == 0 || option_is_address(text));
     else if (option->type == OPTION_ADDRESSES)
-        right = right && (text.length == 0 ? option->zero != NULL : option_is_address(text));
+        right = right && (text.length == 0 ? option->zero != NULL : option_is_address(text, option->paths));
     return right ? 0 : option_refuse(option, text, NULL, error);
 }
 

@@ -17,6 +17,7 @@ struct tls_files {
     gnutls_x509_crt_t *chain;
     unsigned chain_length;
     gnutls_x509_privkey_t private;
+    const char *part; /* which option is looked at */
 };
 
 static gnutls_datum_t files_datum(const struct bytes *text)
@@ -38,18 +39,19 @@ static void files_free(struct tls_files *files)
 
 static int files_read_chain(struct tls_files *files, const struct tls_settings *settings, struct error *error)
 {
+    files->part = "certificate";
     if (file_read_value(settings->certificate, false, &files->certificate, error))
-        return error_wrap(error, "%s.certificate", settings->name);
+        return -1;
     const gnutls_datum_t text = files_datum(&files->certificate);
     int result = gnutls_x509_crt_list_import2(&files->chain, &files->chain_length, &text, GNUTLS_X509_FMT_PEM,
         GNUTLS_X509_CRT_LIST_FAIL_IF_UNSORTED);
     if (result == GNUTLS_E_CERTIFICATE_LIST_UNSORTED)
         return error_set(error, ERROR_FATAL,
-            "%s.certificate: %s: its certificates are not in order: the server's own comes first, behind each the one of its issuer",
-            settings->name, settings->certificate);
+            "%s: its certificates are not in order: the server's own comes first, behind each the one of its issuer",
+            settings->certificate);
     if (result < 0)
-        return error_set(error, ERROR_FATAL, "%s.certificate: %s: holds no certificate in PEM: %s",
-            settings->name, settings->certificate, gnutls_strerror(result));
+        return error_set(error, ERROR_FATAL, "%s: holds no certificate in PEM: %s", settings->certificate,
+            gnutls_strerror(result));
     return 0;
 }
 
@@ -57,22 +59,23 @@ static int files_read_key(struct tls_files *files, const struct tls_settings *se
 {
     unsigned bits = 0;
 
+    files->part = "key";
     if (file_read_value(settings->key, true, &files->key, error))
-        return error_wrap(error, "%s.key", settings->name);
+        return -1;
     const gnutls_datum_t text = files_datum(&files->key);
     int result = gnutls_x509_privkey_init(&files->private);
     if (result == 0)
         result = gnutls_x509_privkey_import2(files->private, &text, GNUTLS_X509_FMT_PEM, NULL, 0);
     if (result == GNUTLS_E_DECRYPTION_FAILED)
         return error_set(error, ERROR_FATAL,
-            "%s.key: %s: needs a passphrase: write it without one (openssl pkey -in %s -out ...)",
-            settings->name, settings->key, settings->key);
+            "%s: needs a passphrase: write it without one (openssl pkey -in %s -out ...)", settings->key,
+            settings->key);
     if (result < 0)
-        return error_set(error, ERROR_FATAL, "%s.key: %s: holds no private key in PEM: %s", settings->name,
-            settings->key, gnutls_strerror(result));
+        return error_set(error, ERROR_FATAL, "%s: holds no private key in PEM: %s", settings->key,
+            gnutls_strerror(result));
     if (gnutls_x509_privkey_get_pk_algorithm2(files->private, &bits) == GNUTLS_PK_RSA && bits < TLS_RSA_LEAST)
-        return error_set(error, ERROR_FATAL, "%s.key: %s: an RSA key of %u bits; at least %d, or ECDSA P-256",
-            settings->name, settings->key, bits, TLS_RSA_LEAST);
+        return error_set(error, ERROR_FATAL, "%s: an RSA key of %u bits; at least %d, or ECDSA P-256",
+            settings->key, bits, TLS_RSA_LEAST);
     return 0;
 }
 
@@ -98,39 +101,43 @@ static int credentials_fill(struct tls_credentials *credentials, struct tls_file
     int result = gnutls_certificate_set_x509_key(
         credentials->certificates, files->chain, (int)files->chain_length, files->private);
     if (result == GNUTLS_E_CERTIFICATE_KEY_MISMATCH)
-        return error_set(error, ERROR_FATAL, "%s.key: %s: is not the key of the first certificate in %s",
-            settings->name, settings->key, settings->certificate);
+        return error_set(error, ERROR_FATAL, "%s: is not the key of the first certificate in %s",
+            settings->key, settings->certificate);
     if (result < 0)
-        return error_set(error, ERROR_FATAL, "%s: %s", settings->name, gnutls_strerror(result));
+        return error_set(error, ERROR_FATAL, "%s: %s", settings->key, gnutls_strerror(result));
     if (!*settings->client_ca)
         return 0;
+    files->part = "client_ca";
     struct bytes cleanup_bytes authorities;
     bytes_init(&authorities, TLS_AUTHORITIES_MAX);
     if (file_read_text(settings->client_ca, false, &authorities, error))
-        return error_wrap(error, "%s.client_ca", settings->name);
+        return -1;
     const gnutls_datum_t text = files_datum(&authorities);
     result = gnutls_certificate_set_x509_trust_mem(credentials->certificates, &text, GNUTLS_X509_FMT_PEM);
     if (result <= 0)
-        return error_set(error, ERROR_FATAL, "%s.client_ca: %s: %s", settings->name, settings->client_ca,
+        return error_set(error, ERROR_FATAL, "%s: %s", settings->client_ca,
             result ? gnutls_strerror(result) : "holds no certificate in PEM");
     gnutls_certificate_set_verify_function(credentials->certificates, tls_session_verify);
     return 0;
 }
 
-static int credentials_load(
-    struct tls_credentials **ret_credentials, const struct tls_settings *settings, struct error *error)
+/* -1: the error says why, and ret_part of which option. */
+static int credentials_read(struct tls_credentials **ret_credentials, const struct tls_settings *settings,
+    const char **ret_part, struct error *error)
 {
     struct tls_credentials *credentials = calloc(1, sizeof *credentials);
     struct tls_files files = {0};
 
     if (!credentials || gnutls_certificate_allocate_credentials(&credentials->certificates)) {
         free(credentials);
-        return error_set(error, ERROR_FATAL, "%s: out of memory", settings->name);
+        *ret_part = "certificate";
+        return error_set(error, ERROR_FATAL, "out of memory");
     }
     atomic_init(&credentials->users, 1);
     bytes_init(&files.certificate, FILE_VALUE_BUFFER);
     bytes_init(&files.key, FILE_VALUE_BUFFER);
     int result = credentials_fill(credentials, &files, settings, error);
+    *ret_part = files.part;
     files_free(&files);
     if (result) {
         tls_credentials_release(credentials);
@@ -138,6 +145,40 @@ static int credentials_load(
     }
     *ret_credentials = credentials;
     return 0;
+}
+
+static int credentials_load(
+    struct tls_credentials **ret_credentials, const struct tls_settings *settings, struct error *error)
+{
+    const char *part;
+
+    return credentials_read(ret_credentials, settings, &part, error)
+               ? error_wrap(error, "%s.%s", settings->name, part)
+               : 0;
+}
+
+/* NULL: it is valid. */
+static const char *credentials_trouble(const struct tls_credentials *credentials, const struct clock *clock)
+{
+    const int64_t now = clock_wall(clock) / CLOCK_SECOND;
+
+    return now > credentials->ends ? "has ended" : now < credentials->begins ? "has not begun yet" : NULL;
+}
+
+enum tls_look tls_settings_look(const struct tls_settings *settings, const struct clock *clock,
+    const char **ret_part, struct error *error)
+{
+    struct tls_credentials *credentials;
+
+    if (credentials_read(&credentials, settings, ret_part, error))
+        return TLS_UNUSABLE;
+    const char *trouble = credentials_trouble(credentials, clock);
+    tls_credentials_release(credentials);
+    if (!trouble)
+        return TLS_SOUND;
+    *ret_part = "certificate";
+    error_set(error, ERROR_FATAL, "%s: it %s: clients refuse it", settings->certificate, trouble);
+    return TLS_DOUBTFUL;
 }
 
 struct tls_credentials *tls_credentials_take(struct tls_server *server)
@@ -220,16 +261,16 @@ int tls_server_reload(struct tls_server *server, struct error *error)
 
 void tls_server_watch(const struct tls_server *server)
 {
-    const int64_t now = clock_wall(server->clock) / CLOCK_SECOND;
-    const struct tls_credentials *credentials = server->credentials; /* only this thread exchanges them */
+    /* Only this thread exchanges them. */
+    const char *trouble = credentials_trouble(server->credentials, server->clock);
     char text[256];
 
-    if (now >= credentials->begins && now <= credentials->ends) {
+    if (!trouble) {
         health_set(server->settings.name, HEALTH_OK, NULL);
         return;
     }
     snprintf(text, sizeof text, "the certificate in %.160s %s: clients refuse it",
-        server->settings.certificate, now > credentials->ends ? "has ended" : "has not begun yet");
+        server->settings.certificate, trouble);
     health_set(server->settings.name, HEALTH_DEGRADED, text);
 }
 

@@ -34,6 +34,11 @@ struct tls_settings {
     bool clients_required; /* with client_ca: whoever shows none is not let in */
 };
 
+/* Whether the files would do for tls_server_open(), or do, but clients will not take them. If not, the error says why, and ret_part names the option: "key". @thread any */
+enum tls_look { TLS_SOUND, TLS_DOUBTFUL, TLS_UNUSABLE };
+enum tls_look tls_settings_look(const struct tls_settings *settings, const struct clock *clock,
+    const char **ret_part, struct error *error);
+
 struct tls_server;
 struct tls_credentials;
 

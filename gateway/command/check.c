@@ -9,7 +9,9 @@
 
 #include "access/access.h"
 #include "command/arguments.h"
+#include "base/shown.h"
 #include "outlet/outlet.h"
+#include "pipeline/certificates.h"
 
 #define CHECK_TEXT_MAX (16 * 1024 * 1024)
 
@@ -22,6 +24,32 @@ static void check_doubts(const struct config *config)
     }
 }
 
+static void check_tell(struct config *config, const void *field, const char *text)
+{
+    struct error ignored;
+    cleanup_bytes struct bytes where, shown;
+
+    bytes_init(&where, CHECK_TEXT_MAX);
+    bytes_init(&shown, CHECK_TEXT_MAX);
+    config_print_where(config, field, &where);
+    if (bytes_add_text(&where, text, &ignored) == 0 && bytes_add(&where, "", 1, &ignored) == 0 &&
+        shown_add(&shown, where.data, &ignored) == 0)
+        fprintf(stderr, "penstock check: warning: %.*s\n", (int)shown.length, shown.data);
+}
+
+/* Only here: who looks after dead letters or the journal need not be allowed to read these files. */
+static int check_files(struct config *config, struct bytes *text, struct error *error)
+{
+    certificates_check(config, &clock_system, check_tell);
+    if (config_errors(config)) {
+        config_print_errors(config, text, error);
+        fwrite(text->data, 1, text->length, stderr);
+        error->text[0] = '\0';
+        return -1;
+    }
+    return access_check(config->access.credentials, error) ? error_wrap(error, "access.credentials") : 0;
+}
+
 static int check_configuration(const struct arguments *arguments, struct bytes *text, struct error *error)
 {
     struct config *config = arguments_load(arguments);
@@ -31,9 +59,7 @@ static int check_configuration(const struct arguments *arguments, struct bytes *
         return -1;
     }
     check_doubts(config);
-    /* Only here: who looks after dead letters or the journal need not be allowed to read it. */
-    int result = access_check(config->access.credentials, error) ? error_wrap(error, "access.credentials")
-                                                                 : config_print(config, text, error);
+    int result = check_files(config, text, error) ? -1 : config_print(config, text, error);
     config_free(&config);
     return result;
 }

@@ -12,6 +12,12 @@ struct certificates {
     struct tls_server *http, *mqtt, *admin;
 };
 
+typedef void certificates_tell_fn(struct config *config, const void *field, const char *text);
+
+/* Reports of the files what would keep the gateway from its start, and tells what will hardly do what was meant. */
+void certificates_check(struct config *config, const struct clock *clock, certificates_tell_fn *tell);
+
+/* The log has what secrets cross a network in clear. */
 int certificates_open(struct certificates *certificates, const struct config *config,
     const struct clock *clock, struct error *error);
 void certificates_close(struct certificates *certificates);

@@ -272,11 +272,10 @@ static int pipeline_open_sources(struct pipeline *pipeline, struct error *error)
 
 static int pipeline_open_admin(struct pipeline *pipeline, struct error *error)
 {
-    const char *address = pipeline->config->admin.listen;
+    const struct admin_context context = {
+        pipeline->config, pipeline->journal, pipeline->access, pipeline->certificates.admin};
 
-    return *address
-               ? admin_open(&pipeline->admin, address, pipeline->journal, pipeline->certificates.admin, error)
-               : 0;
+    return context.config->admin.listen.count ? admin_open(&pipeline->admin, &context, error) : 0;
 }
 
 static int pipeline_run_outlets(struct pipeline *pipeline, struct error *error)

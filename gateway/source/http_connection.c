@@ -116,7 +116,7 @@ static void http_connection_close(struct http_thread *thread, struct http_connec
     assert(connection->state != HTTP_STARVED && connection->state != HTTP_COMMIT &&
            connection->state != HTTP_DELIVERY && connection->state != HTTP_REPEAT && !connection->held);
     http_tls_end(connection);
-    grant_end(&connection->certified);
+    grant_end(&connection->certified.grant);
     if (connection->next)
         connection->next->previous = connection->previous;
     if (connection->previous)

@@ -87,11 +87,9 @@ struct http_connection {
     struct http_request *request;
     struct peer *peer; /* or NULL: it is not counted */
     struct tls_session tls; /* nothing in it: it speaks none */
-    struct grant certified; /* what its certificate gives it */
-    bool shown; /* it has shown one */
+    struct certified certified;
     bool address_known; /* then: */
     uint64_t address; /* as a request's; 0: of many, or not counted */
-    uint64_t certified_version; /* of the credentials that it was looked up in, and one; 0: it has not been */
     int fd;
     bool held; /* suspended: its handshake waits for the client */
     enum http_state state;

@@ -3,8 +3,6 @@
 
 #include "source/http_internal.h"
 
-#define HTTP_CHALLENGE "Bearer realm=\"penstock\", Basic realm=\"penstock\", charset=\"UTF-8\""
-
 static const char *const http_ack_names[HTTP_ACKS] = {
     [HTTP_ACK_FSYNC] = "fsync", [HTTP_ACK_MEMORY] = "memory", [HTTP_ACK_DELIVERED] = "delivered"};
 
@@ -66,7 +64,7 @@ static int http_respond_problem_headers(const struct http_request *request, stru
     if (refusal->status == HTTP_STATUS_405 && http_respond_header(response, MHD_HTTP_HEADER_ALLOW, "POST"))
         return -1;
     if (refusal->status == HTTP_STATUS_401 &&
-        http_respond_header(response, MHD_HTTP_HEADER_WWW_AUTHENTICATE, HTTP_CHALLENGE))
+        http_respond_header(response, MHD_HTTP_HEADER_WWW_AUTHENTICATE, ACCESS_CHALLENGE))
         return -1;
     if (http_respond_retry_after(refusal, response))
         return -1;

@@ -93,7 +93,7 @@ def test_http_and_admin_are_reached_from_the_machine():
     assert SERVICES["penstock"]["build"]["target"] == "trial"
     listening, leads_to = re.search(r"socat TCP-LISTEN:(\d+)\S* TCP:(\S+) & exec penstock ", of_stage("trial", "ENTRYPOINT")[0]).groups()
     assert outside[int(listening)] == ("127.0.0.1", 8081)
-    assert leads_to == default("admin.listen")
+    assert [leads_to] == default("admin.listen")
 
 
 def test_the_image_has_no_door_unless_it_is_asked_for():
@@ -184,7 +184,7 @@ def test_images_do_not_run_as_root():
 def is_healthy(gateway):
     """What the image's own command says, asked of this gateway's port."""
     command = json.loads(of_stage("run", "HEALTHCHECK")[0].split("CMD ")[1])
-    usual = "/dev/tcp/" + default("admin.listen").replace(":", "/") + " "
+    usual = "/dev/tcp/" + default("admin.listen")[0].replace(":", "/") + " "
     assert usual in command[-1]
     command[-1] = command[-1].replace(usual, f"/dev/tcp/127.0.0.1/{gateway.ports['admin']} ")
     return subprocess.run(command, stderr=subprocess.DEVNULL, timeout=60).returncode == 0

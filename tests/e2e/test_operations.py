@@ -12,6 +12,7 @@ import threading
 
 import pytest
 
+import tls
 from penstock import ROOT, lake_rows, leftovers, request, run_command, wait_until
 from siege import injected
 
@@ -237,9 +238,12 @@ def test_readme_has_sqoops_tools():
 
 
 def test_configuration_in_the_readme_is_valid(tmp_path):
+    authority = tls.authority(tmp_path / "ca")
+    files = {"tls.crt": (authority.folder / "server.crt").read_bytes(), "tls.key": (authority.folder / "server.key").read_bytes(),
+             "devices.crt": authority.certificate.read_bytes(), "credentials": b""}  # fmt: skip
     for block in re.findall(r"^```yaml\n(.*?)^```", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL):
         for name in re.findall(r"/etc/penstock/([\w.-]+)", block):
-            (tmp_path / name).write_text("{}\n" if name.endswith(".json") else "secret\n")
+            (tmp_path / name).write_bytes(files.get(name, b"{}\n" if name.endswith(".json") else b"secret\n"))
             (tmp_path / name).chmod(0o600)
         (tmp_path / "readme.yaml").write_text(block.replace("/etc/penstock/", f"{tmp_path}/"))
         done = run_command("check", "-c", "readme.yaml", cwd=tmp_path)

@@ -17,6 +17,7 @@ import penstock
 from access import add, bearer
 from mqtt import Client
 from penstock import ROOT, wait_until
+from test_admin_socket import curl
 
 UNIT = ROOT / "docker" / "penstock.service"
 EXPOSURE = 1.5
@@ -154,7 +155,7 @@ def test_runs_under_the_unit(tmp_path_factory):
     file = directory / "credentials"
     secret = add(file, "all")
     config = (CONFIG % {"directory": directory}).replace("pump.v1", f"{directory}/pump.v1.json")
-    gateway = Confined(directory, f"access.credentials={file}", "lake.roll.every=50ms", config=config)
+    gateway = Confined(directory, f"access.credentials={file}", "lake.roll.every=50ms", f"admin.listen=[127.0.0.1:0,unix:{directory}/s]", config=config)
     binary = directory / "penstock"  # where it was built may be a place that others do not see
     shutil.copy(penstock.BINARY, binary)
     binary.chmod(0o755)
@@ -185,9 +186,11 @@ def test_runs_under_the_unit(tmp_path_factory):
         gateway.told("READY=1")
         assert gateway.post("/readings", '{"sensor_id":"PUMP_5"}', **bearer(other)).status == 200
         assert json.loads(gateway.admin("/readyz").body)["ready"]
+        assert (directory / "s").stat().st_mode & 0o777 == 0o660 and curl(directory / "s", "http://x/healthz") == (200, "ok\n")
         assert "JIT" not in gateway.said() and "ERROR" not in gateway.said(), gateway.said()
         status = pathlib.Path(f"/proc/{gateway.process.pid}/status").read_text()
         assert "NoNewPrivs:\t1" in status and "Seccomp:\t2" in status
         gateway.process.send_signal(signal.SIGTERM)
         gateway.told("STOPPING=1")
         assert gateway.ended() == 0
+        assert not (directory / "s").exists()

@@ -30,6 +30,16 @@ static int remove_one(const char *path, const struct stat *status, int type, str
     return remove(path);
 }
 
+static int open_at(struct admin **ret_admin, const char *address, struct error *error)
+{
+    static char *addresses[1];
+    static struct config config = {.admin.anonymous = true};
+
+    addresses[0] = (char *)(uintptr_t)address;
+    config.admin.listen = (struct config_list){.items = addresses, .count = 1};
+    return admin_open(ret_admin, &(struct admin_context){&config, test_journal, NULL, NULL}, error);
+}
+
 static void setup(void)
 {
     static const char *const outlets[] = {"lake"};
@@ -49,7 +59,7 @@ static void setup(void)
         .outlets_count = 1,
         .clock = &clock_system};
     cr_assert_eq(journal_open(&test_journal, &options, NULL, &error), 0, "%s", error.text);
-    cr_assert_eq(admin_open(&test_admin, "127.0.0.1:0", test_journal, NULL, &error), 0, "%s", error.text);
+    cr_assert_eq(open_at(&test_admin, "127.0.0.1:0", &error), 0, "%s", error.text);
 }
 
 static void teardown(void)
@@ -224,7 +234,18 @@ Test(admin, a_taken_port_is_one_clear_error)
     char address[32];
 
     snprintf(address, sizeof address, "127.0.0.1:%u", port());
-    cr_assert_eq(admin_open(&second, address, test_journal, NULL, &error), -1);
+    cr_assert_eq(open_at(&second, address, &error), -1);
     cr_assert(strstr(error.text, "admin.listen: cannot listen on 127.0.0.1:"), "%s", error.text);
+    cr_assert_null(second);
+}
+
+Test(admin, beyond_loopback_somebody_has_to_be_asked)
+{
+    struct error error;
+    struct admin *second = NULL;
+
+    cr_assert_eq(open_at(&second, "0.0.0.0:0", &error), -1);
+    cr_assert(
+        strstr(error.text, "admin.listen: 0.0.0.0:0 can be reached from other machines"), "%s", error.text);
     cr_assert_null(second);
 }

@@ -1,5 +1,7 @@
-/* authorization: what principals show besides secrets: roles, certificates */
+/* authorization: what principals show besides secrets: roles, headers of HTTP, certificates */
 #include "access_harness.h"
+
+#include "base/tls_internal.h"
 
 static struct tls_names names_of(const char *one, const char *other)
 {
@@ -71,4 +73,53 @@ Test(credentials, roles)
     cr_assert(slice_is(bytes_slice(&printed), text), "%.*s", (int)printed.length, printed.data);
     cr_assert(grant_allows_role(&(struct grant){NULL, NULL}, ACCESS_RELOAD), "nobody is asked");
     credentials_release(&credentials);
+}
+
+/* What HTTP shows: the header, or the certificate of the connection. */
+Test(access, headers)
+{
+    static const struct {
+        const char *header;
+        enum access_answer answer;
+    } rows[] = {
+        {"Bearer " RIGHT, ACCESS_GRANTED},
+        {"bEARER   " RIGHT " \t ", ACCESS_GRANTED},
+        {"Bearer " WRONG, ACCESS_UNKNOWN},
+        {"Bearer", ACCESS_UNKNOWN},
+        {"Bearer  ", ACCESS_UNKNOWN},
+        {RIGHT, ACCESS_UNKNOWN},
+        {"", ACCESS_UNKNOWN},
+        {"Basic YTphYmNkZWZnaGlqa2xtbm9wcXJzdHV2d3h5eg==", ACCESS_GRANTED},
+        {"Basic YjphYmNkZWZnaGlqa2xtbm9wcXJzdHV2d3h5eg==", ACCESS_UNKNOWN},
+        {"Basic YWJjZGVmZ2hpamtsbW5vcHFyc3R1dnd4eXo=", ACCESS_UNKNOWN},
+        {"Basic ???", ACCESS_UNKNOWN},
+        {"Digest " RIGHT, ACCESS_UNKNOWN},
+    };
+    struct access *access = access_of(LINE("a", DIGEST_OF_RIGHT, ALL));
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct grant grant = {NULL, NULL};
+        cr_assert_eq(access_ask_header(access, slice_of(rows[i].header), NO_ONE, &grant), rows[i].answer,
+            "%s", rows[i].header);
+        cr_assert_eq(grant.principal != NULL, rows[i].answer == ACCESS_GRANTED);
+        grant_end(&grant);
+    }
+    end(access);
+}
+
+Test(access, connections_without_certificates)
+{
+    struct access *access = access_of(CERTIFIED("a", "CN=a"));
+    struct tls_server asks = {.settings.client_ca = "ca"};
+    struct tls_session plain = {0}, greeting = {.server = &asks};
+    struct certified certified = {0};
+
+    cr_assert_not(access_is_certified(access, &plain, &certified));
+    cr_assert_eq(certified.version, 0, "nobody was asked");
+    for (uint64_t version = 1; version < 3; version++) {
+        cr_assert_not(access_is_certified(access, &greeting, &certified));
+        cr_assert(!certified.shown && certified.version == version);
+        cr_assert_eq(access_reload(access, &error), 0);
+    }
+    end(access);
 }

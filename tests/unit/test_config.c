@@ -29,7 +29,9 @@ Test(config, defaults)
     cr_assert_eq(config->gateway.grace, 10000000);
     cr_assert_eq(config->journal.max_size, UINT64_C(8) << 30);
     cr_assert_eq(config->journal.segment_size, UINT64_C(64) << 20);
-    cr_assert_str_eq(config->admin.listen, "127.0.0.1:8081");
+    cr_assert_eq(config->admin.listen.count, 1);
+    cr_assert_str_eq(config->admin.listen.items[0], "127.0.0.1:8081");
+    cr_assert(config->admin.anonymous);
     cr_assert_eq(config->http.listen.count, 1);
     cr_assert_str_eq(config->http.listen.items[0], "127.0.0.1:8080");
     cr_assert(!config->http.anonymous);
@@ -137,7 +139,7 @@ Test(config, set_overrides_the_file_and_the_last_one_counts)
     cr_assert_str_eq(config->log.level, "warn");
     cr_assert_eq(config->http.listen.count, 2);
     cr_assert_str_eq(config->http.listen.items[1], "127.0.0.1:2");
-    cr_assert_str_eq(config->admin.listen, "");
+    cr_assert_eq(config->admin.listen.count, 0);
     cr_assert_str_eq(config->streams[0].key, "/id");
     cr_assert_str_eq(config->streams[0].lake.path, "{stream}/x");
     cr_assert_eq(config->streams[2].labels.count, 2);
@@ -324,7 +326,11 @@ static const char printed[] = "gateway:\n"
                               "  credentials: \"\"                       # default\n"
                               "  address_rate: 0                       # default\n"
                               "admin:\n"
-                              "  listen: \"127.0.0.1:8081\"              # default\n"
+                              "  listen: [\"127.0.0.1:8081\"]            # default\n"
+                              "  anonymous: true                       # default\n"
+                              "  socket:\n"
+                              "    mode: 660                           # default\n"
+                              "    group: \"\"                           # default\n"
                               "  tls:\n"
                               "    certificate: \"\"                     # default\n"
                               "    key: \"\"                             # default\n"

@@ -103,16 +103,22 @@ static const struct wrong wrong_values[] = {
 
 #define BEYOND ", which other machines can reach; allowed: an address like 127.0.0.1:"
 
+#define BEYOND_ADMIN                                                                        \
+    "8081 or unix:/run/penstock/admin.sock, or any address with admin.tls.certificate and " \
+    "access.credentials, or with admin.tls.client_ca, and clients: required\n"
+
 static const struct wrong wrong_together[] = {
     {"http: {listen: [127.0.0.1:1, 0.0.0.0:8080]}\n",
         "p.yaml:1:30: http.listen: found 0.0.0.0:8080" BEYOND
         "8080, or any address with access.credentials, which says who may write, or with http.anonymous: true, which lets everybody who reaches it write\n"},
     {"http: {anonymous: true}\nadmin: {listen: \"*:8081\"}\n",
-        "p.yaml:2:17: admin.listen: found *:8081" BEYOND
-        "8081, because the admin pages know no credentials, or any address with admin.tls.client_ca, and clients: required\n"},
+        "p.yaml:2:17: admin.listen: found *:8081" BEYOND BEYOND_ADMIN},
     {"admin: {listen: \"*:8081\", tls: {certificate: a, key: b, client_ca: c, clients: optional}}\n",
-        "p.yaml:1:17: admin.listen: found *:8081" BEYOND
-        "8081, because the admin pages know no credentials, or any address with admin.tls.client_ca, and clients: required\n"},
+        "p.yaml:1:17: admin.listen: found *:8081" BEYOND BEYOND_ADMIN},
+    {"admin: {listen: [\"unix:/a\", \"*:8081\"]}\naccess: {credentials: a}\n",
+        "p.yaml:1:29: admin.listen: found *:8081" BEYOND BEYOND_ADMIN},
+    {"admin: {anonymous: false}\n",
+        "p.yaml:1:20: admin.anonymous: found false; allowed: true; false with access.credentials, which says who may use the admin listener\n"},
     {"http: {tls: {certificate: a.crt}}\nmqtt: {tls: {key: a.key, clients: optional}}\n",
         "p.yaml:1:27: http.tls.certificate: found \"a.crt\"; allowed: a file, with http.tls.key\n"
         "p.yaml:2:19: mqtt.tls.key: found \"a.key\"; allowed: a file, with mqtt.tls.certificate\n"

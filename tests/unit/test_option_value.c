@@ -135,7 +135,8 @@ Test(option_value, booleans)
     cr_assert_str_eq(error.text, "found \"yes\"; allowed: true, false");
 }
 
-#define ADDRESS "ADDRESS:PORT (127.0.0.1:8080, [::1]:8080, localhost:8080)"
+#define ADDRESS "ADDRESS:PORT (127.0.0.1:8080, [::1]:8080, localhost:8080, *:8080),"
+#define PATHS ADDRESS " unix:/PATH (of at most 107 bytes), or a list of 1 to 16; empty: nowhere"
 
 Test(option_value, texts)
 {
@@ -170,7 +171,13 @@ Test(option_value, texts)
         {"log.level", "", "found \"\"; allowed: debug, info, warn, error"},
         {"admin.listen", "", NULL},
         {"admin.listen", "[::1]:0", NULL},
-        {"admin.listen", "localhost", "found \"localhost\"; allowed: " ADDRESS},
+        {"admin.listen", "localhost", "found \"localhost\"; allowed: " PATHS},
+        {"admin.listen", "unix:/run/penstock/admin.sock", NULL},
+        {"admin.listen", "unix:admin.sock", "found \"unix:admin.sock\"; allowed: " PATHS},
+        {"admin.listen", "unix:/run/", "found \"unix:/run/\"; allowed: " PATHS},
+        {"admin.listen", "unix:", "found \"unix:\"; allowed: " PATHS},
+        {"mqtt.listen", "unix:/run/mqtt",
+            "found \"unix:/run/mqtt\"; allowed: " ADDRESS " or a list of 1 to 16; empty: nowhere"},
         {"http.listen", "*:8080", NULL},
         {"http.listen", "",
             "found \"\"; allowed: ADDRESS:PORT (127.0.0.1:8080, [::1]:8080, localhost:8080, *:8080), or "
@@ -197,8 +204,8 @@ Test(option_value, texts_that_are_too_long)
     cr_assert_eq(option_check_text(row("gateway.id"), (struct slice){text, 64}, &error), 0);
     cr_assert_eq(option_check_text(row("gateway.id"), (struct slice){text, 65}, &error), -1);
     cr_assert_eq(option_check_text(row("admin.listen"), (struct slice){text, 200}, &error), -1);
-    char expected[200];
-    snprintf(expected, sizeof expected, "found \"%.60s...\"; allowed: " ADDRESS, text);
+    char expected[300];
+    snprintf(expected, sizeof expected, "found \"%.60s...\"; allowed: " PATHS, text);
     cr_assert_str_eq(error.text, expected);
 }
 
