@@ -84,11 +84,13 @@ int64_t principal_wait(const struct principal *principal, int64_t now)
 void principal_charge(struct principal *principal, uint64_t records, int64_t now)
 {
     int64_t due = atomic_load_explicit(&principal->due, memory_order_relaxed);
+    int64_t next;
 
     if (!principal->rate)
         return;
     const int64_t cost = meter_cost(records, principal->rate);
+    do
+        next = meter_add(due, now, cost);
     while (!atomic_compare_exchange_weak_explicit(
-        &principal->due, &due, meter_add(due, now, cost), memory_order_relaxed, memory_order_relaxed))
-        continue;
+        &principal->due, &due, next, memory_order_relaxed, memory_order_relaxed));
 }

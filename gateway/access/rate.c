@@ -81,6 +81,7 @@ static uint64_t rate_hash(const struct rates *rates, uint64_t scope, const void 
 {
     const uint64_t hash = siphash(&rates->key, scope, name, length);
 
+    __builtin_prefetch(&rates->sets[hash % RATE_SETS], 1); /* it is asked for soon */
     return hash ? hash : 1;
 }
 

@@ -232,6 +232,8 @@ static int intake_describe(
     /* First of all: what is wrong besides with somebody else's record makes it no dead letter. */
     if (intake_value_key(run, index, &record->key) || intake_forbid(run, index, record->key))
         return 1;
+    if (run->rated)
+        run->who = rate_key(run->facts->rates, run->known->scope, record->key);
     if (run->stream->schema) {
         const int checked = intake_schema_check(run, index, record, error);
         if (checked)

@@ -46,7 +46,8 @@ struct intake_run {
     bool scanned; /* the decoder has found the record's values */
     bool forbidden; /* a record was rejected for its key */
     bool ahead; /* or because that is ahead of its rate */
-    bool rated; /* keys have a rate here */
+    bool rated; /* keys have a rate here; then: */
+    uint64_t who; /* the record's (rate_key()) */
     struct handover *handover;
     struct handover_mark mark; /* before the body */
     struct intake_result *result;

@@ -13,9 +13,8 @@ int intake_rate_check(struct intake_run *run, uint64_t index, struct slice key)
 {
     const struct intake_facts *facts = run->facts;
     struct intake_result *result = run->result;
-    const uint64_t who = rate_key(facts->rates, run->known->scope, key);
-    const int64_t wait = facts->bury ? rate_wait(facts->rates, who, facts->now)
-                                     : rate_take(facts->rates, who, run->stream->key_rate, facts->now);
+    const int64_t wait = facts->bury ? rate_wait(facts->rates, run->who, facts->now)
+                                     : rate_take(facts->rates, run->who, run->stream->key_rate, facts->now);
 
     if (wait == 0)
         return 0;

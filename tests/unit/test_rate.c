@@ -285,6 +285,17 @@ Test(rate, without_a_rate_nobody_looks_who_it_is)
     rates_free(&rates);
 }
 
+Test(rate, of_a_gateway_without_credentials)
+{
+    const struct config config = {.access = {.credentials = (char *)"", .address_rate = 7}};
+    struct access *access = NULL;
+
+    cr_assert_eq(access_new(&access, &config, &clock_system, &error), 0);
+    cr_assert(!access_is_wanted(access));
+    cr_assert_eq(rate_of_address(access_rates(access)), 7);
+    access_free(&access);
+}
+
 Test(rate, proxies_that_are_none)
 {
     char *wrong[] = {(char *)"10.0.0.0/33"};
