@@ -218,6 +218,13 @@ def test_clients_required_with_credentials(tmp_path, authority):
             gateway.ask("/healthz", gateway.reads, context=tls.context(authority))
 
 
+def test_a_certificate_of_nobody_is_not_nothing(tmp_path, authority):
+    """On loopback whoever shows nothing is let in; who was revoked, and still shows a certificate, is not."""
+    with Asking(tmp_path, *tls.sets(authority, listener="admin", clients="optional")) as gateway:
+        assert gateway.ask("/metrics", context=tls.context(authority)).status == 200
+        assert gateway.ask("/metrics", context=tls.context(authority, "nobody")).status == 401
+
+
 def test_a_unix_socket_beside_it_needs_no_tls(tmp_path, authority):
     sets = [one for one in beyond(authority) if not one.startswith("admin.listen")]
     with Asking(tmp_path, f"admin.listen=[0.0.0.0:0,unix:{tmp_path}/s]", *sets) as gateway:
