@@ -62,6 +62,7 @@ struct config_stream {
     struct {
         char *path; /* template */
     } lake;
+    uint64_t journal_share; /* percent; 0: no limit of its own */
 };
 
 /* What a listener shows to its clients, and wants from them. */

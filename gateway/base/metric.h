@@ -61,6 +61,9 @@
     X(JOURNAL_BYTES, GAUGE, "penstock_journal_bytes", "", "Bytes of the journal's segments on disk, reserve included.") \
     X(JOURNAL_FREE_BYTES, GAUGE, "penstock_journal_free_bytes", "", "Bytes that the journal may still take before it refuses.") \
     X(JOURNAL_SEQUENCE, GAUGE, "penstock_journal_sequence", "", "Sequence of the newest durable record.") \
+    X(STREAM_BYTES, GAUGE, "penstock_stream_journal_bytes", "stream", "Bytes of the journal that records take which outlets have not passed.") \
+    X(STREAM_OVER, COUNTER, "penstock_stream_over_share_total", "stream", "Times that these were more than the stream's journal_share, and its sources began to wait.") \
+    X(STREAM_REFUSED, COUNTER, "penstock_stream_refused_total", "source,stream", "Requests answered with 503 because of that; MQTT and files wait instead.") \
     X(JOURNAL_SEGMENTS_RETIRED, COUNTER, "penstock_journal_segments_retired_total", "", "Segments given up after a write or fsync error.") \
     X(JOURNAL_RECORDS_DAMAGED, COUNTER, "penstock_journal_records_damaged_total", "outlet", "Records that the outlet lost to damage of the journal, each named in the log.") \
     X(OUTLET_DELIVERED, COUNTER, "penstock_outlet_delivered_total", "outlet", "Records confirmed by the outlet's store.") \

@@ -352,6 +352,8 @@ const struct option option_table[] = {
         .help = "What a POST that has no Penstock-Ack header waits for: the journal's fsync, its memory, or the outlets."},
     {"streams.*.ack.outlets", TEXTS("kafka, lake"), .offset = IN_STREAM(ack.outlets), .initial = "",
         .help = "The outlets that delivered means; empty: kafka for a stream with topics, else the lake."},
+    {"streams.*.journal_share", COUNT("percent", 1, 100), .zero = "all of it", .offset = IN_STREAM(journal_share), .initial = "0",
+        .help = "How much of the journal the records of the stream may take that outlets have not delivered; above it its sources wait (503), and other streams go on. Of journal.max_size without the two files that records never use."},
     {"streams.*.lake.path", TEXT("a path with {stream}, {key}, {time:FORMAT}, {time_source}, {schema_result} or {LABEL} in it"),
         .least = 1, .offset = IN_STREAM(lake.path), .initial = "{stream}", .help = "Directory of a record in the lake."},
 };

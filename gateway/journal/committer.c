@@ -150,10 +150,13 @@ static int group_write_handover(struct journal *journal, struct handover *handov
 
     handover->first = records ? journal->sequence + 1 : 0;
     while (handover_next(handover, &position, &piece)) {
-        if (piece.kind == JOURNAL_KIND_DATA)
+        const size_t length = piece.head.length + piece.payload.length;
+        if (piece.kind == JOURNAL_KIND_DATA) {
             journal->sequence++;
-        struct frame frame = {(uint32_t)(piece.head.length + piece.payload.length), piece.kind,
-            piece.last && !notes ? FRAME_END : 0, journal->sequence};
+            account_write(journal, piece.head, length);
+        }
+        struct frame frame = {
+            (uint32_t)length, piece.kind, piece.last && !notes ? FRAME_END : 0, journal->sequence};
         if (writer_frame(&journal->writer, &frame, piece.head, piece.payload))
             return -1;
     }
@@ -165,6 +168,7 @@ static int group_write(struct journal *journal, const struct group *group)
 {
     int result = group_write_mark(journal);
 
+    account_begin_group(journal);
     for (struct handover *handover = group->first; !result && handover != group->stop;
          handover = handover->next)
         result = group_write_handover(journal, handover);
@@ -245,6 +249,7 @@ static struct journal_arrival *group_publish(struct journal *journal, struct gro
     journal->letter = letter ? letter : journal->letter;
     atomic_store(&journal->durable, journal->sequence);
     control_publish(journal, group->control);
+    account_publish(journal);
     struct journal_arrival *passed = look ? arrival_take_passed(journal) : NULL;
     if (journal->retry_at)
         journal->full = false;

@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 
 #include "base/metric.h"
+#include "journal/account.h"
 #include "journal/control.h"
 #include "journal/frame.h"
 #include "journal/io.h"
@@ -144,6 +145,7 @@ struct journal {
     bool
         forgotten; /* a reader met damage, and state was forgotten: only the next segment's snapshot says so */
     uint64_t letter; /* behind it no durable record is undecodable */
+    struct accounts accounts; /* but for what is the committer's */
 
     _Atomic uint64_t durable;
 
@@ -206,6 +208,8 @@ void writer_close(struct writer *writer);
 
 /* Applies one state frame by the table of kinds; an unknown kind is an error. */
 int state_apply(struct journal *journal, const struct frame *frame, const char *body, struct error *error);
+/* What recovery has found and keeps: a state frame, or a record, which counts for its account. */
+int state_recover(struct journal *journal, const struct scan_frame *found, struct error *error);
 /* Tells all kinds that these records are gone; true: one of them has forgotten something. */
 bool state_damaged(const struct journal *journal, uint64_t first, uint64_t last);
 

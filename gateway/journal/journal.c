@@ -94,6 +94,7 @@ static void journal_init(struct journal *journal, const struct journal_options *
     journal->writer.fd = -1;
     journal->writer.io = journal->io;
     journal->handover_max = segment_room(options->segment_size) - CONTROL_ROOM;
+    account_init(journal);
     journal->once = once_kind(options->kinds, options->kinds_count);
     journal->queue_tail = &journal->queue;
     journal->awaited = UINT64_MAX;
@@ -131,6 +132,7 @@ void journal_free(struct journal *journal)
     pthread_cond_destroy(&journal->durable_moved);
     for (size_t i = 0; i < journal->cursors_count; i++)
         mark_table_free(journal, &journal->cursors[i].marks);
+    account_free(journal);
     bytes_free(&journal->damage);
     free(journal->writer.buffer);
     free(journal->segments);

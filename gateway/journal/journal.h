@@ -11,6 +11,7 @@
 #ifndef PENSTOCK_JOURNAL_JOURNAL_H
 #define PENSTOCK_JOURNAL_JOURNAL_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -302,6 +303,30 @@ size_t journal_marks_max(uint64_t segment_size);
 /* Calls visit for each stored mark of the outlet, which is among the options. @thread main, before the outlet runs; the outlet's */
 typedef void journal_mark_fn(void *context, const struct journal_mark *mark);
 void journal_marks(struct journal *journal, const char *outlet, journal_mark_fn *visit, void *context);
+
+/* ---- accounts ---------------------------------------------------------------------------------------------
+ * Each record counts for the account whose number is its rendering (record_head_rendering()), with the bytes that it takes in a segment, from the moment
+ * when it is durable until all outlets have passed it and what stands beside it. A limit refuses nothing: it says when its owner has
+ * to stop, who has brought more by then, namely what was under way. So what is larger than the limit passes, too, where nothing else is kept. */
+
+/* What some accounts may take together. The owner's, all zeros, until journal_close(). */
+struct journal_quota {
+    _Atomic uint64_t bytes; /* kept now */
+    _Atomic uint64_t times; /* that it went over */
+    _Atomic bool over; /* from above the limit until an eighth below it */
+    uint64_t limit; /* the journal's, as `next` */
+    struct journal_quota *next;
+};
+
+/* From now on it has this limit; 0: none, it is only counted. @thread main */
+void journal_quota_set(struct journal *journal, struct journal_quota *quota, uint64_t limit);
+
+/* The account counts for it from now on, with what is kept; once it does it counts for no other. ERROR_REJECT: there are more accounts than the journal counts for. @thread main */
+int journal_quota_add(
+    struct journal *journal, struct journal_quota *quota, uint32_t account, struct error *error);
+
+/* Numbers of those that the journal counts for, at most so many; returns how many there are. @thread any */
+size_t journal_accounts(struct journal *journal, uint32_t *numbers, size_t most);
 
 /* ---- state ------------------------------------------------------------------------------------------------ */
 

@@ -29,7 +29,7 @@ static void recovery_apply(
 {
     struct error error;
 
-    if (found->frame.kind < STATE_CURSOR || !state_apply(journal, &found->frame, found->body, &error))
+    if (!state_recover(journal, found, &error))
         return;
     if (error.kind == ERROR_RETRY)
         journal->unread = error;
@@ -460,6 +460,7 @@ int recovery_run(struct journal *journal, struct journal_report *report, struct 
     recovery_add_cursors(journal);
     atomic_store(&journal->durable, journal->sequence);
     recovery_tell_damage(journal);
+    account_recovered(journal);
     journal->letter = journal->sequence; /* what is older has to be read */
     recovery_new_epoch(journal);
     preparer_free_passed(journal);

@@ -7,6 +7,8 @@ int state_apply(struct journal *journal, const struct frame *frame, const char *
         return cursor_apply(journal, body, frame->length, frame->sequence, error);
     if (frame->kind == STATE_MARK)
         return mark_apply(journal, body, frame->length, error);
+    if (frame->kind == STATE_ACCOUNTS)
+        return account_apply(journal, body, frame->length, error);
     for (size_t i = 0; i < journal->options.kinds_count; i++) {
         const struct state_kind *kind = &journal->options.kinds[i];
         if (kind->kind != frame->kind)
@@ -17,6 +19,13 @@ int state_apply(struct journal *journal, const struct frame *frame, const char *
     }
     journal->unknown_kind = frame->kind;
     return error_set(error, ERROR_REJECT, "state of unknown kind %u", frame->kind);
+}
+
+int state_recover(struct journal *journal, const struct scan_frame *found, struct error *error)
+{
+    if (found->frame.kind == JOURNAL_KIND_DATA)
+        account_recover(journal, found);
+    return found->frame.kind < STATE_CURSOR ? 0 : state_apply(journal, &found->frame, found->body, error);
 }
 
 bool state_damaged(const struct journal *journal, uint64_t first, uint64_t last)

@@ -20,9 +20,11 @@
 #define JOURNAL_ANSWERS_SHARE 32
 /* And the sequence numbers that keys have used. */
 #define JOURNAL_SEQUENCES_SHARE 16
+/* And the bytes of accounts (account.h). */
+#define JOURNAL_ACCOUNTS_SHARE 128
 #define JOURNAL_STATE_ROOM(segment_size)                                             \
     ((segment_size) / JOURNAL_STATE_SHARE + (segment_size) / JOURNAL_ANSWERS_SHARE + \
-        (segment_size) / JOURNAL_SEQUENCES_SHARE)
+        (segment_size) / JOURNAL_SEQUENCES_SHARE + (segment_size) / JOURNAL_ACCOUNTS_SHARE)
 #define STATE_FRAME_OVERHEAD 27 /* bytes that a state record takes besides its body, at most */
 
 /* Stored numbers: never reuse one, never change one (FORMAT.md lists them). */
@@ -38,6 +40,7 @@ enum journal_kind {
     STATE_FILE = 21,
     STATE_ANSWER = 22,
     STATE_SEQUENCES = 23,
+    STATE_ACCOUNTS = 24,
 };
 
 /* Takes one state record that is durable now: from recovery (main thread) or behind a commit (committer). sequence is

@@ -16,8 +16,8 @@
 #include "pipeline/example.h"
 #include "pipeline/renderings.h"
 #include "pipeline/schemas.h"
+#include "pipeline/shares.h"
 #include "pipeline/states.h"
-#include "record/record.h"
 #include "route/route.h"
 #include "source/source.h"
 
@@ -43,6 +43,7 @@ struct pipeline {
     struct topic_map *topics;
     struct states states;
     struct journal *journal;
+    struct shares *shares;
     struct dead_letters *dead_letters;
     struct outlet *outlets[OUTLETS]; /* as wanted[] */
     struct source *sources[SOURCES];
@@ -288,11 +289,14 @@ static int pipeline_run_outlets(struct pipeline *pipeline, struct error *error)
     return 0;
 }
 
-/* Before the first record: each is rendered by what was durable when it was accepted. */
+/* Before the first record: each is rendered by what was durable when it was accepted, and counts for that. */
 static int pipeline_store_renderings(struct pipeline *pipeline, struct error *error)
 {
-    return renderings_store(
-        pipeline->streams, pipeline->states.renderings, pipeline->journal, pipeline->clock, error);
+    const struct shares_context context = {pipeline->config, pipeline->journal, pipeline->states.renderings};
+
+    if (renderings_store(pipeline->streams, context.renderings, pipeline->journal, pipeline->clock, error))
+        return -1;
+    return shares_open(&pipeline->shares, &context, pipeline->streams, error);
 }
 
 static int pipeline_run_sources(struct pipeline *pipeline, struct error *error)
@@ -377,6 +381,7 @@ void pipeline_close(struct pipeline **pipeline)
     for (size_t i = SOURCES; i-- > 0;)
         pipeline_sources[i]->close(&old->sources[i]);
     certificates_close(&old->certificates);
+    shares_free(&old->shares);
     dead_letters_close(&old->dead_letters);
     states_close(&old->states);
     access_free(&old->access);
@@ -454,6 +459,7 @@ void pipeline_watch(struct pipeline *pipeline, struct pipeline_state *ret_state)
     struct journal_status status;
 
     pipeline_watch_dead_letters(pipeline);
+    shares_watch(pipeline->shares);
     certificates_watch(&pipeline->certificates);
     journal_status(pipeline->journal, &status);
     ret_state->accepting = status.accepting;

@@ -20,6 +20,7 @@
 
 #include "base/bytes.h"
 #include "base/error.h"
+#include "base/little.h"
 
 #define RECORD_KEY_MAX 256 /* bytes of a key or a label */
 #define RECORD_LABELS_MAX 16 /* per stream */
@@ -69,6 +70,12 @@ int record_decode(const void *body, size_t length, struct record *ret_record, st
 static inline bool record_head_is_undecodable(struct slice head)
 {
     return head.length < 2 || head.data[1] & RECORD_UNDECODABLE;
+}
+
+/* The rendering of the record with this head; what is no head counts as one of RECORD_NO_RENDERING. */
+static inline uint32_t record_head_rendering(struct slice head)
+{
+    return head.length < 8 ? RECORD_NO_RENDERING : get_u32(head.data + 4);
 }
 
 /* The time that paths and timestamps use: the event's inside its window, else the received. */

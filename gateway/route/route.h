@@ -87,6 +87,10 @@ struct stream {
                            * pipeline before the sources run, constant afterwards */
     _Atomic bool
         suspended; /* its dead letters have used up their quota: until letters are taken away its sources are refused */
+    uint64_t journal_share; /* percent of the journal that its records may take; 0: all of it */
+    const _Atomic bool *
+        over_share; /* they take more: until outlets have delivered, its sources are refused; NULL: there is no
+                                     * such limit. Set by the pipeline before the sources run */
     uint32_t rendering; /* id; set by the pipeline once the rendering is durable, constant afterwards */
 };
 
@@ -107,6 +111,24 @@ void streams_drop(struct streams *streams, size_t index);
 
 /* NULL when there is none of that name. */
 struct stream *streams_find(const struct streams *streams, struct slice name);
+
+/* Whether its sources are refused at the moment. @thread any */
+static inline bool stream_is_over_share(const struct stream *stream)
+{
+    return stream->over_share && atomic_load_explicit(stream->over_share, memory_order_relaxed);
+}
+
+static inline bool stream_is_suspended(const struct stream *stream)
+{
+    return atomic_load_explicit(&stream->suspended, memory_order_relaxed) || stream_is_over_share(stream);
+}
+
+/* The same; stream NULL: for what belongs to none. */
+static inline bool streams_suspended(const struct streams *streams, const struct stream *stream)
+{
+    return stream ? stream_is_suspended(stream)
+                  : atomic_load_explicit(&streams->unmapped_suspended, memory_order_relaxed);
+}
 
 /* The stream's rendering as it would be stored (id 0). */
 int stream_rendering(const struct stream *stream, struct rendering **ret_rendering, struct error *error);

@@ -301,6 +301,7 @@ static void stream_compile(
     snprintf(stream->name, sizeof stream->name, "%s", from->name);
     stream->format = stream_format(from->format);
     stream->key_rate = from->key_rate;
+    stream->journal_share = from->journal_share;
     stream_compile_selector(compiler, &stream->key, &from->key);
     stream_compile_labels(compiler, stream, from);
     stream_compile_dedupe(compiler, stream, from);

@@ -89,13 +89,22 @@ static ssize_t http_body_append(struct http_request *request, struct slice data)
     return (ssize_t)(size - data.length);
 }
 
-/* A stream whose dead letters nobody looks after takes nothing more, so that they cannot fill the disk. */
+/* A stream whose dead letters nobody looks after takes nothing more, so that they cannot fill the disk; nor does one whose records would
+ * fill the journal for all others. */
 static int http_body_check_stream(struct http_request *request)
 {
     const struct stream *stream = request->stream;
+    const struct source *http = request->thread->source;
 
-    if (!atomic_load_explicit(&stream->suspended, memory_order_relaxed))
+    if (!stream_is_suspended(stream))
         return 0;
+    if (stream_is_over_share(stream)) {
+        intake_count_over_share(&http->series[stream - http->context.streams->items]);
+        return http_refuse(&request->refusal, HTTP_STATUS_503,
+            "the records of stream %s have used up its share of the journal (streams.%s.journal_share, %llu %%): its outlets have to "
+            "deliver",
+            stream->name, stream->name, (unsigned long long)stream->journal_share);
+    }
     return http_refuse(&request->refusal, HTTP_STATUS_503,
         "the dead letters of stream %s have used up dead_letters.quota; see `penstock dead-letters list`",
         stream->name);

@@ -149,12 +149,14 @@ struct intake_series {
     struct metric_series *_Atomic accepted;
     struct metric_series *_Atomic schema_invalid; /* of all sources together */
     struct metric_series *_Atomic rejected[INTAKE_REASONS];
+    struct metric_series *_Atomic over_share;
 };
 
 /* One for each stream, in their order, and behind them one for what belongs to none. NULL: memory is gone. To be given to free(). */
 struct intake_series *intake_series_new(const struct streams *streams, const char *source);
 void intake_count_accepted(struct intake_series *series, uint64_t count, uint64_t schema_invalid);
 void intake_count_rejected(struct intake_series *series, enum intake_reason reason, uint64_t count);
+void intake_count_over_share(struct intake_series *series); /* a request that was refused for that */
 void intake_count_all_rejected(struct intake_series *series, const uint64_t by_reason[INTAKE_REASONS]);
 
 #endif

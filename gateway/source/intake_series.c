@@ -44,6 +44,11 @@ void intake_count_rejected(struct intake_series *series, enum intake_reason reas
         intake_reason_name(reason));
 }
 
+void intake_count_over_share(struct intake_series *series)
+{
+    intake_count(&series->over_share, 1, METRIC_STREAM_REFUSED, series->source, series->stream, NULL);
+}
+
 void intake_count_all_rejected(struct intake_series *series, const uint64_t by_reason[INTAKE_REASONS])
 {
     for (size_t i = 0; i < INTAKE_REASONS; i++)

@@ -102,8 +102,7 @@ enum mqtt_stored mqtt_store(struct mqtt_thread *thread, enum mqtt_reason *ret_re
         *ret_reason = MQTT_REASON_PAYLOAD_FORMAT;
         return MQTT_REFUSED;
     }
-    if (atomic_load_explicit(
-            stream ? &stream->suspended : &mqtt->context.streams->unmapped_suspended, memory_order_relaxed))
+    if (streams_suspended(mqtt->context.streams, stream))
         return MQTT_SUSPENDED;
     if (body.length > mqtt->batch_capacity - batch->used) {
         thread->full = true;

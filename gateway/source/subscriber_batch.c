@@ -60,10 +60,8 @@ bool subscriber_batch_may_go(struct subscriber *subscriber)
     const struct streams *streams = subscriber->source->context.streams;
 
     for (size_t i = 0; i <= streams->count; i++) {
-        const bool own = i < streams->count;
         if (subscriber->batch.counts[i].touched &&
-            atomic_load_explicit(
-                own ? &streams->items[i].suspended : &streams->unmapped_suspended, memory_order_relaxed))
+            streams_suspended(streams, i < streams->count ? &streams->items[i] : NULL))
             return false;
     }
     return true;
@@ -153,7 +151,7 @@ static bool batch_persist(struct subscriber *subscriber)
             subscriber_tell_trouble(subscriber, SUBSCRIBER_HELD,
                 subscriber_batch_may_go(subscriber)
                     ? "the journal takes nothing"
-                    : "dead letters of a stream have used up dead_letters.quota");
+                    : "dead letters of a stream have used up dead_letters.quota, or its records journal_share");
         if (!batch_pause(subscriber))
             return false;
     }

@@ -101,7 +101,7 @@ static bool loop_is_held(const struct source *source, const struct file *file)
 
     if (watch->from->rate && files_now(source) < watch->next_at)
         return true;
-    return atomic_load_explicit(&watch->stream->suspended, memory_order_relaxed);
+    return stream_is_suspended(watch->stream);
 }
 
 static enum tail_result loop_read_file(struct source *source, struct file *file)

@@ -363,6 +363,7 @@ static const char printed_end[] = "  events:\n"
                                   "    ack:\n"
                                   "      level: fsync                      # default\n"
                                   "      outlets: []                       # default\n"
+                                  "    journal_share: 0                    # default\n"
                                   "    lake:\n"
                                   "      path: \"{stream}\"                  # default\n";
 

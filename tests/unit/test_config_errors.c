@@ -16,7 +16,7 @@ struct wrong {
 #define TOP_NAMES \
     "gateway, journal, access, admin, http, mqtt, files, kafka, lake, dead_letters, log, streams"
 #define STREAM_NAMES \
-    "format, key, labels, dedupe, time, key_rate, schema, schema_invalid, topics, value, headers, ack, lake"
+    "format, key, labels, dedupe, time, key_rate, schema, schema_invalid, topics, value, headers, ack, journal_share, lake"
 #define LABEL                                                                                                       \
     "found a label of this name; allowed: 1 to 64 of the characters a-z 0-9 _, no digit in front, and not stream, " \
     "key, time, time_source, schema_result\n"

@@ -188,7 +188,7 @@ struct wrong {
 #define KAFKA_NAMES \
     "properties, files, delivery, transaction_every, max_topics, unwritable_topic, hold_retry, create_topics"
 #define STREAM_NAMES \
-    "format, key, labels, dedupe, time, key_rate, schema, schema_invalid, topics, value, headers, ack, lake"
+    "format, key, labels, dedupe, time, key_rate, schema, schema_invalid, topics, value, headers, ack, journal_share, lake"
 #define PROPERTY "found a property of this name; allowed: 1 to 128 of the characters a-z 0-9 . _ -\n"
 #define HEADER "found a header of this name; allowed: 1 to 128 of the printable ASCII characters, no blanks\n"
 #define TOPICS "allowed: up to 16 topics with {stream}, {key}, {time:FORMAT} or {LABEL} in them\n"
@@ -395,6 +395,7 @@ static const char printed_end[] = "    topics: [\"A\", \"B_{key}\"]            #
                                   "    ack:\n"
                                   "      level: fsync                      # default\n"
                                   "      outlets: []                       # default\n"
+                                  "    journal_share: 0                    # default\n"
                                   "    lake:\n"
                                   "      path: \"{stream}\"                  # default\n";
 

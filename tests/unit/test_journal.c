@@ -436,7 +436,7 @@ Test(journal, state_travels_in_hand_overs_and_outlives_its_segment)
     note.dump_size = JOURNAL_STATE_ROOM(SEGMENT);
     fixture_close(&fx);
     cr_assert_eq(fixture_open(&fx), -1);
-    cr_assert(strstr(fx.error.text, "live state above 14336 bytes"), "%s", fx.error.text);
+    cr_assert(strstr(fx.error.text, "live state above 14848 bytes"), "%s", fx.error.text);
     note.dump_size = 0;
     cr_assert_eq(fixture_open(&fx), 0, "%s", fx.error.text);
 }

@@ -294,6 +294,7 @@ Test(view, golden_journals_are_sound)
     golden(PENSTOCK_GOLDEN "/journal-v1-sessions", 0, 0);
     golden(PENSTOCK_GOLDEN "/journal-v1-answers", 5, 3);
     golden(PENSTOCK_GOLDEN "/journal-v1-sequences", 0, 2);
+    golden(PENSTOCK_GOLDEN "/journal-v1-accounts", 0, 97);
 }
 
 Test(view, there_is_no_journal)

@@ -307,6 +307,33 @@ Test(streams, templates_of_topics_know_the_streams_labels)
     config_free(&config);
 }
 
+Test(streams, sources_are_refused_for_letters_and_for_a_share)
+{
+    static const char *const sets[] = {"streams.readings.journal_share=30"};
+    struct config *config = load(sets, COUNT(sets));
+    struct streams *streams = compile(config);
+    struct stream *readings = streams_find(streams, slice_of("readings"));
+    _Atomic bool over = false;
+
+    cr_assert_eq(readings->journal_share, 30);
+    cr_assert_eq(streams_find(streams, slice_of("unorganized"))->journal_share, 0);
+    cr_assert_not(streams_suspended(streams, readings), "it has no share yet");
+    readings->over_share = &over;
+    cr_assert_not(streams_suspended(streams, readings));
+    over = true;
+    cr_assert(streams_suspended(streams, readings));
+    cr_assert(stream_is_over_share(readings));
+    cr_assert_not(streams_suspended(streams, NULL));
+    over = false;
+    readings->suspended = true;
+    cr_assert(streams_suspended(streams, readings));
+    cr_assert_not(stream_is_over_share(readings));
+    streams->unmapped_suspended = true;
+    cr_assert(streams_suspended(streams, NULL));
+    streams_free(&streams);
+    config_free(&config);
+}
+
 Test(streams, value_and_headers_are_compiled)
 {
     struct config *config = load(to_kafka, COUNT(to_kafka));
