@@ -99,6 +99,9 @@ def test_who_has_no_role(closed):
     assert closed.ask("/reload", closed.root, method="POST").status == 403
     assert closed.status(**bearer(closed.reads)) == 403
     assert closed.status(**bearer(closed.reloads)) == 200
+    listed = run_command("credentials", "list", "--file", str(closed.file)).stdout.splitlines()
+    assert [line.split("\t") for line in listed[1:]] == [["root", "*", "*", "-", "-", "-"], ["reads", "-", "*", "-", "-", "read"],
+                                                         ["reloads", "readings", "*", "-", "-", "reload"]]  # fmt: skip
 
 
 def test_two_headers_are_none(closed):
