@@ -3,14 +3,20 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <gnutls/crypto.h>
 #include <stdlib.h>
+#include <sys/random.h>
 
 #include "access/credentials.h"
 #include "access/guess.h"
+#include "access/verifier.h"
 #include "base/log.h"
 #include "base/peers.h"
 
 #define SECRET_SENT_MAX 256 /* what is longer is none */
+#define ACCESS_MARK_KEY 32
+
+_Static_assert(PRINCIPAL_NAME_MAX <= UINT8_MAX, "the length of a name is a byte of a mark");
 
 struct access {
     const char *file; /* the configuration's; "": none */
@@ -21,6 +27,8 @@ struct access {
     _Atomic uint64_t version;
     struct guesses guesses;
     struct rates *rates;
+    struct verifier *verifier;
+    unsigned char mark_key[ACCESS_MARK_KEY]; /* of this process alone */
 };
 
 int access_check(const char *file, struct error *error)
@@ -43,7 +51,15 @@ int access_new(
     access->file = file;
     access->clock = clock;
     pthread_mutex_init(&access->lock, NULL);
+    if (getrandom(access->mark_key, ACCESS_MARK_KEY, 0) != ACCESS_MARK_KEY) {
+        /* GCOVR_EXCL_START the kernel always has some */
+        error_set_errno(error, ERROR_FATAL, "no random bytes");
+        access_free(&access);
+        return -1;
+        /* GCOVR_EXCL_STOP */
+    }
     if (guess_begin(&access->guesses, error) || rates_new(&access->rates, config, error) ||
+        verifier_new(&access->verifier, clock, &access->guesses, error) ||
         peers_new(&access->peers, &config->http.trusted_proxies, 0, error) ||
         (*file && credentials_read(&access->credentials, file, error))) {
         access_free(&access);
@@ -60,22 +76,33 @@ void access_free(struct access **access)
     *access = NULL;
     if (!old)
         return;
+    verifier_free(&old->verifier);
     credentials_release(&old->credentials);
     guess_end(&old->guesses);
     rates_free(&old->rates);
     peers_free(&old->peers);
     pthread_mutex_destroy(&old->lock);
+    explicit_bzero(old->mark_key, ACCESS_MARK_KEY);
     free(old);
 }
 
-/* Who is ahead of the own rate stays so. */
+int access_run(struct access *access, struct error *error)
+{
+    return access_is_wanted(access) ? verifier_run(access->verifier, error) : 0;
+}
+
+/* Who is ahead of the own rate stays so, and who has shown the right password need not do so again. */
 static void access_carry_over(const struct credentials *from, struct credentials *to)
 {
     for (size_t i = 0; i < credentials_count(to); i++) {
         struct principal *principal = credentials_at(to, i);
         const struct principal *before = credentials_named(from, slice_of(principal->name));
-        if (before)
-            atomic_store(&principal->due, atomic_load(&before->due));
+        if (!before)
+            continue;
+        atomic_store(&principal->due, atomic_load(&before->due));
+        if (principal->password && before->password && password_same(principal->password, before->password) &&
+            before->password->marked)
+            password_keep_mark(principal->password, before->password->mark);
     }
 }
 
@@ -162,6 +189,122 @@ enum access_answer access_ask(
     return access_note_guess(access, fd) ? ACCESS_GUESSING : ACCESS_UNKNOWN;
 }
 
+/* ---- passwords ------------------------------------------------------------------------------------------------- */
+
+/* Of a name and a password, for who has this process's key. -1: the name is nobody's. */
+static int access_mark(const struct access *access, struct slice user, struct slice secret,
+    unsigned char ret_mark[PASSWORD_MARK])
+{
+    char text[ACCESS_MARK_KEY + 1 + PRINCIPAL_NAME_MAX + PASSWORD_MAX];
+    const size_t length = ACCESS_MARK_KEY + 1 + user.length + secret.length;
+
+    if (user.length > PRINCIPAL_NAME_MAX)
+        return -1;
+    memcpy(text, access->mark_key, ACCESS_MARK_KEY);
+    text[ACCESS_MARK_KEY] = (char)user.length;
+    memcpy(text + ACCESS_MARK_KEY + 1, user.data, user.length);
+    memcpy(text + ACCESS_MARK_KEY + 1 + user.length, secret.data, secret.length);
+    const int result = secret_digest((struct slice){text, length}, ret_mark);
+    explicit_bzero(text, length);
+    return result;
+}
+
+/* Whose it may be, and the password to hold it against: of those who have none that of somebody else, by their name, so that they take as long as
+ * others. False: nobody has any. */
+static bool access_prepare(const struct access *access, const struct credentials *credentials,
+    const struct access_question *asked, struct verifier_question *question)
+{
+    const struct slice user = asked->user, secret = asked->secret;
+
+    if (!user.data || secret.length == 0 || secret.length > PASSWORD_MAX ||
+        !credentials_has_passwords(credentials))
+        return false;
+    struct principal *principal = credentials_named(credentials, user);
+    const bool has = principal && principal->password;
+    *question = (struct verifier_question){
+        .principal = has ? principal : NULL,
+        .password = has ? principal->password : credentials_any_password(credentials, user),
+        .secret = secret,
+        .told = asked->told,
+        .context = asked->context,
+    };
+    if (access_mark(access, user, secret, question->mark))
+        question->principal = NULL;
+    return true;
+}
+
+static enum access_answer access_verify(
+    struct access *access, struct verifier_question *question, int fd, struct verification **ret_verification)
+{
+    char text[PEERS_TEXT];
+
+    question->counted = peers_tell(access->peers, fd, question->address, text);
+    const enum access_answer answer = verifier_ask(access->verifier, question, ret_verification);
+    if (answer == ACCESS_GUESSING)
+        log_event(LOG_WARN, "access.refused", log_text("address", text));
+    return answer;
+}
+
+enum access_answer access_begin(struct access *access, const struct access_question *question,
+    struct verification **ret_verification, struct grant *ret_grant)
+{
+    struct credentials *credentials = access_hold(access);
+    struct principal *principal = access_find(credentials, question->user, question->secret);
+    enum access_answer answer = ACCESS_UNKNOWN;
+    struct verifier_question asked;
+    const bool passes = !principal && access_prepare(access, credentials, question, &asked);
+
+    if (passes && asked.principal && password_has_mark(asked.password, asked.mark))
+        principal = asked.principal;
+    if (principal) {
+        *ret_grant = (struct grant){credentials, principal};
+        return ACCESS_GRANTED;
+    }
+    if (passes) {
+        asked.credentials = credentials;
+        answer = access_verify(access, &asked, question->fd, ret_verification);
+    } else if (access_note_guess(access, question->fd))
+        answer = ACCESS_GUESSING;
+    if (answer != ACCESS_WAITS)
+        credentials_release(&credentials);
+    return answer;
+}
+
+enum access_answer access_end(
+    struct access *access, struct verification **verification, int fd, struct grant *ret_grant)
+{
+    struct grant grant = {NULL, NULL};
+    unsigned char address[GUESS_ADDRESS];
+    char text[PEERS_TEXT];
+
+    switch (verifier_take(access->verifier, verification, &grant)) {
+    case VERIFIER_WAITS:
+        return ACCESS_WAITS;
+    case VERIFIER_LATE:
+        return ACCESS_BUSY;
+    case VERIFIER_WRONG:
+        break;
+    case VERIFIER_RIGHT:
+        /* Others may have come into force meanwhile. */
+        if (access_renew(access, &grant)) {
+            *ret_grant = grant;
+            return ACCESS_GRANTED;
+        }
+        grant_end(&grant);
+        break;
+    }
+    peers_tell(access->peers, fd, address, text);
+    log_event(LOG_WARN, "access.refused", log_text("address", text));
+    return ACCESS_UNKNOWN;
+}
+
+bool access_forget(struct access *access, struct verification **verification)
+{
+    return verifier_forget(access->verifier, verification);
+}
+
+/* ---- certificates, and others in force -------------------------------------------------------------------------- */
+
 enum access_answer access_ask_certificate(
     struct access *access, const struct tls_names *names, struct grant *ret_grant)
 {
@@ -185,6 +328,8 @@ static bool access_is_same(const struct principal *one, const struct principal *
 
     return one->has_secret == other->has_secret &&
            (!one->has_secret || secret_equal(one->digest, other->digest)) &&
+           (one->password == NULL) == (other->password == NULL) &&
+           (!one->password || password_same(one->password, other->password)) &&
            strcmp(certificate, other->certificate ? other->certificate : "") == 0;
 }
 

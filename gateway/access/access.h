@@ -24,6 +24,7 @@
 struct access;
 struct credentials;
 struct principal;
+struct verification; /* a password that is being looked at */
 
 /* Held by one owner; not copied. */
 struct grant {
@@ -41,16 +42,24 @@ enum access_role {
 enum access_answer {
     ACCESS_GRANTED,
     ACCESS_UNKNOWN, /* there is no such secret, or it is not that user's */
-    ACCESS_GUESSING, /* nor is there, and the address has sent too many of them */
+    ACCESS_GUESSING, /* nor is there, or it was not looked at, and the address has sent too many of them */
+    ACCESS_WAITS, /* for its password to be looked at; nothing is known yet */
+    ACCESS_BUSY, /* there are as many such as there may be, of its address or of all */
 };
+
+/* The answer is there: so that who has asked looks. It must not wait for anything. @thread verifier */
+typedef void access_told_fn(void *context);
 
 /* Whether the file is sound; "": there is none. */
 int access_check(const char *file, struct error *error);
 
-/* Without access.credentials nobody is asked for anything. The file is read now. The configuration outlives it. @thread main, as the next three */
+/* Without access.credentials nobody is asked for anything. The file is read now. The configuration outlives it. @thread main, as the next four */
 int access_new(
     struct access **ret_access, const struct config *config, const struct clock *clock, struct error *error);
+/* Nobody waits any more, nor has a grant. */
 void access_free(struct access **access);
+/* From now on passwords are looked at. */
+int access_run(struct access *access, struct error *error);
 /* Reads the file anew. When that fails everything stays as it is. Grants that were given stand until access_renew(). */
 int access_reload(struct access *access, struct error *error);
 /* How many principals there are. */
@@ -59,10 +68,27 @@ size_t access_count(const struct access *access);
 /* Whether secrets are asked for at all; NULL: they are not. @thread any, as all that follow */
 bool access_is_wanted(const struct access *access);
 
-/* user: NULL data: none is named, the secret alone tells. fd: the connection; whoever sends a wrong secret over it is logged, and counted by its address unless that is one of
+/* Of secrets that were made here, whose digest is looked up at once. user: NULL data: none is named, the secret alone tells. fd: the connection; whoever sends a wrong secret over it is logged, and counted by its address unless that is one of
  * http.trusted_proxies, which many share. The grant is set when it is given. */
 enum access_answer access_ask(
     struct access *access, struct slice user, struct slice secret, int fd, struct grant *ret_grant);
+
+struct access_question {
+    struct slice user, secret;
+    int fd;
+    access_told_fn *told;
+    void *context;
+};
+
+/* The same, also for passwords: the first time that one is shown its hash has to be made (verifier.h), which takes long. WAITS: `told` will be called, once, unless it is
+ * forgotten before. BUSY, and GUESSING before anything is hashed: it will not. */
+enum access_answer access_begin(struct access *access, const struct access_question *question,
+    struct verification **ret_verification, struct grant *ret_grant);
+/* Of one that waits: its answer by the credentials that are in force now. Sets NULL unless it still WAITS. */
+enum access_answer access_end(
+    struct access *access, struct verification **verification, int fd, struct grant *ret_grant);
+/* Sets NULL. False: it has been told before. NULL is allowed. */
+bool access_forget(struct access *access, struct verification **verification);
 
 /* Whoever has shown a certificate that holds, by the first of its names that is a principal's. UNKNOWN: none is. */
 enum access_answer access_ask_certificate(
@@ -77,10 +103,14 @@ struct rates *access_rates(const struct access *access);
 #define ACCESS_CHALLENGE "Bearer realm=\"penstock\", Basic realm=\"penstock\", charset=\"UTF-8\""
 #define ACCESS_SAYS_UNKNOWN "credentials are needed: Authorization: Bearer SECRET, or Basic"
 #define ACCESS_SAYS_GUESSING "too many wrong credentials from this address"
+#define ACCESS_SAYS_BUSY "there are too many passwords to look at"
 
 /* access_ask() by the value of the header Authorization: "Bearer SECRET" (RFC 6750) or "Basic base64(NAME:SECRET)" (RFC 7617). */
 enum access_answer access_ask_header(
     struct access *access, struct slice value, int fd, struct grant *ret_grant);
+/* The same of access_begin(); user and secret of the question are the header's. Without a place for a verification it is access_ask_header(). */
+enum access_answer access_begin_header(struct access *access, struct slice value,
+    const struct access_question *question, struct verification **ret_verification, struct grant *ret_grant);
 
 /* Whose certificate a connection shows. Zeroed at first; the owner ends the grant. */
 struct certified {
@@ -96,7 +126,7 @@ bool access_is_certified(struct access *access, const struct tls_session *tls, s
 
 /* Grows with each reload that brought other credentials into force. */
 uint64_t access_version(const struct access *access);
-/* The same principal, with the same secret and certificate, in the credentials that are now in force. False: there is none, and the grant is as it was. */
+/* The same principal, with the same secret, password and certificate, in the credentials that are now in force. False: there is none, and the grant is as it was. */
 bool access_renew(struct access *access, struct grant *grant);
 
 /* ---- a grant --------------------------------------------------------------------------------------------------- */

@@ -5,7 +5,7 @@
 #include "access/access.h"
 #include "base/base64.h"
 
-#define AUTHORIZATION_BASIC_MAX 512 /* characters */
+#define AUTHORIZATION_BASIC_MAX 516 /* characters: of the longest name, a colon and the longest password */
 
 /* What stands behind the scheme and its blanks; data NULL: it is another scheme. */
 static struct slice authorization_behind(struct slice value, const char *scheme)
@@ -22,8 +22,9 @@ static struct slice authorization_behind(struct slice value, const char *scheme)
     return (struct slice){value.data + at, value.length - at};
 }
 
-static enum access_answer authorization_ask_basic(
-    struct access *access, struct slice encoded, int fd, struct grant *ret_grant)
+/* Without a place for a verification: of secrets alone. */
+static enum access_answer authorization_ask_basic(struct access *access, struct slice encoded,
+    struct access_question question, struct verification **ret_verification, struct grant *ret_grant)
 {
     char pair[AUTHORIZATION_BASIC_MAX];
     size_t length = 0;
@@ -33,22 +34,32 @@ static enum access_answer authorization_ask_basic(
         length = 0;
     const char *colon = memchr(pair, ':', length);
     const size_t name = colon ? (size_t)(colon - pair) : length;
-    const struct slice user = {pair, name};
-    const struct slice secret = {pair + name + (colon != NULL), length - name - (colon != NULL)};
-    const enum access_answer answer = access_ask(access, user, secret, fd, ret_grant);
-    explicit_bzero(pair, length);
+    question.user = (struct slice){pair, name};
+    question.secret = (struct slice){pair + name + (colon != NULL), length - name - (colon != NULL)};
+    const enum access_answer answer =
+        ret_verification ? access_begin(access, &question, ret_verification, ret_grant)
+                         : access_ask(access, question.user, question.secret, question.fd, ret_grant);
+    explicit_bzero(pair, sizeof pair);
     return answer;
 }
 
-enum access_answer access_ask_header(
-    struct access *access, struct slice value, int fd, struct grant *ret_grant)
+enum access_answer access_begin_header(struct access *access, struct slice value,
+    const struct access_question *question, struct verification **ret_verification, struct grant *ret_grant)
 {
     const struct slice basic = authorization_behind(value, "Basic"),
                        bearer = authorization_behind(value, "Bearer");
 
     if (basic.data)
-        return authorization_ask_basic(access, basic, fd, ret_grant);
-    return access_ask(access, (struct slice){NULL, 0}, bearer, fd, ret_grant);
+        return authorization_ask_basic(access, basic, *question, ret_verification, ret_grant);
+    return access_ask(access, (struct slice){NULL, 0}, bearer, question->fd, ret_grant);
+}
+
+enum access_answer access_ask_header(
+    struct access *access, struct slice value, int fd, struct grant *ret_grant)
+{
+    const struct access_question question = {.fd = fd};
+
+    return access_begin_header(access, value, &question, NULL, ret_grant);
 }
 
 bool access_is_certified(struct access *access, const struct tls_session *tls, struct certified *certified)

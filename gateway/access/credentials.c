@@ -15,6 +15,8 @@ struct credentials {
     size_t count;
     uint32_t *by_digest, *by_certificate, *by_name; /* open addressing, at most half full */
     size_t slots; /* of each; a power of two */
+    uint32_t *passwords; /* whose principals have one */
+    size_t passwords_count;
 };
 
 /* ---- one line ------------------------------------------------------------------------------------------------- */
@@ -26,7 +28,8 @@ static int line_refuse(struct error *error, const char *field, const char *allow
 
 static int line_check_names(const json_t *line, struct error *error)
 {
-    static const char *const known[] = {"name", "secret", "certificate", "streams", "keys", "rate", "admin"};
+    static const char *const known[] = {
+        "name", "secret", "password", "certificate", "streams", "keys", "rate", "admin"};
     const size_t count = sizeof known / sizeof *known;
     const char *name;
     json_t *value;
@@ -38,7 +41,7 @@ static int line_check_names(const json_t *line, struct error *error)
             i++;
         if (i == count)
             return error_set(error, ERROR_FATAL,
-                "found the name \"%.64s\"; allowed: name, secret, certificate, streams, keys, rate, admin",
+                "found the name \"%.64s\"; allowed: name, secret, password, certificate, streams, keys, rate, admin",
                 name);
     }
     return 0;
@@ -99,16 +102,20 @@ static char *line_copy(char **place, const json_t *text)
     return copy;
 }
 
-/* One piece of memory: the pointers to patterns, then the texts. */
-static int line_keep(const json_t *line, size_t texts, struct principal *principal, struct error *error)
+/* One piece of memory: the pointers to patterns, the password, then the texts. */
+static int line_keep(const json_t *line, size_t texts, const struct password *password,
+    struct principal *principal, struct error *error)
 {
     const json_t *streams = json_object_get(line, "streams"), *keys = json_object_get(line, "keys");
     const size_t pointers = json_array_size(streams) + json_array_size(keys);
-    char **memory = malloc(pointers * sizeof *memory + texts);
-    char *place = (char *)(memory + pointers);
+    const size_t slow = password ? sizeof *password : 0;
+    char **memory = malloc(pointers * sizeof *memory + slow + texts);
+    char *place = (char *)(memory + pointers) + slow;
 
     if (!memory)
         return error_set(error, ERROR_RETRY, "out of memory"); /* GCOVR_EXCL_LINE only malloc can fail */
+    if (password)
+        principal->password = memcpy(memory + pointers, password, sizeof *password);
     principal->streams = memory;
     principal->keys = memory + json_array_size(streams);
     principal->name = line_copy(&place, json_object_get(line, "name"));
@@ -149,9 +156,15 @@ static int line_check_certificate(const json_t *line, size_t *texts, struct erro
         "a name in a client certificate, of at most 512 bytes: CN=NAME, DNS:NAME, URI:NAME or email:NAME");
 }
 
+static struct slice line_slice(const json_t *text)
+{
+    return (struct slice){json_string_value(text), json_string_length(text)};
+}
+
 static int line_take(const json_t *line, struct principal *principal, struct error *error)
 {
-    const json_t *secret = json_object_get(line, "secret");
+    const json_t *secret = json_object_get(line, "secret"), *slow = json_object_get(line, "password");
+    struct password password;
     size_t texts;
 
     /* Nothing of the line is shown but names: it may hold a secret in the wrong place. */
@@ -160,14 +173,14 @@ static int line_take(const json_t *line, struct principal *principal, struct err
             error, ERROR_FATAL, "allowed: one JSON object in each line, or a line that begins with #");
     if (line_check(line, &texts, error) || line_check_certificate(line, &texts, error))
         return -1;
-    principal->has_secret = secret || !json_object_get(line, "certificate");
+    if (slow && (!json_is_string(slow) || password_parse(line_slice(slow), &password)))
+        return line_refuse(error, "password", PASSWORD_ALLOWED);
+    principal->has_secret = secret || (!slow && !json_object_get(line, "certificate"));
     if (principal->has_secret &&
-        (!json_is_string(secret) ||
-            secret_parse(
-                (struct slice){json_string_value(secret), json_string_length(secret)}, principal->digest)))
+        (!json_is_string(secret) || secret_parse(line_slice(secret), principal->digest)))
         return line_refuse(error, "secret",
             "sha256: and 64 of the digits 0-9 a-f, as `penstock credentials add` writes it; never the secret itself");
-    return line_keep(line, texts, principal, error);
+    return line_keep(line, texts, slow ? &password : NULL, principal, error);
 }
 
 static int line_parse(struct slice text, struct principal *principal, struct error *error)
@@ -232,6 +245,18 @@ struct principal *credentials_certified(const struct credentials *credentials, s
     return NULL;
 }
 
+bool credentials_has_passwords(const struct credentials *credentials)
+{
+    return credentials->passwords_count;
+}
+
+const struct password *credentials_any_password(const struct credentials *credentials, struct slice name)
+{
+    const uint64_t hash = fnv_add(FNV_EMPTY, name.data, name.length);
+
+    return credentials->principals[credentials->passwords[hash % credentials->passwords_count]].password;
+}
+
 static void slot_take(const struct credentials *credentials, uint32_t *table, size_t slot, size_t index)
 {
     while (table[slot] != SLOT_FREE)
@@ -257,6 +282,8 @@ static int credentials_index(struct credentials *credentials, size_t index, stru
         slot_take(credentials, credentials->by_certificate,
             slot_of_name(credentials, slice_of(principal->certificate)), index);
     slot_take(credentials, credentials->by_name, slot_of_name(credentials, slice_of(principal->name)), index);
+    if (principal->password)
+        credentials->passwords[credentials->passwords_count++] = (uint32_t)index;
     return 0;
 }
 
@@ -285,8 +312,9 @@ static struct credentials *credentials_new(size_t capacity)
     credentials->by_digest = calloc(credentials->slots, sizeof *credentials->by_digest);
     credentials->by_name = calloc(credentials->slots, sizeof *credentials->by_name);
     credentials->by_certificate = calloc(credentials->slots, sizeof *credentials->by_certificate);
+    credentials->passwords = calloc(capacity, sizeof *credentials->passwords);
     if (!credentials->principals || !credentials->by_digest || !credentials->by_name ||
-        !credentials->by_certificate)
+        !credentials->by_certificate || !credentials->passwords)
         credentials_release(&credentials); /* GCOVR_EXCL_LINE as above */
     return credentials;
 }
@@ -310,6 +338,7 @@ void credentials_release(struct credentials **credentials)
     free(old->by_digest);
     free(old->by_certificate);
     free(old->by_name);
+    free(old->passwords);
     free(old);
 }
 
@@ -417,6 +446,15 @@ static json_t *line_patterns(char *const *patterns, size_t count)
     return list;
 }
 
+static json_t *line_password(const struct password *password)
+{
+    struct bytes cleanup_bytes text;
+    struct error ignored;
+
+    bytes_init(&text, PASSWORD_TEXT_MAX);
+    return password_print(password, &text, &ignored) ? NULL : json_stringn(text.data, text.length);
+}
+
 static int line_fill(json_t *line, const struct principal *principal)
 {
     char digest[SECRET_HEX + 1];
@@ -424,6 +462,8 @@ static int line_fill(json_t *line, const struct principal *principal)
     secret_print(principal->digest, digest);
     return json_object_set_new(line, "name", json_string(principal->name)) ||
                    (principal->has_secret && json_object_set_new(line, "secret", json_string(digest))) ||
+                   (principal->password &&
+                       json_object_set_new(line, "password", line_password(principal->password))) ||
                    (principal->certificate &&
                        json_object_set_new(line, "certificate", json_string(principal->certificate))) ||
                    (principal->streams_count &&

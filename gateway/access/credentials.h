@@ -4,6 +4,7 @@
  *
  * name     once in a file; also the user name of HTTP Basic and MQTT
  * secret   the digest of what is shown for it, as a bearer token or as the user's password (secret.h); once in a file
+ * password  instead, or as well: a slow hash of a password that somebody chose (password.h), of who names itself with it
  * certificate  instead, or as well: a name in a client certificate that holds: "CN=pump-7", "DNS:...", "URI:...", "email:..."; once in a file
  * streams  patterns of names of streams that it may write, one at least
  * keys     patterns of records' keys; {name} is its own name; not there: any
@@ -39,6 +40,9 @@ struct principal *credentials_find(
     const struct credentials *credentials, const unsigned char digest[SECRET_DIGEST]);
 struct principal *credentials_certified(const struct credentials *credentials, struct slice certificate);
 struct principal *credentials_named(const struct credentials *credentials, struct slice name);
+/* Whether any principal has a password; then one of these passwords, for each name always the same. */
+bool credentials_has_passwords(const struct credentials *credentials);
+const struct password *credentials_any_password(const struct credentials *credentials, struct slice name);
 
 /* Appends the text without the principal's line. ERROR_REJECT: it has none. */
 int credentials_without(struct slice text, const char *name, struct bytes *ret_text, struct error *error);

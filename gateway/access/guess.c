@@ -20,10 +20,28 @@ void guess_end(struct guesses *guesses)
     pthread_mutex_destroy(&guesses->lock);
 }
 
-bool guess_count(struct guesses *guesses, const unsigned char address[GUESS_ADDRESS], int64_t now)
+static size_t guess_slot(const struct guesses *guesses, const unsigned char address[GUESS_ADDRESS])
 {
     const uint64_t hash = fnv_add(guesses->seed, address, GUESS_ADDRESS);
-    const size_t index = (hash ^ hash >> 32) % GUESS_SLOTS;
+
+    return (hash ^ hash >> 32) % GUESS_SLOTS;
+}
+
+size_t guess_left(struct guesses *guesses, const unsigned char address[GUESS_ADDRESS], int64_t now)
+{
+    const size_t index = guess_slot(guesses, address);
+    int64_t due = now;
+
+    pthread_mutex_lock(&guesses->lock);
+    if (memcmp(guesses->slots[index].address, address, GUESS_ADDRESS) == 0 && guesses->slots[index].due > now)
+        due = guesses->slots[index].due;
+    pthread_mutex_unlock(&guesses->lock);
+    return (size_t)((now + ACCESS_GUESSES * ACCESS_GUESS_PAUSE - due) / ACCESS_GUESS_PAUSE);
+}
+
+bool guess_count(struct guesses *guesses, const unsigned char address[GUESS_ADDRESS], int64_t now)
+{
+    const size_t index = guess_slot(guesses, address);
     bool many;
 
     pthread_mutex_lock(&guesses->lock);

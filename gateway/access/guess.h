@@ -26,6 +26,8 @@ struct guesses {
 /* Of a zeroed one. */
 int guess_begin(struct guesses *guesses, struct error *error);
 void guess_end(struct guesses *guesses);
+/* How many the address may still send now. */
+size_t guess_left(struct guesses *guesses, const unsigned char address[GUESS_ADDRESS], int64_t now);
 /* One more, now. True: that is too many. */
 bool guess_count(struct guesses *guesses, const unsigned char address[GUESS_ADDRESS], int64_t now);
 

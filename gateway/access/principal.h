@@ -1,6 +1,6 @@
 /* principal: somebody who may write: which streams, which keys, how fast; and what it may do on the admin listener.
  *
- * Pure, but for the debt, which all threads count together. Owned by its credentials (credentials.h) and constant otherwise. @thread any
+ * Pure, but for the debt, which all threads count together, and the mark of its password (password.h). Owned by its credentials (credentials.h) and constant otherwise. @thread any
  */
 #ifndef PENSTOCK_ACCESS_PRINCIPAL_H
 #define PENSTOCK_ACCESS_PRINCIPAL_H
@@ -12,6 +12,7 @@
 
 #include "access/access.h"
 #include "access/meter.h"
+#include "access/password.h"
 #include "access/secret.h"
 #include "base/bytes.h"
 
@@ -32,6 +33,7 @@ struct principal {
     enum access_role role;
     bool has_secret;
     unsigned char digest[SECRET_DIGEST]; /* of its secret */
+    struct password *password; /* NULL: it has none; in the same memory */
     char *
         certificate; /* a name in its client certificate, as struct tls_names has it; NULL: none; in the same memory */
     _Atomic int64_t due; /* see meter.h */

@@ -72,6 +72,10 @@ static const struct argument argument_table[] = {
         "Add: known by this name in its client certificate, as CN=pump-7, instead of a secret."},
     {"--admin", NULL, "ROLE", ARGUMENT_TEXT, ARGUMENT_AT(admin), "credentials", NULL,
         "Add: on the admin listener it may read, or reload as well."},
+    {"--password-file", NULL, "FILE", ARGUMENT_TEXT, ARGUMENT_AT(password_file), "credentials", NULL,
+        "Add: known by the password that this file holds, instead of a secret; -: by what standard input says."},
+    {"--ask-password", NULL, NULL, ARGUMENT_SWITCH, ARGUMENT_AT(ask_password), "credentials", NULL,
+        "Add: ask for such a password at the terminal."},
     {"--help", "-h", NULL, ARGUMENT_SWITCH, ARGUMENT_AT(help), NULL, NULL, "Print this."},
     {"--version", NULL, NULL, ARGUMENT_SWITCH, ARGUMENT_AT(version), NULL, NULL, "Print the version."},
 };
@@ -86,7 +90,7 @@ struct argument_words {
 };
 
 static const struct argument_words argument_words_table[] = {
-    {"credentials", "add NAME, list, or revoke NAME", 2},
+    {"credentials", "add NAME, import-mosquitto FILE, list, or revoke NAME", 2},
     {"dead-letters", "list|show|replay|drop [STREAM]", 2},
     {"files", "list|reset FILE...", SIZE_MAX},
     {"journal", "inspect|verify|export, or forget OUTLET", 2},

@@ -28,6 +28,8 @@ struct arguments {
     bool payload;
     const char *credentials; /* credentials only, as the next: a file; NULL: that of access.credentials */
     const char *streams, *keys, *rate, *certificate, *admin; /* as written; NULL: none */
+    const char *password_file; /* "-": standard input */
+    bool ask_password;
     bool help;
     bool version;
     arguments_print_fn *print; /* check only; NULL: nothing */

@@ -1,6 +1,6 @@
-/* credentials: `penstock credentials add|list|revoke`, the file that says who may write over HTTP and MQTT, and use the admin listener (access/credentials.h).
+/* credentials: `penstock credentials add|import-mosquitto|list|revoke`, the file that says who may write over HTTP and MQTT, and use the admin listener (access/credentials.h).
  *
- * The file is that of access.credentials, or --file FILE. add prints the new secret to standard output, once: the file has its digest alone. The file is
+ * The file is that of access.credentials, or --file FILE. add prints the new secret to standard output, once: the file has its digest alone; a password is hashed. The file is
  * replaced as a whole, durably; two that change it wait for each other. A gateway that runs reads it again on SIGHUP. Exit status 0: done;
  * 1: nothing was changed, standard error says why; 2: usage.
  */
@@ -20,6 +20,7 @@
 #include "base/file.h"
 #include "base/shown.h"
 #include "command/arguments.h"
+#include "command/credentials_password.h"
 
 #define CREDENTIALS_SHOWN_MAX (64 << 10)
 
@@ -27,7 +28,7 @@ struct credentials_command {
     const struct arguments *arguments;
     const struct config *config;
     char *file; /* without links on the way; owned */
-    const char *name; /* of add and revoke */
+    const char *name; /* of add and revoke; a file: of import-mosquitto */
     struct bytes text; /* the file's */
     struct credentials *credentials; /* the same */
     int directory; /* its own; locked */
@@ -161,24 +162,45 @@ static void credentials_warn(const struct config *config, const struct principal
     }
 }
 
-/* Who has a certificate needs no secret. The secret is known to nobody before the file has its digest. */
+/* On a line of its own. */
+static int credentials_append(
+    struct credentials_command *command, const struct principal *principal, struct error *error)
+{
+    struct bytes *text = &command->text;
+
+    return (text->length && text->data[text->length - 1] != '\n' && bytes_add(text, "\n", 1, error)) ||
+                   credentials_print(principal, text, error)
+               ? -1
+               : 0;
+}
+
+static bool credentials_wants_password(const struct arguments *arguments)
+{
+    return arguments->password_file || arguments->ask_password;
+}
+
+/* Who has a certificate or a password needs no secret. The secret is known to nobody before the file has its digest. */
 static int credentials_add_line(struct credentials_command *command, struct principal *principal,
     char secret[SECRET_LENGTH + 1], struct error *error)
 {
-    struct bytes *text = &command->text;
+    struct password password;
 
     if (credentials_named(command->credentials, slice_of(principal->name)))
         return error_set(error, ERROR_REJECT, "%s is there already: revoke it first, or take another name",
             principal->name);
-    principal->has_secret = !principal->certificate;
+    if (credentials_wants_password(command->arguments)) {
+        if (credentials_password_take(&password, command->arguments->password_file, error))
+            return -1;
+        principal->password = &password;
+    }
+    principal->has_secret = !principal->certificate && !principal->password;
     if (secret_make(secret, error))
         return -1;
     if (secret_digest((struct slice){secret, SECRET_LENGTH}, principal->digest))
         return error_set(error, ERROR_FATAL, "GnuTLS has no SHA-256");
-    if ((text->length && text->data[text->length - 1] != '\n' && bytes_add(text, "\n", 1, error)) ||
-        credentials_print(principal, text, error))
-        return -1;
-    return credentials_replace(command, bytes_slice(text), error);
+    const int result = credentials_append(command, principal, error);
+    principal->password = NULL;
+    return result ? -1 : credentials_replace(command, bytes_slice(&command->text), error);
 }
 
 static void credentials_tell(
@@ -194,15 +216,21 @@ static void credentials_tell(
             "%s: this is its secret, shown once: a bearer token (HTTP), or the password of user %s (HTTP, MQTT).\n",
             principal->name, principal->name);
     }
+    if (credentials_wants_password(command->arguments))
+        fprintf(stderr, "%s: known by its password, over HTTP (Basic) and MQTT.\n", principal->name);
     fprintf(stderr, "A gateway that runs knows it after SIGHUP.\n");
 }
 
-static int credentials_add(struct credentials_command *command, struct error *error)
+typedef int credentials_given_fn(
+    struct credentials_command *command, struct principal *principal, struct error *error);
+
+/* The principal that the arguments describe. */
+static int credentials_with_given(
+    struct credentials_command *command, credentials_given_fn *use, struct error *error)
 {
     char *streams = command->arguments->streams ? strdup(command->arguments->streams) : NULL;
     char *keys = command->arguments->keys ? strdup(command->arguments->keys) : NULL;
     char *stream_patterns[PRINCIPAL_PATTERNS_MAX], *key_patterns[PRINCIPAL_PATTERNS_MAX];
-    char secret[SECRET_LENGTH + 1];
     char *name = strdup(command->name);
     char *certificate = command->arguments->certificate ? strdup(command->arguments->certificate) : NULL;
     struct principal principal = {
@@ -220,15 +248,78 @@ static int credentials_add(struct credentials_command *command, struct error *er
              !credentials_rate(command->arguments->rate, &principal.rate, error) &&
              !credentials_role(command->arguments->admin, &principal.role, error) &&
              !credentials_load(command, true, error))
-        result = credentials_add_line(command, &principal, secret, error);
-    if (!result)
-        credentials_tell(command, &principal, secret);
-    explicit_bzero(secret, sizeof secret);
+        result = use(command, &principal, error);
     free(streams);
     free(keys);
     free(name);
     free(certificate);
     return result;
+}
+
+static int credentials_add_given(
+    struct credentials_command *command, struct principal *principal, struct error *error)
+{
+    char secret[SECRET_LENGTH + 1];
+    const int result = credentials_add_line(command, principal, secret, error);
+
+    if (!result)
+        credentials_tell(command, principal, secret);
+    explicit_bzero(secret, sizeof secret);
+    return result;
+}
+
+static int credentials_add(struct credentials_command *command, struct error *error)
+{
+    if (command->arguments->password_file && command->arguments->ask_password)
+        return error_set(error, ERROR_REJECT, "a password comes from --password-file or --ask-password");
+    return credentials_with_given(command, credentials_add_given, error);
+}
+
+/* ---- import-mosquitto ------------------------------------------------------------------------------------------ */
+
+struct credentials_mosquitto {
+    struct credentials_command *command;
+    struct principal *principal; /* but for name and password */
+    size_t count;
+};
+
+static int credentials_import_line(
+    void *context, const char *user, struct password *password, struct error *error)
+{
+    struct credentials_mosquitto *import = context;
+    struct principal principal = {.name = (char *)(uintptr_t)user,
+        .password = password,
+        .streams = import->principal->streams,
+        .streams_count = import->principal->streams_count,
+        .keys = import->principal->keys,
+        .keys_count = import->principal->keys_count,
+        .rate = import->principal->rate};
+
+    import->count++;
+    if (!principal_is_name(slice_of(user)))
+        return error_set(error, ERROR_REJECT, "a user's name has " PRINCIPAL_NAME_ALLOWED);
+    return credentials_append(import->command, &principal, error);
+}
+
+/* All of them or none. */
+static int credentials_import_given(
+    struct credentials_command *command, struct principal *principal, struct error *error)
+{
+    struct credentials_mosquitto import = {command, principal, 0};
+
+    if (credentials_mosquitto_each(command->name, credentials_import_line, &import, error) ||
+        credentials_replace(command, bytes_slice(&command->text), error))
+        return -1;
+    credentials_warn(command->config, principal);
+    fprintf(stderr,
+        "%zu users were taken over, with the passwords that they have. A gateway that runs knows them after SIGHUP.\n",
+        import.count);
+    return 0;
+}
+
+static int credentials_import(struct credentials_command *command, struct error *error)
+{
+    return credentials_with_given(command, credentials_import_given, error);
 }
 
 /* ---- list, revoke ------------------------------------------------------------------------------------------------ */
@@ -295,6 +386,7 @@ struct credentials_verb {
 
 static const struct credentials_verb credentials_verbs[] = {
     {"add", credentials_add, true, true},
+    {"import-mosquitto", credentials_import, true, true},
     {"list", credentials_list, false, false},
     {"revoke", credentials_revoke, true, false},
 };
@@ -303,13 +395,17 @@ static int credentials_usage(void)
 {
     fprintf(stderr,
         "Usage: penstock credentials add NAME --streams STREAM,... [--keys KEY,...] [--rate N] [--certificate NAME] [--admin ROLE]\n"
+        "                                [--password-file FILE | --ask-password]\n"
+        "       penstock credentials import-mosquitto FILE --streams STREAM,... [--keys KEY,...] [--rate N]\n"
         "       penstock credentials list\n"
         "       penstock credentials revoke NAME\n"
         "Each with [--file FILE], or [-c FILE] [--set NAME=VALUE]... for the file of access.credentials.\n"
         "Streams and keys are patterns: a * stands for anything, and the key {name} for the principal's own name. Without --keys it may\n"
         "write any key, without --rate as many records per second as it likes. With --certificate it has no secret, but a client certificate with\n"
-        "that name in it: CN=NAME, DNS:NAME, URI:NAME or email:NAME. --admin read lets it look at the admin pages, --admin reload have credentials and\n"
-        "certificates read again as well; with it --streams may be left out.\n");
+        "that name in it: CN=NAME, DNS:NAME, URI:NAME or email:NAME. With --password-file (-: standard input) or --ask-password it has a password\n"
+        "that somebody has chosen. import-mosquitto takes over the users of a file of mosquitto_passwd, with their passwords.\n"
+        "--admin read lets it look at the admin pages, --admin reload have credentials and certificates read again as well; with it --streams\n"
+        "may be left out.\n");
     return COMMAND_USAGE;
 }
 
@@ -319,10 +415,11 @@ static const struct credentials_verb *credentials_find_verb(const struct argumen
 
     for (size_t i = 0; i < sizeof credentials_verbs / sizeof *credentials_verbs; i++) {
         const struct credentials_verb *verb = &credentials_verbs[i];
-        const bool adds = arguments->streams || arguments->keys || arguments->rate ||
-                          arguments->certificate || arguments->admin;
+        const bool adds_one =
+            arguments->certificate || arguments->admin || credentials_wants_password(arguments);
+        const bool adds = arguments->streams || arguments->keys || arguments->rate;
         if (strcmp(verb->name, name) == 0 && arguments->words_count == (verb->named ? 2U : 1U) &&
-            (verb->adds || !adds))
+            (verb->adds || !adds) && (verb->run == credentials_add || !adds_one))
             return verb;
     }
     return NULL;

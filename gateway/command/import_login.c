@@ -66,7 +66,7 @@ static ssize_t import_ask_line(int terminal, const struct termios *before, char 
     return atomic_load(&import_stop) ? -1 : length > 0 ? length : 0;
 }
 
-static int import_ask_password(char password[static IMPORT_PASSWORD_MAX], struct error *error)
+int import_login_ask(char password[static IMPORT_PASSWORD_MAX], struct error *error)
 {
     cleanup_fd int terminal = open("/dev/tty", O_RDWR | O_CLOEXEC);
     struct termios before;
@@ -90,7 +90,7 @@ static int import_take_password(
     struct import_options *options, char password[static IMPORT_PASSWORD_MAX], struct error *error)
 {
     if (options->ask_password) {
-        if (import_ask_password(password, error))
+        if (import_login_ask(password, error))
             return -1;
     } else if (options->password_given) {
         const size_t length = strlen(options->password_given);

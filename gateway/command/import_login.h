@@ -14,6 +14,9 @@
 extern atomic_bool import_stop;
 void import_login_catch_signals(void);
 
+/* What is typed at the terminal, which does not show it. */
+int import_login_ask(char password[static IMPORT_PASSWORD_MAX], struct error *error);
+
 /* Completes options->login, which points to password from then on: the caller writes over it. What was secret in argv is written over here. */
 int import_login_take(
     struct import_options *options, char password[static IMPORT_PASSWORD_MAX], struct error *error);

@@ -169,7 +169,8 @@ static void pipeline_log_report(const struct pipeline *pipeline, const struct jo
 
 static int pipeline_open_access(struct pipeline *pipeline, struct error *error)
 {
-    if (access_new(&pipeline->access, pipeline->config, pipeline->clock, error))
+    if (access_new(&pipeline->access, pipeline->config, pipeline->clock, error) ||
+        access_run(pipeline->access, error))
         return -1;
     if (access_is_wanted(pipeline->access))
         log_event(LOG_INFO, "access.open", log_number("principals", (int64_t)access_count(pipeline->access)));

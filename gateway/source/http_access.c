@@ -1,21 +1,48 @@
 /* http_access: who sends a request, and what they may write; see http_internal.h
  *
  * The header Authorization; without it the client certificate of the connection. What was wrong is told to nobody.
+ * A password whose hash has to be made is another thread's work: the connection is suspended meanwhile, with its body unread.
  */
 #include "source/http_internal.h"
+
+/* Its password has been looked at. @thread verifier */
+static void access_told(void *context)
+{
+    http_loop_call(context);
+}
+
+static enum access_answer access_ask_request(struct http_request *request)
+{
+    struct access *access = request->thread->source->context.access;
+    const struct access_question question = {
+        .fd = request->connection->fd, .told = access_told, .context = request->connection};
+
+    if (request->verification)
+        return access_end(access, &request->verification, question.fd, &request->grant);
+    return access_begin_header(
+        access, request->head.values[HTTP_AUTHORIZATION], &question, &request->verification, &request->grant);
+}
+
+static int access_refuse(enum access_answer answer, struct http_refusal *refusal)
+{
+    refusal->retry_after = ACCESS_GUESS_PAUSE / CLOCK_SECOND;
+    if (answer == ACCESS_GUESSING)
+        return http_refuse(refusal, HTTP_STATUS_429, ACCESS_SAYS_GUESSING);
+    if (answer == ACCESS_BUSY)
+        return http_refuse(refusal, HTTP_STATUS_503, ACCESS_SAYS_BUSY);
+    return http_refuse(refusal, HTTP_STATUS_401, ACCESS_SAYS_UNKNOWN);
+}
 
 int http_access_check(struct http_request *request, struct http_refusal *refusal)
 {
     const struct source *http = request->thread->source;
-    const struct http_head *head = &request->head;
     struct http_connection *connection = request->connection;
     enum access_answer answer = ACCESS_UNKNOWN;
 
     if (!access_is_wanted(http->context.access))
         return 0;
-    if (head->present[HTTP_AUTHORIZATION])
-        answer = access_ask_header(
-            http->context.access, head->values[HTTP_AUTHORIZATION], connection->fd, &request->grant);
+    if (request->head.present[HTTP_AUTHORIZATION])
+        answer = access_ask_request(request);
     else if (access_is_certified(http->context.access, &connection->tls, &connection->certified)) {
         request->grant = grant_share(&connection->certified.grant);
         return 0;
@@ -23,9 +50,18 @@ int http_access_check(struct http_request *request, struct http_refusal *refusal
         return 0;
     if (answer == ACCESS_GRANTED)
         return 0;
-    refusal->retry_after = ACCESS_GUESS_PAUSE / CLOCK_SECOND;
-    return answer == ACCESS_GUESSING ? http_refuse(refusal, HTTP_STATUS_429, ACCESS_SAYS_GUESSING)
-                                     : http_refuse(refusal, HTTP_STATUS_401, ACCESS_SAYS_UNKNOWN);
+    if (answer != ACCESS_WAITS)
+        return access_refuse(answer, refusal);
+    http_connection_suspend(connection, HTTP_PASSWORD);
+    return 1;
+}
+
+void http_access_give_up(struct http_request *request)
+{
+    if (!access_forget(request->thread->source->context.access, &request->verification))
+        return;
+    http_refuse(&request->refusal, HTTP_STATUS_503, "the gateway is stopping");
+    http_connection_resume(request->connection, HTTP_BODY);
 }
 
 int http_access_check_stream(const struct http_request *request, struct http_refusal *refusal)

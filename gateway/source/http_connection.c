@@ -113,8 +113,9 @@ static void http_connection_open(struct http_listener *listener, struct MHD_Conn
 
 static void http_connection_close(struct http_thread *thread, struct http_connection *connection)
 {
-    assert(connection->state != HTTP_STARVED && connection->state != HTTP_COMMIT &&
-           connection->state != HTTP_DELIVERY && connection->state != HTTP_REPEAT && !connection->held);
+    assert(connection->state != HTTP_PASSWORD && connection->state != HTTP_STARVED &&
+           connection->state != HTTP_COMMIT && connection->state != HTTP_DELIVERY &&
+           connection->state != HTTP_REPEAT && !connection->held);
     http_tls_end(connection);
     grant_end(&connection->certified.grant);
     if (connection->next)
@@ -181,7 +182,8 @@ void http_connection_go_on(struct http_connection *connection)
     int64_t since = connection->since + (thread->now - connection->starved_since);
     const bool starved = connection->state == HTTP_STARVED;
 
-    http_connection_resume(connection, starved ? HTTP_BODY : HTTP_ANSWER);
+    http_connection_resume(
+        connection, starved || connection->state == HTTP_PASSWORD ? HTTP_BODY : HTTP_ANSWER);
     if (starved)
         connection->since = since;
 }
@@ -227,6 +229,7 @@ static int64_t http_connection_timeout(const struct config *config, enum http_st
         return config->http.commit_timeout;
     case HTTP_DELIVERY:
         return config->http.delivery_timeout;
+    case HTTP_PASSWORD: /* the verifier keeps it (VERIFIER_PATIENCE) */
     case HTTP_BODY: /* has a pace to keep */
     case HTTP_STARVED: /* has a queue of its own */
         break;
@@ -288,12 +291,14 @@ void http_connection_sweep(struct http_thread *thread)
     }
 }
 
-void http_connection_give_up_deliveries(struct http_thread *thread)
+void http_connection_give_up_waiting(struct http_thread *thread)
 {
     for (struct http_connection *connection = thread->connections; connection;
          connection = connection->next) {
         if (connection->state == HTTP_DELIVERY)
             http_delivery_give_up(connection->request);
+        else if (connection->state == HTTP_PASSWORD)
+            http_access_give_up(connection->request);
     }
 }
 

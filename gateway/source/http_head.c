@@ -13,6 +13,7 @@ struct http_head_check {
     const char *version;
 };
 
+/* 0; -1: refused; 1: it waits, and is looked at again. */
 typedef int http_head_check_fn(const struct http_head_check *check, struct http_refusal *refusal);
 
 int http_refuse(struct http_refusal *refusal, enum http_status status, const char *format, ...)
@@ -188,9 +189,10 @@ int http_head_check(
         http_head_length, http_head_ack, http_head_key};
     const struct http_head_check check = {request, mhd, method, version};
 
-    for (size_t i = 0; i < sizeof checks / sizeof *checks; i++) {
-        if (checks[i](&check, &request->refusal))
-            return -1;
+    for (; request->checked < sizeof checks / sizeof *checks; request->checked++) {
+        const int result = checks[request->checked](&check, &request->refusal);
+        if (result)
+            return result;
     }
     http_rate_find_address(request, mhd);
     /* One with a key may have been stored before. The refusal is given behind the body. */

@@ -12,7 +12,7 @@
  * until its records are delivered only the answer is kept, and of those there are http.max_deliveries, of one address http.max_deliveries_per_address. One that waits for another
  * with its key (HTTP_REPEAT) keeps its body, which is charged like that of any other, for http.commit_timeout at most.
  *
- * Suspended connections (HTTP_STARVED, HTTP_COMMIT, HTTP_DELIVERY, HTTP_REPEAT, some of HTTP_HANDSHAKE) are resumed by the loop alone, and the library must not be stopped
+ * Suspended connections (HTTP_PASSWORD, HTTP_STARVED, HTTP_COMMIT, HTTP_DELIVERY, HTTP_REPEAT, some of HTTP_HANDSHAKE) are resumed by the loop alone, and the library must not be stopped
  * while there is one: it aborts then.
  */
 #ifndef PENSTOCK_SOURCE_HTTP_INTERNAL_H
@@ -62,6 +62,7 @@ enum http_state {
     HTTP_FIRST_HEAD, /* accepted, nothing of a request known */
     HTTP_IDLE, /* between two requests */
     HTTP_HEAD, /* request line in, head not yet */
+    HTTP_PASSWORD, /* suspended: head in, and its password is being looked at */
     HTTP_BODY, /* head in, body not yet */
     HTTP_STARVED, /* suspended: no room for more of the body */
     HTTP_COMMIT, /* suspended: the journal has it */
@@ -138,8 +139,10 @@ struct http_request {
     bool awaited; /* its arrival is the journal's, or will be with the completion */
     struct peer *awaited_by; /* has it among its deliveries, or NULL */
     struct journal_arrival *arrival; /* HTTP_ACK_DELIVERED, once its body is whole; owned */
-    bool begun; /* the first handler call was made */
+    bool begun; /* all of its head was looked at */
     bool refused_by_head;
+    size_t checked; /* of what is looked at in the head */
+    struct verification *verification; /* its password is being looked at; else NULL */
     bool handed_over;
     struct bytes raw_target;
     const char *target_place; /* where the library keeps it; only compared */
@@ -300,7 +303,7 @@ void http_connection_notify(
     void *cls, struct MHD_Connection *mhd, void **context, enum MHD_ConnectionNotificationCode code);
 
 void http_connection_enter(struct http_connection *connection, enum http_state state);
-/* Suspends until the loop resumes it; state is HTTP_STARVED, HTTP_REPEAT, HTTP_DELIVERY or HTTP_COMMIT (and HTTP_DELIVERY behind it). */
+/* Suspends until the loop resumes it; state is HTTP_PASSWORD, HTTP_STARVED, HTTP_REPEAT, HTTP_DELIVERY or HTTP_COMMIT (and HTTP_DELIVERY behind it). */
 void http_connection_suspend(struct http_connection *connection, enum http_state state);
 void http_connection_resume(struct http_connection *connection, enum http_state state);
 /* Of one that was called (http_loop_call()). */
@@ -311,8 +314,8 @@ void http_connection_abort(struct http_connection *connection, enum http_status 
 /* Looks at every deadline, a bounded part of them in one call: begins, and goes on in every round until thread->sweep is NULL. */
 void http_connection_begin_sweep(struct http_thread *thread);
 void http_connection_sweep(struct http_thread *thread);
-/* The source stops: what is not delivered by now is answered so. */
-void http_connection_give_up_deliveries(struct http_thread *thread);
+/* The source stops: what is not delivered by now is answered so, and so is who is not known by now. */
+void http_connection_give_up_waiting(struct http_thread *thread);
 /* The source stops and waits no longer: every request under way gets its last answer. */
 void http_connection_give_up(struct http_thread *thread);
 
@@ -351,14 +354,16 @@ int http_refuse(struct http_refusal *refusal, enum http_status status, const cha
 
 /* ---- http_head.c: what a request's head says -------------------------------------------------------------- */
 
-/* Fills stream, form, coding, ack, key. -1: the refusal says why. */
+/* Fills stream, form, coding, ack, key. -1: the refusal says why. 1: the connection was suspended; when it goes on, check again. */
 int http_head_check(
     struct http_request *request, struct MHD_Connection *mhd, const char *method, const char *version);
 
 /* ---- http_access.c: who sends it ------------------------------------------------------------------------------- */
 
-/* Behind the guard. -1: 401, or 429 for those who guess. */
+/* Behind the guard. -1: 401, 429 for those who guess, or 503. 1: the connection was suspended; when it goes on, check again. */
 int http_access_check(struct http_request *request, struct http_refusal *refusal);
+/* The source stops: it waits no longer, unless it has been called by now. */
+void http_access_give_up(struct http_request *request);
 /* Behind the stream. -1: 403. */
 int http_access_check_stream(const struct http_request *request, struct http_refusal *refusal);
 

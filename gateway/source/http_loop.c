@@ -238,7 +238,7 @@ static int http_loop_drain(struct http_thread *thread, struct error *error)
     const int64_t deadline = http->stop_deadline;
 
     http_loop_quiesce(thread);
-    http_connection_give_up_deliveries(thread);
+    http_connection_give_up_waiting(thread);
     while (thread->now < deadline) {
         if (thread->in_journal == 0 && !http_loop_answering(thread))
             http_loop_finish(thread);

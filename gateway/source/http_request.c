@@ -1,6 +1,6 @@
 /* http_request: one request, from its request line to its answer; see http_internal.h
  *
- * The library calls the handler once when the head is in, once per piece of the body, and once at the end; there the request is handed
+ * The library calls the handler once when the head is in (and again, when it has been suspended then), once per piece of the body, and once at the end; there the request is handed
  * over and suspended, and when the loop resumes it, the handler is called again and queues the answer.
  */
 #include "source/http_internal.h"
@@ -30,9 +30,12 @@ void *http_request_start(void *cls, const char *target, struct MHD_Connection *m
 static enum MHD_Result http_request_begin(
     struct http_request *request, struct MHD_Connection *mhd, const char *method, const char *version)
 {
-    request->begun = true;
     http_connection_enter(request->connection, HTTP_BODY);
-    if (!http_head_check(request, mhd, method, version))
+    const int result = request->refusal.given ? -1 : http_head_check(request, mhd, method, version);
+    if (result > 0)
+        return MHD_YES;
+    request->begun = true;
+    if (result == 0)
         return MHD_YES;
     request->refused_by_head = true;
     return http_respond_problem(request, mhd);

@@ -229,6 +229,10 @@ enum mqtt_taken mqtt_connect_take(struct mqtt_connection *connection, struct sli
     connection->packet_maximum = connect->packet_maximum;
     connection->version = connect->version;
     reason = mqtt_access_check(connection, connect, &text);
+    if (connection->verification) {
+        connection->version = MQTT_NONE; /* the packet comes again */
+        return MQTT_LATER;
+    }
     if (reason == MQTT_REASON_SUCCESS && connect->has_will && mqtt_rate_wait(connection)) {
         text = "no will is taken of who is ahead of its rate";
         reason = MQTT_REASON_QUOTA;

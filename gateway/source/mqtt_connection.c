@@ -23,8 +23,10 @@ void mqtt_connection_watch(struct mqtt_connection *connection)
 {
     const bool reads = connection->phase != MQTT_PHASE_CONDEMNED && !connection->paused &&
                        (connection->phase == MQTT_PHASE_LINGERING || !connection->thread->draining);
-    const uint32_t wanted =
-        (reads ? (uint32_t)EPOLLIN : 0) | (connection->output_since ? (uint32_t)EPOLLOUT : 0);
+    const uint32_t wanted = (reads ? (uint32_t)EPOLLIN : 0) |
+                            (connection->output_since ? (uint32_t)EPOLLOUT : 0) |
+                            /* Who has gone needs no look at its password. */
+                            (connection->verification ? (uint32_t)EPOLLRDHUP : 0);
     struct epoll_event event = {.events = wanted, .data.ptr = connection};
 
     if (reads && mqtt_tls_has_more(connection))
@@ -163,6 +165,7 @@ static void connection_detach(struct mqtt_connection *connection)
     if (connection->will.length && !thread->draining)
         mqtt_will_leave(connection);
     mqtt_will_drop(connection);
+    mqtt_access_forget(connection);
     mqtt_publish_free_aliases(connection);
     connection->session = NULL;
     if (session)
@@ -272,7 +275,7 @@ void mqtt_connection_move(struct mqtt_connection *connection, struct mqtt_thread
 {
     struct mqtt_thread *from = connection->thread;
 
-    assert(!connection->session && !connection->answers && !connection->paused);
+    assert(!connection->session && !connection->answers && !connection->paused && !connection->verification);
     epoll_ctl(from->epoll, EPOLL_CTL_DEL, connection->fd, NULL);
     mqtt_tls_forget_unread(connection);
     from->held -= connection->rest.capacity;
@@ -387,7 +390,8 @@ static void connection_look_at(struct mqtt_connection *connection)
     } else if (connection_delays_others(connection)) {
         mqtt_connection_end(
             connection, MQTT_REASON_QUOTA, "memory is short, and others wait until its packet is whole");
-    } else if (connection->phase == MQTT_PHASE_NEW && silent > config->mqtt.connect_timeout) {
+    } else if (connection->phase == MQTT_PHASE_NEW && !connection->verification &&
+               silent > config->mqtt.connect_timeout) {
         mqtt_connection_end(connection, MQTT_REASON_SUCCESS, NULL);
     } else if (connection->phase == MQTT_PHASE_UP && connection->keep_alive && !connection->paused &&
                silent > connection->keep_alive * CLOCK_SECOND * 3 / 2) {

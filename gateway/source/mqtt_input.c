@@ -39,8 +39,16 @@ static void input_unfavour(struct mqtt_connection *connection)
     thread->freed = true;
 }
 
+/* It may have a password in it. */
+static void input_wipe(const struct mqtt_connection *connection, struct slice data)
+{
+    if (connection->phase == MQTT_PHASE_NEW && data.length)
+        explicit_bzero((void *)(uintptr_t)data.data, data.length);
+}
+
 void mqtt_input_drop(struct mqtt_connection *connection)
 {
+    input_wipe(connection, bytes_slice(&connection->rest));
     connection->thread->held -= connection->rest.capacity;
     bytes_free(&connection->rest);
     connection->wanted = 0;
@@ -175,6 +183,7 @@ static void input_keep(struct mqtt_connection *connection, struct slice left)
     }
     memcpy(rest->data, left.data, left.length);
     rest->length = left.length;
+    input_wipe(connection, left);
 }
 
 /* false: it is no longer this thread's. */

@@ -107,6 +107,7 @@ struct mqtt_connection {
     uint64_t access_version; /* that it was looked at under */
     uint64_t address; /* whose rate it counts for (rate.h); 0: nobody's */
     int64_t rate_until; /* a key of its next message is ahead of its rate: not tried before (monotonic) */
+    struct verification *verification; /* its password is being looked at, its CONNECT waits; else NULL */
     size_t scope; /* bytes of its session's id in front of the client id */
 };
 
@@ -151,7 +152,7 @@ struct mqtt_thread {
     int epoll;
     int greeting; /* with TLS: epoll of the sockets whose handshake is under way; else -1 */
     struct tls_handshakes handshakes;
-    int wake; /* eventfd: a batch is back, somebody arrives, or `stopping` */
+    int wake; /* eventfd: a batch is back, a password was looked at, somebody arrives, or `stopping` */
 
     struct mqtt_batch batches[2];
     struct mqtt_batch *filling, *sent;
@@ -161,6 +162,7 @@ struct mqtt_thread {
     bool full; /* the batch that is being filled took no more */
     enum handover_result result; /* set before `back` */
     atomic_bool back; /* @thread committer sets, the thread clears */
+    atomic_bool verified; /* a password was looked at; @thread verifier sets, the thread clears */
 
     struct mqtt_sessions *sessions;
     struct intake *intake;
@@ -330,12 +332,14 @@ void mqtt_connect_answer(struct mqtt_connection *connection);
 
 /* ---- mqtt_access.c: who publishes --------------------------------------------------------------------------------- */
 
-/* SUCCESS: the connection has its grant. */
+/* SUCCESS: the connection has its grant, unless it has a verification: then nothing is known yet, and the packet comes again. Wipes the password otherwise. */
 enum mqtt_reason mqtt_access_check(
     struct mqtt_connection *connection, const struct mqtt_connect *connect, const char **ret_text);
 /* The id of the session that a client id stands for. Sets the connection's scope. */
 struct slice mqtt_access_session(
     struct mqtt_connection *connection, struct slice client_id, char text[static MQTT_SESSION_ID_MAX]);
+/* Nobody waits for its verification any more. */
+void mqtt_access_forget(struct mqtt_connection *connection);
 /* Whether it may still: other credentials are in force since it was asked. */
 bool mqtt_access_stands(struct mqtt_connection *connection);
 

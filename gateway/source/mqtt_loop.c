@@ -87,7 +87,7 @@ static void loop_accept(struct mqtt_thread *thread, int listener)
 
 static void loop_connection(struct mqtt_connection *connection, uint32_t events)
 {
-    const bool hangs_up = events & (EPOLLHUP | EPOLLERR);
+    const bool hangs_up = events & (EPOLLHUP | EPOLLERR | EPOLLRDHUP);
 
     if (connection->phase == MQTT_PHASE_CLOSED)
         return;
@@ -183,7 +183,7 @@ static int loop_step(struct mqtt_thread *thread, struct error *error)
     mqtt_batch_take_back(thread);
     mqtt_batch_submit(thread); /* what has waited goes first */
     mqtt_connection_take_arrivals(thread);
-    if (thread->freed) {
+    if (atomic_exchange_explicit(&thread->verified, false, memory_order_acquire) || thread->freed) {
         thread->freed = false;
         mqtt_input_resume(thread);
     }

@@ -217,6 +217,10 @@ def access(bench):
         Row("access", f"MiB of {PRINCIPALS:,} principals", f"{median(results, 'mib'):.1f}", goal="<= 16"),
         Row("access", "Welch's t of the time, wrong in the first or the last characters", f"{median(results, 'welch_t'):.1f}", goal="-4.5 to 4.5",
             more=f"{min(r['welch_t'] for r in results):.1f} to {max(r['welch_t'] for r in results):.1f}"),
+        Row("access", "ns of processor time to know a password again", f"{median(results, 'password_ns'):.0f}", goal="<= 1,000",
+            more=f"{median(results, 'password_ms'):.0f} ms the first time, of the thread that hashes"),
+        Row("access", "Welch's t of the time, wrong password or unknown user", f"{median(results, 'names_t'):.1f}", goal="-4.5 to 4.5",
+            more=f"{min(r['names_t'] for r in results):.1f} to {max(r['names_t'] for r in results):.1f}"),
     ]  # fmt: skip
 
 
