@@ -274,4 +274,20 @@ int config_print_errors(const struct config *config, struct bytes *text, struct 
 /* The effective configuration as YAML, each value followed by a comment that names its source. */
 int config_print(const struct config *config, struct bytes *text, struct error *error);
 
+/* ---- another one in its place ------------------------------------------------------------------------------------
+ * What a reload takes over is said by the rows of the table (option_is_live()); all else takes a start. */
+
+/* Whether both have the same elements of this collection ("streams"), in the same order. */
+bool config_same_elements(const struct config *one, const struct config *other, const char *collection);
+bool config_same_map(const struct config_map *one, const struct config_map *other);
+bool config_same_stream(const struct config_stream *one, const struct config_stream *other);
+
+/* Appends the names of what differs and takes a start, ", " between them. */
+int config_print_pending(
+    const struct config *now, const struct config *fresh, struct bytes *names, struct error *error);
+
+/* Takes over the numbers that a reload may change; all else of `limits` stays. ERROR_REJECT: one does not go with what takes a start, and
+ * nothing is changed. */
+int config_adopt(struct config *limits, const struct config *fresh, bool *ret_changed, struct error *error);
+
 #endif

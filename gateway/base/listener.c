@@ -159,12 +159,12 @@ int listener_is_loopback(const char *text, bool *ret_loopback, struct error *err
     return 0;
 }
 
-void listener_reserve_descriptors(uint64_t count)
+void listener_reserve_descriptors(int64_t count)
 {
     static rlim_t reserved = LISTENER_SPARE_DESCRIPTORS;
     struct rlimit limit;
 
-    reserved += (rlim_t)count;
+    reserved = (rlim_t)((int64_t)reserved + count);
     if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur >= reserved)
         return;
     limit.rlim_cur = limit.rlim_max < reserved ? limit.rlim_max : reserved;

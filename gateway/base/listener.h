@@ -26,9 +26,9 @@ int listener_describe(int fd, struct bytes *text, struct error *error);
 /* Can only this machine reach the address? ERROR_REJECT: not an address. */
 int listener_is_loopback(const char *address, bool *ret_loopback, struct error *error);
 
-/* Raises the soft limit of descriptors by so many, as far as the hard one goes: each connection is one, and the usual soft limit is 1024. Who
+/* Raises the soft limit of descriptors by so many (less than 0: so many are needed no more), as far as the hard one goes: each connection is one, and the usual soft limit is 1024. Who
  * accepts more than there are just accepts no more. @thread main */
-void listener_reserve_descriptors(uint64_t count);
+void listener_reserve_descriptors(int64_t count);
 
 /* Does a connection with this descriptor leave enough of them for what is no connection? Where the hard limit is too low for all, connections are
  * refused before the journal and the outlets find none left. @thread any */

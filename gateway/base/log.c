@@ -2,6 +2,7 @@
 #include "base/log.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -21,8 +22,8 @@ struct log_name {
 };
 
 static struct {
-    enum log_level least;
-    enum log_format format;
+    _Atomic(enum log_level) least;
+    _Atomic(enum log_format) format;
     int fd;
     const struct clock *clock;
     pthread_mutex_t lock; /* guards names */
@@ -50,10 +51,20 @@ struct log_field log_number(const char *key, int64_t number)
     return (struct log_field){.key = key, .number = number};
 }
 
+void log_change(enum log_level least, enum log_format format)
+{
+    atomic_store_explicit(&log_state.least, least, memory_order_relaxed);
+    atomic_store_explicit(&log_state.format, format, memory_order_relaxed);
+}
+
+static bool log_tells(enum log_level level)
+{
+    return level >= atomic_load_explicit(&log_state.least, memory_order_relaxed);
+}
+
 void log_configure(enum log_level least, enum log_format format, int fd, const struct clock *clock)
 {
-    log_state.least = least;
-    log_state.format = format;
+    log_change(least, format);
     log_state.fd = fd;
     log_state.clock = clock;
     log_state.count = 0;
@@ -110,7 +121,8 @@ static void log_put(
         memcpy(all, fields, count * sizeof *fields);
     if (held)
         all[count++] = log_number("repeated", (int64_t)held);
-    log_line_render(&line, log_state.format, clock_wall(log_state.clock), level, event, all, count);
+    log_line_render(&line, atomic_load_explicit(&log_state.format, memory_order_relaxed),
+        clock_wall(log_state.clock), level, event, all, count);
     /* One write per line, so that lines of several threads do not mix. There is nobody to tell when it fails. */
     if (write(log_state.fd, line.data, line.length) < 0)
         return;
@@ -120,12 +132,12 @@ void log_write(enum log_level level, const char *event, const struct log_field *
 {
     uint64_t held;
 
-    if (level >= log_state.least && log_admit(event, clock_monotonic(log_state.clock), &held))
+    if (log_tells(level) && log_admit(event, clock_monotonic(log_state.clock), &held))
         log_put(level, event, fields, count, held);
 }
 
 void log_write_always(enum log_level level, const char *event, const struct log_field *fields, size_t count)
 {
-    if (level >= log_state.least)
+    if (log_tells(level))
         log_put(level, event, fields, count, 0);
 }

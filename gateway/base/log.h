@@ -37,6 +37,9 @@ struct log_field log_number(const char *key, int64_t number);
 /* Call once before the first thread; without it: LOG_INFO, text, standard error, the system clock. */
 void log_configure(enum log_level least, enum log_format format, int fd, const struct clock *clock);
 
+/* What is logged from now on, and how. */
+void log_change(enum log_level least, enum log_format format);
+
 /* The event is named `room.what`; it is also the key of the repetition limit. */
 void log_write(enum log_level level, const char *event, const struct log_field *fields, size_t count);
 

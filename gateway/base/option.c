@@ -112,6 +112,13 @@ const struct option_collection *option_collection_of(const struct option *option
     return found && slice_is(element, "*") ? found : NULL;
 }
 
+bool option_is_live(const struct option *option)
+{
+    const struct option_collection *collection = option_collection_of(option);
+
+    return collection ? collection->live : option->live;
+}
+
 const struct option_collection *option_collection_named(struct slice name)
 {
     for (const struct option_collection *next = option_collections;

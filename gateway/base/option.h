@@ -86,6 +86,7 @@ struct option {
         allowed; /* OPTION_ENUM: the words, separated by blanks; a text, texts or a map: what they are; else NULL */
     const struct option_map *map; /* of an OPTION_MAP; else NULL */
     struct option_bound bound;
+    bool live; /* a reload takes it over; a collection's rows: see its own */
     const char *help;
 };
 
@@ -101,6 +102,7 @@ struct option_collection {
     size_t count; /* and of their number (size_t) */
     size_t most;
     bool list; /* the file may also have a list without names: its elements are called 1, 2, ... */
+    bool live; /* a reload takes it over */
 };
 
 extern const struct option_collection option_collections[];
@@ -148,6 +150,9 @@ const struct option_collection *option_collection_at(
     struct slice name, struct slice *ret_element, struct slice *ret_rest);
 
 bool option_is_element_name(struct slice name);
+
+/* Whether a reload takes it over; else the next start does. */
+bool option_is_live(const struct option *option);
 
 /* The one of names that text was most likely meant to be (edit distance, letter case does not count), else an empty
  * slice. */

@@ -112,7 +112,8 @@ int option_print_table(struct bytes *text, struct error *error)
     for (const struct option *option = option_table; option < option_table + option_count; option++)
         if (bytes_print(text, error, "| `%s` | ", option->name) ||
             option_print_default(option, "`", text, error) || bytes_add_text(text, " | ", error) ||
-            option_print_allowed(option, text, error) || bytes_print(text, error, " | %s |\n", option->help))
+            option_print_allowed(option, text, error) ||
+            bytes_print(text, error, " | %s%s |\n", option->help, option_is_live(option) ? " *Reload.*" : ""))
             return -1;
     return 0;
 }
@@ -147,7 +148,7 @@ static int option_print_entry(const struct option *option, struct bytes *text, s
     if (option_print_wrapped(fits ? option->name : "", slice_of(option->help), text, error) ||
         bytes_add_text(&facts, "Default ", error) || option_print_default(option, "", &facts, error) ||
         bytes_add_text(&facts, "; ", error) || option_print_allowed(option, &facts, error) ||
-        bytes_add_text(&facts, ".", error))
+        bytes_add_text(&facts, option_is_live(option) ? ". Reload." : ".", error))
         return -1;
     return option_print_wrapped("", bytes_slice(&facts), text, error);
 }

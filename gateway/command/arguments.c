@@ -238,33 +238,47 @@ bool arguments_take(struct arguments *ret_arguments, int argc, char **argv, int 
     return false;
 }
 
-static struct config *arguments_load_config(const struct arguments *arguments, bool check)
+/* NULL: text has its errors, all of them. */
+static struct config *arguments_load_config(const struct arguments *arguments, bool check, struct bytes *text)
 {
     struct config *config;
     struct error error;
-    cleanup_bytes struct bytes text;
 
-    bytes_init(&text, ARGUMENTS_TEXT_MAX);
     /* What a file lacks that could not be read at all is no news. */
     if (config_load(&config, arguments->file, arguments->sets, arguments->sets_count) == 0 && check)
         pipeline_check(config);
     if (config_errors(config) == 0)
         return config;
-    if (config_print_errors(config, &text, &error))
+    if (config_print_errors(config, text, &error))
         fprintf(stderr, "penstock: %s\n", error.text); /* GCOVR_EXCL_LINE: more than the store can hold */
-    fwrite(text.data, 1, text.length, stderr);
     config_free(&config);
     return NULL;
 }
 
+/* Its errors go to standard error. */
+static struct config *arguments_load_or_tell(const struct arguments *arguments, bool check)
+{
+    cleanup_bytes struct bytes text;
+
+    bytes_init(&text, ARGUMENTS_TEXT_MAX);
+    struct config *config = arguments_load_config(arguments, check, &text);
+    fwrite(text.data, 1, text.length, stderr);
+    return config;
+}
+
 struct config *arguments_load(const struct arguments *arguments)
 {
-    return arguments_load_config(arguments, true);
+    return arguments_load_or_tell(arguments, true);
 }
 
 struct config *arguments_read(const struct arguments *arguments)
 {
-    return arguments_load_config(arguments, false);
+    return arguments_load_or_tell(arguments, false);
+}
+
+struct config *arguments_load_again(const struct arguments *arguments, struct bytes *errors)
+{
+    return arguments_load_config(arguments, true, errors);
 }
 
 int arguments_print_help(struct bytes *text, struct error *error)

@@ -51,6 +51,9 @@ struct config *arguments_load(const struct arguments *arguments);
 /* The same without what only compiling its streams and reading its files finds. */
 struct config *arguments_read(const struct arguments *arguments);
 
+/* As arguments_load(), but what is wrong is appended to errors, a line each. */
+struct config *arguments_load_again(const struct arguments *arguments, struct bytes *errors);
+
 /* For --help. */
 int arguments_print_help(struct bytes *text, struct error *error);
 

@@ -1,7 +1,7 @@
 /* run: `penstock run`, the gateway from its start to its end.
  *
  * The main thread waits for signals and looks after the rest once a second. The first SIGTERM or SIGINT stops in good order
- * within gateway.grace and ends with 0. SIGHUP reads credentials, certificates and keys again. A second one ends at once with 1: what was acknowledged is in the journal by then.
+ * within gateway.grace and ends with 0. SIGHUP reads configuration, credentials, certificates and keys again. A second one ends at once with 1: what was acknowledged is in the journal by then.
  */
 #include "command/command.h"
 
@@ -63,14 +63,18 @@ static void run_leave_at_next_signal(const sigset_t *stops)
 
 /* ---- start --------------------------------------------------------------------------------------------------- */
 
-static void run_configure_log(const struct config *config)
+static enum log_level run_log_level(const struct config *config)
 {
     enum log_level level = LOG_DEBUG;
 
     while (level < LOG_ERROR && strcmp(log_level_name(level), config->log.level))
         level++;
-    log_configure(level, strcmp(config->log.format, "json") ? LOG_FORMAT_TEXT : LOG_FORMAT_JSON,
-        STDERR_FILENO, &clock_system);
+    return level;
+}
+
+static enum log_format run_log_format(const struct config *config)
+{
+    return strcmp(config->log.format, "json") ? LOG_FORMAT_TEXT : LOG_FORMAT_JSON;
 }
 
 /* What is wrong with the configuration is told line by line; anything else is one line. */
@@ -124,14 +128,45 @@ static void run_report(struct pipeline *pipeline, int64_t watchdog)
         sd_notify(0, "WATCHDOG=1");
 }
 
-static void run_reload(struct pipeline *pipeline)
+/* In the order of the file, a line each; in /readyz the first one stands. */
+static void run_refuse(char *errors)
+{
+    char *line, *rest = errors;
+
+    while ((line = strsep(&rest, "\n")) && *line) {
+        log_event_always(LOG_ERROR, "config.error", log_text("found", line));
+        if (line == errors)
+            pipeline_keep(line);
+    }
+}
+
+static void run_load_again(struct pipeline *pipeline, const struct arguments *arguments)
+{
+    cleanup_bytes struct bytes errors;
+    struct error error;
+
+    bytes_init(&errors, RUN_TEXT_MAX);
+    struct config *config = arguments_load_again(arguments, &errors);
+    if (!config) {
+        if (bytes_add(&errors, "", 1, &error) == 0)
+            run_refuse(errors.data);
+        return;
+    }
+    const enum log_level level = run_log_level(config);
+    const enum log_format format = run_log_format(config);
+    if (pipeline_reload(pipeline, &config))
+        log_change(level, format);
+}
+
+static void run_reload(struct pipeline *pipeline, const struct arguments *arguments)
 {
     sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%lld", (long long)clock_monotonic(&clock_system));
-    pipeline_reload(pipeline);
+    run_load_again(pipeline, arguments);
     sd_notify(0, "READY=1");
 }
 
-static void run_until_signal(struct pipeline *pipeline, const sigset_t *stops)
+static void run_until_signal(
+    struct pipeline *pipeline, const struct arguments *arguments, const sigset_t *stops)
 {
     const int64_t watchdog = run_watchdog();
     const int64_t tick = watchdog && watchdog < RUN_TICK ? watchdog : RUN_TICK;
@@ -146,7 +181,7 @@ static void run_until_signal(struct pipeline *pipeline, const sigset_t *stops)
         run_report(pipeline, watchdog);
         number = sigtimedwait(&all, NULL, &wait);
         if (number == SIGHUP)
-            run_reload(pipeline);
+            run_reload(pipeline, arguments);
     } while (number < 0 || number == SIGHUP);
     /* timeout(1) and others signal a process and its group: the same signal at the same moment is one. */
     sigtimedwait(stops, NULL, &same);
@@ -154,13 +189,13 @@ static void run_until_signal(struct pipeline *pipeline, const sigset_t *stops)
     sd_notify(0, "STOPPING=1\nSTATUS=delivering what is queued");
 }
 
-static int run_gateway(struct config *config)
+static int run_gateway(struct config *config, const struct arguments *arguments)
 {
     struct pipeline *pipeline;
     struct error error;
     sigset_t stops;
 
-    run_configure_log(config);
+    log_configure(run_log_level(config), run_log_format(config), STDERR_FILENO, &clock_system);
     run_block_signals(&stops);
     if (privilege_become(config->gateway.user, &error)) {
         run_complain(config, &error);
@@ -177,7 +212,7 @@ static int run_gateway(struct config *config)
     }
     if (run_print_banner(pipeline, &error))
         log_event(LOG_WARN, "gateway.banner", log_text("error", error.text));
-    run_until_signal(pipeline, &stops);
+    run_until_signal(pipeline, arguments, &stops);
     run_leave_at_next_signal(&stops);
     pipeline_stop(pipeline, clock_monotonic(&clock_system) + config->gateway.grace);
     pipeline_close(&pipeline);
@@ -197,7 +232,7 @@ int command_run(int argc, char **argv)
         return COMMAND_FAILED;
     /* Else mktime() looks at the file of the machine's time zone each time that it is asked. */
     setenv("TZ", ":/etc/localtime", 0);
-    status = run_gateway(config);
+    status = run_gateway(config, &arguments);
     config_free(&config);
     return status;
 }

@@ -45,7 +45,7 @@ static int outlet_dead_letter_open(
         .gateway_id = context->gateway_id,
         .journal = context->journal,
         .renderings = context->renderings,
-        .streams = context->streams,
+        .routes = context->routes,
         .dead_letters = context->dead_letters,
         .clock = context->clock,
     };

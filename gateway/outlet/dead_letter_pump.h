@@ -27,7 +27,7 @@ struct dead_letter_pump_options {
     const char *gateway_id;
     struct journal *journal;
     struct rendering_table *renderings;
-    const struct streams *streams;
+    const struct routes *routes;
     struct dead_letters *dead_letters;
     const struct clock *clock;
 };

@@ -69,7 +69,7 @@ void dead_letter_replay_close(struct dead_letter_replay **replay)
 /* The id of the stream's rendering as it is configured now. */
 static int replay_find_rendering(struct dead_letter_replay *replay, const char *name, struct error *error)
 {
-    const struct stream *stream = streams_find(replay->options.streams, slice_of(name));
+    const struct stream *stream = streams_find(routes_now(replay->options.routes)->streams, slice_of(name));
     __attribute__((cleanup(rendering_free))) struct rendering *rendering = NULL;
 
     if (!stream)

@@ -19,7 +19,7 @@ struct outlet_context {
     const char *gateway_id;
     struct journal *journal;
     struct rendering_table *renderings;
-    struct streams *streams; /* constant but for the fields that say otherwise */
+    const struct routes *routes; /* streams that are in force; config: what was so at the start */
     struct dead_letters *dead_letters;
     const struct clock *clock;
 };

@@ -9,49 +9,19 @@
 #include "admin/admin.h"
 #include "base/health.h"
 #include "base/log.h"
-#include "files/files.h"
 #include "journal/journal.h"
 #include "outlet/outlet.h"
-#include "pipeline/certificates.h"
 #include "pipeline/example.h"
+#include "pipeline/pipeline_internal.h"
+#include "pipeline/plans.h"
 #include "pipeline/renderings.h"
 #include "pipeline/schemas.h"
 #include "pipeline/shares.h"
-#include "pipeline/states.h"
-#include "route/route.h"
-#include "source/source.h"
 
-static const struct source_kind *const pipeline_sources[] = {
+const struct source_kind *const pipeline_sources[SOURCES] = {
     &source_http, &source_mqtt, &source_subscriber, &source_files};
-static const struct outlet_kind *const pipeline_outlets[] = {
+const struct outlet_kind *const pipeline_outlets[OUTLETS] = {
     &outlet_lake, &outlet_kafka, &outlet_dead_letter};
-#define SOURCES (sizeof pipeline_sources / sizeof *pipeline_sources)
-#define OUTLETS (sizeof pipeline_outlets / sizeof *pipeline_outlets)
-
-struct pipeline {
-    struct config *config;
-    const struct clock *clock;
-    char gateway_id[JOURNAL_GATEWAY_ID_MAX + 1];
-    char *journal_directory;
-    char *dead_letters_directory;
-    const struct outlet_kind *wanted[OUTLETS]; /* of the table, those that the configuration asks for */
-    const char *outlet_names[OUTLETS];
-    size_t wanted_count;
-
-    struct access *access;
-    struct streams *streams;
-    struct topic_map *topics;
-    struct states states;
-    struct journal *journal;
-    struct shares *shares;
-    struct dead_letters *dead_letters;
-    struct outlet *outlets[OUTLETS]; /* as wanted[] */
-    struct source *sources[SOURCES];
-    struct certificates certificates;
-    struct admin *admin;
-    bool outlets_run[OUTLETS], sources_run[SOURCES];
-    bool refusing; /* as last logged */
-};
 
 bool pipeline_wants(const struct config *config, const char *outlet)
 {
@@ -86,35 +56,24 @@ void pipeline_check(struct config *config)
 
 /* ---- the steps of the start ---------------------------------------------------------------------------------- */
 
-/* The check let only built-in streams pass without a destination: nobody who posts to them shall hear "accepted". */
-static void pipeline_drop_streams(struct pipeline *pipeline)
-{
-    for (size_t i = pipeline->streams->count; i-- > 0;) {
-        const struct config_stream *stream = &pipeline->config->streams[i];
-        if (destination_exists(pipeline->config, stream))
-            continue;
-        streams_drop(pipeline->streams, i);
-        log_event(LOG_INFO, "stream.dropped", log_text("stream", stream->name),
-            log_text("reason", "no outlet takes it: it has no topics, and lake.enabled is false"));
-    }
-}
-
 static int pipeline_compile(struct pipeline *pipeline, struct error *error)
 {
-    if (streams_compile(&pipeline->streams, pipeline->config, error) ||
-        schemas_compile(pipeline->config, pipeline->streams, error))
-        return -1;
-    pipeline_drop_streams(pipeline);
-    return topic_map_compile(&pipeline->topics, pipeline->config, pipeline->streams, error);
+    struct streams *streams;
+    struct topic_map *topics;
+
+    return plans_compile(pipeline->config, NULL, NULL, &streams, &topics, error)
+               ? -1
+               : routes_new(&pipeline->routes, pipeline->config, &streams, &topics, error);
 }
 
 /* Half of what it takes to write to Kafka is most likely a slip. */
 static void pipeline_warn_of_kafka(const struct pipeline *pipeline)
 {
+    const struct streams *streams = routes_now(pipeline->routes)->streams;
     size_t with_topics = 0;
 
-    for (size_t i = 0; i < pipeline->streams->count; i++)
-        with_topics += pipeline->streams->items[i].topics_count > 0;
+    for (size_t i = 0; i < streams->count; i++)
+        with_topics += streams->items[i]->topics_count > 0;
     if (outlet_kafka.wanted(pipeline->config) && with_topics == 0)
         log_event_always(LOG_WARN, "kafka.unused", log_text("reason", "no stream has topics"));
 }
@@ -218,23 +177,13 @@ static int pipeline_open_dead_letters(struct pipeline *pipeline, struct error *e
         &pipeline->dead_letters, pipeline->dead_letters_directory, config->dead_letters.quota, error);
 }
 
-/* What an outlet would refuse for its size is refused at the door. */
-static void pipeline_limit_streams(struct pipeline *pipeline, uint64_t max_message)
-{
-    for (size_t i = 0; i < pipeline->streams->count; i++) {
-        struct stream *stream = &pipeline->streams->items[i];
-        if (stream->topics_count)
-            stream->max_message = max_message;
-    }
-}
-
 static int pipeline_open_outlets(struct pipeline *pipeline, struct error *error)
 {
     const struct outlet_context context = {.config = pipeline->config,
         .gateway_id = pipeline->gateway_id,
         .journal = pipeline->journal,
         .renderings = pipeline->states.renderings,
-        .streams = pipeline->streams,
+        .routes = pipeline->routes,
         .dead_letters = pipeline->dead_letters,
         .clock = pipeline->clock};
 
@@ -242,8 +191,10 @@ static int pipeline_open_outlets(struct pipeline *pipeline, struct error *error)
         if (pipeline->wanted[i]->open(&pipeline->outlets[i], &context, error))
             return -1;
         if (pipeline->wanted[i]->max_message)
-            pipeline_limit_streams(pipeline, pipeline->wanted[i]->max_message(pipeline->outlets[i]));
+            pipeline->max_message = pipeline->wanted[i]->max_message(pipeline->outlets[i]);
     }
+    plans_prepare(
+        routes_now(pipeline->routes)->streams, pipeline->config, pipeline->journal, pipeline->max_message);
     return 0;
 }
 
@@ -252,11 +203,10 @@ static int pipeline_open_certificates(struct pipeline *pipeline, struct error *e
     return certificates_open(&pipeline->certificates, pipeline->config, pipeline->clock, error);
 }
 
-static int pipeline_open_sources(struct pipeline *pipeline, struct error *error)
+struct source_context pipeline_context(const struct pipeline *pipeline, const struct config *config)
 {
-    const struct source_context context = {.config = pipeline->config,
-        .streams = pipeline->streams,
-        .topics = pipeline->topics,
+    return (struct source_context){.config = config,
+        .routes = pipeline->routes,
         .journal = pipeline->journal,
         .state = pipeline->states.source,
         .files = pipeline->states.files,
@@ -264,6 +214,11 @@ static int pipeline_open_sources(struct pipeline *pipeline, struct error *error)
         .mqtt_tls = pipeline->certificates.mqtt,
         .clock = pipeline->clock,
         .access = pipeline->access};
+}
+
+static int pipeline_open_sources(struct pipeline *pipeline, struct error *error)
+{
+    const struct source_context context = pipeline_context(pipeline, pipeline->config);
 
     for (size_t i = 0; i < SOURCES; i++) {
         if (pipeline_sources[i]->open(&pipeline->sources[i], &context, error))
@@ -294,10 +249,12 @@ static int pipeline_run_outlets(struct pipeline *pipeline, struct error *error)
 static int pipeline_store_renderings(struct pipeline *pipeline, struct error *error)
 {
     const struct shares_context context = {pipeline->config, pipeline->journal, pipeline->states.renderings};
+    const struct streams *streams = routes_now(pipeline->routes)->streams;
 
-    if (renderings_store(pipeline->streams, context.renderings, pipeline->journal, pipeline->clock, error))
+    if (renderings_store(streams, context.renderings, pipeline->journal, pipeline->clock, error))
         return -1;
-    return shares_open(&pipeline->shares, &context, pipeline->streams, error);
+    renderings_retire(streams, context.renderings, pipeline->journal);
+    return shares_open(&pipeline->shares, &context, streams, error);
 }
 
 static int pipeline_run_sources(struct pipeline *pipeline, struct error *error)
@@ -344,7 +301,8 @@ int pipeline_open(
     }
     health_set("gateway", HEALTH_OK, NULL);
     log_event(LOG_INFO, "gateway.start", log_text("version", PENSTOCK_VERSION),
-        log_text("gateway", pipeline->gateway_id), log_number("streams", (int64_t)pipeline->streams->count));
+        log_text("gateway", pipeline->gateway_id),
+        log_number("streams", (int64_t)routes_now(pipeline->routes)->streams->count));
     *ret_pipeline = pipeline;
     return 0;
 }
@@ -386,29 +344,12 @@ void pipeline_close(struct pipeline **pipeline)
     dead_letters_close(&old->dead_letters);
     states_close(&old->states);
     access_free(&old->access);
-    topic_map_free(&old->topics);
-    streams_free(&old->streams);
+    routes_free(&old->routes);
+    config_free(&old->fresh);
+    free(old->files_config);
     free(old->dead_letters_directory);
     free(old->journal_directory);
     free(old);
-}
-
-/* ---- other credentials ----------------------------------------------------------------------------------------- */
-
-void pipeline_reload(struct pipeline *pipeline)
-{
-    struct error error;
-
-    certificates_reload(&pipeline->certificates);
-    if (access_reload(pipeline->access, &error)) {
-        log_event_always(LOG_ERROR, "gateway.reload", log_text("kept", "what was in force"),
-            log_text("error", error.text));
-        health_set("reload", HEALTH_DEGRADED, error.text);
-        return;
-    }
-    health_set("reload", HEALTH_OK, NULL);
-    log_event_always(
-        LOG_INFO, "gateway.reload", log_number("principals", (int64_t)access_count(pipeline->access)));
 }
 
 /* ---- what people see ----------------------------------------------------------------------------------------- */
@@ -442,11 +383,11 @@ static void pipeline_watch_dead_letters(struct pipeline *pipeline)
     struct pipeline_suspended all = {.first = ""};
 
     dead_letters_refresh(pipeline->dead_letters);
-    for (size_t i = 0; i < pipeline->streams->count; i++) {
-        struct stream *stream = &pipeline->streams->items[i];
-        pipeline_watch_stream(pipeline, stream->name, &stream->suspended, &all);
-    }
-    pipeline_watch_stream(pipeline, RECORD_NO_STREAM, &pipeline->streams->unmapped_suspended, &all);
+    const struct streams *streams = routes_now(pipeline->routes)->streams;
+
+    for (size_t i = 0; i < streams->count; i++)
+        pipeline_watch_stream(pipeline, streams->items[i]->name, &streams->items[i]->suspended, &all);
+    pipeline_watch_stream(pipeline, RECORD_NO_STREAM, &pipeline->routes->unmapped_suspended, &all);
     snprintf(text, sizeof text,
         "%zu streams take nothing, %s among them: dead letters have used up dead_letters.quota; see penstock "
         "dead-letters list",
@@ -495,6 +436,6 @@ int pipeline_describe(const struct pipeline *pipeline, struct bytes *text, struc
 
 int pipeline_example(const struct pipeline *pipeline, struct bytes *text, struct error *error)
 {
-    return example_print(pipeline_sources[0], pipeline->sources[0], pipeline->streams,
+    return example_print(pipeline_sources[0], pipeline->sources[0], routes_now(pipeline->routes)->streams,
         access_is_wanted(pipeline->access) && !pipeline->config->http.anonymous, text, error);
 }

@@ -2,6 +2,7 @@
 #include "pipeline/renderings.h"
 
 #include "base/log.h"
+#include "base/option.h"
 
 #define RENDERING_MAX (64 * 1024)
 #define ROOM_PATIENCE (10 * CLOCK_SECOND) /* for outlets to make room in a full journal at the start */
@@ -47,15 +48,27 @@ static int renderings_store_one(struct stream *stream, struct rendering *renderi
     return 0;
 }
 
-int renderings_store(struct streams *streams, struct rendering_table *table, struct journal *journal,
+int renderings_store(const struct streams *streams, struct rendering_table *table, struct journal *journal,
     const struct clock *clock, struct error *error)
 {
     for (size_t i = 0; i < streams->count; i++) {
-        struct stream *stream = &streams->items[i];
+        struct stream *stream = streams->items[i];
         __attribute__((cleanup(rendering_free))) struct rendering *rendering = NULL;
+        if (stream->rendering)
+            continue;
         if (stream_rendering(stream, &rendering, error) ||
             renderings_store_one(stream, rendering, table, journal, clock, error))
             return error_wrap(error, "stream %s: store how it is rendered", stream->name);
     }
     return 0;
+}
+
+void renderings_retire(
+    const struct streams *streams, struct rendering_table *table, const struct journal *journal)
+{
+    uint32_t ids[OPTION_STREAMS_MAX];
+
+    for (size_t i = 0; i < streams->count; i++)
+        ids[i] = streams->items[i]->rendering;
+    rendering_supersede(table, ids, streams->count, journal_durable(journal));
 }

@@ -2,6 +2,7 @@
 #include "pipeline/schemas.h"
 
 #include "base/file.h"
+#include "base/fnv.h"
 
 static bool schema_is_file(const char *name)
 {
@@ -30,7 +31,7 @@ static int schema_find(const char *name, struct bytes *file, struct slice *ret_t
     return 0;
 }
 
-static int schema_load(const char *name, struct schema **ret_schema, struct error *error)
+static int schema_load(const char *name, struct schema **ret_schema, uint64_t *ret_hash, struct error *error)
 {
     cleanup_bytes struct bytes file;
     struct slice text;
@@ -38,6 +39,7 @@ static int schema_load(const char *name, struct schema **ret_schema, struct erro
     bytes_init(&file, FILE_VALUE_BUFFER);
     if (schema_find(name, &file, &text, error))
         return -1;
+    *ret_hash = fnv_add(FNV_EMPTY, text.data, text.length);
     return schema_compile(ret_schema, text, error) ? error_wrap(error, "%s", name) : 0;
 }
 
@@ -49,13 +51,15 @@ int schemas_compile(struct config *config, struct streams *streams, struct error
     for (size_t i = 0; i < config->streams_count; i++) {
         __attribute__((cleanup(schema_free))) struct schema *schema = NULL;
         const struct config_stream *from = &config->streams[i];
+        uint64_t hash;
         if (!from->schema[0])
             continue;
-        if (schema_load(from->schema, &schema, &why)) {
+        if (schema_load(from->schema, &schema, &hash, &why)) {
             config_report(config, &from->schema, "%s", why.text);
             wrong++;
         } else if (streams) {
-            streams->items[i].schema = schema;
+            streams->items[i]->schema = schema;
+            streams->items[i]->schema_hash = hash;
             schema = NULL;
         }
     }

@@ -95,23 +95,24 @@ static int shares_apply_one(struct shares *shares, struct stream *stream, struct
         return error_set(error, ERROR_RETRY, "shares: out of memory");
     share->percent = stream->journal_share;
     journal_quota_set(shares->context.journal, &share->quota, shares->room / 100 * share->percent);
-    stream->over_share = &share->quota.over;
+    if (!stream->over_share) /* sources look at one that was there before */
+        stream->over_share = &share->quota.over;
     if (journal_quota_add(shares->context.journal, &share->quota, stream->rendering, error) && share->percent)
         return error_wrap(error, "streams.%s.journal_share", stream->name);
     return 0;
 }
 
-int shares_apply(struct shares *shares, struct streams *streams, struct error *error)
+int shares_apply(struct shares *shares, const struct streams *streams, struct error *error)
 {
     for (size_t i = 0; i < streams->count; i++) {
-        if (shares_apply_one(shares, &streams->items[i], error))
+        if (shares_apply_one(shares, streams->items[i], error))
             return -1;
     }
     return shares_add_kept(shares, error);
 }
 
-int shares_open(struct shares **ret_shares, const struct shares_context *context, struct streams *streams,
-    struct error *error)
+int shares_open(struct shares **ret_shares, const struct shares_context *context,
+    const struct streams *streams, struct error *error)
 {
     const struct config *config = context->config;
     struct shares *shares = calloc(1, sizeof *shares);

@@ -19,14 +19,14 @@ struct shares_context {
 };
 
 /* With shares_apply(). After -1, too, shares_free() is due where *ret_shares is set. */
-int shares_open(struct shares **ret_shares, const struct shares_context *context, struct streams *streams,
-    struct error *error);
+int shares_open(struct shares **ret_shares, const struct shares_context *context,
+    const struct streams *streams, struct error *error);
 /* Behind the journal's end; takes NULL. */
 void shares_free(struct shares **shares);
 
 /* Behind renderings_store(), and before sources see the streams: from now on their sources stop when they have to. Again for other streams, or the same with other
  * shares: what is kept stays counted for the stream of that name. ERROR_REJECT: a stream with a share cannot be counted for. */
-int shares_apply(struct shares *shares, struct streams *streams, struct error *error);
+int shares_apply(struct shares *shares, const struct streams *streams, struct error *error);
 
 /* Metrics, log and /readyz. About once a second. */
 void shares_watch(struct shares *shares);

@@ -158,19 +158,22 @@ void rendering_table_free(struct rendering_table **table);
 /* NULL when the id is unknown. @thread any */
 const struct rendering *rendering_find(struct rendering_table *table, uint32_t id);
 
-/* The id of the newest rendering of its stream when that is equal to this one but for the id, else 0. (A superseded one
- * may be gone from the next snapshot.) @thread any */
+/* The id of a rendering that is equal to this one but for the id, else 0. (Superseded ones do not count: they may be gone from the next
+ * snapshot.) @thread any */
 uint32_t rendering_find_equal(struct rendering_table *table, const struct rendering *like);
 
-/* The smallest id never used in this journal. @thread any */
+/* The smallest id above all that a record may still need. @thread any */
 uint32_t rendering_next_id(struct rendering_table *table);
+
+/* All but these, and but the one of the highest id: no record behind `last` needs them. @thread any */
+void rendering_supersede(struct rendering_table *table, const uint32_t *ids, size_t count, uint64_t last);
 
 /* Journal state functions (journal/state.h): kind STATE_RENDERING; state is the struct rendering_table.
  * An id that is already there is left as it is. */
 int rendering_apply(void *state, const void *body, size_t length, uint64_t sequence, struct error *error);
 typedef int rendering_emit_fn(void *context, const void *body, size_t length, struct error *error);
-/* Emits those that a record at or behind keep_from may still need: the newest of each stream, and an older one until
- * keep_from is beyond the sequence at which its successor was applied (stored with it as "superseded_at"). The table stays
+/* Emits those that a record at or behind keep_from may still need: a superseded one until keep_from is beyond the last record that may have been accepted under it
+ * (stored with it as "superseded_at"). The table stays
  * locked meanwhile: emit must not call it. */
 int rendering_dump(
     void *state, uint64_t keep_from, rendering_emit_fn *emit, void *context, struct error *error);

@@ -9,7 +9,8 @@
  *   topics         array of strings, at most 16; not there: none
  *   value          "payload" or "envelope"; not there: "payload"
  *   headers        array of {"name": string, "label": index among labels}, at most 16; not there: none
- *   superseded_at  integer, only where a newer rendering of the stream was applied: the sequence at which
+ *   superseded_at  integer, only where no record is accepted under it any more: the last
+ *                  sequence that one may have
  */
 #ifndef PENSTOCK_RECORD_RENDERING_JSON_H
 #define PENSTOCK_RECORD_RENDERING_JSON_H

@@ -13,7 +13,7 @@
 
 struct rendering_entry {
     struct rendering *rendering; /* owned */
-    uint64_t superseded_at; /* last record that may need it; RENDERING_NOT_SUPERSEDED: newest of its stream */
+    uint64_t superseded_at; /* last record that may need it; RENDERING_NOT_SUPERSEDED: any may */
 };
 
 struct rendering_table {
@@ -122,7 +122,7 @@ uint32_t rendering_find_equal(struct rendering_table *table, const struct render
 
 uint32_t rendering_next_id(struct rendering_table *table)
 {
-    /* The highest id is the newest of its stream, so every snapshot holds it: none above it was ever used. */
+    /* The highest id is never superseded, so every snapshot holds it. */
     pthread_mutex_lock(&table->lock);
     uint32_t id = table->count ? table->entries[table->count - 1].rendering->id + 1 : 1;
     pthread_mutex_unlock(&table->lock);
@@ -145,8 +145,8 @@ static int rendering_insert(
 }
 
 /* Takes the rendering over when it is new: it is NULL then. @holds table.lock */
-static int rendering_add(struct rendering_table *table, struct rendering **rendering, uint64_t superseded_at,
-    uint64_t sequence, struct error *error)
+static int rendering_add(
+    struct rendering_table *table, struct rendering **rendering, uint64_t superseded_at, struct error *error)
 {
     uint32_t id = (*rendering)->id;
     size_t place = rendering_place(table, id);
@@ -157,15 +157,21 @@ static int rendering_add(struct rendering_table *table, struct rendering **rende
     if (rendering_insert(table, place, entry, error))
         return -1; /* GCOVR_EXCL_LINE as above */
     *rendering = NULL;
-    if (superseded_at != RENDERING_NOT_SUPERSEDED)
-        return 0;
-    for (size_t i = 0; i < table->count; i++) {
-        struct rendering_entry *older = &table->entries[i];
-        if (i != place && older->superseded_at == RENDERING_NOT_SUPERSEDED &&
-            strcmp(older->rendering->stream, entry.rendering->stream) == 0)
-            older->superseded_at = sequence;
-    }
     return 0;
+}
+
+void rendering_supersede(struct rendering_table *table, const uint32_t *ids, size_t count, uint64_t last)
+{
+    pthread_mutex_lock(&table->lock);
+    for (size_t i = 0; i + 1 < table->count; i++) { /* the last one holds the highest id */
+        struct rendering_entry *entry = &table->entries[i];
+        bool needed = entry->superseded_at != RENDERING_NOT_SUPERSEDED;
+        for (size_t j = 0; !needed && j < count; j++)
+            needed = entry->rendering->id == ids[j];
+        if (!needed)
+            entry->superseded_at = last;
+    }
+    pthread_mutex_unlock(&table->lock);
 }
 
 int rendering_apply(void *state, const void *body, size_t length, uint64_t sequence, struct error *error)
@@ -174,10 +180,11 @@ int rendering_apply(void *state, const void *body, size_t length, uint64_t seque
     __attribute__((cleanup(rendering_free))) struct rendering *rendering = NULL;
     uint64_t superseded_at;
 
+    (void)sequence;
     if (rendering_json_read(body, length, &rendering, &superseded_at, error))
         return -1;
     pthread_mutex_lock(&table->lock);
-    int result = rendering_add(table, &rendering, superseded_at, sequence, error);
+    int result = rendering_add(table, &rendering, superseded_at, error);
     pthread_mutex_unlock(&table->lock);
     return result;
 }

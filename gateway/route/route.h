@@ -58,6 +58,9 @@ struct template;
 
 struct stream {
     char name[RECORD_STREAM_NAME_MAX + 1];
+    size_t
+        place; /* among all streams that there have been since the start, from 1: where sources keep what is theirs of it */
+    bool kept; /* of a plan that was in force: owned by the routes */
     enum record_format format;
     struct selector key;
     struct selector labels[RECORD_LABELS_MAX];
@@ -73,6 +76,7 @@ struct stream {
     struct schema *
         schema; /* that records are held against; set by the pipeline before the sources run; NULL: none; owned */
     uint64_t key_rate; /* records per second of one key; 0: as many as come */
+    uint64_t schema_hash; /* of its text; 0: none */
     bool schema_pass; /* what it does not allow is marked, not refused */
     char *lake_path; /* template text, checked; owned */
     char *topics[RECORD_TOPICS_MAX]; /* template texts, checked; owned */
@@ -85,6 +89,9 @@ struct stream {
     uint64_t
         max_message; /* largest message that its outlet takes, key and headers included; 0: no limit. Set by the
                            * pipeline before the sources run, constant afterwards */
+    char *ack; /* what a POST waits for where it does not say: fsync, memory, delivered; owned */
+    unsigned
+        ack_outlets; /* journal_outlet_bit() of those that "delivered" means; set by the pipeline before the sources run */
     _Atomic bool
         suspended; /* its dead letters have used up their quota: until letters are taken away its sources are refused */
     uint64_t journal_share; /* percent of the journal that its records may take; 0: all of it */
@@ -95,18 +102,19 @@ struct stream {
 };
 
 struct streams {
-    struct stream *items;
+    struct stream **items;
     size_t count;
-    _Atomic bool
-        unmapped_suspended; /* as a stream's `suspended`, for what belongs to no stream (RECORD_NO_RENDERING) */
 };
 
 /* Compiles every stream; what is wrong is reported to the config at its place (all of it), and -1 returned. Names of
  * streams and labels, formats and numbers of labels were checked by the config itself. */
 int streams_compile(struct streams **ret_streams, struct config *config, struct error *error);
+/* Also one that is kept. */
+void stream_free(struct stream **stream);
+/* With those that are not kept. */
 void streams_free(struct streams **streams);
 
-/* Takes one away, before anything knows the others by their place. @thread main */
+/* Takes one away, before anything knows it. @thread main */
 void streams_drop(struct streams *streams, size_t index);
 
 /* NULL when there is none of that name. */
@@ -121,13 +129,6 @@ static inline bool stream_is_over_share(const struct stream *stream)
 static inline bool stream_is_suspended(const struct stream *stream)
 {
     return atomic_load_explicit(&stream->suspended, memory_order_relaxed) || stream_is_over_share(stream);
-}
-
-/* The same; stream NULL: for what belongs to none. */
-static inline bool streams_suspended(const struct streams *streams, const struct stream *stream)
-{
-    return stream ? stream_is_suspended(stream)
-                  : atomic_load_explicit(&streams->unmapped_suspended, memory_order_relaxed);
 }
 
 /* The stream's rendering as it would be stored (id 0). */
@@ -168,6 +169,59 @@ void topic_map_free(struct topic_map **map);
 /* The most specific pattern that matches: at the first level where two differ, text before {NAME} before + before #, and an end before #.
  * topic is a topic name as MQTT allows it. false: none does. */
 bool topic_map_match(const struct topic_map *map, struct slice topic, struct topic_match *ret_match);
+
+/* ---- what is in force ----------------------------------------------------------------------------------------------
+ * A plan is what a reload may change: the limits, which streams there are, and which topics lead to them. It is never changed itself: another one takes its place, and streams that
+ * are the same are in both. Whoever has looked at one may go on with it, for plans and streams stay until the end; so there is a most of both. */
+
+#define ROUTES_SPARE 1000 /* streams that reloads may bring since the start, new or changed, */
+#define ROUTES_PLANS_MAX 1000 /* and plans */
+
+struct plan {
+    struct plan *before; /* that it has replaced */
+    struct config limits; /* the start's configuration; its numbers are those that are in force */
+    struct streams *streams; /* owned, as the next */
+    struct topic_map *topics; /* mqtt.topics */
+};
+
+struct routes {
+    _Atomic(struct plan *) now;
+    size_t plans;
+    _Atomic size_t places; /* the highest place of a stream */
+    size_t most; /* places that there may be */
+    struct stream **kept; /* by place less 1; owned */
+    _Atomic bool
+        unmapped_suspended; /* as a stream's `suspended`, for what belongs to no stream (RECORD_NO_RENDERING) */
+};
+
+/* The first plan; takes streams and topics over, also when it fails. @thread main, as the next two */
+int routes_new(struct routes **ret_routes, const struct config *config, struct streams **streams,
+    struct topic_map **topics, struct error *error);
+void routes_free(struct routes **routes);
+/* Another plan, whose streams are new or of the one that is in force. Takes them over, and nothing when it fails. ERROR_REJECT: there have been too many. */
+int routes_change(struct routes *routes, const struct config *limits, struct streams **streams,
+    struct topic_map **topics, struct error *error);
+
+/* Whether there is room for a plan with these. */
+int routes_check(const struct routes *routes, const struct streams *streams, struct error *error);
+
+static inline const struct plan *routes_now(const struct routes *routes)
+{
+    return atomic_load_explicit(&routes->now, memory_order_acquire);
+}
+
+/* 0 for what belongs to no stream. */
+static inline size_t stream_place(const struct stream *stream)
+{
+    return stream ? stream->place : 0;
+}
+
+/* Whether sources are refused at the moment; stream NULL: for what belongs to none. */
+static inline bool streams_suspended(const struct routes *routes, const struct stream *stream)
+{
+    return stream ? stream_is_suspended(stream)
+                  : atomic_load_explicit(&routes->unmapped_suspended, memory_order_relaxed);
+}
 
 /* ---- templates --------------------------------------------------------------------------------------------- */
 

@@ -23,6 +23,7 @@ static void stream_clear(struct stream *stream)
     free(stream->pointers);
     schema_free(&stream->schema);
     free(stream->lake_path);
+    free(stream->ack);
     for (size_t i = 0; i < stream->topics_count; i++) {
         free(stream->topics[i]);
         template_free(&stream->topic_templates[i]);
@@ -31,12 +32,23 @@ static void stream_clear(struct stream *stream)
         free(stream->headers[i].name);
 }
 
+void stream_free(struct stream **stream)
+{
+    if (!*stream)
+        return;
+    stream_clear(*stream);
+    free(*stream);
+    *stream = NULL;
+}
+
 void streams_free(struct streams **streams)
 {
     if (!*streams)
         return;
-    for (size_t i = 0; i < (*streams)->count; i++)
-        stream_clear(&(*streams)->items[i]);
+    for (size_t i = 0; i < (*streams)->count; i++) {
+        if (!(*streams)->items[i]->kept)
+            stream_free(&(*streams)->items[i]);
+    }
     free((*streams)->items);
     free(*streams);
     *streams = NULL;
@@ -44,10 +56,10 @@ void streams_free(struct streams **streams)
 
 void streams_drop(struct streams *streams, size_t index)
 {
-    struct stream *dropped = &streams->items[index];
+    struct stream **dropped = &streams->items[index];
 
     assert(index < streams->count);
-    stream_clear(dropped);
+    stream_free(dropped);
     streams->count--;
     memmove(dropped, dropped + 1, (streams->count - index) * sizeof *dropped);
 }
@@ -302,6 +314,7 @@ static void stream_compile(
     stream->format = stream_format(from->format);
     stream->key_rate = from->key_rate;
     stream->journal_share = from->journal_share;
+    stream->ack = stream_allocated(strdup(from->ack.level));
     stream_compile_selector(compiler, &stream->key, &from->key);
     stream_compile_labels(compiler, stream, from);
     stream_compile_dedupe(compiler, stream, from);
@@ -321,8 +334,12 @@ int streams_compile(struct streams **ret_streams, struct config *config, struct 
     struct stream_compiler compiler = {.config = config};
 
     streams->items = stream_allocated(calloc(config->streams_count + 1, sizeof *streams->items));
-    for (size_t i = 0; i < config->streams_count; i++, streams->count++)
-        stream_compile(&compiler, &streams->items[i], &config->streams[i]);
+    while (streams->count < config->streams_count) {
+        const size_t i = streams->count++;
+        streams->items[i] = stream_allocated(calloc(1, sizeof **streams->items));
+        streams->items[i]->place = i + 1;
+        stream_compile(&compiler, streams->items[i], &config->streams[i]);
+    }
     if (compiler.wrong)
         return error_set(error, ERROR_REJECT, "streams: %zu errors in the configuration", compiler.wrong);
     *ret_streams = streams;
@@ -333,8 +350,8 @@ int streams_compile(struct streams **ret_streams, struct config *config, struct 
 struct stream *streams_find(const struct streams *streams, struct slice name)
 {
     for (size_t i = 0; i < streams->count; i++) {
-        if (slice_is(name, streams->items[i].name))
-            return &streams->items[i];
+        if (slice_is(name, streams->items[i]->name))
+            return streams->items[i];
     }
     return NULL;
 }

@@ -193,7 +193,7 @@ static void topic_list_streams(const struct streams *streams, struct bytes *text
     struct error ignored;
 
     for (size_t i = 0; i < streams->count; i++) {
-        const char *name = streams->items[i].name;
+        const char *name = streams->items[i]->name;
         if (text->length + strlen(name) > TOPIC_STREAMS_MAX) {
             bytes_add_text(text, ", ...", &ignored);
             return;
@@ -209,7 +209,7 @@ static int topic_refuse_stream(const struct streams *streams, const char *name, 
     cleanup_bytes struct bytes list;
 
     for (size_t i = 0; i < streams->count; i++)
-        names[i] = slice_of(streams->items[i].name);
+        names[i] = slice_of(streams->items[i]->name);
     nearest = option_nearest(slice_of(name), names, streams->count);
     free(names);
     bytes_init(&list, ERROR_TEXT_SIZE);

@@ -53,8 +53,8 @@ static int http_metrics(struct source *http, struct error *error)
 {
     struct answer_usage usage;
 
-    http->series = intake_series_new(http->context.streams, HTTP_SOURCE_NAME);
-    if (!http->series)
+    http->counts = intake_counts_new(http->context.routes, HTTP_SOURCE_NAME);
+    if (!http->counts)
         return error_set(error, ERROR_FATAL, "HTTP: out of memory");
     for (size_t i = 0; i < HTTP_STATUSES; i++) {
         char code[16];
@@ -69,32 +69,6 @@ static int http_metrics(struct source *http, struct error *error)
     http->evicted = metric_series(METRIC_IDEMPOTENCY_EVICTED, HTTP_SOURCE_NAME, NULL, NULL);
     answer_state_usage(http->context.state->answers, &usage);
     http->evicted_told = usage.evicted; /* recovery has counted again what an earlier start gave up */
-    return 0;
-}
-
-/* What each stream's requests wait for. */
-static int http_acks(struct source *http, struct error *error)
-{
-    const struct config *config = http->context.config;
-    const struct streams *streams = http->context.streams;
-    struct journal *journal = http->context.journal;
-
-    http->acks = calloc(streams->count ? streams->count : 1, sizeof *http->acks);
-    if (!http->acks)
-        return error_set(error, ERROR_FATAL, "HTTP: out of memory");
-    for (size_t i = 0; i < config->streams_count; i++) {
-        const struct config_stream *from = &config->streams[i];
-        const struct stream *stream = streams_find(streams, slice_of(from->name));
-        struct http_stream_ack *ack = stream ? &http->acks[stream - streams->items] : NULL;
-        if (!ack || http_ack_find(slice_of(from->ack.level), &ack->ack))
-            continue;
-        for (size_t j = 0; j < from->ack.outlets.count; j++)
-            ack->outlets |= journal_outlet_bit(journal, from->ack.outlets.items[j]);
-        if (!ack->outlets)
-            ack->outlets = from->topics.count ? journal_outlet_bit(journal, "kafka") : 0;
-        if (!ack->outlets)
-            ack->outlets = journal_outlet_bit(journal, "lake");
-    }
     return 0;
 }
 
@@ -131,12 +105,12 @@ static int http_set_up(struct source *http, struct error *error)
     if (peers_new(
             &http->peers, &config->http.trusted_proxies, config->http.max_connections_per_address, error))
         return error_wrap(error, "http.trusted_proxies");
-    if (http_metrics(http, error) || http_acks(http, error) || http_open_threads(http, error))
+    if (http_metrics(http, error) || http_open_threads(http, error))
         return -1;
     listener_reserve_descriptors(
-        config->http.max_connections +
-        http->threads_count *
-            (HTTP_THREAD_DESCRIPTORS + config->http.listen.count * HTTP_LISTENER_DESCRIPTORS));
+        (int64_t)(config->http.max_connections +
+                  http->threads_count *
+                      (HTTP_THREAD_DESCRIPTORS + config->http.listen.count * HTTP_LISTENER_DESCRIPTORS)));
     return http_listen_all(http, error);
 }
 
@@ -159,8 +133,7 @@ static void http_close(struct source **source)
     for (size_t i = 0; i < http->threads_count; i++)
         http_thread_close(&http->threads[i]);
     free(http->threads);
-    free(http->series);
-    free(http->acks);
+    free(http->counts);
     peers_free(&http->peers);
     pthread_mutex_destroy(&http->keys_lock);
     pthread_mutex_destroy(&http->room.lock);

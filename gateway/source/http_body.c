@@ -99,7 +99,7 @@ static int http_body_check_stream(struct http_request *request)
     if (!stream_is_suspended(stream))
         return 0;
     if (stream_is_over_share(stream)) {
-        intake_count_over_share(&http->series[stream - http->context.streams->items]);
+        intake_count_over_share(http->counts, stream);
         return http_refuse(&request->refusal, HTTP_STATUS_503,
             "the records of stream %s have used up its share of the journal (streams.%s.journal_share, %llu %%): its outlets have to "
             "deliver",
@@ -180,8 +180,10 @@ static int http_body_records(struct http_request *request, struct MHD_Connection
         .grant = &request->grant,
         .rates = access_rates(http->context.access),
         .now = thread->now};
+    const struct intake_limits limits = http_thread_limits(request->plan);
     struct error error;
 
+    intake_limit(thread->intake, &limits);
     const int taken = intake_take(thread->intake, request->stream, request->form, bytes_slice(&request->body),
         &facts, &request->handover, result, &error);
     http_rate_charge(request, taken ? 1 : result->accepted + result->rejected);
@@ -196,8 +198,7 @@ static int http_body_records(struct http_request *request, struct MHD_Connection
     request->schema_invalid = result->schema_invalid;
     if (result->rejected == 0)
         return 0;
-    intake_count_all_rejected(
-        &http->series[request->stream - http->context.streams->items], result->by_reason);
+    intake_count_all_rejected(http->counts, request->stream, result->by_reason);
     if (result->accepted ? http_answer_partial(&request->listing, result, &error)
                          : http_answer_refused(&request->listing, result, &error))
         return http_refuse(&request->refusal, HTTP_STATUS_503, "%s", error.text);
@@ -209,8 +210,6 @@ static int http_body_records(struct http_request *request, struct MHD_Connection
 
 int http_body_await(struct http_request *request)
 {
-    struct source *http = request->thread->source;
-
     if (request->ack != HTTP_ACK_DELIVERED)
         return 0;
     struct places *full = request->awaited ? NULL : http_delivery_await(request);
@@ -223,7 +222,7 @@ int http_body_await(struct http_request *request)
     }
     request->arrival->arrived = http_loop_arrived;
     request->arrival->context = request;
-    request->arrival->outlets = http->acks[request->stream - http->context.streams->items].outlets;
+    request->arrival->outlets = request->stream->ack_outlets;
     assert(request->arrival->outlets);
     return 0;
 }

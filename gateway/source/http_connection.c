@@ -200,7 +200,7 @@ void http_connection_abort(struct http_connection *connection, enum http_status 
 
 static bool http_connection_check_body(struct http_thread *thread, struct http_connection *connection)
 {
-    const struct config *config = thread->source->context.config;
+    const struct config *config = &routes_now(thread->source->context.routes)->limits;
     int64_t elapsed = thread->now - connection->since;
     uint64_t seconds = (uint64_t)(elapsed / CLOCK_SECOND);
 
@@ -247,7 +247,7 @@ static bool http_connection_has_left(const struct http_connection *connection)
 
 static bool http_connection_check(struct http_thread *thread, struct http_connection *connection)
 {
-    const struct config *config = thread->source->context.config;
+    const struct config *config = &routes_now(thread->source->context.routes)->limits;
 
     if (connection->state == HTTP_BODY)
         return http_connection_check_body(thread, connection);

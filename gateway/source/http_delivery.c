@@ -8,7 +8,7 @@
 int http_delivery_refuse(struct http_request *request, struct places *full)
 {
     struct http_thread *thread = request->thread;
-    const struct config *config = thread->source->context.config;
+    const struct config *config = &request->plan->limits;
     const bool all = full == &thread->source->deliveries;
 
     atomic_store_explicit(&full->refused, thread->now, memory_order_relaxed);
@@ -25,15 +25,13 @@ static struct places *http_delivery_own(struct http_request *request)
 {
     struct peer *peer = request->connection->peer;
 
-    return peer && request->thread->source->context.config->http.max_deliveries_per_address
-               ? &peer->deliveries
-               : NULL;
+    return peer && request->plan->limits.http.max_deliveries_per_address ? &peer->deliveries : NULL;
 }
 
 int http_delivery_look(struct http_request *request)
 {
     struct source *http = request->thread->source;
-    const struct config *config = http->context.config;
+    const struct config *config = &request->plan->limits;
     struct places *own = http_delivery_own(request);
 
     if (own && atomic_load(&own->taken) >= config->http.max_deliveries_per_address)
@@ -46,7 +44,7 @@ int http_delivery_look(struct http_request *request)
 struct places *http_delivery_await(struct http_request *request)
 {
     struct source *http = request->thread->source;
-    const struct config *config = http->context.config;
+    const struct config *config = &request->plan->limits;
     struct places *own = http_delivery_own(request);
 
     if (own && !http_count_up(&own->taken, config->http.max_deliveries_per_address))

@@ -90,14 +90,14 @@ static int http_head_allowed(const struct http_head_check *check, struct http_re
 /* Those that the sender may write: the others are none of its business. */
 static void http_head_names(const struct http_request *request, char *names, size_t size)
 {
-    const struct streams *streams = request->thread->source->context.streams;
+    const struct streams *streams = request->plan->streams;
     size_t used = 0;
 
     names[0] = '\0';
     for (size_t i = 0; i < streams->count; i++) {
-        if (!grant_allows_stream(&request->grant, streams->items[i].name))
+        if (!grant_allows_stream(&request->grant, streams->items[i]->name))
             continue;
-        int length = snprintf(names + used, size - used, "%s%s", used ? ", " : "", streams->items[i].name);
+        int length = snprintf(names + used, size - used, "%s%s", used ? ", " : "", streams->items[i]->name);
         if (length < 0 || (size_t)length >= size - used) {
             snprintf(names + used, size - used, "%s", used ? ", ..." : "...");
             return;
@@ -109,7 +109,7 @@ static void http_head_names(const struct http_request *request, char *names, siz
 static int http_head_stream(const struct http_head_check *check, struct http_refusal *refusal)
 {
     struct http_request *request = check->request;
-    const struct streams *streams = request->thread->source->context.streams;
+    const struct streams *streams = request->plan->streams;
     char names[HTTP_NAMES_MAX];
 
     request->stream = request->target.deeper ? NULL : streams_find(streams, request->target.stream);
@@ -130,11 +130,11 @@ static int http_head_method(const struct http_head_check *check, struct http_ref
 static int http_head_ack(const struct http_head_check *check, struct http_refusal *refusal)
 {
     struct http_request *request = check->request;
-    const struct source *http = request->thread->source;
-    enum http_ack ack = http->acks[request->stream - http->context.streams->items].ack;
+    enum http_ack ack = HTTP_ACK_FSYNC;
 
-    if (request->head.present[HTTP_PENSTOCK_ACK] &&
-        http_ack_find(request->head.values[HTTP_PENSTOCK_ACK], &ack))
+    if (http_ack_find(request->head.present[HTTP_PENSTOCK_ACK] ? request->head.values[HTTP_PENSTOCK_ACK]
+                                                               : slice_of(request->stream->ack),
+            &ack))
         return http_refuse(
             refusal, HTTP_STATUS_400, "the header Penstock-Ack is \"memory\", \"fsync\" or \"delivered\"");
     request->ack = ack;
@@ -170,7 +170,7 @@ static int http_head_type(const struct http_head_check *check, struct http_refus
 static int http_head_length(const struct http_head_check *check, struct http_refusal *refusal)
 {
     const struct http_head *head = &check->request->head;
-    uint64_t limit = check->request->thread->source->context.config->http.max_body;
+    uint64_t limit = check->request->plan->limits.http.max_body;
 
     if (!head->present[HTTP_CONTENT_LENGTH] && !head->present[HTTP_TRANSFER_ENCODING])
         return http_refuse(

@@ -135,6 +135,7 @@ struct http_request {
     struct http_request *next; /* in the pool */
     struct http_thread *thread;
     struct http_connection *connection; /* NULL once the library is done with the request */
+    const struct plan *plan; /* in force when it began */
     bool in_journal; /* handed over and not yet completed */
     bool awaited; /* its arrival is the journal's, or will be with the completion */
     struct peer *awaited_by; /* has it among its deliveries, or NULL */
@@ -172,12 +173,6 @@ struct http_request {
     enum handover_result result; /* once it is no longer in_journal */
     uint64_t accepted, schema_invalid; /* of the intake's result */
     struct bytes listing; /* the answer that lists rejected records; empty when there are none */
-};
-
-/* What a stream's requests wait for; in the order of context.streams. */
-struct http_stream_ack {
-    enum http_ack ack; /* where they do not say */
-    unsigned outlets; /* journal_outlet_bit() */
 };
 
 /* The answer that most requests get, kept until another number is to be told. */
@@ -247,8 +242,7 @@ struct source {
     atomic_size_t
         unfinished; /* threads that have not ended and, behind `stopping`, not yet answered what they had */
 
-    struct intake_series *series; /* in the order of context.streams */
-    struct http_stream_ack *acks;
+    struct intake_counts *counts;
     char gateway[JOURNAL_GATEWAY_ID_MAX + 1]; /* in the ids of records */
     struct metric_series *refused[HTTP_STATUSES];
     struct metric_series *request_bytes;
@@ -270,6 +264,8 @@ struct source {
 
 /* A zeroed one; what it has opened when that fails is http_thread_close()'s. @thread main, as all of these */
 int http_thread_open(struct http_thread *thread, struct source *http, size_t index, struct error *error);
+/* What the thread's intake is to hold bodies against. */
+struct intake_limits http_thread_limits(const struct plan *plan);
 /* The listening descriptor is the thread's from then on, also on failure. */
 int http_thread_listen(struct http_thread *thread, int fd, struct error *error);
 int http_thread_run(struct http_thread *thread, struct error *error);

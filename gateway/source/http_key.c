@@ -124,7 +124,7 @@ int http_key_keep(struct http_request *request)
 {
     struct http_thread *thread = request->thread;
     struct source *http = thread->source;
-    const unsigned outlets = http->acks[request->stream - http->context.streams->items].outlets;
+    const unsigned outlets = request->stream->ack_outlets;
     struct answer answer = {
         .id = request->key->id,
         .request = request->key->request,
@@ -220,7 +220,7 @@ bool http_key_is_delivered(const struct http_request *request)
 {
     const struct source *http = request->thread->source;
     const struct http_key *key = request->key;
-    const unsigned outlets = http->acks[request->stream - http->context.streams->items].outlets;
+    const unsigned outlets = request->stream->ack_outlets;
 
     if (key->counts.duplicates + key->counts.old)
         return http_respond_all_delivered(request, outlets, key->last);

@@ -9,24 +9,42 @@ static size_t http_pool_bytes(const struct http_request *request)
     return request->body.capacity + request->handover.parts.capacity;
 }
 
+static void http_pool_limit(struct bytes *buffer, size_t limit)
+{
+    if (buffer->capacity > limit)
+        bytes_free(buffer);
+    buffer->limit = limit;
+}
+
+static struct http_request *http_pool_new(struct http_thread *thread)
+{
+    struct http_request *request = calloc(1, sizeof *request);
+
+    if (!request)
+        return NULL;
+    request->thread = thread;
+    bytes_init(&request->raw_target, HTTP_TARGET_MAX);
+    bytes_init(&request->body, 0);
+    bytes_init(&request->listing, HTTP_ANSWER_MAX);
+    handover_init(&request->handover, 0, http_loop_complete, request);
+    return request;
+}
+
 struct http_request *http_pool_take(struct http_thread *thread)
 {
-    const struct config *config = thread->source->context.config;
+    const struct plan *plan = routes_now(thread->source->context.routes);
     struct http_request *request = thread->pool;
 
     if (request) {
         thread->pool = request->next;
         thread->pool_bytes -= http_pool_bytes(request);
-        return request;
-    }
-    request = calloc(1, sizeof *request);
+    } else
+        request = http_pool_new(thread);
     if (!request)
         return NULL;
-    request->thread = thread;
-    bytes_init(&request->raw_target, HTTP_TARGET_MAX);
-    bytes_init(&request->body, config->http.max_body);
-    bytes_init(&request->listing, HTTP_ANSWER_MAX);
-    handover_init(&request->handover, config->http.max_in_flight, http_loop_complete, request);
+    request->plan = plan;
+    http_pool_limit(&request->body, plan->limits.http.max_body);
+    http_pool_limit(&request->handover.parts, plan->limits.http.max_in_flight);
     return request;
 }
 

@@ -80,7 +80,8 @@ static void rate_give_back(struct http_request *request, uint64_t records, enum 
 
     rate_refund(rates, request->address, rate_of_address(rates), records);
     if (request->stream->key_rate)
-        intake_refund(http->context.streams, &request->handover, NULL, rates, what);
+        intake_refund(
+            http->context.routes->kept, http->context.routes->places, &request->handover, NULL, rates, what);
 }
 
 void http_rate_refund(struct http_request *request)

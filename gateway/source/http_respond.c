@@ -210,8 +210,7 @@ enum MHD_Result http_respond_accepted(struct http_request *request, struct MHD_C
     const unsigned whole = reached == request->ack ? MHD_HTTP_OK : MHD_HTTP_ACCEPTED;
     const bool letters = request->arrival && request->arrival->letters;
     const unsigned code = letters || request->listing.length ? MHD_HTTP_MULTI_STATUS : whole;
-    intake_count_accepted(&http->series[request->stream - http->context.streams->items], request->accepted,
-        request->schema_invalid);
+    intake_count_accepted(http->counts, request->stream, request->accepted, request->schema_invalid);
     if ((http_respond_has_repeats(&counts) && http_answer_stored(&request->listing, &counts, &error)) ||
         (letters && http_respond_list_letters(request, &error)))
         return MHD_NO;

@@ -77,7 +77,7 @@ void http_room_let_go(struct http_request *request)
 
 static enum http_room_answer http_room_reserve(struct http_request *request, uint64_t want)
 {
-    const struct config *config = request->thread->source->context.config;
+    const struct config *config = &request->plan->limits;
     struct http_room *room = &request->thread->source->room;
     const uint64_t most = config->http.max_in_flight;
     const uint64_t most_of_one =
@@ -129,7 +129,7 @@ bool http_room_ask(struct http_request *request)
 void http_room_promise_whole(struct http_request *request, uint64_t size)
 {
     struct http_room *room = &request->thread->source->room;
-    const uint64_t most = request->thread->source->context.config->http.max_in_flight;
+    const uint64_t most = request->plan->limits.http.max_in_flight;
 
     if (!http_room_take(&room->whole, UINT64_MAX, size, most / HTTP_WHOLE_SHARE))
         return;

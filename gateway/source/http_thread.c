@@ -80,11 +80,16 @@ int http_thread_listen(struct http_thread *thread, int fd, struct error *error)
         thread, MHD_get_daemon_info(listener->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd, listener, error);
 }
 
+struct intake_limits http_thread_limits(const struct plan *plan)
+{
+    return (struct intake_limits){
+        plan->limits.http.max_record, plan->limits.http.max_records, "http.max_record", "http.max_records"};
+}
+
 int http_thread_open(struct http_thread *thread, struct source *http, size_t index, struct error *error)
 {
-    const struct config *config = http->context.config;
-    const struct intake_limits limits = {
-        config->http.max_record, config->http.max_records, "http.max_record", "http.max_records"};
+    const struct plan *plan = routes_now(http->context.routes);
+    const struct intake_limits limits = http_thread_limits(plan);
 
     thread->source = http;
     thread->index = index;
@@ -98,7 +103,7 @@ int http_thread_open(struct http_thread *thread, struct source *http, size_t ind
     if (thread->wake < 0)
         return error_set_errno(error, ERROR_FATAL, "HTTP: eventfd");
     return http_watch(thread, thread->wake, NULL, error) || http_tls_open(thread, error) ||
-                   intake_new(&thread->intake, http->context.streams, &limits, error)
+                   intake_new(&thread->intake, plan->streams, http->context.routes->most, &limits, error)
                ? -1
                : 0;
 }

@@ -33,7 +33,7 @@ void intake_free(struct intake **intake)
 {
     if (!*intake)
         return;
-    for (size_t i = 0; i < (*intake)->streams->count; i++) {
+    for (size_t i = 0; i <= (*intake)->places; i++) {
         json_pointers_free(&(*intake)->known[i].own);
         json_pointers_free(&(*intake)->known[i].enveloped);
     }
@@ -56,12 +56,16 @@ static bool intake_looks_in_line(const struct stream *stream)
     return looks;
 }
 
-static int intake_know(struct intake_stream *known, const struct stream *stream, struct error *error)
+static int intake_know(struct intake *intake, const struct stream *stream, struct error *error)
 {
-    if (json_pointers_compile(
-            &known->own, (const char *const *)stream->pointers, stream->pointers_count, error) ||
-        (stream->value == RECORD_VALUE_ENVELOPE && stream->format != RECORD_FORMAT_BYTES &&
-            intake_envelope_compile(&known->enveloped, stream, error)))
+    struct intake_stream *known = &intake->known[stream->place];
+
+    if ((!known->own && json_pointers_compile(&known->own, (const char *const *)stream->pointers,
+                            stream->pointers_count, error)) ||
+        (!known->enveloped && stream->value == RECORD_VALUE_ENVELOPE &&
+            stream->format != RECORD_FORMAT_BYTES &&
+            intake_envelope_compile(&known->enveloped, stream, error)) ||
+        intake_schema_know(intake, stream, error))
         return error_wrap(error, "stream %s", stream->name);
     known->in_line = intake_looks_in_line(stream);
     known->scope = intake_rate_scope(stream);
@@ -71,32 +75,39 @@ static int intake_know(struct intake_stream *known, const struct stream *stream,
     if (known->once)
         sequence_stream_find(&known->sequences, stream->name, stream->sequence_stores_old);
     intake_message_know(known, stream);
+    known->whole = true;
     return 0;
 }
 
-int intake_new(struct intake **ret_intake, const struct streams *streams, const struct intake_limits *limits,
-    struct error *error)
+void intake_limit(struct intake *intake, const struct intake_limits *limits)
+{
+    assert(limits->max_record_option && limits->max_records_option);
+    intake->limits = *limits;
+    intake->inner.limit =
+        limits->max_record > intake->inner.capacity ? limits->max_record : intake->inner.capacity;
+}
+
+int intake_new(struct intake **ret_intake, const struct streams *streams, size_t places,
+    const struct intake_limits *limits, struct error *error)
 {
     __attribute__((cleanup(intake_free))) struct intake *intake = NULL;
-    struct intake_stream *known = calloc(streams->count + 1, sizeof *known);
+    struct intake_stream *known = calloc(places + 1, sizeof *known);
 
-    assert(limits->max_record_option && limits->max_records_option);
     intake = known ? calloc(1, sizeof *intake) : NULL;
     if (!intake) {
         free(known); /* GCOVR_EXCL_LINE malloc does not fail in tests */
         return error_set(error, ERROR_RETRY, "intake: out of memory"); /* GCOVR_EXCL_LINE as above */
     }
-    intake->streams = streams;
-    intake->limits = *limits;
     intake->known = known;
+    intake->places = places;
     bytes_init(&intake->head, RECORD_HEAD_MAX);
     bytes_init(&intake->inner, limits->max_record);
     bytes_init(&intake->topic, INTAKE_TOPIC_SCRATCH);
+    intake_limit(intake, limits);
     if (bytes_reserve_exact(&intake->topic, INTAKE_TOPIC_SCRATCH, error))
         return -1; /* GCOVR_EXCL_LINE malloc does not fail in tests */
     for (size_t i = 0; i < streams->count; i++) {
-        if (intake_know(&known[i], &streams->items[i], error) ||
-            intake_schema_know(intake, &streams->items[i], error))
+        if (intake_know(intake, streams->items[i], error))
             return -1;
     }
     *ret_intake = intake;
@@ -296,7 +307,8 @@ static void intake_forget(struct intake_run *run)
     struct intake_result *result = run->result;
 
     if (run->rated && !run->facts->bury)
-        intake_refund(run->intake->streams, run->handover, &run->mark, run->facts->rates, INTAKE_REFUND_ALL);
+        intake_refund((struct stream *const[]){(struct stream *)run->stream}, 1, run->handover, &run->mark,
+            run->facts->rates, INTAKE_REFUND_ALL);
     handover_rewind(run->handover, &run->mark);
     result->accepted = result->schema_invalid = result->rejected = result->listed = 0;
     memset(result->by_reason, 0, sizeof result->by_reason);
@@ -375,10 +387,10 @@ static void intake_begin(struct intake *intake, const struct stream *stream, enu
 {
     struct intake_run *run = &intake->run;
 
-    assert(stream >= intake->streams->items && stream < intake->streams->items + intake->streams->count);
+    assert(stream->place >= 1 && stream->place <= intake->places);
     run->intake = intake;
     run->stream = stream;
-    run->known = &intake->known[stream - intake->streams->items];
+    run->known = &intake->known[stream->place];
     run->form = stream->format == RECORD_FORMAT_BYTES && form != DECODE_BLOCK ? DECODE_BYTES : form;
     run->facts = facts;
     run->forbidden = run->ahead = false;
@@ -407,6 +419,8 @@ static int intake_body(struct intake *intake, const struct stream *stream, enum 
     struct intake_run *run = &intake->run;
     struct decoder decoder;
 
+    if (!intake->known[stream->place].whole && intake_know(intake, stream, error))
+        return -1; /* GCOVR_EXCL_LINE malloc does not fail in tests */
     intake_begin(intake, stream, form, facts, handover, ret_result);
     if (!intake_fits(run->form, stream->format)) {
         error_set(error, ERROR_REJECT, "takes %s, not %s",

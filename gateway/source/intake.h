@@ -77,8 +77,11 @@ struct intake_result {
 
 struct intake;
 
-int intake_new(struct intake **ret_intake, const struct streams *streams, const struct intake_limits *limits,
-    struct error *error);
+/* places: the highest that a stream may have. What there is to know of a stream is compiled now of these, and of a later one with its first body. */
+int intake_new(struct intake **ret_intake, const struct streams *streams, size_t places,
+    const struct intake_limits *limits, struct error *error);
+/* For bodies that come from now on. */
+void intake_limit(struct intake *intake, const struct intake_limits *limits);
 void intake_free(struct intake **intake);
 
 /* The reason's name in answers and metrics: "syntax", "key", "sequence", "label", "topic", "schema", "forbidden", "rate", "too_large". */
@@ -131,13 +134,13 @@ int intake_bury(struct intake *intake, const struct stream *stream, struct slice
 
 /* ---- rates of keys (intake_rate.c) ------------------------------------------------------------------------------ */
 
-/* Charges the keys of what stands in the hand-over from the mark on. Undecodable records have none. */
-void intake_charge(const struct streams *streams, const struct handover *handover,
+/* Charges the keys of what stands in the hand-over, of these streams, from the mark on. Undecodable records have none. */
+void intake_charge(struct stream *const *streams, size_t count, const struct handover *handover,
     const struct handover_mark *mark, struct rates *rates, int64_t now);
 
 /* What it was charged for is not stored: all of it from the mark on (NULL: from its beginning), or of one that is complete what the journal had already. */
 enum intake_refund { INTAKE_REFUND_ALL, INTAKE_REFUND_DUPLICATES };
-void intake_refund(const struct streams *streams, const struct handover *handover,
+void intake_refund(struct stream *const *streams, size_t count, const struct handover *handover,
     const struct handover_mark *mark, struct rates *rates, enum intake_refund what);
 
 /* ---- counted (intake_series.c) -------------------------------------------------------------------------------- */
@@ -145,18 +148,28 @@ void intake_refund(const struct streams *streams, const struct handover *handove
 /* The metrics of what one source took of one stream. A series comes into being with its first record: those of all reasons, streams and sources
  * together would be more than a metric has room for (METRIC_SERIES_MAX). @thread any */
 struct intake_series {
-    const char *source, *stream; /* not copied */
     struct metric_series *_Atomic accepted;
     struct metric_series *_Atomic schema_invalid; /* of all sources together */
     struct metric_series *_Atomic rejected[INTAKE_REASONS];
     struct metric_series *_Atomic over_share;
 };
 
-/* One for each stream, in their order, and behind them one for what belongs to none. NULL: memory is gone. To be given to free(). */
-struct intake_series *intake_series_new(const struct streams *streams, const char *source);
-void intake_count_accepted(struct intake_series *series, uint64_t count, uint64_t schema_invalid);
-void intake_count_rejected(struct intake_series *series, enum intake_reason reason, uint64_t count);
-void intake_count_over_share(struct intake_series *series); /* a request that was refused for that */
-void intake_count_all_rejected(struct intake_series *series, const uint64_t by_reason[INTAKE_REASONS]);
+/* Those of a source: one for each place that a stream may have, and in front of them one for what belongs to none. To be made by intake_counts_new(). */
+struct intake_counts {
+    const char *source; /* not copied */
+    struct intake_series series[];
+};
+
+/* NULL: memory is gone. To be given to free(). */
+struct intake_counts *intake_counts_new(const struct routes *routes, const char *source);
+/* stream NULL: of none. */
+void intake_count_accepted(
+    struct intake_counts *counts, const struct stream *stream, uint64_t count, uint64_t schema_invalid);
+void intake_count_rejected(
+    struct intake_counts *counts, const struct stream *stream, enum intake_reason reason, uint64_t count);
+void intake_count_all_rejected(
+    struct intake_counts *counts, const struct stream *stream, const uint64_t by_reason[INTAKE_REASONS]);
+void intake_count_over_share(
+    struct intake_counts *counts, const struct stream *stream); /* a request that was refused for that */
 
 #endif

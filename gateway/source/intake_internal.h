@@ -22,6 +22,7 @@
 
 /* What is known of a stream before any body comes. */
 struct intake_stream {
+    bool whole; /* all of it is known */
     struct json_pointers *own; /* the stream's */
     struct json_pointers *enveloped; /* and the envelope's behind them; NULL: the stream knows no envelope */
     bool topics_vary;
@@ -55,9 +56,9 @@ struct intake_run {
 
 /* What is large and needed for each body or record stands here: a local one would be zeroed every time. */
 struct intake {
-    const struct streams *streams;
     struct intake_limits limits;
-    struct intake_stream *known; /* of each stream */
+    struct intake_stream *known; /* of each stream that has come, by its place */
+    size_t places; /* of them */
     struct intake_run run;
     struct record record;
     struct bytes head; /* reused */

@@ -28,17 +28,17 @@ int intake_rate_check(struct intake_run *run, uint64_t index, struct slice key)
 /* ---- behind the intake ---------------------------------------------------------------------------------------- */
 
 /* Records of one hand-over may be of several streams, each with a rendering of its own. */
-static const struct stream *rate_stream(const struct streams *streams, uint32_t rendering)
+static const struct stream *rate_stream(struct stream *const *streams, size_t count, uint32_t rendering)
 {
-    for (size_t i = 0; i < streams->count; i++) {
-        if (streams->items[i].rendering == rendering)
-            return &streams->items[i];
+    for (size_t i = count; i-- > 0;) {
+        if (streams[i]->rendering == rendering)
+            return streams[i];
     }
     return NULL;
 }
 
 /* Whose it is, and the rate. False: nobody's. */
-static bool rate_payer(const struct streams *streams, struct rates *rates, struct slice head,
+static bool rate_payer(struct stream *const *streams, size_t count, struct rates *rates, struct slice head,
     uint64_t *ret_who, uint64_t *ret_rate)
 {
     struct record record;
@@ -46,7 +46,7 @@ static bool rate_payer(const struct streams *streams, struct rates *rates, struc
 
     if (record_head_is_undecodable(head) || record_decode(head.data, head.length, &record, &ignored))
         return false;
-    const struct stream *stream = rate_stream(streams, record.rendering);
+    const struct stream *stream = rate_stream(streams, count, record.rendering);
     if (!stream || !stream->key_rate)
         return false;
     *ret_who = rate_key(rates, intake_rate_scope(stream), record.key);
@@ -54,7 +54,7 @@ static bool rate_payer(const struct streams *streams, struct rates *rates, struc
     return true;
 }
 
-void intake_charge(const struct streams *streams, const struct handover *handover,
+void intake_charge(struct stream *const *streams, size_t count, const struct handover *handover,
     const struct handover_mark *mark, struct rates *rates, int64_t now)
 {
     size_t position = mark->parts_length;
@@ -63,12 +63,12 @@ void intake_charge(const struct streams *streams, const struct handover *handove
     bool dropped;
 
     while (handover_head(handover, &position, &head, &dropped)) {
-        if (rate_payer(streams, rates, head, &who, &rate))
+        if (rate_payer(streams, count, rates, head, &who, &rate))
             rate_charge(rates, who, rate, 1, now);
     }
 }
 
-void intake_refund(const struct streams *streams, const struct handover *handover,
+void intake_refund(struct stream *const *streams, size_t count, const struct handover *handover,
     const struct handover_mark *mark, struct rates *rates, enum intake_refund what)
 {
     size_t position = mark ? mark->parts_length : 0;
@@ -77,7 +77,7 @@ void intake_refund(const struct streams *streams, const struct handover *handove
     bool dropped;
 
     while (handover_head(handover, &position, &head, &dropped)) {
-        if ((what == INTAKE_REFUND_ALL || dropped) && rate_payer(streams, rates, head, &who, &rate))
+        if ((what == INTAKE_REFUND_ALL || dropped) && rate_payer(streams, count, rates, head, &who, &rate))
             rate_refund(rates, who, rate, 1);
     }
 }

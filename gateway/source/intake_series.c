@@ -5,15 +5,18 @@
 
 #define SERIES_OF_NONE "none" /* the stream's name for what belongs to none */
 
-struct intake_series *intake_series_new(const struct streams *streams, const char *source)
+struct intake_counts *intake_counts_new(const struct routes *routes, const char *source)
 {
-    struct intake_series *series = calloc(streams->count + 1, sizeof *series);
+    struct intake_counts *counts = calloc(1, sizeof *counts + (routes->most + 1) * sizeof *counts->series);
 
-    for (size_t i = 0; series && i <= streams->count; i++) {
-        series[i].source = source;
-        series[i].stream = i < streams->count ? streams->items[i].name : SERIES_OF_NONE;
-    }
-    return series;
+    if (counts)
+        counts->source = source;
+    return counts;
+}
+
+static const char *series_stream(const struct stream *stream)
+{
+    return stream ? stream->name : SERIES_OF_NONE;
 }
 
 /* Two threads that look one up at a time find the same. */
@@ -31,26 +34,34 @@ static void intake_count(struct metric_series *_Atomic *place, uint64_t count, e
     metric_add(found, count);
 }
 
-void intake_count_accepted(struct intake_series *series, uint64_t count, uint64_t schema_invalid)
+void intake_count_accepted(
+    struct intake_counts *counts, const struct stream *stream, uint64_t count, uint64_t schema_invalid)
 {
-    intake_count(&series->accepted, count, METRIC_RECORDS_ACCEPTED, series->source, series->stream, NULL);
-    intake_count(
-        &series->schema_invalid, schema_invalid, METRIC_RECORDS_SCHEMA_INVALID, series->stream, NULL, NULL);
+    struct intake_series *series = &counts->series[stream_place(stream)];
+    const char *name = series_stream(stream);
+
+    intake_count(&series->accepted, count, METRIC_RECORDS_ACCEPTED, counts->source, name, NULL);
+    intake_count(&series->schema_invalid, schema_invalid, METRIC_RECORDS_SCHEMA_INVALID, name, NULL, NULL);
 }
 
-void intake_count_rejected(struct intake_series *series, enum intake_reason reason, uint64_t count)
+void intake_count_rejected(
+    struct intake_counts *counts, const struct stream *stream, enum intake_reason reason, uint64_t count)
 {
-    intake_count(&series->rejected[reason], count, METRIC_RECORDS_REJECTED, series->source, series->stream,
-        intake_reason_name(reason));
+    struct intake_series *series = &counts->series[stream_place(stream)];
+
+    intake_count(&series->rejected[reason], count, METRIC_RECORDS_REJECTED, counts->source,
+        series_stream(stream), intake_reason_name(reason));
 }
 
-void intake_count_over_share(struct intake_series *series)
+void intake_count_over_share(struct intake_counts *counts, const struct stream *stream)
 {
-    intake_count(&series->over_share, 1, METRIC_STREAM_REFUSED, series->source, series->stream, NULL);
+    intake_count(&counts->series[stream_place(stream)].over_share, 1, METRIC_STREAM_REFUSED, counts->source,
+        series_stream(stream), NULL);
 }
 
-void intake_count_all_rejected(struct intake_series *series, const uint64_t by_reason[INTAKE_REASONS])
+void intake_count_all_rejected(
+    struct intake_counts *counts, const struct stream *stream, const uint64_t by_reason[INTAKE_REASONS])
 {
     for (size_t i = 0; i < INTAKE_REASONS; i++)
-        intake_count_rejected(series, (enum intake_reason)i, by_reason[i]);
+        intake_count_rejected(counts, stream, (enum intake_reason)i, by_reason[i]);
 }

@@ -38,8 +38,8 @@ static int mqtt_listen(struct source *mqtt, struct error *error)
 
 static int mqtt_metrics(struct source *mqtt, struct error *error)
 {
-    mqtt->series = intake_series_new(mqtt->context.streams, MQTT_SOURCE_NAME);
-    if (!mqtt->series)
+    mqtt->counts = intake_counts_new(mqtt->context.routes, MQTT_SOURCE_NAME);
+    if (!mqtt->counts)
         return error_set(error, ERROR_FATAL, "MQTT: out of memory");
     for (size_t i = 0; i < sizeof mqtt->refused / sizeof *mqtt->refused; i++)
         mqtt->refused[i] = metric_series(
@@ -77,7 +77,8 @@ static int mqtt_open_thread(struct source *mqtt, size_t index, struct error *err
         return error_set(error, ERROR_FATAL, "MQTT: out of memory");
     return mqtt_open_descriptors(thread, error) || mqtt_tls_open(thread, error) ||
                    mqtt_batch_open(thread, error) ||
-                   intake_new(&thread->intake, mqtt->context.streams, &limits, error) ||
+                   intake_new(&thread->intake, routes_now(mqtt->context.routes)->streams,
+                       mqtt->context.routes->most, &limits, error) ||
                    mqtt_sessions_new(&thread->sessions, mqtt->context.state->mqtt, most, index,
                        mqtt->threads_count, mqtt->context.clock, error)
                ? -1
@@ -146,7 +147,7 @@ static void mqtt_close(struct source **source)
     for (size_t i = 0; i < mqtt->listeners_count; i++)
         fd_close(&mqtt->listeners[i]);
     free(mqtt->threads);
-    free(mqtt->series);
+    free(mqtt->counts);
     free(mqtt);
 }
 
@@ -162,7 +163,7 @@ static int mqtt_open(struct source **ret_source, const struct source_context *co
     if (mqtt_metrics(mqtt, error) || mqtt_open_threads(mqtt, error) || mqtt_listen(mqtt, error))
         return -1;
     if (mqtt->listeners_count)
-        listener_reserve_descriptors(context->config->mqtt.max_connections);
+        listener_reserve_descriptors((int64_t)context->config->mqtt.max_connections);
     *ret_source = mqtt;
     mqtt = NULL;
     return 0;

@@ -47,7 +47,8 @@ static bool access_allows_will(struct mqtt_connection *connection, const struct 
 
     if (!connect->has_will)
         return true;
-    const bool mapped = topic_map_match(thread->source->context.topics, connect->will.topic, &thread->match);
+    const bool mapped = topic_map_match(
+        routes_now(thread->source->context.routes)->topics, connect->will.topic, &thread->match);
     return grant_allows_stream(&connection->grant, mapped ? thread->match.stream->name : RECORD_NO_STREAM);
 }
 

@@ -28,7 +28,7 @@ static int batch_open(struct mqtt_thread *thread, struct mqtt_batch *batch, stru
         batch_complete, thread);
     batch->payloads = malloc(mqtt->batch_capacity);
     batch->answers = malloc(BATCH_ANSWERS_FIRST * sizeof *batch->answers);
-    batch->counts = calloc(mqtt->context.streams->count + 1, sizeof *batch->counts);
+    batch->counts = calloc(mqtt->context.routes->most + 1, sizeof *batch->counts);
     if (!batch->payloads || !batch->answers || !batch->counts)
         return error_set(error, ERROR_FATAL, "MQTT: out of memory");
     batch->answers_capacity = BATCH_ANSWERS_FIRST;
@@ -63,7 +63,7 @@ static void batch_clear(struct mqtt_thread *thread, struct mqtt_batch *batch)
     batch->handover.payloads = batch->payloads;
     batch->used = 0;
     batch->answers_count = 0;
-    memset(batch->counts, 0, (thread->source->context.streams->count + 1) * sizeof *batch->counts);
+    memset(batch->counts, 0, (thread->source->context.routes->places + 1) * sizeof *batch->counts);
 }
 
 /* ---- answers ------------------------------------------------------------------------------------------------ */
@@ -144,8 +144,9 @@ static void batch_count_accepted(const struct mqtt_thread *thread, const struct 
 {
     const struct source *mqtt = thread->source;
 
-    for (size_t i = 0; i < mqtt->context.streams->count; i++)
-        intake_count_accepted(&mqtt->series[i], batch->counts[i].accepted, batch->counts[i].schema_invalid);
+    for (size_t i = 1; i <= mqtt->context.routes->places; i++)
+        intake_count_accepted(mqtt->counts, mqtt->context.routes->kept[i - 1], batch->counts[i].accepted,
+            batch->counts[i].schema_invalid);
 }
 
 /* Its session may remember a message that is not stored, or the other way round: only the client can say. */

@@ -22,7 +22,8 @@ static enum mqtt_taken connect_refuse(
 
 uint32_t mqtt_connect_expiry(const struct source *mqtt, uint32_t wanted)
 {
-    const uint32_t most = (uint32_t)(mqtt->context.config->mqtt.max_session_expiry / CLOCK_SECOND);
+    const uint32_t most =
+        (uint32_t)(routes_now(mqtt->context.routes)->limits.mqtt.max_session_expiry / CLOCK_SECOND);
 
     return wanted < most ? wanted : most;
 }
@@ -70,7 +71,8 @@ static enum mqtt_reason connect_check(
         return MQTT_REASON_QUOTA;
     }
     if (connect->has_will && thread->source->refuse_unmapped &&
-        !topic_map_match(thread->source->context.topics, connect->will.topic, &thread->match)) {
+        !topic_map_match(
+            routes_now(thread->source->context.routes)->topics, connect->will.topic, &thread->match)) {
         *ret_text = "no pattern of mqtt.topics matches the will's topic";
         return MQTT_REASON_TOPIC_NAME;
     }
@@ -97,7 +99,8 @@ static int connect_keep(struct mqtt_connection *connection, const struct mqtt_co
 
 static uint16_t connect_keep_alive(const struct source *mqtt, const struct mqtt_connect *connect)
 {
-    const uint64_t most = (uint64_t)(mqtt->context.config->mqtt.max_keep_alive / CLOCK_SECOND);
+    const uint64_t most =
+        (uint64_t)(routes_now(mqtt->context.routes)->limits.mqtt.max_keep_alive / CLOCK_SECOND);
 
     /* Before MQTT 5 a client cannot be told another one. */
     if (connect->version != MQTT_5 || (connect->keep_alive && connect->keep_alive <= most))

@@ -365,7 +365,7 @@ static bool connection_delays_others(const struct mqtt_connection *connection)
 
 static void connection_look_at(struct mqtt_connection *connection)
 {
-    const struct config *config = connection->thread->source->context.config;
+    const struct config *config = &routes_now(connection->thread->source->context.routes)->limits;
     const int64_t now = connection->thread->now;
     const int64_t silent = now - connection->heard;
 

@@ -221,7 +221,7 @@ struct source {
     atomic_size_t connections;
     atomic_bool stopping;
     int64_t stop_deadline; /* set before stopping */
-    struct intake_series *series; /* in the order of context.streams, behind them what belongs to none */
+    struct intake_counts *counts;
     struct metric_series *refused[256]; /* by reason code */
     struct metric_series *payload_bytes;
     struct metric_series *connections_gauge;

@@ -45,6 +45,6 @@ void mqtt_rate_settle(struct mqtt_thread *thread, const struct mqtt_batch *batch
     const struct source_context *context = &thread->source->context;
 
     if (batch->handover.duplicates + batch->handover.old)
-        intake_refund(context->streams, &batch->handover, NULL, access_rates(context->access),
-            INTAKE_REFUND_DUPLICATES);
+        intake_refund(context->routes->kept, context->routes->places, &batch->handover, NULL,
+            access_rates(context->access), INTAKE_REFUND_DUPLICATES);
 }

@@ -25,16 +25,14 @@ static int store_add(struct mqtt_thread *thread, const struct stream *stream, st
 static void store_count(struct mqtt_thread *thread, const struct stream *stream)
 {
     const struct source *mqtt = thread->source;
-    const struct streams *streams = mqtt->context.streams;
-    const size_t index = stream ? (size_t)(stream - streams->items) : streams->count;
     const struct intake_result *taken = &thread->taken;
 
-    thread->filling->counts[index].accepted += taken->accepted;
-    thread->filling->counts[index].schema_invalid += taken->schema_invalid;
+    thread->filling->counts[stream_place(stream)].accepted += taken->accepted;
+    thread->filling->counts[stream_place(stream)].schema_invalid += taken->schema_invalid;
     if (!stream)
-        intake_count_rejected(&mqtt->series[index], INTAKE_TOPIC, 1);
+        intake_count_rejected(mqtt->counts, NULL, INTAKE_TOPIC, 1);
     else if (taken->rejected)
-        intake_count_all_rejected(&mqtt->series[index], taken->by_reason);
+        intake_count_all_rejected(mqtt->counts, stream, taken->by_reason);
 }
 
 /* The body is in the batch. What does not fit besides others waits for the next batch; what does not fit alone is not
@@ -60,7 +58,8 @@ static enum mqtt_stored store_body(struct mqtt_thread *thread, const struct stre
         handover->size <= thread->source->handover_max) {
         store_count(thread, stream);
         if (stream && stream->key_rate)
-            intake_charge(thread->source->context.streams, handover, &mark, facts.rates, thread->now);
+            intake_charge(thread->source->context.routes->kept, thread->source->context.routes->places,
+                handover, &mark, facts.rates, thread->now);
         return MQTT_STORED;
     }
     handover_rewind(handover, &mark);
@@ -86,7 +85,8 @@ enum mqtt_stored mqtt_store(struct mqtt_thread *thread, enum mqtt_reason *ret_re
     const struct mqtt_publish *publish = thread->facts.publish;
     struct mqtt_batch *batch = thread->filling;
     const struct slice body = {batch->payloads + batch->used, publish->payload.length};
-    const bool mapped = topic_map_match(mqtt->context.topics, thread->facts.topic, &thread->match);
+    const bool mapped =
+        topic_map_match(routes_now(mqtt->context.routes)->topics, thread->facts.topic, &thread->match);
     const struct stream *stream = mapped ? thread->match.stream : NULL;
 
     thread->facts.match = mapped ? &thread->match : NULL;
@@ -102,7 +102,7 @@ enum mqtt_stored mqtt_store(struct mqtt_thread *thread, enum mqtt_reason *ret_re
         *ret_reason = MQTT_REASON_PAYLOAD_FORMAT;
         return MQTT_REFUSED;
     }
-    if (streams_suspended(mqtt->context.streams, stream))
+    if (streams_suspended(mqtt->context.routes, stream))
         return MQTT_SUSPENDED;
     if (body.length > mqtt->batch_capacity - batch->used) {
         thread->full = true;

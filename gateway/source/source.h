@@ -44,8 +44,8 @@ int source_state_usage(struct source_state *state, struct source_usage *ret_usag
 /* What every source gets; all of it outlives the source. */
 struct source_context {
     const struct config *config;
-    const struct streams *streams;
-    const struct topic_map *topics; /* mqtt.topics */
+    const struct routes
+        *routes; /* streams, topics and limits that are in force; config: what was so at the start */
     struct journal *journal;
     struct source_state *state;
     struct file_state *files; /* of importers/files, which keeps its own state */

@@ -29,7 +29,7 @@ static void subscriber_close(struct source **source)
     for (size_t i = 0; i < old->count; i++)
         subscriber_close_one(&old->items[i]);
     free(old->items);
-    free(old->series);
+    free(old->counts);
     free(old);
 }
 
@@ -37,8 +37,8 @@ static void subscriber_close(struct source **source)
 
 static int subscriber_metrics(struct source *source, struct error *error)
 {
-    source->series = intake_series_new(source->context.streams, SUBSCRIBER_SOURCE_NAME);
-    if (!source->series)
+    source->counts = intake_counts_new(source->context.routes, SUBSCRIBER_SOURCE_NAME);
+    if (!source->counts)
         return error_set(error, ERROR_FATAL, "MQTT: out of memory");
     source->payload_bytes = metric_series(METRIC_REQUEST_BYTES, SUBSCRIBER_SOURCE_NAME, NULL, NULL);
     return 0;
@@ -59,7 +59,8 @@ static int subscriber_open_one(struct source *source, struct subscriber *subscri
         subscriber->random = 1;
     if (subscriber_batch_open(subscriber, error))
         return -1;
-    return intake_new(&subscriber->intake, source->context.streams, &limits, error);
+    return intake_new(&subscriber->intake, routes_now(source->context.routes)->streams,
+        source->context.routes->most, &limits, error);
 }
 
 static int subscriber_open_all(struct source *source, struct error *error)

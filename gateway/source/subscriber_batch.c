@@ -23,7 +23,7 @@ int subscriber_batch_open(struct subscriber *subscriber, struct error *error)
     /* Heads of records are descriptions, too: many small records in a message have more of them than payload. */
     handover_init(&batch->handover, 4 * source->batch_capacity + RECORD_HEAD_MAX, batch_complete, subscriber);
     batch->payloads = malloc(source->batch_capacity);
-    batch->counts = calloc(source->context.streams->count + 1, sizeof *batch->counts);
+    batch->counts = calloc(source->context.routes->most + 1, sizeof *batch->counts);
     if (!batch->payloads || !batch->counts)
         return error_set(error, ERROR_FATAL, "MQTT: out of memory");
     batch->handover.payloads = batch->payloads;
@@ -52,16 +52,15 @@ void subscriber_batch_clear(struct subscriber *subscriber)
 {
     batch_empty(subscriber);
     memset(subscriber->batch.counts, 0,
-        (subscriber->source->context.streams->count + 1) * sizeof *subscriber->batch.counts);
+        (subscriber->source->context.routes->places + 1) * sizeof *subscriber->batch.counts);
 }
 
 bool subscriber_batch_may_go(struct subscriber *subscriber)
 {
-    const struct streams *streams = subscriber->source->context.streams;
+    const struct routes *routes = subscriber->source->context.routes;
 
-    for (size_t i = 0; i <= streams->count; i++) {
-        if (subscriber->batch.counts[i].touched &&
-            streams_suspended(streams, i < streams->count ? &streams->items[i] : NULL))
+    for (size_t i = 0; i <= routes->places; i++) {
+        if (subscriber->batch.counts[i].touched && streams_suspended(routes, i ? routes->kept[i - 1] : NULL))
             return false;
     }
     return true;
@@ -73,10 +72,11 @@ static void batch_count(const struct subscriber *subscriber)
 {
     const struct source *source = subscriber->source;
 
-    for (size_t i = 0; i <= source->context.streams->count; i++) {
+    for (size_t i = 0; i <= source->context.routes->places; i++) {
         const struct subscriber_count *count = &subscriber->batch.counts[i];
-        intake_count_accepted(&source->series[i], count->accepted, count->schema_invalid);
-        intake_count_all_rejected(&source->series[i], count->rejected);
+        const struct stream *stream = i ? source->context.routes->kept[i - 1] : NULL;
+        intake_count_accepted(source->counts, stream, count->accepted, count->schema_invalid);
+        intake_count_all_rejected(source->counts, stream, count->rejected);
     }
     metric_add(source->payload_bytes, subscriber->batch.used);
     metric_observe(subscriber->batch_messages, (double)subscriber->batch.messages);

@@ -93,7 +93,7 @@ struct subscriber_batch {
     size_t used;
     size_t messages;
     bool unguarded; /* one is of QoS 0: the broker will not send it again */
-    struct subscriber_count *counts; /* of each stream, behind them of what belongs to none */
+    struct subscriber_count *counts; /* by place */
 };
 
 /* One connection. */
@@ -163,7 +163,7 @@ struct source {
     uint64_t handover_max; /* bytes in the journal */
     atomic_bool stopping;
     int64_t stop_deadline; /* set before `stopping` */
-    struct intake_series *series; /* in the order of context.streams, behind them what belongs to none */
+    struct intake_counts *counts;
     struct metric_series *payload_bytes;
 };
 

@@ -140,9 +140,7 @@ static int message_add(struct subscriber *subscriber, const struct stream *strea
 
 static void message_count(struct subscriber *subscriber, const struct stream *stream)
 {
-    const struct streams *streams = subscriber->source->context.streams;
-    struct subscriber_count *count =
-        &subscriber->batch.counts[stream ? (size_t)(stream - streams->items) : streams->count];
+    struct subscriber_count *count = &subscriber->batch.counts[stream_place(stream)];
     const struct intake_result *taken = &subscriber->taken;
 
     count->touched = true;
@@ -192,8 +190,8 @@ static enum message_stored message_store(struct subscriber *subscriber, struct e
     struct subscriber_batch *batch = &subscriber->batch;
     const struct slice payload = subscriber->publish.payload;
     const struct slice body = {batch->payloads + batch->used, payload.length};
-    const bool mapped =
-        topic_map_match(subscriber->source->context.topics, subscriber->facts.topic, &subscriber->match);
+    const bool mapped = topic_map_match(
+        routes_now(subscriber->source->context.routes)->topics, subscriber->facts.topic, &subscriber->match);
     const struct stream *stream = mapped ? subscriber->match.stream : NULL;
 
     if (payload.length > subscriber->source->batch_capacity - batch->used)

@@ -24,7 +24,7 @@ static void batch_clear(const struct source *source, struct file_batch *batch)
     batch->handover.payloads = batch->payloads;
     batch->used = 0;
     memset(batch->watches, 0, source->watches_count * sizeof *batch->watches);
-    memset(batch->streams, 0, source->context.streams->count * sizeof *batch->streams);
+    memset(batch->streams, 0, (source->context.routes->places + 1) * sizeof *batch->streams);
 }
 
 int file_batch_open(struct source *source, struct error *error)
@@ -51,7 +51,7 @@ int file_batch_open(struct source *source, struct error *error)
         handover_init(&batch->handover, source->parts_max + RECORD_HEAD_MAX + states, batch_complete, source);
         batch->payloads = malloc(source->batch_capacity);
         batch->watches = calloc(source->watches_count, sizeof *batch->watches);
-        batch->streams = calloc(source->context.streams->count, sizeof *batch->streams);
+        batch->streams = calloc(source->context.routes->most + 1, sizeof *batch->streams);
         if (!batch->payloads || !batch->watches || !batch->streams)
             return error_set(error, ERROR_FATAL, "files: out of memory");
         batch_clear(source, batch);

@@ -7,6 +7,7 @@
 #ifndef PENSTOCK_FILES_FILES_H
 #define PENSTOCK_FILES_FILES_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/error.h"
@@ -26,6 +27,10 @@ uint64_t file_state_count(const struct file_state *state); /* files, without wat
 /* Behind journal_open(). ERROR_FATAL: there is more than fits; the text says what to do. @thread main */
 int file_state_check(const struct file_state *state, struct error *error);
 
+struct source;
 extern const struct source_kind source_files;
+
+/* Whether nothing of it is on its way to the journal. Of one that was stopped: it may be closed then, also while the journal is open. @thread main */
+bool files_rest(const struct source *source);
 
 #endif

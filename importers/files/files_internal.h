@@ -213,7 +213,7 @@ struct file_stream_count {
 struct file_batch {
     struct handover handover;
     struct file_watch_count *watches;
-    struct file_stream_count *streams;
+    struct file_stream_count *streams; /* by place */
     char *payloads;
     size_t used;
     struct file *touched;
@@ -275,10 +275,11 @@ struct source {
 
     pthread_t thread;
     bool running;
+    bool reserves; /* descriptors */
     int wake; /* eventfd */
     atomic_bool stopping;
     int64_t stop_deadline; /* set before `stopping` */
-    struct intake_series *series; /* by stream */
+    struct intake_counts *counts;
     struct metric_series *payload_bytes;
 };
 

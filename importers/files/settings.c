@@ -349,7 +349,7 @@ static int settings_compile_watch(
         watch->complete++;
     while (strcmp(done[watch->done], from->done) != 0)
         watch->done++;
-    watch->stream = streams_find(source->context.streams, slice_of(from->stream));
+    watch->stream = streams_find(routes_now(source->context.routes)->streams, slice_of(from->stream));
     if (!watch->stream)
         return error_set(error, ERROR_FATAL, "files.%s: no outlet takes stream %s", from->name, from->stream);
     settings_compile_lines(watch, from);

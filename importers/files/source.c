@@ -10,6 +10,13 @@
 #include "base/log.h"
 #include "files/files_internal.h"
 
+/* sign: 1, or -1 to give them back. */
+static void files_reserve_descriptors(const struct source *source, int64_t sign)
+{
+    for (size_t i = 0; i < source->watches_count; i++)
+        listener_reserve_descriptors(sign * (int64_t)source->watches[i].from->max_open);
+}
+
 static void files_close(struct source **source)
 {
     struct source *old = *source;
@@ -20,20 +27,16 @@ static void files_close(struct source **source)
     *source = NULL;
     if (old->by_inode && old->by_path)
         file_known_close(old);
+    if (old->reserves)
+        files_reserve_descriptors(old, -1);
     file_settings_free(old);
     file_notices_free(&old->notices);
     file_batch_close(old);
     intake_free(&old->intake);
     bytes_free(&old->origin);
-    free(old->series);
+    free(old->counts);
     fd_close(&old->wake);
     free(old);
-}
-
-static void files_reserve_descriptors(const struct source *source)
-{
-    for (size_t i = 0; i < source->watches_count; i++)
-        listener_reserve_descriptors(source->watches[i].from->max_open);
 }
 
 /* Without events the scans find everything, later. */
@@ -57,10 +60,12 @@ static int files_open_all(struct source *source, struct error *error)
     if ((config->drop && file_make_directories(config->drop, error)) ||
         file_settings_compile(source, error) || file_tell_open(source, error) ||
         file_batch_open(source, error) || bytes_reserve_exact(&source->origin, RECORD_ORIGIN_MAX, error) ||
-        intake_new(&source->intake, source->context.streams, &limits, error))
+        intake_new(&source->intake, routes_now(source->context.routes)->streams, source->context.routes->most,
+            &limits, error))
         return -1;
     files_open_notices(source);
-    files_reserve_descriptors(source);
+    files_reserve_descriptors(source, 1);
+    source->reserves = true;
     return file_known_open(source, error);
 }
 
@@ -94,6 +99,7 @@ static int files_run(struct source *source, struct error *error)
 
     if (source->watches_count == 0)
         return 0;
+    atomic_store(&source->stopping, false);
     /* Signals are the main thread's. */
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
@@ -104,6 +110,11 @@ static int files_run(struct source *source, struct error *error)
     pthread_setname_np(source->thread, FILES_SOURCE_NAME);
     source->running = true;
     return 0;
+}
+
+bool files_rest(const struct source *source)
+{
+    return !source->running && !source->in_journal;
 }
 
 static void files_stop(struct source *source, int64_t deadline)

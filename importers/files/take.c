@@ -182,7 +182,7 @@ static void take_count(struct source *source, const struct file *file, size_t by
     const struct file_watch *watch = file->look->watch;
     struct file_batch *batch = source->filling;
     struct file_watch_count *lines = &batch->watches[watch - source->watches];
-    struct file_stream_count *records = &batch->streams[watch->stream - source->context.streams->items];
+    struct file_stream_count *records = &batch->streams[stream_place(watch->stream)];
 
     records->accepted += source->taken.accepted;
     records->schema_invalid += source->taken.schema_invalid;

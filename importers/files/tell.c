@@ -13,8 +13,8 @@
 
 int file_tell_open(struct source *source, struct error *error)
 {
-    source->series = intake_series_new(source->context.streams, FILES_SOURCE_NAME);
-    if (!source->series)
+    source->counts = intake_counts_new(source->context.routes, FILES_SOURCE_NAME);
+    if (!source->counts)
         return error_set(error, ERROR_FATAL, "files: out of memory");
     source->payload_bytes = metric_series(METRIC_REQUEST_BYTES, FILES_SOURCE_NAME, NULL, NULL);
     for (size_t i = 0; i < source->watches_count; i++) {
@@ -128,10 +128,11 @@ void file_tell_batch(const struct source *source, const struct file_batch *batch
 {
     uint64_t bytes = 0;
 
-    for (size_t i = 0; i < source->context.streams->count; i++) {
+    for (size_t i = 1; i <= source->context.routes->places; i++) {
         const struct file_stream_count *count = &batch->streams[i];
-        intake_count_accepted(&source->series[i], count->accepted, count->schema_invalid);
-        intake_count_all_rejected(&source->series[i], count->rejected);
+        const struct stream *stream = source->context.routes->kept[i - 1];
+        intake_count_accepted(source->counts, stream, count->accepted, count->schema_invalid);
+        intake_count_all_rejected(source->counts, stream, count->rejected);
     }
     for (size_t i = 0; i < source->watches_count; i++) {
         metric_add(source->watches[i].lines, batch->watches[i].lines);

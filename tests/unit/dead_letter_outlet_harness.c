@@ -11,7 +11,7 @@ struct fixture fixture;
 char directory[64];
 struct harness_clock now;
 struct config *config;
-struct streams *streams;
+struct routes *routes;
 struct rendering_table *renderings;
 struct dead_letter_pump_options options;
 struct dead_letter_pump *pump;
@@ -26,6 +26,8 @@ static const char configuration[] = "streams:\n"
 
 static void load_streams(void)
 {
+    struct streams *streams;
+    struct topic_map *topics;
     char path[128];
 
     snprintf(path, sizeof path, "%s/config.yaml", directory);
@@ -35,6 +37,8 @@ static void load_streams(void)
     fclose(file);
     cr_assert_eq(config_load(&config, path, NULL, 0), 0);
     cr_assert_eq(streams_compile(&streams, config, &error), 0, "%s", error.text);
+    cr_assert_eq(topic_map_compile(&topics, config, streams, &error), 0, "%s", error.text);
+    cr_assert_eq(routes_new(&routes, config, &streams, &topics, &error), 0, "%s", error.text);
     unlink(path);
 }
 
@@ -44,7 +48,8 @@ void store_rendering(const char *name, uint32_t id)
     struct rendering *rendering;
     cleanup_bytes struct bytes body;
 
-    cr_assert_eq(stream_rendering(streams_find(streams, slice_of(name)), &rendering, &error), 0);
+    cr_assert_eq(
+        stream_rendering(streams_find(routes_now(routes)->streams, slice_of(name)), &rendering, &error), 0);
     rendering->id = id;
     bytes_init(&body, 100000);
     cr_assert_eq(rendering_encode(rendering, &body, &error), 0);
@@ -73,7 +78,7 @@ void set_up(void)
     store_rendering("readings", 1);
     store_rendering("notes", 2);
     options = (struct dead_letter_pump_options){
-        .gateway_id = "test-1", .renderings = renderings, .streams = streams, .clock = &now.clock};
+        .gateway_id = "test-1", .renderings = renderings, .routes = routes, .clock = &now.clock};
     cr_assert_eq(dead_letters_open(&options.dead_letters, directory, 1 << 30, &error), 0, "%s", error.text);
     open_journal();
 }
@@ -84,7 +89,7 @@ void tear_down(void)
     dead_letter_replay_close(&replay);
     fixture_end(&fixture);
     rendering_table_free(&renderings);
-    streams_free(&streams);
+    routes_free(&routes);
     config_free(&config);
     dead_letters_close(&options.dead_letters);
     letters_end(directory);

@@ -15,7 +15,7 @@ extern struct fixture fixture;
 extern char directory[64]; /* of the letters */
 extern struct harness_clock now;
 extern struct config *config;
-extern struct streams *streams; /* readings (labels site, zone; rendering 1), notes (rendering 2) */
+extern struct routes *routes; /* of streams readings (labels site, zone; rendering 1), notes (rendering 2) */
 extern struct rendering_table *renderings;
 extern struct dead_letter_pump_options options;
 extern struct dead_letter_pump *pump;

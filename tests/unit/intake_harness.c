@@ -182,6 +182,8 @@ static struct slice request_find(void *context, enum selector_source source, con
     return source == SELECTOR_QUERY && strcmp(name, "site") == 0 ? request->query : (struct slice){NULL, 0};
 }
 
+static char fsync_level[] = "fsync";
+
 void set_up_with(struct fixture *f, size_t parts_limit, struct intake_limits limits)
 {
     struct config config = {.streams = config_streams, .streams_count = STREAMS};
@@ -189,10 +191,12 @@ void set_up_with(struct fixture *f, size_t parts_limit, struct intake_limits lim
     *f = (struct fixture){
         .facts = {.find = request_find, .look = request_look, .origin = SLICE("10.0.0.1"), .received = NOW}};
     f->facts.context = &f->request;
+    for (size_t i = 0; i < STREAMS; i++)
+        config_streams[i].ack.level = fsync_level;
     cr_assert_eq(streams_compile(&f->streams, &config, &f->error), 0, "%s", f->error.text);
     for (size_t i = 0; i < STREAMS; i++)
-        f->streams->items[i].rendering = (uint32_t)(100 + i);
-    cr_assert_eq(intake_new(&f->intake, f->streams, &limits, &f->error), 0);
+        f->streams->items[i]->rendering = (uint32_t)(100 + i);
+    cr_assert_eq(intake_new(&f->intake, f->streams, f->streams->count, &limits, &f->error), 0);
     handover_init(&f->handover, parts_limit, NULL, NULL);
     bytes_init(&f->body, 64 * 1024);
 }
@@ -216,7 +220,7 @@ int take(struct fixture *f, int stream, enum decode_form form, struct slice body
 {
     f->error.text[0] = '\0';
     return intake_take(
-        f->intake, &f->streams->items[stream], form, body, &f->facts, &f->handover, &f->result, &f->error);
+        f->intake, f->streams->items[stream], form, body, &f->facts, &f->handover, &f->result, &f->error);
 }
 
 struct record record_at(struct fixture *f, size_t n)
@@ -239,7 +243,7 @@ int add(struct fixture *f, int stream, enum decode_form form, struct slice body)
 {
     f->error.text[0] = '\0';
     return intake_add(
-        f->intake, &f->streams->items[stream], form, body, &f->facts, &f->handover, &f->result, &f->error);
+        f->intake, f->streams->items[stream], form, body, &f->facts, &f->handover, &f->result, &f->error);
 }
 
 void expect_counts(struct fixture *f, uint64_t accepted, uint64_t rejected)

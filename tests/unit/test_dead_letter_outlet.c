@@ -221,7 +221,7 @@ Test(dead_letter_outlet, its_thread_keeps_and_gives_back)
         .gateway_id = "test-1",
         .journal = fixture.journal,
         .renderings = renderings,
-        .streams = streams,
+        .routes = routes,
         .dead_letters = options.dead_letters,
         .clock = &clock_system};
 
@@ -260,7 +260,7 @@ Test(dead_letter_outlet, its_thread_says_when_letters_cannot_be_written)
         .gateway_id = "test-1",
         .journal = fixture.journal,
         .renderings = renderings,
-        .streams = streams,
+        .routes = routes,
         .dead_letters = options.dead_letters,
         .clock = &clock_system};
     cleanup_bytes struct bytes text;

@@ -316,13 +316,14 @@ Test(intake, reasons_have_names)
 Test(intake, wrong_pointers_are_named_with_their_stream)
 {
     static char *pointers[] = {"no slash"};
-    struct stream stream = {.name = "odd", .pointers = pointers, .pointers_count = 1};
-    const struct streams streams = {.items = &stream, .count = 1};
+    struct stream stream = {.name = "odd", .place = 1, .pointers = pointers, .pointers_count = 1};
+    struct stream *streams_items[] = {&stream};
+    const struct streams streams = {.items = streams_items, .count = 1};
     const struct intake_limits limits = LIMITS(1, 1);
     struct intake *intake = NULL;
     struct error error;
 
-    cr_assert_eq(intake_new(&intake, &streams, &limits, &error), -1);
+    cr_assert_eq(intake_new(&intake, &streams, 1, &limits, &error), -1);
     cr_assert_null(intake);
     cr_assert_eq(strncmp(error.text, "stream odd: ", 12), 0, "%s", error.text);
 }

@@ -265,7 +265,7 @@ Test(intake_bury, what_belongs_to_no_stream)
     cr_assert_eq(intake_bury(f.intake, NULL, body, &f.facts, "no pattern", &f.handover, &f.error), 0);
     cr_assert_eq(intake_bury(f.intake, NULL, empty, &f.facts, "no pattern", &f.handover, &f.error), 0);
     cr_assert_eq(
-        intake_bury(f.intake, &f.streams->items[TOPICS], body, &f.facts, "x", &f.handover, &f.error), 0);
+        intake_bury(f.intake, f.streams->items[TOPICS], body, &f.facts, "x", &f.handover, &f.error), 0);
     cr_assert_eq(f.handover.records, 3);
     expect_buried(&f, 0, RECORD_NO_RENDERING, body, "no pattern");
     expect_buried(&f, 1, RECORD_NO_RENDERING, empty, "no pattern");
@@ -416,9 +416,9 @@ Test(intake_guess, the_form_of_a_message_without_a_type)
 
     set_up(&f);
     for (size_t i = 0; i < COUNT(guesses); i++)
-        cr_assert_eq(intake_guess(f.intake, &f.streams->items[guesses[i].stream], slice_of(guesses[i].body)),
+        cr_assert_eq(intake_guess(f.intake, f.streams->items[guesses[i].stream], slice_of(guesses[i].body)),
             guesses[i].form, "case %zu: %s", i, guesses[i].body);
-    cr_assert_eq(intake_guess(f.intake, &f.streams->items[READINGS], (struct slice){NULL, 0}), DECODE_JSON);
+    cr_assert_eq(intake_guess(f.intake, f.streams->items[READINGS], (struct slice){NULL, 0}), DECODE_JSON);
     tear_down(&f);
 }
 

@@ -206,9 +206,11 @@ Test(intake_envelope, beside_all_selectors)
         .time_past = HOUR,
         .time_future = HOUR,
         .labels_count = RECORD_LABELS_MAX,
+        .place = 1,
         .pointers = pointers,
         .pointers_count = COUNT(pointers)};
-    const struct streams streams = {.items = &stream, .count = 1};
+    struct stream *items[] = {&stream};
+    const struct streams streams = {.items = items, .count = 1};
     struct intake *intake;
     struct fixture f;
 
@@ -218,7 +220,7 @@ Test(intake_envelope, beside_all_selectors)
         stream.labels[i] = (struct selector){SELECTOR_POINTER, names[i], 2 + i};
     }
     set_up_large(&f);
-    cr_assert_eq(intake_new(&intake, &streams, &limits, &f.error), 0, "%s", f.error.text);
+    cr_assert_eq(intake_new(&intake, &streams, 1, &limits, &f.error), 0, "%s", f.error.text);
     cr_assert_eq(
         intake_take(intake, &stream, DECODE_JSON, body, &f.facts, &f.handover, &f.result, &f.error), 0);
     expect_counts(&f, 1, 0);

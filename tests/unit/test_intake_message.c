@@ -69,7 +69,7 @@ Test(intake_message, topics_that_never_vary_ask_nothing)
     struct fixture f;
 
     set_up_large(&f);
-    cr_assert_null(f.streams->items[WRAPPED].topic_templates[0]);
+    cr_assert_null(f.streams->items[WRAPPED]->topic_templates[0]);
     cr_assert_eq(take(&f, WRAPPED, DECODE_JSON, SLICE("{\"sensor_id\":\"any key\"}")), 0);
     expect_counts(&f, 1, 0);
     tear_down(&f);
@@ -92,17 +92,17 @@ static void expect_message(
 {
     char text[200];
 
-    f->streams->items[stream].max_message = least;
+    f->streams->items[stream]->max_message = least;
     cr_assert_eq(take(f, stream, form, body), 0);
     expect_counts(f, 1, 0);
-    f->streams->items[stream].max_message = least - 1;
+    f->streams->items[stream]->max_message = least - 1;
     cr_assert_eq(take(f, stream, form, body), 0);
     expect_counts(f, 0, 1);
     snprintf(text, sizeof text,
         "its message for Kafka would have %llu bytes: at most %llu are allowed (message.max.bytes)",
         (unsigned long long)least, (unsigned long long)least - 1);
     expect_rejected(f, INTAKE_TOO_LARGE, text);
-    f->streams->items[stream].max_message = 0;
+    f->streams->items[stream]->max_message = 0;
     cr_assert_eq(take(f, stream, form, body), 0);
     expect_counts(f, 1, 0);
 }
@@ -127,7 +127,7 @@ Test(intake_message, an_envelope_counts_with_its_escapes)
     /* eight quotes and a backslash */
     expect_message(&f, WRAPPED, DECODE_JSON, body, body.length + 9 + RECORD_ENVELOPE_OVERHEAD + around(1, 0));
     /* Far below the limit nobody counts escapes. */
-    f.streams->items[WRAPPED].max_message = 1 << 20;
+    f.streams->items[WRAPPED]->max_message = 1 << 20;
     cr_assert_eq(take(&f, WRAPPED, DECODE_JSON, body), 0);
     expect_counts(&f, 1, 0);
     /* \t, \u0001, \" and two backslashes */
@@ -153,7 +153,7 @@ Test(intake_message, a_limit_below_the_headers_takes_nothing)
     struct fixture f;
 
     set_up_large(&f);
-    f.streams->items[WRAPPED].max_message = 1;
+    f.streams->items[WRAPPED]->max_message = 1;
     cr_assert_eq(take(&f, WRAPPED, DECODE_JSON, SLICE("{\"sensor_id\":1}")), 0);
     expect_counts(&f, 0, 1);
     expect_rejected(&f, INTAKE_TOO_LARGE, "at most 1 are allowed (message.max.bytes)");
@@ -168,7 +168,7 @@ Test(intake_message, a_line_that_is_not_utf8)
 
     set_up_large(&f);
     for (uint64_t limit = 0; limit <= 4096; limit += 4096) {
-        f.streams->items[LOGS].max_message = limit;
+        f.streams->items[LOGS]->max_message = limit;
         cr_assert_eq(take(&f, LOGS, DECODE_TEXT, SLICE("caf\xe9\ncaf\xc3\xa9\n\xc0\x80\n")), 0);
         expect_counts(&f, 1, 2);
         expect_rejected(&f, INTAKE_SYNTAX, "not UTF-8: cannot be put into an envelope");
@@ -183,7 +183,7 @@ Test(intake_message, bytes_that_are_not_utf8)
 
     set_up_large(&f);
     for (uint64_t limit = 0; limit <= 4096; limit += 4096) {
-        f.streams->items[WRAPPED_BLOBS].max_message = limit;
+        f.streams->items[WRAPPED_BLOBS]->max_message = limit;
         cr_assert_eq(take(&f, WRAPPED_BLOBS, DECODE_BYTES, SLICE("\x89PNG\n")), 0);
         expect_counts(&f, 0, 1);
         expect_rejected(&f, INTAKE_SYNTAX, "not UTF-8: cannot be put into an envelope");

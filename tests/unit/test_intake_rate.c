@@ -20,7 +20,7 @@ static void set_up_rates(struct fixture *f)
 
     set_up(f);
     cr_assert_eq(rates_new(&rates, &config, &f->error), 0, "%s", f->error.text);
-    f->streams->items[READINGS].key_rate = f->streams->items[BY_HEADER].key_rate = 2;
+    f->streams->items[READINGS]->key_rate = f->streams->items[BY_HEADER]->key_rate = 2;
     f->facts.rates = rates;
     f->facts.now = NOW_HERE;
 }
@@ -68,7 +68,7 @@ Test(intake_rate, without_one_all_come_in)
     cr_assert_eq(take_lines(&f, SLICE(A A A A A)), 0);
     expect_counts(&f, 5, 0);
     f.facts.rates = rates;
-    f.streams->items[READINGS].key_rate = 0;
+    f.streams->items[READINGS]->key_rate = 0;
     cr_assert_eq(take_lines(&f, SLICE(A A A A A)), 0);
     expect_counts(&f, 5, 0);
     tear_down_rates(&f);
@@ -133,7 +133,7 @@ Test(intake_rate, a_hand_over_that_comes_to_nothing_is_given_back)
     for (int i = 0; i < 10; i++) {
         cr_assert_eq(take_lines(&f, SLICE(A A A)), 0);
         expect_counts(&f, 3, 0);
-        intake_refund(f.streams, &f.handover, NULL, rates, INTAKE_REFUND_ALL);
+        intake_refund(f.streams->items, f.streams->count, &f.handover, NULL, rates, INTAKE_REFUND_ALL);
     }
     tear_down_rates(&f);
 }
@@ -146,12 +146,12 @@ Test(intake_rate, duplicates_are_given_back)
 
     set_up_rates(&f);
     cr_assert_eq(take_lines(&f, SLICE(A A A)), 0);
-    intake_refund(f.streams, &f.handover, NULL, rates, INTAKE_REFUND_DUPLICATES);
-    cr_assert_neq(rate_wait(rates,
-                      rate_key(rates, intake_rate_scope(&f.streams->items[READINGS]), SLICE("a")), NOW_HERE),
+    intake_refund(f.streams->items, f.streams->count, &f.handover, NULL, rates, INTAKE_REFUND_DUPLICATES);
+    cr_assert_neq(rate_wait(rates, rate_key(rates, intake_rate_scope(f.streams->items[READINGS]), SLICE("a")),
+                      NOW_HERE),
         0);
     handover_part_next(&f.handover, &position)->dropped = true;
-    intake_refund(f.streams, &f.handover, NULL, rates, INTAKE_REFUND_DUPLICATES);
+    intake_refund(f.streams->items, f.streams->count, &f.handover, NULL, rates, INTAKE_REFUND_DUPLICATES);
     cr_assert_eq(take_lines(&f, SLICE(A A)), 0);
     expect_counts(&f, 1, 1);
     tear_down_rates(&f);
@@ -167,7 +167,7 @@ Test(intake_rate, streams_do_not_share_and_records_without_a_key_do_not_wait)
     expect_counts(&f, 3, 0);
     cr_assert_eq(take(&f, BY_HEADER, DECODE_TEXT, SLICE("1\n2\n3\n4\n")), 0);
     expect_counts(&f, 3, 1);
-    f.streams->items[LINES].key_rate = 2;
+    f.streams->items[LINES]->key_rate = 2;
     cr_assert_eq(take(&f, LINES, DECODE_TEXT, SLICE("1\n2\n3\n4\n5\n")), 0);
     expect_counts(&f, 5, 0);
     tear_down_rates(&f);
@@ -181,7 +181,7 @@ static int add_lines(struct fixture *f, const char *text, struct handover_mark *
     f->handover.payloads = text;
     const int result = add(f, READINGS, DECODE_NDJSON, slice_of(text));
     if (result == 0)
-        intake_charge(f->streams, &f->handover, ret_mark, rates, f->facts.now);
+        intake_charge(f->streams->items, f->streams->count, &f->handover, ret_mark, rates, f->facts.now);
     return result;
 }
 
@@ -206,7 +206,7 @@ Test(intake_rate, a_message_is_taken_whole_and_paid_for_afterwards)
     cr_assert_eq(add_lines(&f, B B, &mark), 0);
     f.facts.now += 2 * CLOCK_SECOND;
     cr_assert_eq(add_lines(&f, A, &mark), 0);
-    intake_refund(f.streams, &f.handover, &mark, rates, INTAKE_REFUND_ALL);
+    intake_refund(f.streams->items, f.streams->count, &f.handover, &mark, rates, INTAKE_REFUND_ALL);
     cr_assert_eq(add_lines(&f, A, &mark), 0);
     cr_assert_eq(add_lines(&f, A, &mark), -1);
     tear_down_rates(&f);

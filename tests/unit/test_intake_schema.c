@@ -6,7 +6,7 @@
 
 static void give(struct fixture *f, int stream, const char *text, bool pass)
 {
-    struct stream *to = &f->streams->items[stream];
+    struct stream *to = f->streams->items[stream];
 
     schema_free(&to->schema);
     to->schema_pass = pass;
@@ -20,7 +20,7 @@ static void set_up_schemas(struct fixture *f, bool pass)
     give(f, READINGS, "{\"properties\":{\"wattage\":{\"maximum\":1000}}}", pass);
     give(f, WRAPPED, "{\"required\":[\"sensor_id\",\"wattage\"]}", pass);
     intake_free(&f->intake);
-    cr_assert_eq(intake_new(&f->intake, f->streams, &LIMITS(200, 150), &f->error), 0);
+    cr_assert_eq(intake_new(&f->intake, f->streams, f->streams->count, &LIMITS(200, 150), &f->error), 0);
 }
 
 static struct slice lines = SLICE("{\"sensor_id\":1,\"wattage\":1000}\n"
@@ -134,10 +134,10 @@ Test(intake_schema, the_mark_counts_in_a_message)
     for (int pass = 0; pass < 2; pass++) {
         give(&f, WRAPPED, "true", pass);
         intake_free(&f.intake);
-        cr_assert_eq(intake_new(&f.intake, f.streams, &LIMITS(200, 150), &f.error), 0);
+        cr_assert_eq(intake_new(&f.intake, f.streams, f.streams->count, &LIMITS(200, 150), &f.error), 0);
         f.facts.key = SLICE("k");
         for (least[pass] = 1;; least[pass]++) {
-            f.streams->items[WRAPPED].max_message = least[pass];
+            f.streams->items[WRAPPED]->max_message = least[pass];
             cr_assert_eq(take(&f, WRAPPED, DECODE_JSON, SLICE(body)), 0);
             if (f.result.accepted)
                 break;
@@ -159,7 +159,8 @@ static void set_up_patterns(struct fixture *f)
     set_up_with(f, 64 * 1024, LIMITS(PLAIN + 100, 1000));
     give(f, READINGS, patterns, false);
     intake_free(&f->intake);
-    cr_assert_eq(intake_new(&f->intake, f->streams, &LIMITS(PLAIN + 100, 1000), &f->error), 0);
+    cr_assert_eq(
+        intake_new(&f->intake, f->streams, f->streams->count, &LIMITS(PLAIN + 100, 1000), &f->error), 0);
 }
 
 /* So many weak records, and so many whose v is a text of so many bytes. */

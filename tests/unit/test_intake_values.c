@@ -128,7 +128,7 @@ Test(intake_values, a_missing_key_is_named_as_the_configuration_does)
 
     set_up(&f);
     for (size_t i = 0; i < COUNT(places); i++) {
-        f.streams->items[BY_HEADER].key.source = places[i].source;
+        f.streams->items[BY_HEADER]->key.source = places[i].source;
         cr_assert_eq(take(&f, BY_HEADER, DECODE_TEXT, SLICE("x")), 0);
         expect_counts(&f, 0, 1);
         cr_assert_str_eq(f.result.list[0].text, places[i].text);
@@ -269,7 +269,7 @@ Test(intake_values, event_time_in_a_format_of_the_stream)
     struct error error;
 
     set_up(&f);
-    struct time_format *format = &f.streams->items[READINGS].time_format;
+    struct time_format *format = &f.streams->items[READINGS]->time_format;
     cr_assert_eq(time_format_compile(format, "%d.%m. %H:%M", &error), 0);
     cr_assert_eq(time_format_set_zone(format, "+01:00", &error), 0);
     expect_times(&f, formatted_times, COUNT(formatted_times));
@@ -282,7 +282,7 @@ Test(intake_values, window_does_not_overflow)
     struct slice body = SLICE("{\"sensor_id\":1,\"created_at\":0}");
 
     set_up(&f);
-    f.streams->items[READINGS].time_past = f.streams->items[READINGS].time_future = INT64_MAX;
+    f.streams->items[READINGS]->time_past = f.streams->items[READINGS]->time_future = INT64_MAX;
     f.facts.received = INT64_MAX - 1;
     cr_assert_eq(take(&f, READINGS, DECODE_JSON, body), 0);
     cr_assert_eq(record_at(&f, 0).flags, RECORD_EVENT_TIME);

@@ -246,7 +246,7 @@ Test(option, help_fits_into_its_columns)
     }
     bytes_add(&text, "", 1, &error);
     cr_assert(strstr(text.data, "\n  log.level             Least important events that are logged.\n"
-                                "                        Default info; debug, info, warn, error.\n"));
+                                "                        Default info; debug, info, warn, error. Reload.\n"));
     /* A name that is wider than its column has a line of its own. */
     cr_assert(
         strstr(text.data, "\n  kafka.create_topics.partitions\n"

@@ -313,23 +313,24 @@ Test(streams, sources_are_refused_for_letters_and_for_a_share)
     struct config *config = load(sets, COUNT(sets));
     struct streams *streams = compile(config);
     struct stream *readings = streams_find(streams, slice_of("readings"));
+    struct routes routes = {.places = 0};
     _Atomic bool over = false;
 
     cr_assert_eq(readings->journal_share, 30);
     cr_assert_eq(streams_find(streams, slice_of("unorganized"))->journal_share, 0);
-    cr_assert_not(streams_suspended(streams, readings), "it has no share yet");
+    cr_assert_not(streams_suspended(&routes, readings), "it has no share yet");
     readings->over_share = &over;
-    cr_assert_not(streams_suspended(streams, readings));
+    cr_assert_not(streams_suspended(&routes, readings));
     over = true;
-    cr_assert(streams_suspended(streams, readings));
+    cr_assert(streams_suspended(&routes, readings));
     cr_assert(stream_is_over_share(readings));
-    cr_assert_not(streams_suspended(streams, NULL));
+    cr_assert_not(streams_suspended(&routes, NULL));
     over = false;
     readings->suspended = true;
-    cr_assert(streams_suspended(streams, readings));
+    cr_assert(streams_suspended(&routes, readings));
     cr_assert_not(stream_is_over_share(readings));
-    streams->unmapped_suspended = true;
-    cr_assert(streams_suspended(streams, NULL));
+    routes.unmapped_suspended = true;
+    cr_assert(streams_suspended(&routes, NULL));
     streams_free(&streams);
     config_free(&config);
 }

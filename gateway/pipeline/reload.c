@@ -1,0 +1,201 @@
+/* reload: another configuration in the place of the one that is in force; see pipeline.h
+ *
+ *     compile ── store how new streams are rendered ── shares ── credentials ── files rest ── the plan ── files go on ── certificates, log
+ *
+ * Until the plan is put into its place nothing has changed; from there on nothing can fail but the opening of files, which then go on as they were.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/health.h"
+#include "base/log.h"
+#include "pipeline/pipeline_internal.h"
+#include "pipeline/plans.h"
+#include "pipeline/renderings.h"
+
+#define RELOAD_CONDITION "reload"
+#define RELOAD_PATIENCE (5 * CLOCK_SECOND) /* for what files have handed over */
+#define RELOAD_NAMES_MAX 1024
+
+/* What a reload has made, until it is in force. */
+struct reload {
+    struct config *fresh;
+    struct config limits;
+    struct streams *streams;
+    struct topic_map *topics;
+    bool moves; /* streams, topics or watches are others */
+    bool limited; /* limits are others */
+};
+
+static const struct config *reload_before(const struct pipeline *pipeline)
+{
+    return pipeline->fresh ? pipeline->fresh : pipeline->config;
+}
+
+/* What reads the journal has a cursor there, which comes and goes with a start. */
+static int reload_check_outlets(
+    const struct pipeline *pipeline, const struct config *fresh, struct error *error)
+{
+    for (size_t i = 0; i < OUTLETS; i++) {
+        if (pipeline_outlets[i]->wanted(fresh) != pipeline_outlets[i]->wanted(pipeline->config))
+            return error_set(error, ERROR_REJECT, "the outlet %s %s: that takes a restart",
+                pipeline_outlets[i]->name, pipeline_outlets[i]->wanted(fresh) ? "comes" : "goes");
+    }
+    return 0;
+}
+
+static bool reload_moves(const struct pipeline *pipeline, const struct reload *reload)
+{
+    const struct config *before = reload_before(pipeline);
+    const struct streams *now = routes_now(pipeline->routes)->streams;
+    bool same = now->count == reload->streams->count &&
+                config_same_elements(before, reload->fresh, "files") &&
+                config_same_map(&before->mqtt.topics, &reload->fresh->mqtt.topics);
+
+    for (size_t i = 0; same && i < now->count; i++)
+        same = now->items[i] == reload->streams->items[i];
+    return !same;
+}
+
+static int reload_prepare(struct pipeline *pipeline, struct reload *reload, struct error *error)
+{
+    const struct plan *now = routes_now(pipeline->routes);
+
+    reload->limits = now->limits;
+    if (reload_check_outlets(pipeline, reload->fresh, error) ||
+        config_adopt(&reload->limits, reload->fresh, &reload->limited, error) ||
+        plans_compile(reload->fresh, now, reload_before(pipeline), &reload->streams, &reload->topics, error))
+        return -1;
+    reload->moves = reload_moves(pipeline, reload);
+    plans_prepare(reload->streams, reload->fresh, pipeline->journal, pipeline->max_message);
+    return routes_check(pipeline->routes, reload->streams, error) ||
+                   renderings_store(reload->streams, pipeline->states.renderings, pipeline->journal,
+                       pipeline->clock, error)
+               ? -1
+               : 0;
+}
+
+/* ---- files --------------------------------------------------------------------------------------------------------
+ * Their source is another one with other watches: what is durable of the files it goes on with is in the journal. */
+
+static int reload_rest_files(struct pipeline *pipeline, struct error *error)
+{
+    struct source *files = pipeline->sources[SOURCE_OF_FILES];
+
+    source_files.stop(files, clock_monotonic(pipeline->clock) + RELOAD_PATIENCE);
+    if (files_rest(files))
+        return 0;
+    struct error ignored; /* the first reason is told */
+    source_files.run(files, &ignored);
+    return error_set(error, ERROR_RETRY,
+        "the journal has not answered for what was read of files; reload again when it does");
+}
+
+/* What waits for a start stays as it was, with other watches. */
+static struct config *reload_merge(const struct pipeline *pipeline, const struct config *fresh)
+{
+    struct config *merged = malloc(sizeof *merged);
+
+    if (!merged)
+        return NULL;
+    *merged = *pipeline->config;
+    merged->files = fresh->files;
+    merged->files_count = fresh->files_count;
+    merged->drop = fresh->drop;
+    return merged;
+}
+
+/* The old ones go on when the new ones cannot be. */
+static int reload_move_files(struct pipeline *pipeline, const struct config *fresh, struct error *error)
+{
+    struct source **files = &pipeline->sources[SOURCE_OF_FILES], *old = *files;
+    struct config *merged = reload_merge(pipeline, fresh);
+    const struct source_context context = pipeline_context(pipeline, merged);
+    struct error ignored;
+
+    error_set(error, ERROR_RETRY, "out of memory");
+    if (!merged || source_files.open(files, &context, error)) {
+        free(merged);
+        *files = old;
+        source_files.run(old, &ignored);
+        return -1;
+    }
+    source_files.close(&old);
+    free(pipeline->files_config);
+    pipeline->files_config = merged;
+    return source_files.run(*files, error);
+}
+
+/* ---- together ------------------------------------------------------------------------------------------------------ */
+
+static int reload_put(struct pipeline *pipeline, struct reload *reload, struct error *error)
+{
+    if (reload->moves && reload_rest_files(pipeline, error))
+        return -1;
+    if ((reload->moves || reload->limited) &&
+        routes_change(pipeline->routes, &reload->limits, &reload->streams, &reload->topics, error))
+        return -1; /* GCOVR_EXCL_LINE it was asked whether there is room */
+    if (!reload->moves)
+        return 0;
+    if (reload_move_files(pipeline, reload->fresh, error))
+        return error_wrap(error, "streams and topics are those of the new configuration, files are not");
+    struct config *before = pipeline->fresh;
+    pipeline->fresh = reload->fresh;
+    reload->fresh = NULL;
+    config_free(&before);
+    return 0;
+}
+
+static int reload_all(struct pipeline *pipeline, struct reload *reload, struct error *error)
+{
+    const bool failed = reload_prepare(pipeline, reload, error) ||
+                        shares_apply(pipeline->shares, reload->streams, error) ||
+                        access_reload(pipeline->access, error) || reload_put(pipeline, reload, error);
+    struct error ignored; /* the first reason is told */
+
+    if (failed)
+        shares_apply(pipeline->shares, routes_now(pipeline->routes)->streams, &ignored);
+
+    topic_map_free(&reload->topics);
+    streams_free(&reload->streams);
+    return failed ? -1 : 0;
+}
+
+static void reload_tell(const struct pipeline *pipeline, const char *pending, bool moved)
+{
+    char text[RELOAD_NAMES_MAX + 64];
+
+    snprintf(text, sizeof text, "these options differ and take a restart: %s", pending);
+    health_set(RELOAD_CONDITION, *pending ? HEALTH_DEGRADED : HEALTH_OK, *pending ? text : NULL);
+    log_event_always(LOG_INFO, "gateway.reload", log_text("streams", moved ? "others" : "the same"),
+        log_number("principals", (int64_t)access_count(pipeline->access)), log_text("restart_for", pending));
+}
+
+void pipeline_keep(const char *why)
+{
+    log_event_always(
+        LOG_ERROR, "gateway.reload", log_text("kept", "what was in force"), log_text("error", why));
+    health_set(RELOAD_CONDITION, HEALTH_DEGRADED, why);
+}
+
+bool pipeline_reload(struct pipeline *pipeline, struct config **fresh)
+{
+    struct reload reload = {.fresh = *fresh};
+    char pending[RELOAD_NAMES_MAX] = "";
+    struct error error;
+    cleanup_bytes struct bytes names;
+
+    *fresh = NULL;
+    bytes_init(&names, sizeof pending - 1);
+    if (config_print_pending(pipeline->config, reload.fresh, &names, &error) == 0)
+        snprintf(pending, sizeof pending, "%.*s", (int)names.length, names.data ? names.data : "");
+    const bool failed = reload_all(pipeline, &reload, &error);
+    if (!failed) {
+        certificates_reload(&pipeline->certificates);
+        reload_tell(pipeline, pending, reload.moves);
+    } else
+        pipeline_keep(error.text);
+    config_free(&reload.fresh);
+    return !failed;
+}
