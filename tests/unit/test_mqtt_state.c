@@ -308,7 +308,7 @@ Test(mqtt_state, more_than_fits_stops_the_start_and_says_what_helps)
     cr_assert_eq(shelf_open(), -1);
     cr_assert_eq(shelf.error.kind, ERROR_FATAL);
     cr_assert(
-        strstr(shelf.error.text, "snapshot of session: live state above 14336 bytes of a segment: raise "
+        strstr(shelf.error.text, "snapshot of session: live state above 14848 bytes of a segment: raise "
                                  "journal.segment_size"),
         "%s", shelf.error.text);
     shelf_close();
