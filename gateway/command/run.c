@@ -129,14 +129,14 @@ static void run_report(struct pipeline *pipeline, int64_t watchdog)
 }
 
 /* In the order of the file, a line each; in /readyz the first one stands. */
-static void run_refuse(char *errors)
+static void run_refuse(struct pipeline *pipeline, char *errors)
 {
     char *line, *rest = errors;
 
     while ((line = strsep(&rest, "\n")) && *line) {
         log_event_always(LOG_ERROR, "config.error", log_text("found", line));
         if (line == errors)
-            pipeline_keep(line);
+            pipeline_keep(pipeline, line);
     }
 }
 
@@ -149,7 +149,7 @@ static void run_load_again(struct pipeline *pipeline, const struct arguments *ar
     struct config *config = arguments_load_again(arguments, &errors);
     if (!config) {
         if (bytes_add(&errors, "", 1, &error) == 0)
-            run_refuse(errors.data);
+            run_refuse(pipeline, errors.data);
         return;
     }
     const enum log_level level = run_log_level(config);

@@ -345,8 +345,7 @@ void pipeline_close(struct pipeline **pipeline)
     states_close(&old->states);
     access_free(&old->access);
     routes_free(&old->routes);
-    config_free(&old->fresh);
-    free(old->files_config);
+    reload_free(old);
     free(old->dead_letters_directory);
     free(old->journal_directory);
     free(old);

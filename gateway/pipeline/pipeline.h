@@ -25,8 +25,8 @@ int pipeline_open(
  * Nothing that was accepted or is under way is touched by it. Takes it over. False: something does not go, which is logged and stands in /readyz; everything is as it was then, but
  * certificates and files stay as they were each by themselves. */
 bool pipeline_reload(struct pipeline *pipeline, struct config **fresh);
-/* The same where there is none that could be taken: says why. */
-void pipeline_keep(const char *why);
+/* The same where there is none that could be taken: says why, and reads certificates and keys. */
+void pipeline_keep(struct pipeline *pipeline, const char *why);
 
 /* Stops the sources, then lets the outlets deliver, all by the deadline (monotonic). What is left stays in the journal. */
 void pipeline_stop(struct pipeline *pipeline, int64_t deadline);

@@ -24,10 +24,10 @@ extern const struct outlet_kind *const pipeline_outlets[OUTLETS];
 
 struct pipeline {
     struct config *config; /* the start's */
-    struct config *
-        fresh; /* that of the last reload, whose streams, topics and watches are in force; owned; NULL: the start's are */
-    struct config *
-        files_config; /* the start's with the watches of `fresh`, for the source of files; owned; NULL: the start's */
+    /* Of a reload; NULL: the start's are. They may be the same. Owned by reload.c. */
+    struct config *fresh; /* whose streams and topics are in force */
+    struct config *watches; /* whose watches are, which the source of files points into, */
+    struct config *files_config; /* and the start's with them in their place */
     const struct clock *clock;
     char gateway_id[JOURNAL_GATEWAY_ID_MAX + 1];
     char *journal_directory;
@@ -50,6 +50,9 @@ struct pipeline {
     bool outlets_run[OUTLETS], sources_run[SOURCES];
     bool refusing; /* as last logged */
 };
+
+/* Behind the sources. */
+void reload_free(struct pipeline *pipeline);
 
 struct source_context pipeline_context(const struct pipeline *pipeline, const struct config *config);
 

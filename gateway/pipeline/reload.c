@@ -33,6 +33,23 @@ static const struct config *reload_before(const struct pipeline *pipeline)
     return pipeline->fresh ? pipeline->fresh : pipeline->config;
 }
 
+/* Puts another one there, and frees what nobody points into any more. */
+static void reload_own(struct pipeline *pipeline, struct config **place, struct config *fresh)
+{
+    struct config *before = *place;
+
+    *place = fresh;
+    if (before != pipeline->fresh && before != pipeline->watches)
+        config_free(&before);
+}
+
+void reload_free(struct pipeline *pipeline)
+{
+    reload_own(pipeline, &pipeline->fresh, NULL);
+    reload_own(pipeline, &pipeline->watches, NULL);
+    free(pipeline->files_config);
+}
+
 /* What reads the journal has a cursor there, which comes and goes with a start. */
 static int reload_check_outlets(
     const struct pipeline *pipeline, const struct config *fresh, struct error *error)
@@ -48,9 +65,10 @@ static int reload_check_outlets(
 static bool reload_moves(const struct pipeline *pipeline, const struct reload *reload)
 {
     const struct config *before = reload_before(pipeline);
+    const struct config *watches = pipeline->watches ? pipeline->watches : pipeline->config;
     const struct streams *now = routes_now(pipeline->routes)->streams;
     bool same = now->count == reload->streams->count &&
-                config_same_elements(before, reload->fresh, "files") &&
+                config_same_elements(watches, reload->fresh, "files") &&
                 config_same_map(&before->mqtt.topics, &reload->fresh->mqtt.topics);
 
     for (size_t i = 0; same && i < now->count; i++)
@@ -138,12 +156,12 @@ static int reload_put(struct pipeline *pipeline, struct reload *reload, struct e
         return -1; /* GCOVR_EXCL_LINE it was asked whether there is room */
     if (!reload->moves)
         return 0;
-    if (reload_move_files(pipeline, reload->fresh, error))
-        return error_wrap(error, "streams and topics are those of the new configuration, files are not");
-    struct config *before = pipeline->fresh;
-    pipeline->fresh = reload->fresh;
+    struct config *fresh = reload->fresh;
     reload->fresh = NULL;
-    config_free(&before);
+    reload_own(pipeline, &pipeline->fresh, fresh);
+    if (reload_move_files(pipeline, fresh, error))
+        return error_wrap(error, "streams and topics are those of the new configuration, files are not");
+    reload_own(pipeline, &pipeline->watches, fresh);
     return 0;
 }
 
@@ -156,7 +174,6 @@ static int reload_all(struct pipeline *pipeline, struct reload *reload, struct e
 
     if (failed)
         shares_apply(pipeline->shares, routes_now(pipeline->routes)->streams, &ignored);
-
     topic_map_free(&reload->topics);
     streams_free(&reload->streams);
     return failed ? -1 : 0;
@@ -172,8 +189,10 @@ static void reload_tell(const struct pipeline *pipeline, const char *pending, bo
         log_number("principals", (int64_t)access_count(pipeline->access)), log_text("restart_for", pending));
 }
 
-void pipeline_keep(const char *why)
+/* A certificate that is about to expire does not wait for somebody to mend the configuration. */
+void pipeline_keep(struct pipeline *pipeline, const char *why)
 {
+    certificates_reload(&pipeline->certificates);
     log_event_always(
         LOG_ERROR, "gateway.reload", log_text("kept", "what was in force"), log_text("error", why));
     health_set(RELOAD_CONDITION, HEALTH_DEGRADED, why);
@@ -195,7 +214,7 @@ bool pipeline_reload(struct pipeline *pipeline, struct config **fresh)
         certificates_reload(&pipeline->certificates);
         reload_tell(pipeline, pending, reload.moves);
     } else
-        pipeline_keep(error.text);
+        pipeline_keep(pipeline, error.text);
     config_free(&reload.fresh);
     return !failed;
 }

@@ -274,8 +274,7 @@ struct source {
     int64_t troubled_until; /* monotonic: whatever it was has been tried again by then */
 
     pthread_t thread;
-    bool running;
-    bool reserves; /* descriptors */
+    bool running, reserves; /* reserves: descriptors */
     int wake; /* eventfd */
     atomic_bool stopping;
     int64_t stop_deadline; /* set before `stopping` */
@@ -488,6 +487,7 @@ void file_reset_take(struct source *source);
 /* ---- tell.c -------------------------------------------------------------------------------------------------------- */
 
 int file_tell_open(struct source *source, struct error *error);
+void file_tell_close(struct source *source);
 void file_tell_new(const struct file *file);
 void file_tell_event(const struct file *file, const char *event, uint64_t bytes);
 /* What of a watch does not work at the moment; NULL: all is well. */

@@ -25,6 +25,7 @@ static void files_close(struct source **source)
         return;
     assert(!old->running);
     *source = NULL;
+    file_tell_close(old);
     if (old->by_inode && old->by_path)
         file_known_close(old);
     if (old->reserves)

@@ -37,6 +37,20 @@ int file_tell_open(struct source *source, struct error *error)
     return 0;
 }
 
+/* Another source may follow, which does not watch all of them. */
+void file_tell_close(struct source *source)
+{
+    for (size_t i = 0; source->counts && i < source->watches_count; i++) {
+        const struct file_watch *watch = &source->watches[i];
+        struct metric_series *const gauges[] = {
+            watch->files, watch->waiting, watch->oldest_unread, watch->lag};
+        for (size_t j = 0; j < sizeof gauges / sizeof *gauges; j++)
+            metric_set(gauges[j], 0);
+    }
+    if (*source->trouble)
+        health_set(TELL_CONDITION, HEALTH_OK, NULL);
+}
+
 void file_tell_new(const struct file *file)
 {
     log_event(LOG_INFO, "files.new", log_text("watch", file->look->watch->from->name),

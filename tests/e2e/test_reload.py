@@ -209,7 +209,9 @@ def test_watches_come_and_go(tmp_path):
         assert len(gateway.rows(2, "two")) == 2
         gateway.reload(watching(first, "three"))
         assert len(gateway.rows(1, "three")) == 1, "what was read before is not read again"
+        assert gateway.metric("penstock_files", 'watch="f"') == 1
         gateway.reload(streams(s="four"))
+        assert gateway.metric("penstock_files") == 0
         assert [len(lake_rows(gateway.lake, folder)) for folder in ("one", "two", "three")] == [1, 2, 1]
 
 

@@ -325,6 +325,17 @@ def test_certificates_are_replaced_under_load(tmp_path, authority):
     assert sorted(got) == sorted(sent)
 
 
+def test_a_certificate_does_not_wait_for_a_configuration_that_will_not_do(tmp_path, authority):
+    shown = Shown(tmp_path / "shown", authority)
+    with Gateway(tmp_path / "gateway", *shown.sets, config="streams: {s: {}}\n", context=tls.context(authority)) as gateway:
+        (gateway.directory / "penstock.yaml").write_text("streams: {s: {key: no pointer}}\n")
+        for name in ("rsa", "server"):
+            shown.put(name)
+            reload(gateway)
+            assert tls.serial(gateway.ports["http"]) == ssl.PEM_cert_to_DER_cert((authority.folder / f"{name}.crt").read_text())
+        assert gateway.said().count("kept=") == 2
+
+
 def test_what_cannot_be_read_changes_nothing(tmp_path, authority):
     shown = Shown(tmp_path / "shown", authority)
     with Gateway(tmp_path / "gateway", *shown.sets, context=tls.context(authority)).start() as gateway:

@@ -83,6 +83,7 @@ def test_kill_9_in_a_storm_of_reloads(gateway, tools, ledger, tmp_path, sizes):
         with Load(tools, one, ledger) as load:
             reloads = Reloads(one, folder, number)
             reloads.start()
+            wait_until("some reloads", lambda: one.said().count("streams=others") > 1)
             moment(generator)
             busy(one, 100)
             one.kill()
