@@ -292,8 +292,7 @@ Test(passwords, too_late)
 Test(passwords, in_a_file)
 {
     static const char *const wrong[] = {"\"hunter22\"", "7",
-        "\"pbkdf2-sha256:2000001:AAECAwQFBgcICQoLDA0ODw==:"
-        "xDTA+hlgDvHciIT47K1KpCNFWfHD7XggrccQNTTHwQw=\""};
+        "\"pbkdf2-sha256:2000001:AAECAwQFBgcICQoLDA0ODw==:xDTA+hlgDvHciIT47K1KpCNFWfHD7XggrccQNTTHwQw=\""};
     static const char text[] = WITH("a", HUNTER);
     struct bytes cleanup_bytes printed;
     struct credentials *read = NULL;
