@@ -103,11 +103,12 @@ static bool compare_is_number(const struct option *option)
            (option->type == OPTION_COUNT || option->type == OPTION_SIZE || option->type == OPTION_DURATION);
 }
 
-static int compare_check_bound(struct config *limits, const struct option *option, struct error *error)
+/* own: of an element of another configuration, or of limits. */
+static int compare_check_bound(
+    struct config *limits, const struct option *option, uint64_t own, struct error *error)
 {
     const struct option_bound *bound = &option->bound;
     const struct option *other = option_find(slice_of(bound->other));
-    const uint64_t own = *(const uint64_t *)config_member(option, limits, NULL);
     const uint64_t limit =
         *(const uint64_t *)config_member(other, limits, NULL) * bound->times / bound->parts;
 
@@ -116,6 +117,23 @@ static int compare_check_bound(struct config *limits, const struct option *optio
     return error_set(error, ERROR_REJECT,
         "%s fits only beside the new %s, which takes a restart; restart, or leave both as they are",
         option->name, other->name);
+}
+
+static int compare_check_bounds(
+    struct config *limits, const struct config *fresh, const struct option *option, struct error *error)
+{
+    const struct option_collection *collection = option_collection_of(option);
+
+    if (!collection)
+        return compare_check_bound(
+            limits, option, *(const uint64_t *)config_member(option, limits, NULL), error);
+    for (size_t i = 0; collection->live && i < *config_elements_count(fresh, collection); i++) {
+        const char *element = config_element(fresh, collection, i);
+        if (compare_check_bound(
+                limits, option, *(const uint64_t *)(const void *)(element + option->offset), error))
+            return -1;
+    }
+    return 0;
 }
 
 int config_adopt(struct config *limits, const struct config *fresh, bool *ret_changed, struct error *error)
@@ -132,8 +150,7 @@ int config_adopt(struct config *limits, const struct config *fresh, bool *ret_ch
         *own = *other;
     }
     for (const struct option *option = option_table; option < option_table + option_count; option++) {
-        if (compare_is_number(option) && option->bound.relation != OPTION_FREE &&
-            compare_check_bound(&next, option, error))
+        if (option->bound.relation != OPTION_FREE && compare_check_bounds(&next, fresh, option, error))
             return -1;
     }
     *limits = next;

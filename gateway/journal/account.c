@@ -195,7 +195,8 @@ static void accounts_judge(struct accounts *accounts)
         const bool over = quota->limit && quota->bytes > bound;
         if (over && !quota->over)
             quota->times++;
-        quota->over = over;
+        if (quota->over != over) /* sources look at it all the time */
+            quota->over = over;
     }
 }
 

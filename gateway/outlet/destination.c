@@ -33,7 +33,7 @@ static void destination_check_topics(struct config *config)
     "stream %s goes nowhere, it has no topics and there is no lake: give it topics, or set " \
     "lake.enabled: true"
 
-/* A stream that nobody asked for is told where somebody sends messages to it. */
+/* A stream that nobody asked for is told where somebody sends messages or files to it. */
 static void destination_report(struct config *config, const struct config_stream *stream)
 {
     const struct config_map *topics = &config->mqtt.topics;
@@ -43,6 +43,10 @@ static void destination_report(struct config *config, const struct config_stream
     for (size_t i = 0; destination_is_built_in(stream) && i < topics->count; i++) {
         if (strcmp(topics->items[i].value, stream->name) == 0)
             config_report(config, &topics->items[i].value, DESTINATION_NOWHERE, stream->name);
+    }
+    for (size_t i = 0; destination_is_built_in(stream) && i < config->files_count; i++) {
+        if (strcmp(config->files[i].stream, stream->name) == 0)
+            config_report(config, &config->files[i].stream, DESTINATION_NOWHERE, stream->name);
     }
 }
 

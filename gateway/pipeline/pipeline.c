@@ -387,12 +387,18 @@ static void pipeline_watch_dead_letters(struct pipeline *pipeline)
     for (size_t i = 0; i < streams->count; i++)
         pipeline_watch_stream(pipeline, streams->items[i]->name, &streams->items[i]->suspended, &all);
     pipeline_watch_stream(pipeline, RECORD_NO_STREAM, &pipeline->routes->unmapped_suspended, &all);
+    /* Somebody may still be at work with one that a reload has replaced. */
+    for (size_t i = 0; i < pipeline->routes->places; i++) {
+        struct stream *stream = pipeline->routes->kept[i];
+        atomic_store(&stream->suspended, dead_letters_is_full(pipeline->dead_letters, stream->name));
+    }
     snprintf(text, sizeof text,
         "%zu streams take nothing, %s among them: dead letters have used up dead_letters.quota; see penstock "
         "dead-letters list",
         all.count, all.first);
-    if (all.changed)
+    if (all.changed || all.count != pipeline->suspended)
         health_set("dead-letters", all.count ? HEALTH_DEGRADED : HEALTH_OK, text);
+    pipeline->suspended = all.count;
 }
 
 void pipeline_watch(struct pipeline *pipeline, struct pipeline_state *ret_state)

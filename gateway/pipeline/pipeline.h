@@ -21,11 +21,10 @@ struct pipeline;
 int pipeline_open(
     struct pipeline **ret_pipeline, struct config *config, const struct clock *clock, struct error *error);
 
-/* Puts another configuration, which was checked, in the place of the one that is in force, as far as that takes no restart (option_is_live()), and reads credentials, certificates and keys again.
- * Nothing that was accepted or is under way is touched by it. Takes it over. False: something does not go, which is logged and stands in /readyz; everything is as it was then, but
- * certificates and files stay as they were each by themselves. */
+/* Reads credentials, certificates and keys again, and puts another configuration, which was checked, in the place of the one that is in force, as far as that takes no restart (option_is_live()).
+ * Nothing that was accepted or is under way is touched by it. Takes it over. False: something does not go, which is logged and stands in /readyz, and the configuration is as it was. */
 bool pipeline_reload(struct pipeline *pipeline, struct config **fresh);
-/* The same where there is none that could be taken: says why, and reads certificates and keys. */
+/* The same where there is none that could be taken: says why, and reads the others. */
 void pipeline_keep(struct pipeline *pipeline, const char *why);
 
 /* Stops the sources, then lets the outlets deliver, all by the deadline (monotonic). What is left stays in the journal. */

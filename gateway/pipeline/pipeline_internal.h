@@ -49,6 +49,8 @@ struct pipeline {
     struct admin *admin;
     bool outlets_run[OUTLETS], sources_run[SOURCES];
     bool refusing; /* as last logged */
+    size_t suspended; /* streams, as last told */
+    bool files_off; /* those of a reload could not be run */
 };
 
 /* Behind the sources. */

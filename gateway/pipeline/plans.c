@@ -38,8 +38,9 @@ static void plans_share(
         if (!old)
             continue;
         atomic_store(&streams->items[i]->suspended, atomic_load(&old->suspended));
-        if (old->schema_hash != streams->items[i]->schema_hash ||
-            !config_same_stream(plans_find(config, name), plans_find(before, name)))
+        const struct config_stream *was = plans_find(before, name);
+        if (old->schema_hash != streams->items[i]->schema_hash || !was ||
+            !config_same_stream(plans_find(config, name), was))
             continue;
         stream_free(&streams->items[i]);
         streams->items[i] = old;

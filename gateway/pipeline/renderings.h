@@ -11,6 +11,10 @@
 int renderings_store(const struct streams *streams, struct rendering_table *table, struct journal *journal,
     const struct clock *clock, struct error *error);
 
+/* Whether a reload may add those of its streams: all have to fit into the start of each segment, and old ones stay until a start. */
+int renderings_check(
+    const struct streams *streams, struct rendering_table *table, uint64_t segment_size, struct error *error);
+
 /* All others are superseded: no record is accepted under them any more. At the start, before the sources run: later those who have looked at a stream that a reload has replaced may still
  * hand records over. */
 void renderings_retire(

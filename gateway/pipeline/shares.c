@@ -87,14 +87,19 @@ static int shares_add_kept(struct shares *shares, struct error *error)
     return result;
 }
 
+static void share_limit(struct shares *shares, struct share *share, uint64_t percent)
+{
+    share->percent = percent;
+    journal_quota_set(shares->context.journal, &share->quota, shares->room / 100 * percent);
+}
+
 static int shares_apply_one(struct shares *shares, struct stream *stream, struct error *error)
 {
     struct share *share = share_make(shares, stream->name);
 
     if (!share)
         return error_set(error, ERROR_RETRY, "shares: out of memory");
-    share->percent = stream->journal_share;
-    journal_quota_set(shares->context.journal, &share->quota, shares->room / 100 * share->percent);
+    share_limit(shares, share, stream->journal_share);
     if (!stream->over_share) /* sources look at one that was there before */
         stream->over_share = &share->quota.over;
     if (journal_quota_add(shares->context.journal, &share->quota, stream->rendering, error) && share->percent)
@@ -104,9 +109,17 @@ static int shares_apply_one(struct shares *shares, struct stream *stream, struct
 
 int shares_apply(struct shares *shares, const struct streams *streams, struct error *error)
 {
-    for (size_t i = 0; i < streams->count; i++) {
-        if (shares_apply_one(shares, streams->items[i], error))
-            return -1;
+    for (struct share *share = shares->first; share; share = share->next) {
+        if (!streams_find(streams, slice_of(share->stream)))
+            share_limit(shares, share, 0);
+    }
+    /* There are accounts for so many only: those first that need theirs. */
+    for (int own = 1; own >= 0; own--) {
+        for (size_t i = 0; i < streams->count; i++) {
+            if ((streams->items[i]->journal_share > 0) == own &&
+                shares_apply_one(shares, streams->items[i], error))
+                return -1;
+        }
     }
     return shares_add_kept(shares, error);
 }

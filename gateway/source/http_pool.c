@@ -78,7 +78,7 @@ void http_pool_release(struct http_request *request)
 
     if (request->connection || request->in_journal || request->awaited)
         return;
-    assert(!request->key || !request->key->taken);
+    assert(!request->verification && (!request->key || !request->key->taken));
     http_room_forget_promise(request);
     http_room_charge(request, 0);
     inflate_free(&request->inflate);

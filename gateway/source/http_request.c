@@ -137,6 +137,8 @@ void http_request_completed(
         return;
     *context = NULL;
     http_delivery_let_go(request);
+    if (request->verification) /* its client has left without waiting for the answer */
+        access_forget(request->thread->source->context.access, &request->verification);
     request->connection->request = NULL;
     http_connection_enter(request->connection, HTTP_IDLE);
     request->connection = NULL;

@@ -183,14 +183,14 @@ static int loop_step(struct mqtt_thread *thread, struct error *error)
     mqtt_batch_take_back(thread);
     mqtt_batch_submit(thread); /* what has waited goes first */
     mqtt_connection_take_arrivals(thread);
+    for (int i = 0; i < count; i++)
+        loop_event(thread, &events[i]);
+    /* Not before: one of these may go to another thread, and its event be still to come. */
     if (atomic_exchange_explicit(&thread->verified, false, memory_order_acquire) || thread->freed) {
         thread->freed = false;
         mqtt_input_resume(thread);
     }
-    for (int i = 0; i < count; i++)
-        loop_event(thread, &events[i]);
-    mqtt_tls_take_unread(
-        thread); /* not before: one of these may go to another thread, and its event be still to come */
+    mqtt_tls_take_unread(thread);
     mqtt_input_take_calls(thread);
     loop_sweep(thread);
     if (thread->wills_count && thread->now >= thread->wills_due)

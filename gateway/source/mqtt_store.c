@@ -90,6 +90,8 @@ enum mqtt_stored mqtt_store(struct mqtt_thread *thread, enum mqtt_reason *ret_re
     const struct stream *stream = mapped ? thread->match.stream : NULL;
 
     thread->facts.match = mapped ? &thread->match : NULL;
+    thread->taken.accepted = thread->taken.schema_invalid = thread->taken.rejected =
+        0; /* what is refused is paid for by nobody else's */
     if (!mapped && mqtt->refuse_unmapped) {
         *ret_reason = MQTT_REASON_TOPIC_NAME;
         return MQTT_REFUSED;

@@ -16,6 +16,8 @@ static void batch_complete(struct handover *handover, enum handover_result resul
     source->result = result;
     atomic_store_explicit(&source->back, true, memory_order_release);
     file_loop_wake(source);
+    atomic_store_explicit(
+        &source->left, true, memory_order_release); /* the last that it does with the source */
 }
 
 static void batch_clear(const struct source *source, struct file_batch *batch)
@@ -172,10 +174,12 @@ static void batch_hand_over(struct source *source)
 
     source->in_journal = true;
     source->waits = false;
+    atomic_store_explicit(&source->left, false, memory_order_relaxed);
     if (journal_hand_over(source->context.journal, &source->sent->handover, &error) == 0)
         return;
     source->in_journal = false;
     source->waits = true;
+    atomic_store_explicit(&source->left, true, memory_order_relaxed);
     source->retry_at = files_now(source) + FILE_RETRY_PAUSE;
     if (error.kind != ERROR_RETRY)
         log_event(LOG_ERROR, "files.batch", log_text("error", error.text));

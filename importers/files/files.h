@@ -7,7 +7,6 @@
 #ifndef PENSTOCK_FILES_FILES_H
 #define PENSTOCK_FILES_FILES_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/error.h"
@@ -30,7 +29,8 @@ int file_state_check(const struct file_state *state, struct error *error);
 struct source;
 extern const struct source_kind source_files;
 
-/* Whether nothing of it is on its way to the journal. Of one that was stopped: it may be closed then, also while the journal is open. @thread main */
-bool files_rest(const struct source *source);
+/* Whether one that was stopped may be closed while the journal is open, and another one may go on with its files: nothing of it is on its way to the journal, and nothing is read that no other one
+ * would find. ERROR_RETRY says what is in the way. @thread main */
+int files_rest(const struct source *source, struct error *error);
 
 #endif

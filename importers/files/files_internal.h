@@ -260,7 +260,7 @@ struct source {
     bool in_journal, waits; /* sent: under way; refused, and goes again at retry_at */
     int64_t retry_at;
     enum handover_result result; /* set before `back` */
-    atomic_bool back;
+    atomic_bool back, left; /* left: the committer has nothing to do with the source any more */
 
     unsigned scan; /* number of the last one */
     int64_t scan_at, scanned_at; /* the next one, the last one */

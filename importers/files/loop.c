@@ -171,22 +171,25 @@ static bool loop_serve_round(struct source *source, struct file_queue *aside, un
     const int64_t until = files_now(source) + FILE_TURN_TIME;
     struct file *file;
 
-    for (unsigned served = 0; served < LOOP_ROUND && (file = loop_pop(source)); served++) {
+    for (unsigned served = 0; served < LOOP_ROUND && (file = loop_pop(source));) {
         if (served && files_now(source) >= until) {
             loop_push_front(source, file);
             return false;
         }
         if (!loop_is_held(source, file)) {
+            served++;
             if (loop_serve(source, file))
                 return true;
             continue;
         }
-        ++*ret_held;
         if (file_is_spooled(file)) {
             *aside->last = file;
             aside->last = &file->next_ready;
-        } else
+        } else {
+            served++;
+            ++*ret_held;
             loop_push(source, file);
+        }
     }
     return false;
 }

@@ -1,9 +1,11 @@
 /* source: files as a source; see source/source.h for the contract and files_internal.h for the parts. */
 #include <assert.h>
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
 
 #include "base/file.h"
 #include "base/listener.h"
@@ -81,6 +83,7 @@ static int files_open(struct source **ret_source, const struct source_context *c
         source->ready[i].last = &source->ready[i].first;
     source->done_last = &source->done_first;
     source->filled = 1;
+    source->left = true;
     source->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     bytes_init(&source->origin, RECORD_ORIGIN_MAX + 1);
     if (source->wake < 0)
@@ -113,9 +116,28 @@ static int files_run(struct source *source, struct error *error)
     return 0;
 }
 
-bool files_rest(const struct source *source)
+/* Nobody finds it again who has not got it open: its name is gone, or that of another one. */
+static bool files_is_lost(const struct file *file)
 {
-    return !source->running && !source->in_journal;
+    struct stat named;
+
+    return file->descriptor >= 0 && file->life != FILE_LEFT_OUT &&
+           (stat(file->path, &named) || named.st_ino != file->identity.inode);
+}
+
+int files_rest(const struct source *source, struct error *error)
+{
+    if (source->running || source->in_journal || source->waits)
+        return error_set(error, ERROR_RETRY, "the journal has not taken yet what was read of files");
+    /* The committer has told what became of the last batch, and is about to leave. */
+    while (!atomic_load_explicit(&source->left, memory_order_acquire))
+        sched_yield();
+    for (const struct file *file = source->first; file; file = file->behind) {
+        if (files_is_lost(file))
+            return error_set(error, ERROR_RETRY,
+                "%s is read that has this name no more, until its rotate_wait is over", file->shown);
+    }
+    return 0;
 }
 
 static void files_stop(struct source *source, int64_t deadline)

@@ -9,6 +9,7 @@ import pty
 import select
 import socket
 import statistics
+import struct
 import subprocess
 import time
 
@@ -268,6 +269,26 @@ def test_mqtt_on_several_threads(tmp_path):
             with gateway.client() as client:
                 client.connect(f"client {number}", user=f"p{number}", password="a password", will={"topic": "readings/x", "payload": "{}"})
                 assert client.store("readings/x", "{}") == 0
+
+
+def test_http_clients_that_do_not_wait(tmp_path):
+    """The same: nobody keeps a place of the verifier by leaving."""
+    with Guarded(tmp_path) as gateway:
+        put(gateway, line_of("slow", "slow password", 300_000))
+        gateway.reload()
+        for number in range(100):
+            secret = basic("slow", f"guess {number}")["Authorization"].encode()
+            with socket.create_connection(("127.0.0.1", gateway.ports["http"]), 60) as client:
+                client.sendall(b"POST /readings HTTP/1.1\r\nHost: x\r\nAuthorization: %s\r\nContent-Length: 2\r\n\r\n" % secret)
+                if number % 4 == 0:  # its question is under way by then
+                    wait_until("it is there", lambda: gateway.metric("penstock_connections", 'source="http"') > 0)
+                if number % 2:
+                    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        wait_until("their end", lambda: gateway.metric("penstock_connections", 'source="http"') == 0)
+        for number in range(70):  # more than there are places
+            answer = gateway.post("/readings", "{}", **basic("slow", "guess"))
+            assert answer.status in (401, 429), answer
+        assert gateway.status(body=reading("one"), **basic("slow", "slow password")) == 200
 
 
 def test_mqtt_clients_that_do_not_wait(tmp_path):

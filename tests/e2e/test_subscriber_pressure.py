@@ -4,6 +4,7 @@ twice; and then it goes on."""
 import json
 import pathlib
 import re
+import signal
 import subprocess
 
 import pytest
@@ -227,6 +228,31 @@ def test_a_quota_of_dead_letters_that_is_used_up(gateway, broker, version):
         fine(one)
     assert acknowledged > 10
     wait_until("letters of what was held", lambda: any(file.stat().st_size for file in (one.data / "dead-letters").glob("*.jsonl")))
+    one.stop_cleanly()
+
+
+@VERSIONS
+def test_a_quota_that_a_reload_has_given_to_another_stream(gateway, broker, version):
+    """What is held was of the stream as it was; it goes on when the letters of that name are gone."""
+    one = subscriber(gateway, broker.url, "dead_letters.quota=64KiB", version=NAMES[version])
+    one.config = "streams: {readings: {key: /sensor_id}}\n"
+    one.start()
+    with broker.accept() as peer:
+        peer.welcome()
+        bad = iter([packet(version, number).replace(b'{"n"', b'("n"') for number in range(1, 20000)])
+        while "stream.suspended" not in one.said():
+            peer.send(next(bad))
+            if not peer.silent(0.01):
+                peer.pubacks(1)
+        peer.send(next(bad))
+        degraded(one, "dead letters of a stream", "dead_letters.quota")
+        (one.directory / "penstock.yaml").write_text("streams: {readings: {key: /sensor_id, lake: {path: elsewhere}}}\n")
+        one.process.send_signal(signal.SIGHUP)
+        wait_until("the reload", lambda: "streams=others" in one.said())
+        assert run_command("dead-letters", "drop", "readings", cwd=one.directory).returncode == 0
+        peer.pubacks(1)
+        fine(one)
+        wait_until("nothing suspended in /readyz", lambda: "dead_letters.quota" not in json.dumps(one.ready()[1]))
     one.stop_cleanly()
 
 
