@@ -20,7 +20,7 @@ struct share {
     uint64_t percent; /* 0: no limit */
     bool over; /* as last told */
     uint64_t times; /* as last counted */
-    struct metric_series *bytes; /* NULL: nothing was ever kept */
+    struct metric_series *bytes;
 };
 
 struct shares {
@@ -63,6 +63,7 @@ static struct share *share_make(struct shares *shares, const char *stream)
     if (!share)
         return NULL;
     snprintf(share->stream, sizeof share->stream, "%s", stream);
+    share->bytes = metric_series(METRIC_STREAM_BYTES, share->stream, NULL, NULL);
     share->next = shares->first;
     shares->first = share;
     return share;
@@ -144,10 +145,7 @@ static void share_count(struct share *share)
 {
     const uint64_t bytes = share->quota.bytes, times = share->quota.times;
 
-    if (bytes && !share->bytes)
-        share->bytes = metric_series(METRIC_STREAM_BYTES, share->stream, NULL, NULL);
-    if (share->bytes)
-        metric_set(share->bytes, (double)bytes);
+    metric_set(share->bytes, (double)bytes);
     if (times != share->times)
         metric_add(metric_series(METRIC_STREAM_OVER, share->stream, NULL, NULL), times - share->times);
     share->times = times;
