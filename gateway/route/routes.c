@@ -5,8 +5,6 @@
 
 static void plan_free(struct plan **plan)
 {
-    if (!*plan)
-        return;
     topic_map_free(&(*plan)->topics);
     streams_free(&(*plan)->streams);
     free(*plan);
@@ -60,7 +58,8 @@ int routes_new(struct routes **ret_routes, const struct config *config, struct s
         routes->kept = calloc(routes->most, sizeof *routes->kept);
     }
     if (!routes || !routes->kept) { /* GCOVR_EXCL_START as above */
-        plan_free(&plan);
+        if (plan)
+            plan_free(&plan);
         free(routes);
         return error_set(error, ERROR_RETRY, "routes: out of memory");
     } /* GCOVR_EXCL_STOP */

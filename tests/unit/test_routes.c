@@ -85,6 +85,8 @@ Test(routes, streams_that_stay_keep_their_places_and_others_get_new_ones)
     cr_assert_eq(routes_now(routes)->before->streams->count, 3);
     routes_free(&routes);
     cr_assert_null(routes);
+    a = NULL;
+    stream_free(&a);
     routes_free(&routes);
     config_free(&config);
     config_free(&other);
