@@ -14,7 +14,7 @@ static void check_principal(const struct credentials *credentials, const struct 
 
     assert(principal_is_name(name));
     assert(credentials_named(credentials, name) == principal);
-    assert(principal->has_secret || principal->certificate);
+    assert(principal->has_secret || principal->certificate || principal->password);
     assert(!principal->has_secret || credentials_find(credentials, principal->digest) == principal);
     assert(!principal->certificate ||
            credentials_certified(credentials, slice_of(principal->certificate)) == principal);
@@ -33,6 +33,8 @@ static void check_same(const struct principal *one, const struct principal *othe
     assert(strcmp(one->name, other->name) == 0 && one->rate == other->rate);
     assert(one->role == other->role);
     assert(one->has_secret == other->has_secret && !one->certificate == !other->certificate);
+    assert(!one->password == !other->password);
+    assert(!one->password || password_same(one->password, other->password));
     assert(!one->has_secret || secret_equal(one->digest, other->digest));
     assert(!one->certificate || strcmp(one->certificate, other->certificate) == 0);
     assert(one->streams_count == other->streams_count && one->keys_count == other->keys_count);
