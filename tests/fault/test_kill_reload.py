@@ -102,7 +102,7 @@ def test_kill_9_in_a_storm_of_reloads(gateway, tools, ledger, tmp_path, sizes):
             file.path.unlink()  # the ledger knows readings
     verdict = ledger.judge(one.lake)
     note("kill -9 in a storm of reloads", count, verdict, seed)
-    note("the same, lines of a file", count, Verdict(writer.written, len(lines), [], len(lines) - len(set(lines)), 0, 0, 0, 0), seed)
+    note("kill -9 in a storm of reloads, lines of a file", count, Verdict(writer.written, len(lines), [], len(lines) - len(set(lines)), 0, 0, 0, 0), seed)
     print(f"{reloaded} reloads took effect")
     assert reloaded > count
     assert_kept(verdict)
