@@ -164,15 +164,23 @@ static struct principal *access_find(
     return principal && (!user.data || slice_is(user, principal->name)) ? principal : NULL;
 }
 
+/* The log has its address. False: many share it. */
+static bool access_tell_refused(const struct access *access, int fd, unsigned char ret_address[GUESS_ADDRESS])
+{
+    char text[PEERS_TEXT];
+    const bool own = peers_tell(access->peers, fd, ret_address, text);
+
+    log_event(LOG_WARN, "access.refused", log_text("address", text));
+    return own;
+}
+
 /* True: the address has sent too many. */
 static bool access_note_guess(struct access *access, int fd)
 {
     unsigned char address[GUESS_ADDRESS];
-    char text[PEERS_TEXT];
-    const bool own = peers_tell(access->peers, fd, address, text);
 
-    log_event(LOG_WARN, "access.refused", log_text("address", text));
-    return own && guess_count(&access->guesses, address, clock_monotonic(access->clock));
+    return access_tell_refused(access, fd, address) &&
+           guess_count(&access->guesses, address, clock_monotonic(access->clock));
 }
 
 enum access_answer access_ask(
@@ -241,7 +249,7 @@ static enum access_answer access_verify(
     question->counted = peers_tell(access->peers, fd, question->address, text);
     const enum access_answer answer = verifier_ask(access->verifier, question, ret_verification);
     if (answer == ACCESS_GUESSING)
-        log_event(LOG_WARN, "access.refused", log_text("address", text));
+        access_tell_refused(access, fd, question->address);
     return answer;
 }
 
@@ -275,7 +283,6 @@ enum access_answer access_end(
 {
     struct grant grant = {NULL, NULL};
     unsigned char address[GUESS_ADDRESS];
-    char text[PEERS_TEXT];
 
     switch (verifier_take(access->verifier, verification, &grant)) {
     case VERIFIER_WAITS:
@@ -293,8 +300,7 @@ enum access_answer access_end(
         grant_end(&grant);
         break;
     }
-    peers_tell(access->peers, fd, address, text);
-    log_event(LOG_WARN, "access.refused", log_text("address", text));
+    access_tell_refused(access, fd, address); /* the verifier has counted it */
     return ACCESS_UNKNOWN;
 }
 

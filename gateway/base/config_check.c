@@ -23,6 +23,15 @@ static void config_print_size(uint64_t value, char *text, size_t size)
     snprintf(text, size, "%.*s", (int)number.length, number.data);
 }
 
+bool config_is_within(const struct option *option, struct config *config, uint64_t value, uint64_t *ret_limit)
+{
+    const struct option_bound *bound = &option->bound;
+    const uint64_t *other = config_member(option_find(slice_of(bound->other)), config, NULL);
+
+    *ret_limit = *other * bound->times / bound->parts;
+    return bound->relation == OPTION_AT_LEAST ? value >= *ret_limit : value <= *ret_limit;
+}
+
 /* Reported at the value that the user wrote: a default is never to blame when the other one is not. */
 static void config_check_bound(struct config *config, const struct option *option, void *element)
 {
@@ -30,10 +39,10 @@ static void config_check_bound(struct config *config, const struct option *optio
     const struct option *other = option_find(slice_of(bound->other));
     const uint64_t *own_field = config_member(option, config, element);
     const uint64_t *other_field = config_member(other, config, NULL);
-    uint64_t limit = *other_field * bound->times / bound->parts;
+    uint64_t limit;
     char own[32], theirs[32], limited[32];
 
-    if (bound->relation == OPTION_AT_LEAST ? *own_field >= limit : *own_field <= limit)
+    if (config_is_within(option, config, *own_field, &limit))
         return;
     if (config_was_refused(config, own_field) || config_was_refused(config, other_field))
         return;

@@ -107,16 +107,13 @@ static bool compare_is_number(const struct option *option)
 static int compare_check_bound(
     struct config *limits, const struct option *option, uint64_t own, struct error *error)
 {
-    const struct option_bound *bound = &option->bound;
-    const struct option *other = option_find(slice_of(bound->other));
-    const uint64_t limit =
-        *(const uint64_t *)config_member(other, limits, NULL) * bound->times / bound->parts;
+    uint64_t ignored;
 
-    if (bound->relation == OPTION_AT_LEAST ? own >= limit : own <= limit)
+    if (config_is_within(option, limits, own, &ignored))
         return 0;
     return error_set(error, ERROR_REJECT,
         "%s fits only beside the new %s, which takes a restart; restart, or leave both as they are",
-        option->name, other->name);
+        option->name, option->bound.other);
 }
 
 static int compare_check_bounds(

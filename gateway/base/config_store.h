@@ -128,6 +128,10 @@ void config_add_drop(struct config *config);
 /* Reports what no value can be blamed for alone: bounds between options, listeners beyond loopback. */
 void config_check(struct config *config);
 
+/* Whether a row's bound allows this value beside the numbers of this configuration, which allow at least (at most) *ret_limit. */
+bool config_is_within(
+    const struct option *option, struct config *config, uint64_t value, uint64_t *ret_limit);
+
 /* ---- config_store.c ---------------------------------------------------------------------------------------- */
 
 void *config_allocate(struct config_store *store, size_t size);

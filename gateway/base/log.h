@@ -37,7 +37,7 @@ struct log_field log_number(const char *key, int64_t number);
 /* Call once before the first thread; without it: LOG_INFO, text, standard error, the system clock. */
 void log_configure(enum log_level least, enum log_format format, int fd, const struct clock *clock);
 
-/* What is logged from now on, and how. */
+/* What is logged from now on, and how; whoever is about to log may still do it as before. */
 void log_change(enum log_level least, enum log_format format);
 
 /* The event is named `room.what`; it is also the key of the repetition limit. */

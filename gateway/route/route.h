@@ -1,8 +1,8 @@
 /* route: the pure functions on both sides of the journal.
  *
  * In front: which stream, and where its key, labels and time come from (struct stream, compiled once from the
- * configuration). Behind: templates that render paths and topics from a stored record. No I/O, no globals.
- * @thread main compiles; afterwards constant, any.
+ * configuration). Behind: templates that render paths and topics from a stored record. And which of them are in force (struct plan, behind one atomic pointer).
+ * No I/O, no globals. @thread main compiles and puts in force; what is compiled is constant, any.
  */
 #ifndef PENSTOCK_ROUTE_ROUTE_H
 #define PENSTOCK_ROUTE_ROUTE_H

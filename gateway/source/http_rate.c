@@ -1,7 +1,7 @@
 /* http_rate: how fast somebody sends: by its principal, by its address, by the keys of its records; see http_internal.h, access/rate.h
  *
- * Principals and addresses are charged for what was taken apart, good and bad, each key for what is stored of it. Nobody pays for what the gateway refuses for its own sake (503), and no address and no key
- * for what was stored before.
+ * Principals and addresses are charged for what was taken apart, good and bad, each key for what is stored of it. No address and no key pays for what the gateway refuses for its own sake (503), nor for
+ * what was stored before; a principal does.
  */
 #include <strings.h>
 

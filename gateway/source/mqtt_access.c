@@ -72,7 +72,7 @@ static enum mqtt_reason access_refuse(
         *ret_text = "credentials are needed: a user's name, and the secret as the password";
         return MQTT_REASON_CREDENTIALS;
     case ACCESS_GUESSING:
-        *ret_text = "too many wrong credentials from this address";
+        *ret_text = ACCESS_SAYS_GUESSING;
         return MQTT_REASON_QUOTA;
     case ACCESS_BUSY:
         *ret_text = ACCESS_SAYS_BUSY;

@@ -140,15 +140,20 @@ def test_guesses_are_slowed_down(tmp_path):
         assert gateway.ask("/healthz").status == 200
 
 
+def status_on(connection, path, secret):
+    """Of one more request on it."""
+    connection.request("GET", path, headers=bearer(secret))
+    answer = connection.getresponse()
+    answer.read()
+    return answer.status
+
+
 def test_revoked_on_a_connection_that_stays(tmp_path):
     with Asking(tmp_path, "admin.anonymous=false") as gateway:
         connection = http.client.HTTPConnection("127.0.0.1", gateway.ports["admin"], timeout=60)
 
         def status():
-            connection.request("GET", "/metrics", headers=bearer(gateway.reads))
-            answer = connection.getresponse()
-            answer.read()
-            return answer.status
+            return status_on(connection, "/metrics", gateway.reads)
 
         assert [status(), status()] == [200, 200]
         revoke(gateway.file, "reads")
@@ -314,10 +319,7 @@ def test_who_was_let_in_is_not_ended_for_strangers(tmp_path):
         connection = http.client.HTTPConnection("127.0.0.1", gateway.ports["admin"], timeout=60)
 
         def status():
-            connection.request("GET", "/healthz", headers=bearer(gateway.reads))
-            answer = connection.getresponse()
-            answer.read()
-            return answer.status
+            return status_on(connection, "/healthz", gateway.reads)
 
         assert status() == 200
         here = connection.sock
