@@ -208,41 +208,44 @@ static size_t slot_of_name(const struct credentials *credentials, struct slice n
     return fnv_add(FNV_EMPTY, name.data, name.length) & (credentials->slots - 1);
 }
 
+/* The one in this slot, and on to the next; NULL: it is free. */
+static struct principal *slot_next(const struct credentials *credentials, const uint32_t *table, size_t *slot)
+{
+    const uint32_t taken = table[*slot];
+
+    *slot = (*slot + 1) & (credentials->slots - 1);
+    return taken == SLOT_FREE ? NULL : &credentials->principals[taken - 1];
+}
+
 struct principal *credentials_find(
     const struct credentials *credentials, const unsigned char digest[SECRET_DIGEST])
 {
     size_t slot = slot_of_digest(credentials, digest);
+    struct principal *principal = slot_next(credentials, credentials->by_digest, &slot);
 
-    for (; credentials->by_digest[slot] != SLOT_FREE; slot = (slot + 1) & (credentials->slots - 1)) {
-        struct principal *principal = &credentials->principals[credentials->by_digest[slot] - 1];
-        if (secret_equal(principal->digest, digest))
-            return principal;
-    }
-    return NULL;
+    while (principal && !secret_equal(principal->digest, digest))
+        principal = slot_next(credentials, credentials->by_digest, &slot);
+    return principal;
 }
 
 struct principal *credentials_named(const struct credentials *credentials, struct slice name)
 {
     size_t slot = slot_of_name(credentials, name);
+    struct principal *principal = slot_next(credentials, credentials->by_name, &slot);
 
-    for (; credentials->by_name[slot] != SLOT_FREE; slot = (slot + 1) & (credentials->slots - 1)) {
-        struct principal *principal = &credentials->principals[credentials->by_name[slot] - 1];
-        if (slice_is(name, principal->name))
-            return principal;
-    }
-    return NULL;
+    while (principal && !slice_is(name, principal->name))
+        principal = slot_next(credentials, credentials->by_name, &slot);
+    return principal;
 }
 
 struct principal *credentials_certified(const struct credentials *credentials, struct slice certificate)
 {
     size_t slot = slot_of_name(credentials, certificate);
+    struct principal *principal = slot_next(credentials, credentials->by_certificate, &slot);
 
-    for (; credentials->by_certificate[slot] != SLOT_FREE; slot = (slot + 1) & (credentials->slots - 1)) {
-        struct principal *principal = &credentials->principals[credentials->by_certificate[slot] - 1];
-        if (slice_is(certificate, principal->certificate))
-            return principal;
-    }
-    return NULL;
+    while (principal && !slice_is(certificate, principal->certificate))
+        principal = slot_next(credentials, credentials->by_certificate, &slot);
+    return principal;
 }
 
 bool credentials_has_passwords(const struct credentials *credentials)
