@@ -168,9 +168,10 @@ def injected(gateway, fault, log):
                                "-p", str(process)], stderr=subprocess.PIPE, text=True)
 
     def attached():
+        ended = tracer.poll()  # before the gateway is looked at: a tracer ends only after what it traces
         if gateway.process.poll() is not None:
             return True  # an injected signal was faster
-        assert tracer.poll() is None, f"strace: {tracer.stderr.read()}"
+        assert ended is None, f"strace: {tracer.stderr.read()}"
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it ends as we look
             tasks = pathlib.Path(f"/proc/{process}/task").iterdir()
             return all("TracerPid:\t0\n" not in (task / "status").read_text() for task in tasks)
