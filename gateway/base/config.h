@@ -228,9 +228,9 @@ struct config {
     struct {
         uint64_t quota; /* bytes per stream; above it sources of the stream wait */
     } dead_letters;
-    struct {
+    struct config_lake {
         bool enabled;
-        char *url; /* file:///..., or a path; "" means DATA/lake */
+        char *url; /* file:///..., or a path, or what a store takes; "" means DATA/lake */
         uint64_t max_open_files;
         struct {
             uint64_t size;

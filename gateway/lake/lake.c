@@ -92,7 +92,7 @@ int lake_open_store(struct lake **ret_lake, const struct lake_options *options, 
         lake->options.max_open_files = 1;
     if (places_init(&lake->places, lake->options.max_open_files, error))
         return -1;
-    if (kind->open(&lake->store, options->root, options->gateway_id, error))
+    if (kind->open(&lake->store, &lake->options, error))
         return -1;
     *ret_lake = lake;
     lake = NULL;
@@ -101,7 +101,10 @@ int lake_open_store(struct lake **ret_lake, const struct lake_options *options, 
 
 int lake_open(struct lake **ret_lake, const struct lake_options *options, struct error *error)
 {
-    return lake_open_store(ret_lake, options, &store_local, error);
+    const struct store_kind *kind = store_of(options->root);
+
+    return kind ? lake_open_store(ret_lake, options, kind, error)
+                : error_set(error, ERROR_FATAL, "lake %s: no such store", options->root);
 }
 
 /* ---- one file --------------------------------------------------------------------------------------------- */
@@ -216,10 +219,10 @@ static int lake_file_write(
     return result;
 }
 
-/* On failure the file stays among the open ones, so that lake_oldest() goes on to say what is not published. */
-static int lake_file_publish(struct lake *lake, struct lake_file *file, struct error *error)
+/* What the store is to be told. */
+static int lake_file_present(
+    struct lake *lake, struct lake_file *file, struct store_publication *publication, struct error *error)
 {
-    char text[FILE_NAME_SIZE];
     struct file_name name = {
         .stream = slice_of(file->place->stream),
         .gateway_id = slice_of(lake->options.gateway_id),
@@ -229,13 +232,40 @@ static int lake_file_publish(struct lake *lake, struct lake_file *file, struct e
         .extension = slice_of(file->format->extension),
     };
 
-    file_name_compose(&name, text);
-    if (lake_file_flush(lake, file, error) ||
-        lake->kind->publish(lake->store, &file->store, file->place->path, text, error))
+    if (lake_file_flush(lake, file, error))
         return -1;
-    lake->published++;
-    lake_file_free(lake, file);
+    file_name_compose(&name, publication->name);
+    publication->path = file->place->path;
+    publication->file = file->store;
+    file->store = NULL; /* the store's now, whatever comes of it */
     return 0;
+}
+
+/* Files of different places, at most STORE_PUBLISH_MOST. On failure they stay among the open ones, so that lake_oldest() goes
+ * on to say what is not published. */
+static int lake_publish(struct lake *lake, struct lake_file **files, size_t count, struct error *error)
+{
+    struct store_publication publications[STORE_PUBLISH_MOST];
+    size_t ready = 0;
+
+    while (ready < count && lake_file_present(lake, files[ready], &publications[ready], error) == 0)
+        ready++;
+    if (ready < count) {
+        while (ready > 0)
+            lake->kind->abort(&publications[--ready].file);
+        return -1;
+    }
+    if (lake->kind->publish(lake->store, publications, count, error))
+        return -1;
+    for (size_t i = 0; i < count; i++)
+        lake_file_free(lake, files[i]);
+    lake->published += count;
+    return 0;
+}
+
+static int lake_file_publish(struct lake *lake, struct lake_file *file, struct error *error)
+{
+    return lake_publish(lake, &file, 1, error);
 }
 
 /* ---- rows ------------------------------------------------------------------------------------------------- */
@@ -328,7 +358,7 @@ static int lake_result(struct lake *lake, int result)
     return result;
 }
 
-static int lake_check(const struct lake *lake, struct error *error)
+static int lake_check_open(const struct lake *lake, struct error *error)
 {
     return lake->failed ? error_set(error, ERROR_RETRY, "lake %s: failed before; to be opened again",
                               lake->options.root)
@@ -341,7 +371,7 @@ int lake_append(struct lake *lake, const struct lake_row *row, uint64_t replay_u
     struct place *place;
 
     assert(row->sequence > lake->sequence);
-    if (lake_check(lake, error))
+    if (lake_check_open(lake, error))
         return -1;
     if (format_of(row->format)->most(&(struct format_row){row->key, row->time, row->payload}) >
         LAKE_LARGE_ROW_MAX)
@@ -359,33 +389,50 @@ int lake_append(struct lake *lake, const struct lake_row *row, uint64_t replay_u
 
 /* ---- rolling ---------------------------------------------------------------------------------------------- */
 
+/* The next ones that are due, from *next on, which is moved. */
+static size_t lake_roll_pick(struct lake *lake, bool all, int64_t now, struct lake_file **next,
+    struct lake_file *files[static STORE_PUBLISH_MOST])
+{
+    size_t count = 0;
+
+    for (; *next && count < lake->kind->publish_most; *next = (*next)->newer) {
+        const int64_t due = lake_file_due(lake, *next);
+        if (all || due <= now)
+            files[count++] = *next;
+        else if (due < lake->due)
+            lake->due = due;
+    }
+    return count;
+}
+
 int lake_roll(struct lake *lake, bool all, struct error *error)
 {
+    struct lake_file *files[STORE_PUBLISH_MOST];
+    struct lake_file *next = lake->oldest;
     int64_t now = clock_monotonic(lake->options.clock);
 
-    if (lake_check(lake, error))
+    if (lake_check_open(lake, error))
         return -1;
     if (!all && now < lake->due)
         return 0;
     lake->due = INT64_MAX;
-    for (struct lake_file *file = lake->oldest, *next; file; file = next) {
-        int64_t due = lake_file_due(lake, file);
-        next = file->newer;
-        if (all || due <= now) {
-            if (lake_file_publish(lake, file, error))
-                return lake_result(lake, -1);
-        } else if (due < lake->due) {
-            lake->due = due;
-        }
-    }
+    for (size_t count; (count = lake_roll_pick(lake, all, now, &next, files)) > 0;)
+        if (lake_publish(lake, files, count, error))
+            return lake_result(lake, -1);
     return 0;
 }
 
-int lake_roll_oldest(struct lake *lake, struct error *error)
+int lake_roll_oldest(struct lake *lake, bool several, struct error *error)
 {
-    if (lake_check(lake, error))
+    struct lake_file *files[STORE_PUBLISH_MOST];
+    const size_t most = several ? lake->kind->publish_most : 1;
+    size_t count = 0;
+
+    if (lake_check_open(lake, error))
         return -1;
-    return lake->oldest ? lake_result(lake, lake_file_publish(lake, lake->oldest, error)) : 0;
+    for (struct lake_file *file = lake->oldest; file && count < most; file = file->newer)
+        files[count++] = file;
+    return count ? lake_result(lake, lake_publish(lake, files, count, error)) : 0;
 }
 
 /* ---- state ------------------------------------------------------------------------------------------------ */

@@ -19,8 +19,15 @@
 #include "base/error.h"
 #include "record/record.h"
 
+struct config_lake;
+
 struct lake_options {
-    const char *root; /* directory */
+    const char *root; /* directory, or the URL of a store elsewhere; for that */
+    const char *spool; /* a directory of this machine, made when missing, for what is not published yet, */
+    const struct config_lake *config; /* its options, */
+    bool (*give_up)(void *
+            context); /* and whether what waits for it should end, asked several times a second; NULL: never */
+    void *context;
     const char *gateway_id;
     uint64_t max_open_files;
     uint64_t roll_size; /* bytes; 0: never, as for the others */
@@ -31,6 +38,9 @@ struct lake_options {
 };
 
 struct lake;
+
+/* Whether there is a store for config->url, and its options will do; if not, ret_option is the field to blame. @thread main */
+int lake_check(const struct config_lake *config, const void **ret_option, struct error *error);
 
 /* Opens the root (making it), deletes own leftovers. ERROR_RETRY when the store is not there at the moment, or another
  * process with the same gateway id writes to it; ERROR_FATAL when the gateway id cannot be part of a file name. The
@@ -60,8 +70,9 @@ int lake_append(struct lake *lake, const struct lake_row *row, uint64_t replay_u
 
 /* Publishes what is due: by age, idleness, or all of it. Size and records are looked at in lake_append(). */
 int lake_roll(struct lake *lake, bool all, struct error *error);
-/* Publishes the file that holds the oldest position, if any: lets the cursor move when the journal fills. */
-int lake_roll_oldest(struct lake *lake, struct error *error);
+/* Publishes the file that holds the oldest position, if any: lets the cursor move when the journal fills. With several, the
+ * next ones too, as many as the store publishes at once. */
+int lake_roll_oldest(struct lake *lake, bool several, struct error *error);
 
 /* The smallest first position of the open files; 0 when none is open. */
 uint64_t lake_oldest(const struct lake *lake);

@@ -1,4 +1,4 @@
-/* store: where lake files lie; one row of functions per kind of store (local directory; HDFS and S3 to come).
+/* store: where lake files lie; one row of functions per kind of store.
  *
  * A file is written under a hidden name that no reader looks at and appears whole under its own name, or not at all.
  * What publish() has reported is durable: contents, name, and every directory on the way. Every failure is ERROR_RETRY but
@@ -10,6 +10,7 @@
 #include <stddef.h>
 
 #include "base/error.h"
+#include "lake/file_name.h"
 #include "lake/lake.h"
 
 /* Bytes of a directory's path below the root; with the longest file name behind it PATH_MAX is kept. */
@@ -17,23 +18,29 @@
 /* Below the root; nothing that readers should see. */
 #define STORE_HIDDEN ".penstock"
 
+#define STORE_PUBLISH_MOST 64
+
 struct store;
 struct store_file;
 
 /* Opens (makes) the root and deletes what an earlier run of this gateway left unpublished: nothing that run began can
- * appear any more. Others' files are never touched. */
-typedef int store_open_fn(
-    struct store **ret_store, const char *root, const char *gateway_id, struct error *error);
+ * appear any more, not even when it still runs somewhere. Others' files are never touched. The options outlive the store. */
+typedef int store_open_fn(struct store **ret_store, const struct lake_options *options, struct error *error);
 typedef void store_close_fn(struct store **store);
 
 typedef int store_create_fn(struct store *store, struct store_file **ret_file, struct error *error);
 typedef int store_write_fn(struct store_file *file, const void *data, size_t length, struct error *error);
 
-/* Makes the contents durable, then gives the file its name in the directory `path` (relative, "" for the root; made
- * when missing), then makes the name durable. Never replaces anything. Frees and clears *file also on failure, when
- * the name may have appeared or not. */
+/* Makes each file's contents durable, then gives it its name in the directory `path` (relative, "" for the root; made
+ * when missing), then makes the name durable. Never replaces anything. In any order: no two of a call have the same path.
+ * Frees and clears every file also on failure, when any name may have appeared or not. */
+struct store_publication {
+    struct store_file *file;
+    const char *path;
+    char name[FILE_NAME_SIZE];
+};
 typedef int store_publish_fn(
-    struct store *store, struct store_file **file, const char *path, const char *name, struct error *error);
+    struct store *store, struct store_publication *files, size_t count, struct error *error);
 
 /* Deletes the file and clears *file; takes NULL inside. */
 typedef void store_abort_fn(struct store_file **file);
@@ -44,7 +51,13 @@ typedef int store_each_fn(void *context, const char *name, struct error *error);
 typedef int store_list_fn(
     struct store *store, const char *path, store_each_fn *each, void *context, struct error *error);
 
+/* What is wrong with the options of the store: -1, ERROR_FATAL, and ret_option is the field of the one that is to blame. Contacts nobody. @thread main */
+typedef int store_check_fn(const struct config_lake *config, const void **ret_option, struct error *error);
+
 struct store_kind {
+    const char *const *schemes; /* "s3://", NULL at the end; NULL: a directory */
+    store_check_fn *check;
+    size_t publish_most; /* files of one call of publish(), at most STORE_PUBLISH_MOST */
     store_open_fn *open;
     store_close_fn *close;
     store_create_fn *create;
@@ -55,6 +68,11 @@ struct store_kind {
 };
 
 extern const struct store_kind store_local;
+
+/* The kind for this root; NULL: none takes such a URL. */
+const struct store_kind *store_of(const char *root);
+/* The URLs that are taken besides a directory, for texts: "file:///DIRECTORY, s3://". */
+#define STORE_SCHEMES "file:///DIRECTORY"
 
 /* lake_open() on a store of the caller's choice. */
 int lake_open_store(struct lake **ret_lake, const struct lake_options *options, const struct store_kind *kind,

@@ -20,7 +20,7 @@ struct outlet_metrics {
 
 struct outlet {
     struct lake_pump_options options;
-    struct bytes root; /* terminated */
+    struct bytes root, spool; /* terminated */
     struct lake_pump *pump;
     struct worker worker;
     struct worker_totals totals;
@@ -35,36 +35,34 @@ static bool outlet_lake_wanted(const struct config *config)
     return config->lake.enabled;
 }
 
-static bool outlet_has_scheme(const char *url)
-{
-    return strstr(url, "://") || strncmp(url, "file:", 5) == 0;
-}
-
-static bool outlet_is_file(const char *url)
-{
-    return strncmp(url, "file:///", 8) == 0;
-}
-
 static void outlet_lake_check(struct config *config)
 {
-    const char *url = config->lake.url;
+    const void *option;
+    struct error error;
 
-    if (outlet_is_file(url) ? strchr(url, '%') != NULL : outlet_has_scheme(url))
-        config_report(config, &config->lake.url,
-            outlet_is_file(url) ? "\"%s\": write a directory with %% in its name as a plain path"
-                                : "\"%s\" is not built yet; allowed: file:///DIRECTORY or a path",
-            url);
+    if (lake_check(&config->lake, &option, &error))
+        config_report(config, option, "%s", error.text);
 }
 
-static int outlet_set_root(struct outlet *outlet, const struct config *config, struct error *error)
+static int outlet_set_places(struct outlet *outlet, const struct config *config, struct error *error)
 {
     const char *url = config->lake.url;
-    bool file = outlet_is_file(url);
+    const bool file = strncmp(url, "file:///", 8) == 0;
 
-    if (url[0] == '\0' ? bytes_print(&outlet->root, error, "%s/lake", config->gateway.data)
-                       : bytes_add_text(&outlet->root, file ? url + 7 : url, error))
+    if ((url[0] ? bytes_add_text(&outlet->root, file ? url + 7 : url, error)
+                : bytes_print(&outlet->root, error, "%s/lake", config->gateway.data)) ||
+        bytes_print(&outlet->spool, error, "%s/lake-spool", config->gateway.data))
         return error_wrap(error, "lake.url");
-    return bytes_add(&outlet->root, "", 1, error);
+    return bytes_add(&outlet->root, "", 1, error) || bytes_add(&outlet->spool, "", 1, error);
+}
+
+/* At the end of a run, when nobody waits for the store any more. */
+static bool outlet_gives_up(void *context)
+{
+    struct outlet *outlet = context;
+
+    return worker_is_stopping(&outlet->worker) &&
+           clock_monotonic(outlet->options.clock) >= atomic_load(&outlet->worker.deadline);
 }
 
 static void outlet_find_metrics(struct outlet_metrics *metrics)
@@ -96,7 +94,8 @@ static int outlet_lake_open(
     if (!outlet)
         return error_set(error, ERROR_RETRY, "lake outlet: out of memory");
     bytes_init(&outlet->root, OUTLET_ROOT_MAX);
-    if (outlet_set_root(outlet, config, error))
+    bytes_init(&outlet->spool, OUTLET_ROOT_MAX);
+    if (outlet_set_places(outlet, config, error))
         return -1;
     outlet->options = (struct lake_pump_options){
         .journal = context->journal,
@@ -106,6 +105,10 @@ static int outlet_lake_open(
         .lake =
             {
                 .root = outlet->root.data,
+                .spool = outlet->spool.data,
+                .config = &config->lake,
+                .give_up = outlet_gives_up,
+                .context = outlet,
                 .gateway_id = context->gateway_id,
                 .max_open_files = config->lake.max_open_files,
                 .roll_size = config->lake.roll.size,
@@ -231,6 +234,7 @@ static void outlet_lake_close(struct outlet **outlet)
         return;
     outlet_lake_stop(*outlet, INT64_MIN);
     bytes_free(&(*outlet)->root);
+    bytes_free(&(*outlet)->spool);
     free(*outlet);
     *outlet = NULL;
 }

@@ -347,7 +347,7 @@ static int pump_roll(struct lake_pump *pump, struct error *error)
     if (lake_roll(pump->lake, false, error))
         return -1;
     while (pump_is_pressed(pump)) {
-        if (lake_roll_oldest(pump->lake, error))
+        if (lake_roll_oldest(pump->lake, false, error))
             return -1;
     }
     /* Behind a failure the replay's files are published at once: only that shows that the store works again. */
@@ -383,7 +383,8 @@ int lake_pump_drain(struct lake_pump *pump, int64_t deadline, struct error *erro
         result = lake_pump_step(pump, error);
     while (result >= 0 && pump->lake && lake_open_files(pump->lake) &&
            clock_monotonic(pump->options.clock) < deadline) {
-        result = lake_roll_oldest(pump->lake, error) || pump_move_cursor(pump, error) ? pump_fail(pump) : 0;
+        result =
+            lake_roll_oldest(pump->lake, true, error) || pump_move_cursor(pump, error) ? pump_fail(pump) : 0;
     }
     return result < 0 ? -1 : 0;
 }

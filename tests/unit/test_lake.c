@@ -114,13 +114,13 @@ Test(lake, one_file_per_path_and_stream)
     cr_assert_eq(lake_open_files(lake), 4);
     cr_assert_eq(lake_oldest(lake), 1);
     cr_assert_eq(lake_oldest_received(lake), 1000);
-    cr_assert_eq(lake_roll_oldest(lake, &error), 0);
+    cr_assert_eq(lake_roll_oldest(lake, false, &error), 0);
     cr_assert_eq(lake_oldest(lake), 2);
     cr_assert_eq(lake_oldest_received(lake), 2000);
     cr_assert_eq(lake_roll(lake, true, &error), 0);
     cr_assert_eq(lake_oldest(lake), 0);
     cr_assert_eq(lake_oldest_received(lake), 0);
-    cr_assert_eq(lake_roll_oldest(lake, &error), 0);
+    cr_assert_eq(lake_roll_oldest(lake, false, &error), 0);
     cr_assert_eq(harness_verify(root, HARNESS_NEW_EPOCH - 1), 4);
 }
 
@@ -437,7 +437,7 @@ Test(lake, never_replaces_a_file)
     cr_assert_eq(lake_oldest(lake), 1); /* still not published, for the cursor */
     cr_assert_eq(harness_append(lake, 2, 0, &(bool){false}, &error), -1);
     cr_assert_eq(lake_roll(lake, false, &error), -1);
-    cr_assert_eq(lake_roll_oldest(lake, &error), -1);
+    cr_assert_eq(lake_roll_oldest(lake, false, &error), -1);
     cr_assert_not_null(strstr(error.text, "opened again"), "%s", error.text);
 }
 

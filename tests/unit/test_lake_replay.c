@@ -85,7 +85,7 @@ Test(lake_replay, replay_after_a_crash_anywhere)
             for (uint64_t sequence = 1; sequence <= crash; sequence++)
                 append(sequence);
             for (uint64_t i = 0; i < rolled; i++)
-                cr_assert_eq(lake_roll_oldest(lake, &error), 0);
+                cr_assert_eq(lake_roll_oldest(lake, false, &error), 0);
             uint64_t cursor = lake_oldest(lake) ? lake_oldest(lake) - 1 : crash;
             lake_close(&lake);
 

@@ -1,4 +1,4 @@
-/* store_local: lake files in a directory of this machine.
+/* local: lake files in a directory of this machine.
  *
  * Temporary files are ROOT/.penstock/GATEWAYID/N.tmp: in the file system of the target, so that a rename publishes them, and
  * under a name that readers skip. The order of writes in publishing: fsync of the file; each missing directory made and its
@@ -18,6 +18,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
+#include "base/config.h"
 #include "base/file.h"
 #include "base/fnv.h"
 #include "lake/file_name.h"
@@ -195,9 +196,10 @@ static int local_delete_leftovers(struct store *store, struct error *error)
     }
 }
 
-static int local_open(struct store **ret_store, const char *root, const char *gateway_id, struct error *error)
+static int local_open(struct store **ret_store, const struct lake_options *options, struct error *error)
 {
     __attribute__((cleanup(local_close))) struct store *store = calloc(1, sizeof *store);
+    const char *root = options->root;
 
     if (!store)
         return error_set(error, ERROR_RETRY, "lake %s: out of memory", root);
@@ -205,7 +207,7 @@ static int local_open(struct store **ret_store, const char *root, const char *ga
     store->root = strdup(root);
     if (!store->root)
         return error_set(error, ERROR_RETRY, "lake %s: out of memory", root);
-    if (local_open_root(store, error) || local_open_temporary(store, gateway_id, error) ||
+    if (local_open_root(store, error) || local_open_temporary(store, options->gateway_id, error) ||
         local_delete_leftovers(store, error))
         return -1;
     *ret_store = store;
@@ -254,7 +256,7 @@ static int local_write(struct store_file *file, const void *data, size_t length,
     return 0;
 }
 
-static int local_publish(struct store *store, struct store_file **file_pointer, const char *path,
+static int local_publish_one(struct store *store, struct store_file **file_pointer, const char *path,
     const char *name, struct error *error)
 {
     __attribute__((cleanup(local_abort))) struct store_file *file = *file_pointer;
@@ -276,6 +278,19 @@ static int local_publish(struct store *store, struct store_file **file_pointer, 
     }
     local_free_file(&file);
     return local_sync_directory(store, path, error);
+}
+
+static int local_publish(
+    struct store *store, struct store_publication *files, size_t count, struct error *error)
+{
+    int result = 0;
+
+    for (size_t i = 0; i < count; i++)
+        if (result)
+            local_abort(&files[i].file);
+        else
+            result = local_publish_one(store, &files[i].file, files[i].path, files[i].name, error);
+    return result;
 }
 
 /* ---- listing ---------------------------------------------------------------------------------------------- */
@@ -315,7 +330,18 @@ static int local_list(
     }
 }
 
+static int local_check(const struct config_lake *config, const void **ret_option, struct error *error)
+{
+    *ret_option = &config->url;
+    if (strncmp(config->url, "file:///", 8) == 0 && strchr(config->url, '%'))
+        return error_set(
+            error, ERROR_FATAL, "\"%s\": write a directory with %% in its name as a plain path", config->url);
+    return 0;
+}
+
 const struct store_kind store_local = {
+    .check = local_check,
+    .publish_most = 1,
     .open = local_open,
     .close = local_close,
     .create = local_create,
