@@ -32,7 +32,7 @@ typedef int store_create_fn(struct store *store, struct store_file **ret_file, s
 typedef int store_write_fn(struct store_file *file, const void *data, size_t length, struct error *error);
 
 /* Makes each file's contents durable, then gives it its name in the directory `path` (relative, "" for the root; made
- * when missing), then makes the name durable. Never replaces anything. In any order: no two of a call have the same path.
+ * when missing), then makes the name durable. Never replaces anything. In any order: no two of a call have both path and stream in common.
  * Frees and clears every file also on failure, when any name may have appeared or not. */
 struct store_publication {
     struct store_file *file;
