@@ -371,11 +371,16 @@ def journal(bench):
 
 def latency_rows(name, what, ours, disk, goals):
     rows = []
-    for share, goal in zip(("p50_us", "p99_us"), goals):
+    shares = ("p50_us", "p99_us")
+    if all("still_p99_us" in result for result in ours + disk):
+        shares, goals = (*shares, "still_p50_us", "still_p99_us"), (*goals, *goals)
+        left_out = [f"{median(results, 'left_out'):.1%}" for results in (ours, disk)]
+        what_still = f", without moments in which the machine stood still ({left_out[0]}, disk {left_out[1]})"
+    for share, goal in zip(shares, goals):
         rows.append(
             Row(
                 name,
-                f"{share[:3]} us, {what}",
+                f"{share.removeprefix('still_')[:3]} us, {what}{what_still if share.startswith('still_') else ''}",
                 f"{median(ours, share):.0f}",
                 f"{median(disk, share):.0f} fdatasync of 4 KiB",
                 tuple(o[share] / d[share] for o, d in zip(ours, disk)),

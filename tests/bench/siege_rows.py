@@ -150,8 +150,24 @@ def once(bench, kind, number):
         while descriptors(server) > before and time.monotonic() < end:
             time.sleep(0.1)
         left = max(descriptors(server) - before, 0)
-    say(f"siege, {number:,} {kind.__name__}: p99 {alone['p99_us']:.0f} us alone, {beside['p99_us']:.0f} beside them")
+    still = [result.get("still_p99_us", 0) for result in (alone, beside)]
+    say(f"siege, {number:,} {kind.__name__}: p99 {alone['p99_us']:.0f} us alone, {beside['p99_us']:.0f} beside them; without stalls {still[0]:.0f}, {still[1]:.0f}")
     return {"alone": alone, "beside": beside, "memory": memory, "left": left, "opened": opened.value}
+
+
+def figure_row(figure, results, p99, p50, more):
+    alone, beside = ([result[name][p99] for result in results] for name in ("alone", "beside"))
+    shares = ", ".join(f"{statistics.median(r[name][p50] for r in results):.0f}" for name in ("beside", "alone"))
+    return Row(
+        "http-siege",
+        figure,
+        f"{statistics.median(beside):.0f}",
+        f"{statistics.median(alone):.0f} without them",
+        tuple(one / other for one, other in zip(beside, alone)),
+        "< 2",
+        f"{more}p50 {shares}; {statistics.median(r['memory'] for r in results):.0f} MiB; {count(statistics.median(r['opened'] for r in results))} opened; "
+        f"{max(r['left'] for r in results)} descriptors left afterwards",
+    )
 
 
 def siege(bench):
@@ -163,20 +179,10 @@ def siege(bench):
         except RuntimeError as trouble:  # as when an honest one was refused: the others are measured all the same
             rows.append(Row("http-siege", figure, "failed", goal="< 2", more=str(trouble).splitlines()[-1]))
             continue
-        alone, beside = ([result[name]["p99_us"] for result in results] for name in ("alone", "beside"))
-        shares = ", ".join(f"{statistics.median(r[name]['p50_us'] for r in results):.0f}" for name in ("beside", "alone"))
-        rows.append(
-            Row(
-                "http-siege",
-                figure,
-                f"{statistics.median(beside):.0f}",
-                f"{statistics.median(alone):.0f} without them",
-                tuple(one / other for one, other in zip(beside, alone)),
-                "< 2",
-                f"p50 {shares}; {statistics.median(r['memory'] for r in results):.0f} MiB; {count(statistics.median(r['opened'] for r in results))} opened; "
-                f"{max(r['left'] for r in results)} descriptors left afterwards",
-            )
-        )
+        rows.append(figure_row(figure, results, "p99_us", "p50_us", ""))
+        if all("still_p99_us" in result[name] for result in results for name in ("alone", "beside")):
+            shares = ", ".join(f"{statistics.median(result[name]['left_out'] for result in results):.1%}" for name in ("beside", "alone"))
+            rows.append(figure_row(f"{figure}, without moments in which the machine stood still", results, "still_p99_us", "still_p50_us", f"left out {shares}; "))
     return rows
 
 

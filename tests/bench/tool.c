@@ -143,14 +143,18 @@ double tool_latency_at(const struct tool_latency *latency, double share)
 }
 
 void tool_report(uint64_t commits, uint64_t unmeasured, uint64_t records, int64_t elapsed, int64_t cpu,
-    const struct tool_latency *latency)
+    const struct tool_latency *latency, const struct tool_still *still)
 {
     double seconds = (double)elapsed / (double)TOOL_SECOND;
 
     printf("{\"commits\": %" PRIu64 ", \"unmeasured\": %" PRIu64 ", \"records\": %" PRIu64
            ", \"seconds\": %.4f, \"rate\": %.1f, "
-           "\"cpu_ns\": %.1f, \"p50_us\": %.1f, \"p99_us\": %.1f, \"p999_us\": %.1f}\n",
+           "\"cpu_ns\": %.1f, \"p50_us\": %.1f, \"p99_us\": %.1f, \"p999_us\": %.1f",
         commits, unmeasured, records, seconds, (double)records / seconds,
         (double)cpu / (double)(records ? records : 1), tool_latency_at(latency, 0.5),
         tool_latency_at(latency, 0.99), tool_latency_at(latency, 0.999));
+    if (still)
+        printf(", \"still_p50_us\": %.1f, \"still_p99_us\": %.1f, \"left_out\": %.4f", still->p50_us,
+            still->p99_us, still->left_out);
+    puts("}");
 }

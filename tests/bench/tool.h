@@ -44,8 +44,14 @@ void tool_latency_add_many(struct tool_latency *latency, int64_t nanoseconds, ui
 /* Microseconds below which this share (0..1) of them lies. */
 double tool_latency_at(const struct tool_latency *latency, double share);
 
-/* One line of JSON on standard output. unmeasured: commits of the warm-up, for whoever counts those of the disk. */
+/* The same without what a stall of the machine touched (stall.h). */
+struct tool_still {
+    double p50_us, p99_us;
+    double left_out; /* share, 0..1 */
+};
+
+/* One line of JSON on standard output. unmeasured: commits of the warm-up, for whoever counts those of the disk. still: NULL where nobody looked. */
 void tool_report(uint64_t commits, uint64_t unmeasured, uint64_t records, int64_t elapsed, int64_t cpu,
-    const struct tool_latency *latency);
+    const struct tool_latency *latency, const struct tool_still *still);
 
 #endif

@@ -7,6 +7,7 @@
  * moment it was due. Stops after REQUESTS or SECONDS. Every answer must be 200; anything else ends the program. Where the body has @@@@@@@@@@@@@@@, each request has its
  * number: fifteen digits that go on from one run to the next.
  */
+#include "bench/stall.h"
 #include "bench/tool.h"
 
 #include <arpa/inet.h>
@@ -238,7 +239,9 @@ static void receive_some(struct load *load, struct connection *connection)
     }
     if (strncmp(connection->answer, "HTTP/1.1 200", 12) != 0)
         die("not 200", connection->answer);
-    tool_latency_add(load->latency, tool_now() - connection->due);
+    const int64_t now = tool_now();
+    tool_latency_add(load->latency, now - connection->due);
+    stall_sample(connection->due, now);
     add_idle(load, connection);
     load->finished++;
 }
@@ -286,12 +289,15 @@ int main(int count, char **arguments)
     open_connections(&load, (uint16_t)tool_number(arguments[1], "PORT", 1, 65535));
 
     prctl(PR_SET_TIMERSLACK, 1UL);
+    if (load.period)
+        stall_begin();
     load.start = tool_now();
     load.end = load.start + duration;
     while (load.idle_count < load.connections_count || next_due(&load) != INT64_MAX) {
         start_due(&load);
         wait_for_events(&load);
     }
-    tool_report(load.finished, 0, load.finished, tool_now() - load.start, tool_cpu(), load.latency);
+    tool_report(
+        load.finished, 0, load.finished, tool_now() - load.start, tool_cpu(), load.latency, stall_end());
     return 0;
 }

@@ -9,6 +9,7 @@
  * are recycled all the time. Some seconds at full speed go ahead unmeasured: the journal makes its
  * segments then, and from there on they are recycled.
  */
+#include "bench/stall.h"
 #include "bench/tool.h"
 #include "journal/journal.h"
 
@@ -64,7 +65,9 @@ static void complete(struct handover *handover, enum handover_result result)
         fprintf(stderr, "hand-over result %d\n", (int)result);
         exit(1);
     }
-    tool_latency_add(ticket->load->latency, tool_now() - ticket->due);
+    const int64_t now = tool_now();
+    tool_latency_add(ticket->load->latency, now - ticket->due);
+    stall_sample(ticket->due, now);
     sem_post(&ticket->load->free);
 }
 
@@ -183,13 +186,16 @@ static void run(struct load *load, int64_t duration)
     send_batches(load, WARM_UP);
     settle(load);
     memset(load->latency, 0, sizeof *load->latency);
+    if (load->step)
+        stall_begin();
     uint64_t before = load->sent;
     int64_t start = tool_now();
     int64_t cpu = tool_cpu();
     sends(load, duration);
     settle(load);
     uint64_t commits = load->sent - before;
-    tool_report(commits, before, commits * load->batch, tool_now() - start, tool_cpu() - cpu, load->latency);
+    tool_report(commits, before, commits * load->batch, tool_now() - start, tool_cpu() - cpu, load->latency,
+        stall_end());
     if (load->refused)
         fprintf(stderr, "refused and tried again: %" PRIu64 "\n", load->refused);
     journal_close(&load->journal);

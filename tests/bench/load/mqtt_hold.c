@@ -173,7 +173,7 @@ int mqtt_hold_idle(int count, char **arguments)
     hold.total = tool_number(arguments[2], "CONNECTIONS", 1, CONNECTIONS_MAX);
     prepare(&hold, arguments, hold.total);
     open_all(&hold);
-    tool_report(0, 0, hold.accepted, tool_now() - start, tool_cpu(), hold.latency);
+    tool_report(0, 0, hold.accepted, tool_now() - start, tool_cpu(), hold.latency, NULL);
     fflush(stdout);
 
     int input_end = -1;
@@ -198,6 +198,6 @@ int mqtt_hold_churn(int count, char **arguments)
     int64_t start = tool_now();
     int64_t cpu = tool_cpu();
     open_all(&hold);
-    tool_report(0, 0, hold.accepted, tool_now() - start, tool_cpu() - cpu, hold.latency);
+    tool_report(0, 0, hold.accepted, tool_now() - start, tool_cpu() - cpu, hold.latency, NULL);
     return 0;
 }

@@ -454,7 +454,7 @@ static int publish(int count, char **arguments)
         close_connection(&load, &load.connections[i]);
         finished += load.connections[i].finished;
     }
-    tool_report(finished, 0, finished, tool_now() - load.start, tool_cpu() - cpu, load.latency);
+    tool_report(finished, 0, finished, tool_now() - load.start, tool_cpu() - cpu, load.latency, NULL);
     return 0;
 }
 

@@ -91,6 +91,6 @@ int main(int count, char **arguments)
         files++;
     }
     commit(taken, dirfd(entries), file, block, &offset);
-    tool_report(commits + 1, 0, files, tool_now() - start, tool_cpu() - cpu, latency);
+    tool_report(commits + 1, 0, files, tool_now() - start, tool_cpu() - cpu, latency, NULL);
     return 0;
 }

@@ -301,7 +301,7 @@ int main(int count, char **arguments)
         begin_transactions(&producer);
     send_all(&producer, rate);
     tool_report(producer.reported, 0, producer.reported, producer.last - producer.first,
-        tool_cpu() - producer.cpu, producer.latency);
+        tool_cpu() - producer.cpu, producer.latency, NULL);
     if (transactional) {
         fprintf(stderr, "%" PRIu64 " transactions\n", producer.transactions);
         rd_kafka_topic_destroy(producer.positions);

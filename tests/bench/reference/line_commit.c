@@ -59,6 +59,6 @@ int main(int count, char **arguments)
         offset += (off_t)length;
         tool_latency_add(latency, tool_now() - begin);
     }
-    tool_report(commits, 0, lines, tool_now() - start, tool_cpu() - cpu, latency);
+    tool_report(commits, 0, lines, tool_now() - start, tool_cpu() - cpu, latency, NULL);
     return 0;
 }

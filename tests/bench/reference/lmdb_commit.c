@@ -97,7 +97,7 @@ int main(int count, char **arguments)
         now = tool_now();
         tool_latency_add(latency, now - begin);
     }
-    tool_report(commits, WINDOW / STEP + 1, commits * batch, now - start, tool_cpu() - cpu, latency);
+    tool_report(commits, WINDOW / STEP + 1, commits * batch, now - start, tool_cpu() - cpu, latency, NULL);
     mdb_env_close(store.environment);
     return 0;
 }

@@ -170,7 +170,7 @@ int main(int count, char **arguments)
     check("disconnect", mosquitto_disconnect(client));
     mosquitto_loop_write(client, 1); /* the connection is over, which it tells as an error */
     if (messages)
-        tool_report(drain.commits, 0, drain.messages, elapsed, cpu, none);
+        tool_report(drain.commits, 0, drain.messages, elapsed, cpu, none, NULL);
     mosquitto_destroy(client);
     return 0;
 }

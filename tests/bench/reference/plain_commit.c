@@ -5,6 +5,7 @@
  *
  *     plain_commit FILE BATCH SIZE SECONDS
  */
+#include "bench/stall.h"
 #include "bench/tool.h"
 
 #include <stdio.h>
@@ -41,6 +42,8 @@ int main(int count, char **arguments)
     uint64_t records = 0;
 
     memset(record, 'x', size);
+    if (batch == 1)
+        stall_begin();
     while (now - start < duration) {
         int64_t begin = now;
         make_batch(data, batch, size, record, records);
@@ -53,7 +56,8 @@ int main(int count, char **arguments)
         records += batch;
         now = tool_now();
         tool_latency_add(latency, now - begin);
+        stall_sample(begin, now);
     }
-    tool_report(records / batch, 0, records, now - start, tool_cpu() - cpu, latency);
+    tool_report(records / batch, 0, records, now - start, tool_cpu() - cpu, latency, stall_end());
     return 0;
 }
