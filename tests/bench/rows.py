@@ -393,9 +393,7 @@ def latency_rows(name, what, ours, disk, goals):
 
 
 def latency(bench):
-    pace = lambda: commits(
-        bench, bench.program("journal_load"), "pace", bench.directory("journal"), 100_000, bench.seconds
-    )
+    pace = lambda: commits(bench, bench.program("journal_load"), "pace", bench.directory("journal"), 100_000, bench.seconds)
     ours, disk = bench.pairs(pace, partial(plain_once, bench, 1, 4096))
     return latency_rows("latency", "hand-over, 100,000 records/s", ours, disk, ("<= 2", "<= 3"))
 
@@ -411,9 +409,7 @@ def http_latency_once(bench, body_file):
 
 def http_latency(bench):
     body_file = bench.file("hundred.ndjson", readings(100))
-    ours, disk = bench.pairs(
-        partial(http_latency_once, bench, body_file), partial(plain_once, bench, 1, 4096)
-    )
+    ours, disk = bench.pairs(partial(http_latency_once, bench, body_file), partial(plain_once, bench, 1, 4096))
     return latency_rows("http-latency", f"HTTP, {PACE:,} requests/s of 100 readings", ours, disk, ("", ""))
 
 
