@@ -319,9 +319,21 @@ static bool lake_file_is_full(const struct lake *lake, const struct lake_file *f
            (options->roll_records > 0 && file->records >= options->roll_records);
 }
 
+/* Where files wait in a room of their own, and that gets short, the oldest wait no longer. */
+static int lake_relieve(struct lake *lake, struct error *error)
+{
+    while (lake->kind->tight && lake->oldest && lake->kind->tight(lake->store))
+        if (lake_file_publish(lake, lake->oldest, error))
+            return -1;
+    return 0;
+}
+
 static int lake_place_row(
     struct lake *lake, struct place *place, const struct lake_row *row, struct error *error)
 {
+    if (place->file && place->file->buffer.length + row->payload.length > place->file->buffer.limit &&
+        lake_relieve(lake, error))
+        return -1;
     if (!place->file && lake->open_files >= lake->options.max_open_files &&
         lake_file_publish(lake, lake->oldest, error))
         return -1;

@@ -7,6 +7,7 @@
 #ifndef PENSTOCK_LAKE_STORE_H
 #define PENSTOCK_LAKE_STORE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/error.h"
@@ -45,6 +46,9 @@ typedef int store_publish_fn(
 /* Deletes the file and clears *file; takes NULL inside. */
 typedef void store_abort_fn(struct store_file **file);
 
+/* Whether there is hardly room left for more that is not published. */
+typedef bool store_tight_fn(const struct store *store);
+
 /* Makes the names in a directory durable, then calls each() with every regular file. A directory that is not there is
  * empty. each() may not call the store. */
 typedef int store_each_fn(void *context, const char *name, struct error *error);
@@ -64,6 +68,7 @@ struct store_kind {
     store_write_fn *write;
     store_publish_fn *publish;
     store_abort_fn *abort;
+    store_tight_fn *tight; /* NULL: files lie where they are published */
     store_list_fn *list;
 };
 

@@ -144,6 +144,52 @@ Test(lake_several, the_oldest_alone_or_with_those_behind_it)
     cr_assert_eq(calls, 3);
 }
 
+static size_t tight_for; /* files that have to go before there is room again */
+
+static bool is_tight(const struct store *store)
+{
+    cr_assert_not_null(store);
+    return files < tight_for;
+}
+
+/* Looked at whenever a buffer is full; the row finds another file then. */
+Test(lake_several, no_room_for_what_waits)
+{
+    static char text[200000];
+    const struct lake_row row = {.path = slice_of("c"),
+        .stream = "readings",
+        .format = RECORD_FORMAT_JSON,
+        .epoch = 1,
+        .sequence = 5,
+        .payload = {text, sizeof text - 2}};
+    bool there;
+
+    kind.tight = is_tight;
+    memset(text, ' ', sizeof text - 1);
+    append_to(4);
+    cr_assert_eq(files, 0);
+    tight_for = 3;
+    cr_assert_eq(lake_append(lake, &row, 0, &there, &error), 0, "%s", error.text);
+    cr_assert_eq(files, 3);
+    cr_assert(is_there("b", 1) && is_there("c", 2) && is_there("d", 3));
+    cr_assert_eq(lake_oldest(lake), 4);
+    cr_assert_eq(lake_open_files(lake), 2);
+    tight_for = SIZE_MAX; /* whatever goes: nobody waits for ever */
+    append(6, "c");
+    cr_assert_eq(lake_open_files(lake), 2);
+    refused_at = calls + 1;
+    cr_assert_eq(lake_append(lake,
+                     &(struct lake_row){.path = slice_of("e"),
+                         .stream = "readings",
+                         .format = RECORD_FORMAT_JSON,
+                         .epoch = 1,
+                         .sequence = 7,
+                         .payload = {text, sizeof text - 2}},
+                     0, &there, &error),
+        -1);
+    cr_assert_eq(error.kind, ERROR_RETRY);
+}
+
 /* What was refused is still not published, for the cursor; and so is what came behind it. */
 Test(lake_several, some_are_refused)
 {

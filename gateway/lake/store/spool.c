@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/statvfs.h>
 
 #include "base/file.h"
 
@@ -65,4 +66,11 @@ void spool_abort(struct store_file **file)
     fd_close(&(*file)->fd);
     free(*file);
     *file = NULL;
+}
+
+bool spool_is_tight(int directory, uint64_t reserve)
+{
+    struct statvfs status;
+
+    return fstatvfs(directory, &status) == 0 && (uint64_t)status.f_bavail * status.f_frsize < reserve;
 }
