@@ -230,7 +230,7 @@ static inline bool streams_suspended(const struct routes *routes, const struct s
 #define TEMPLATE_COMPONENT_MAX 255 /* bytes of one directory's name */
 
 /* "grid/sensor{key}/dt={time:%Y-%m-%d}": {stream}, {key}, {time:FORMAT} (UTC; %Y %m %d %H %M %S %j %s), {time_source}
- * (event, received or outside), {schema_result} (invalid, or ok), and the stream's label names. Slashes separate directories; what the user wrote stands as
+ * (event, received or outside), {schema_result} (invalid, or ok), and the stream's label names; {key:02}, and so a label: with zeros in front, as many characters at least. Slashes separate directories; what the user wrote stands as
  * it is, but no directory may be empty or start with '.' or '_', for readers skip those.
  * In values these become % and two hex digits: control bytes, each of  " # % ' * + : / = ? [ \ ] ^ { ~  and at the start of
  * a directory '.' and '_'. An empty value becomes __HIVE_DEFAULT_PARTITION__ (%5F_HIVE_DEFAULT_PARTITION__ at the start of

@@ -13,7 +13,6 @@ static const struct {
     enum template_kind kind;
 } template_fields[] = {
     {"stream", TEMPLATE_STREAM},
-    {"key", TEMPLATE_KEY},
     {"time_source", TEMPLATE_TIME_SOURCE},
     {"schema_result", TEMPLATE_SCHEMA_RESULT},
 };
@@ -53,6 +52,37 @@ static int template_unknown_field(
         (int)name.length, name.data, (int)known.length, known.data ? known.data : "");
 }
 
+/* width: what stands behind the colon of {key:02}. */
+static int template_compile_width(
+    struct template_part *part, struct slice name, struct slice width, struct error *error)
+{
+    if (width.length >= 2 && width.length <= 3 && width.data[0] == '0')
+        for (size_t i = 1; i < width.length && width.data[i] >= '0' && width.data[i] <= '9'; i++)
+            part->width = part->width * 10 + (size_t)(width.data[i] - '0');
+    if (part->width >= 1 && part->width <= TEMPLATE_WIDTH_MAX && width.data[1] != '0')
+        return 0;
+    return error_set(error, ERROR_REJECT,
+        "{%.*s}: a width is written as in {key:02}: that many characters, 1 to %d, with zeros in front",
+        (int)name.length, name.data, TEMPLATE_WIDTH_MAX);
+}
+
+/* {key} and labels may have a width. */
+static bool template_compile_value(
+    struct template_part *part, struct slice name, const char *const *labels, size_t labels_count)
+{
+    if (slice_is(name, "key")) {
+        *part = (struct template_part){.kind = TEMPLATE_KEY};
+        return true;
+    }
+    for (size_t i = 0; i < labels_count; i++) {
+        if (slice_is(name, labels[i])) {
+            *part = (struct template_part){.kind = TEMPLATE_LABEL, .text = name, .label = i};
+            return true;
+        }
+    }
+    return false;
+}
+
 /* name: what stands between the braces. */
 static int template_compile_field(struct template_part *part, struct slice name, const char *const *labels,
     size_t labels_count, struct error *error)
@@ -70,12 +100,12 @@ static int template_compile_field(struct template_part *part, struct slice name,
             return 0;
         }
     }
-    for (size_t i = 0; i < labels_count; i++) {
-        if (slice_is(name, labels[i])) {
-            *part = (struct template_part){.kind = TEMPLATE_LABEL, .text = name, .label = i};
-            return 0;
-        }
-    }
+    const char *colon = memchr(name.data, ':', name.length);
+    const size_t length = colon ? (size_t)(colon - name.data) : name.length;
+    if (template_compile_value(part, (struct slice){name.data, length}, labels, labels_count))
+        return colon ? template_compile_width(
+                           part, name, (struct slice){colon + 1, name.length - length - 1}, error)
+                     : 0;
     return template_unknown_field(name, labels, labels_count, error);
 }
 

@@ -8,6 +8,7 @@
 
 #define TEMPLATE_TIME_MAX 256 /* bytes that one {time:FORMAT} may come to */
 #define TEMPLATE_NUMBER_MAX 20 /* ... and one of its numbers */
+#define TEMPLATE_WIDTH_MAX 20 /* of {key:020} */
 
 enum template_kind {
     TEMPLATE_LITERAL,
@@ -25,6 +26,7 @@ struct template_part {
     struct slice
         text; /* TEMPLATE_LITERAL, TEMPLATE_TIME: its format, TEMPLATE_LABEL: its name; points into the template's text */
     size_t label; /* TEMPLATE_LABEL */
+    size_t width; /* TEMPLATE_KEY, TEMPLATE_LABEL: characters, with zeros in front */
 };
 
 struct template
@@ -60,7 +62,7 @@ struct template_input {
 void template_take(struct template_input *input, const struct template *template, const char *stream,
     const struct record *record);
 
-/* The value of a part that is a field; a time is written to text. */
+/* The value of a part that is a field; a time, and what gets zeros in front, is written to text. */
 struct slice template_value(
     const struct template_part *part, const struct template_input *input, char text[TEMPLATE_TIME_MAX]);
 

@@ -92,6 +92,28 @@ void template_take(struct template_input *input, const struct template *template
         template_find_moment(&input->moment, record_time(record));
 }
 
+/* As printf() has it for numbers: zeros behind a sign. */
+static struct slice template_widen(struct slice value, size_t width, char text[TEMPLATE_TIME_MAX])
+{
+    size_t characters = 0;
+
+    for (size_t i = 0; i < value.length; i++)
+        characters += (value.data[i] & 0xc0) != 0x80;
+    if (value.length == 0 || characters >= width)
+        return value;
+    const size_t sign = value.data[0] == '-' || value.data[0] == '+';
+    const size_t zeros = width - characters;
+    memcpy(text, value.data, sign);
+    memset(text + sign, '0', zeros);
+    memcpy(text + sign + zeros, value.data + sign, value.length - sign);
+    return (struct slice){text, value.length + zeros};
+}
+
+static struct slice template_label(const struct template_part *part, const struct record *record)
+{
+    return part->label < record->labels_count ? record->labels[part->label] : (struct slice){NULL, 0};
+}
+
 struct slice template_value(
     const struct template_part *part, const struct template_input *input, char text[TEMPLATE_TIME_MAX])
 {
@@ -101,7 +123,7 @@ struct slice template_value(
     case TEMPLATE_STREAM:
         return slice_of(input->stream);
     case TEMPLATE_KEY:
-        return record->key;
+        return part->width ? template_widen(record->key, part->width, text) : record->key;
     case TEMPLATE_TIME:
         return template_print_time(part->text, &input->moment, text);
     case TEMPLATE_TIME_SOURCE:
@@ -109,7 +131,8 @@ struct slice template_value(
     case TEMPLATE_SCHEMA_RESULT:
         return slice_of(record->flags & RECORD_SCHEMA_INVALID ? "invalid" : "ok");
     default: /* TEMPLATE_LABEL */
-        return part->label < record->labels_count ? record->labels[part->label] : (struct slice){NULL, 0};
+        return part->width ? template_widen(template_label(part, record), part->width, text)
+                           : template_label(part, record);
     }
 }
 

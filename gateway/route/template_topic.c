@@ -72,7 +72,7 @@ static int topic_check(const struct template *template, struct error *error)
         const struct template_part *part = &template->parts[i];
         if (topic_check_part(part, error))
             return -1;
-        least += part->kind == TEMPLATE_LITERAL ? part->text.length : 1;
+        least += part->kind == TEMPLATE_LITERAL ? part->text.length : part->width ? part->width : 1;
     }
     if (least == 0)
         return error_set(error, ERROR_REJECT, "a topic cannot be empty");

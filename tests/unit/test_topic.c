@@ -62,7 +62,7 @@ Test(topic, compile_says_what_is_wrong)
 
 Test(topic, what_can_only_be_too_long_is_refused)
 {
-    char text[TEMPLATE_TOPIC_MAX + 7] = "";
+    char text[TEMPLATE_TOPIC_MAX + 9] = "";
     struct template *template;
     struct error error;
 
@@ -76,6 +76,8 @@ Test(topic, what_can_only_be_too_long_is_refused)
     memcpy(text + TEMPLATE_TOPIC_MAX - 1, "{key}", 6); /* a key of one byte fits */
     template = compile(text);
     template_free(&template);
+    memcpy(text + TEMPLATE_TOPIC_MAX - 1, "{key:02}", 9);
+    cr_assert_eq(template_compile_topic(&template, text, NULL, 0, &error), -1);
     memcpy(text + TEMPLATE_TOPIC_MAX, "{key}", 6);
     cr_assert_eq(template_compile_topic(&template, text, NULL, 0, &error), -1);
 }
@@ -130,6 +132,7 @@ static const struct {
     {"INGESTION", "INGESTION"},
     {"SENSOR_ID_{key}", "SENSOR_ID_S-1.a_Z"},
     {"{key}", "S-1.a_Z"},
+    {"S{key:010}", "S000S-1.a_Z"},
     {"_{stream}.", "_readings."},
     {"{host}-{event_type}", "user1.comcast.com-buy"},
     {"d{time:%Y-%m-%d_%H.%M.%S-%j}", "d2026-02-03_04.05.06-034"},
