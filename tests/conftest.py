@@ -95,6 +95,16 @@ def kafka(request, shared_broker):
     yield from in_hands_of(request, shared_broker)
 
 
+@pytest.fixture(scope="session")
+def s3_server(tmp_path_factory):
+    """One for all tests that leave it alone; each makes a bucket of its own."""
+    from s3 import Server
+
+    server = Server(tmp_path_factory.mktemp("s3")).start()
+    yield server
+    server.close()
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item):
     report = (yield).get_result()

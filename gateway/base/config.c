@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #define CONFIG_NO_MEMORY "the configuration needs more than 16 MiB of memory, or there is none"
+#define CONFIG_ROLL_ELSEWHERE (INT64_C(10) * 60 * 1000000) /* lake.roll.every, said in its row as well */
 
 /* Reads the whole file; a pipe will do. Returns 0, or -1 after a report. */
 static int config_read(struct config *config, const char *file, struct slice *ret_text)
@@ -43,6 +44,16 @@ static bool config_allocate_collections(struct config *config)
     return true;
 }
 
+/* Every file that is published to a store elsewhere costs requests there, and readers want larger ones. */
+static void config_settle_roll(struct config *config)
+{
+    struct config_lake *lake = &config->lake;
+
+    if (strstr(lake->url, "://") && strncmp(lake->url, "file:", 5) != 0 &&
+        !config_find_origin(config, &lake->roll.every))
+        lake->roll.every = CONFIG_ROLL_ELSEWHERE;
+}
+
 /* Values that were not read because of a syntax error cannot be held against those that were. */
 static int config_fill(struct config *config, const char *file, const char *const *sets, size_t sets_count)
 {
@@ -68,6 +79,7 @@ static int config_fill(struct config *config, const char *file, const char *cons
         config_add_drop(config);
     if (!tree.whole || config->store->exhausted)
         return -1;
+    config_settle_roll(config);
     config_check(config);
     return 0;
 }

@@ -238,6 +238,18 @@ struct config {
             uint64_t records;
             int64_t idle;
         } roll;
+        uint64_t connections;
+        char *ca; /* file */
+        struct {
+            char *endpoint; /* http://..., https://...; "": Amazon's of the region */
+            char *region;
+            char *path_style; /* auto, always, never */
+            char *credentials; /* file; "": the environment */
+            char *profile;
+            uint64_t part_size;
+            char *encryption; /* none, AES256, aws:kms */
+            char *kms_key;
+        } s3;
     } lake;
     struct {
         char *level; /* debug, info, warn, error */

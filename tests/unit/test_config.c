@@ -396,6 +396,29 @@ Test(config, printed_with_its_sources)
     config_free(&config);
 }
 
+/* A file of a store elsewhere is dear; what is set holds, of a file and of the command line. */
+Test(config, files_of_a_store_elsewhere_are_rolled_more_rarely)
+{
+    static const struct {
+        const char *sets[2];
+        int64_t every;
+    } samples[] = {
+        {{"lake.url=s3://bucket/lake"}, INT64_C(600000000)},
+        {{"lake.url=s3://bucket/lake", "lake.roll.every=10s"}, 10000000},
+        {{"lake.url=s3://bucket/lake", "lake.roll.every=0"}, 0},
+        {{"lake.url=file:///lake"}, 10000000},
+        {{"lake.url=lake"}, 10000000},
+    };
+
+    for (size_t i = 0; i < sizeof samples / sizeof *samples; i++) {
+        struct config *config;
+        cr_assert_eq(config_load(&config, NULL, samples[i].sets, samples[i].sets[1] ? 2 : 1), 0);
+        config_harness_expect_none(config);
+        cr_assert_eq(config->lake.roll.every, samples[i].every, "%s", samples[i].sets[0]);
+        config_free(&config);
+    }
+}
+
 /* The comments differ, nothing else may. */
 static void strip_comments(struct bytes *text)
 {
