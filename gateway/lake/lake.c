@@ -389,6 +389,9 @@ int lake_append(struct lake *lake, const struct lake_row *row, uint64_t replay_u
         LAKE_LARGE_ROW_MAX)
         return error_set(error, ERROR_REJECT, "row of a payload of %zu bytes: more than %d bytes",
             row->payload.length, LAKE_LARGE_ROW_MAX);
+    if (lake->kind->path_most && row->path.length > lake->kind->path_most)
+        return error_set(error, ERROR_REJECT, "path of %zu bytes: the store takes %zu", row->path.length,
+            lake->kind->path_most);
     if (row->sequence > replay_until && lake->listings) {
         places_forget_listings(&lake->places);
         lake->listings = false;

@@ -62,6 +62,7 @@ struct store_kind {
     const char *const *schemes; /* "s3://", NULL at the end; NULL: a directory */
     store_check_fn *check;
     size_t publish_most; /* files of one call of publish(), at most STORE_PUBLISH_MOST */
+    size_t path_most; /* bytes of a path that it can name; 0: STORE_PATH_MAX */
     store_open_fn *open;
     store_close_fn *close;
     store_create_fn *create;

@@ -161,8 +161,8 @@ Test(outlet, root_comes_from_the_url)
 
 Test(outlet, other_urls_are_reported_at_their_place)
 {
-    static const char *const bad[] = {
-        "s3://b", "s3://bucket//prefix", "gopher://namenode:9870/", "file://host/lake", "file:lake", "file:///a%20b"};
+    static const char *const bad[] = {"s3://b", "s3://bucket//prefix", "gopher://namenode:9870/",
+        "file://host/lake", "file:lake", "file:///a%20b"};
 
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         cleanup_bytes struct bytes text;

@@ -71,6 +71,11 @@ static int s3_create(struct store *store, struct store_file **ret_file, struct e
     return spool_create(store->spool, ret_file, error);
 }
 
+static bool s3_tight(const struct store *store)
+{
+    return spool_is_tight(store->spool, SPOOL_RESERVE);
+}
+
 static int s3_check(const struct config_lake *config, const void **ret_option, struct error *error)
 {
     struct s3_address address;
@@ -84,11 +89,13 @@ const struct store_kind store_s3 = {
     .schemes = s3_schemes,
     .check = s3_check,
     .publish_most = STORE_PUBLISH_MOST,
+    .path_most = S3_PATH_MAX,
     .open = s3_open,
     .close = s3_close,
     .create = s3_create,
     .write = spool_write,
     .publish = s3_publish,
     .abort = spool_abort,
+    .tight = s3_tight,
     .list = s3_list,
 };

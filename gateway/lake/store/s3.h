@@ -6,6 +6,7 @@
 #include "lake/store/spool.h"
 
 #define S3_KEY_MAX 1024 /* bytes of a key, as servers have it */
+#define S3_PATH_MAX 640 /* so that a key has room for prefix and name */
 #define S3_KEY_TEXT (3 * S3_KEY_MAX + 1) /* encoded */
 #define S3_UPLOAD_MAX 1024 /* bytes of an upload's id */
 #define S3_OWNER_SIZE 33
