@@ -250,6 +250,12 @@ struct config {
             char *encryption; /* none, AES256, aws:kms */
             char *kms_key;
         } s3;
+        struct {
+            char *user; /* "": the process's */
+            char *token; /* file */
+            struct config_list name_nodes; /* HOST:PORT, besides the URL's */
+            struct config_list redirects; /* patterns of hosts */
+        } hdfs;
     } lake;
     struct {
         char *level; /* debug, info, warn, error */

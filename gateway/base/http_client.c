@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -26,6 +27,7 @@ struct flight {
     struct curl_slist *fields;
     uint64_t sent; /* of the body */
     bool too_long;
+    bool forbidden;
     char reason[CURL_ERROR_SIZE];
 };
 
@@ -162,6 +164,17 @@ static size_t flight_header(char *data, size_t size, size_t count, void *context
     return length;
 }
 
+/* Each address that the name has is tried in turn. */
+static curl_socket_t flight_socket(void *context, curlsocktype purpose, struct curl_sockaddr *address)
+{
+    struct flight *flight = context;
+
+    (void)purpose;
+    flight->forbidden = flight->call->peer && !flight->call->peer(&address->addr);
+    return flight->forbidden ? CURL_SOCKET_BAD
+                             : socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+}
+
 /* ---- one call ---------------------------------------------------------------------------------------------- */
 
 static void flight_fail(const struct flight *flight, const char *reason)
@@ -193,6 +206,8 @@ static void flight_done(struct flight *flight, CURLcode result)
     flight_forget(call);
     if (flight->too_long)
         flight_fail(flight, "its answer is longer than any that is expected");
+    else if (flight->forbidden)
+        flight_fail(flight, "its host's address is a local one, where nothing may be sent to");
     else
         flight_fail(flight, flight->reason[0] ? flight->reason : curl_easy_strerror(result));
 }
@@ -248,6 +263,8 @@ static void flight_options(struct flight *flight, const struct http_client_optio
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)(options->connect_timeout / 1000));
     curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
     curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, (long)(options->stall_timeout / CLOCK_SECOND));
+    curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, flight_socket);
+    curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, flight);
     curl_easy_setopt(easy, CURLOPT_HTTPHEADER, flight->fields);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, flight_write);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, flight);

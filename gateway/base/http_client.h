@@ -40,6 +40,10 @@ struct http_wanted {
     size_t size;
 };
 
+/* Whether that address, which a name stands for, may be connected to. A connection that is kept is not asked about again. */
+struct sockaddr;
+typedef bool http_peer_fn(const struct sockaddr *address);
+
 struct http_call {
     const char *method; /* GET, HEAD, PUT, POST, DELETE */
     const char *url; /* http or https */
@@ -49,6 +53,7 @@ struct http_call {
     bool from_file; /* `length` bytes of `fd`, from `offset` on; they do not change meanwhile */
     int fd;
     uint64_t offset, length;
+    http_peer_fn *peer; /* NULL: any */
     struct http_wanted *wanted;
     size_t wanted_count;
 

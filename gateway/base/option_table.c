@@ -293,7 +293,7 @@ const struct option option_table[] = {
 
     {"lake.enabled", OPTION_BOOL, .offset = IN_CONFIG(lake.enabled), .initial = "true",
         .help = "Whether records are written to a lake."},
-    {"lake.url", TEXT("a directory, file:///DIRECTORY or s3://BUCKET/PREFIX"), .offset = IN_CONFIG(lake.url), .initial = "",
+    {"lake.url", TEXT("a directory, file:///DIRECTORY, s3://BUCKET/PREFIX or webhdfs://HOST:PORT/DIRECTORY"), .offset = IN_CONFIG(lake.url), .initial = "",
         .help = "Where the lake's files appear; empty: gateway.data/lake."},
     {"lake.max_open_files", COUNT("files", 1, 65536), .offset = IN_CONFIG(lake.max_open_files), .initial = "4096",
         .help = "Most files written at once; above it the oldest is published early."},
@@ -325,6 +325,14 @@ const struct option option_table[] = {
         .help = "How the store is to encrypt objects; none: as the bucket says."},
     {"lake.s3.kms_key", TEXT("a key's id or ARN"), .offset = IN_CONFIG(lake.s3.kms_key), .initial = "",
         .help = "With aws:kms: by which key; empty: the account's."},
+    {"lake.hdfs.user", TEXT("a user"), .offset = IN_CONFIG(lake.hdfs.user), .initial = "",
+        .help = "Who the gateway is to HDFS without Kerberos (user.name); empty: the user that it runs as."},
+    {"lake.hdfs.token", TEXT("a file"), .offset = IN_CONFIG(lake.hdfs.token), .initial = "",
+        .help = "File with a delegation token (the urlString that GETDELEGATIONTOKEN answers), for HDFS with Kerberos; read each time that the lake is opened."},
+    {"lake.hdfs.name_nodes", TEXTS("HOST:PORT"), .offset = IN_CONFIG(lake.hdfs.name_nodes), .initial = "",
+        .help = "Further name nodes of the same HDFS: the one that is active is found."},
+    {"lake.hdfs.redirects", TEXTS("names of hosts, * for any characters"), .offset = IN_CONFIG(lake.hdfs.redirects), .initial = "",
+        .help = "Hosts that the name node may have data sent to; empty: any, but none by a link-local address, nor by loopback unless the name node is there."},
 
     {"dead_letters.quota", SIZE(64 * KIB, TIB), .offset = IN_CONFIG(dead_letters.quota), .initial = "64MiB",
         .help = "Disk space for the dead letters of each stream; when it is used up the stream's sources wait."},

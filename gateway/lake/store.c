@@ -5,7 +5,7 @@
 
 #include "base/config.h"
 
-static const struct store_kind *const kinds[] = {&store_local, &store_s3};
+static const struct store_kind *const kinds[] = {&store_local, &store_s3, &store_hdfs};
 
 /* Those of directories: a path is one too. */
 static bool store_is_file(const char *root)

@@ -75,11 +75,12 @@ struct store_kind {
 
 extern const struct store_kind store_local;
 extern const struct store_kind store_s3;
+extern const struct store_kind store_hdfs;
 
 /* The kind for this root; NULL: none takes such a URL. */
 const struct store_kind *store_of(const char *root);
 /* The URLs that are taken besides a directory, for texts: "file:///DIRECTORY, s3://". */
-#define STORE_SCHEMES "file:///DIRECTORY, s3://BUCKET/PREFIX"
+#define STORE_SCHEMES "file:///DIRECTORY, s3://BUCKET/PREFIX, webhdfs://HOST:PORT/DIRECTORY, swebhdfs://..."
 
 /* lake_open() on a store of the caller's choice. */
 int lake_open_store(struct lake **ret_lake, const struct lake_options *options, const struct store_kind *kind,

@@ -17,7 +17,7 @@ import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 CACHE = pathlib.Path(os.environ.get("PENSTOCK_PARTS") or pathlib.Path.home() / ".cache" / "penstock" / "parts")
-VERSIONS = {"kafka": os.environ.get("KAFKA_VERSION") or "3.9.2"}
+VERSIONS = {"kafka": os.environ.get("KAFKA_VERSION") or "3.9.2", "hdfs": "3.5.0"}
 TRIES = 4
 PATIENCE = 600  # seconds for one try
 
