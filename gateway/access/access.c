@@ -11,7 +11,6 @@
 #include "access/guess.h"
 #include "access/verifier.h"
 #include "base/log.h"
-#include "base/peers.h"
 
 #define SECRET_SENT_MAX 256 /* what is longer is none */
 #define ACCESS_MARK_KEY 32
@@ -164,27 +163,54 @@ static struct principal *access_find(
     return principal && (!user.data || slice_is(user, principal->name)) ? principal : NULL;
 }
 
-/* The log has its address. False: many share it. */
-static bool access_tell_refused(const struct access *access, int fd, unsigned char ret_address[GUESS_ADDRESS])
-{
-    char text[PEERS_TEXT];
-    const bool own = peers_tell(access->peers, fd, ret_address, text);
+/* ---- whose guesses they are -------------------------------------------------------------------------------------- */
 
-    log_event(LOG_WARN, "access.refused", log_text("address", text));
-    return own;
+void access_origin_of(const struct access *access, int fd, struct access_origin *ret_origin)
+{
+    *ret_origin = (struct access_origin){0};
+    const bool own = peers_tell(access->peers, fd, ret_origin->address, ret_origin->text);
+    ret_origin->counted = *ret_origin->text;
+    ret_origin->shared = ret_origin->counted && !own;
+}
+
+void access_origin_forwarded(const struct access *access, struct slice field,
+    const struct access_origin *proxy, struct access_origin *origin)
+{
+    unsigned char address[PEERS_ADDRESS];
+
+    if (!proxy->shared)
+        return;
+    switch (peers_forwarded(access->peers, field, address)) {
+    case PEERS_NAMED:
+        *origin = (struct access_origin){.counted = true};
+        memcpy(origin->address, address, sizeof address);
+        peers_text(address, origin->text);
+        break;
+    case PEERS_UNKNOWN:
+        *origin = *proxy;
+        break;
+    case PEERS_TRUSTED:
+        break;
+    }
+}
+
+static void access_tell_refused(const struct access_origin *origin)
+{
+    log_event(LOG_WARN, "access.refused", log_text("address", origin->text));
 }
 
 /* True: the address has sent too many. */
-static bool access_note_guess(struct access *access, int fd)
+static bool access_note_guess(struct access *access, const struct access_origin *origin)
 {
-    unsigned char address[GUESS_ADDRESS];
-
-    return access_tell_refused(access, fd, address) &&
-           guess_count(&access->guesses, address, clock_monotonic(access->clock));
+    access_tell_refused(origin);
+    return origin->counted && !origin->shared &&
+           guess_count(&access->guesses, origin->address, clock_monotonic(access->clock));
 }
 
-enum access_answer access_ask(
-    struct access *access, struct slice user, struct slice secret, int fd, struct grant *ret_grant)
+/* ---- secrets ----------------------------------------------------------------------------------------------------- */
+
+enum access_answer access_ask(struct access *access, struct slice user, struct slice secret,
+    const struct access_origin *origin, struct grant *ret_grant)
 {
     struct credentials *credentials = access_hold(access);
     struct principal *principal = access_find(credentials, user, secret);
@@ -194,7 +220,7 @@ enum access_answer access_ask(
         return ACCESS_GRANTED;
     }
     credentials_release(&credentials);
-    return access_note_guess(access, fd) ? ACCESS_GUESSING : ACCESS_UNKNOWN;
+    return access_note_guess(access, origin) ? ACCESS_GUESSING : ACCESS_UNKNOWN;
 }
 
 /* ---- passwords ------------------------------------------------------------------------------------------------- */
@@ -241,15 +267,15 @@ static bool access_prepare(const struct access *access, const struct credentials
     return true;
 }
 
-static enum access_answer access_verify(
-    struct access *access, struct verifier_question *question, int fd, struct verification **ret_verification)
+static enum access_answer access_verify(struct access *access, struct verifier_question *question,
+    const struct access_origin *origin, struct verification **ret_verification)
 {
-    char text[PEERS_TEXT];
-
-    question->counted = peers_tell(access->peers, fd, question->address, text);
+    question->counted = origin->counted;
+    question->shared = origin->shared;
+    memcpy(question->address, origin->address, GUESS_ADDRESS);
     const enum access_answer answer = verifier_ask(access->verifier, question, ret_verification);
     if (answer == ACCESS_GUESSING)
-        access_tell_refused(access, fd, question->address);
+        access_tell_refused(origin);
     return answer;
 }
 
@@ -270,19 +296,18 @@ enum access_answer access_begin(struct access *access, const struct access_quest
     }
     if (passes) {
         asked.credentials = credentials;
-        answer = access_verify(access, &asked, question->fd, ret_verification);
-    } else if (access_note_guess(access, question->fd))
+        answer = access_verify(access, &asked, question->origin, ret_verification);
+    } else if (access_note_guess(access, question->origin))
         answer = ACCESS_GUESSING;
     if (answer != ACCESS_WAITS)
         credentials_release(&credentials);
     return answer;
 }
 
-enum access_answer access_end(
-    struct access *access, struct verification **verification, int fd, struct grant *ret_grant)
+enum access_answer access_end(struct access *access, struct verification **verification,
+    const struct access_origin *origin, struct grant *ret_grant)
 {
     struct grant grant = {NULL, NULL};
-    unsigned char address[GUESS_ADDRESS];
 
     switch (verifier_take(access->verifier, verification, &grant)) {
     case VERIFIER_WAITS:
@@ -300,7 +325,7 @@ enum access_answer access_end(
         grant_end(&grant);
         break;
     }
-    access_tell_refused(access, fd, address); /* the verifier has counted it */
+    access_tell_refused(origin); /* the verifier has counted it */
     return ACCESS_UNKNOWN;
 }
 

@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/config.h"
 #include "base/error.h"
+#include "base/peers.h"
 #include "base/tls.h"
 
 #define ACCESS_GUESSES 20 /* wrong secrets that an address may send at once, */
@@ -68,14 +69,28 @@ size_t access_count(const struct access *access);
 /* Whether secrets are asked for at all; NULL: they are not. @thread any, as all that follow */
 bool access_is_wanted(const struct access *access);
 
-/* Of secrets that were made here, whose digest is looked up at once. user: NULL data: none is named, the secret alone tells. fd: the connection; whoever sends a wrong secret over it is logged, and counted by its address unless that is one of
- * http.trusted_proxies, which many share. The grant is set when it is given. */
-enum access_answer access_ask(
-    struct access *access, struct slice user, struct slice secret, int fd, struct grant *ret_grant);
+/* Whose guesses they are. Zeroed: nobody's, none are counted. */
+struct access_origin {
+    bool counted; /* it has an address: */
+    bool shared; /* which is one of http.trusted_proxies, and nobody knows whom that speaks for */
+    unsigned char address[PEERS_ADDRESS]; /* that they are counted by */
+    char text[PEERS_TEXT]; /* for the log */
+};
+
+/* Whoever is at the other end of a connection. */
+void access_origin_of(const struct access *access, int fd, struct access_origin *ret_origin);
+/* Whoever a proxy speaks for, as rate_forwarded() has it: each field X-Forwarded-For in turn, *origin is the proxy before the first one. Of who is none of http.trusted_proxies: nothing. */
+void access_origin_forwarded(const struct access *access, struct slice field,
+    const struct access_origin *proxy, struct access_origin *origin);
+
+/* Of secrets that were made here, whose digest is looked up at once. user: NULL data: none is named, the secret alone tells. Whoever sends a wrong one is logged, and counted unless many share its address: nobody guesses
+ * such a secret. The grant is set when it is given. */
+enum access_answer access_ask(struct access *access, struct slice user, struct slice secret,
+    const struct access_origin *origin, struct grant *ret_grant);
 
 struct access_question {
     struct slice user, secret;
-    int fd;
+    const struct access_origin *origin; /* until the call returns */
     access_told_fn *told;
     void *context;
 };
@@ -85,8 +100,8 @@ struct access_question {
 enum access_answer access_begin(struct access *access, const struct access_question *question,
     struct verification **ret_verification, struct grant *ret_grant);
 /* Of one that waits: its answer by the credentials that are in force now. Sets NULL unless it still WAITS. */
-enum access_answer access_end(
-    struct access *access, struct verification **verification, int fd, struct grant *ret_grant);
+enum access_answer access_end(struct access *access, struct verification **verification,
+    const struct access_origin *origin, struct grant *ret_grant);
 /* Sets NULL. False: it has been told before. NULL is allowed. */
 bool access_forget(struct access *access, struct verification **verification);
 
@@ -107,7 +122,7 @@ struct rates *access_rates(const struct access *access);
 
 /* access_ask() by the value of the header Authorization: "Bearer SECRET" (RFC 6750) or "Basic base64(NAME:SECRET)" (RFC 7617). */
 enum access_answer access_ask_header(
-    struct access *access, struct slice value, int fd, struct grant *ret_grant);
+    struct access *access, struct slice value, const struct access_origin *origin, struct grant *ret_grant);
 /* The same of access_begin(); user and secret of the question are the header's. Without a place for a verification it is access_ask_header(). */
 enum access_answer access_begin_header(struct access *access, struct slice value,
     const struct access_question *question, struct verification **ret_verification, struct grant *ret_grant);

@@ -38,7 +38,7 @@ static enum access_answer authorization_ask_basic(struct access *access, struct 
     question.secret = (struct slice){pair + name + (colon != NULL), length - name - (colon != NULL)};
     const enum access_answer answer =
         ret_verification ? access_begin(access, &question, ret_verification, ret_grant)
-                         : access_ask(access, question.user, question.secret, question.fd, ret_grant);
+                         : access_ask(access, question.user, question.secret, question.origin, ret_grant);
     explicit_bzero(pair, sizeof pair);
     return answer;
 }
@@ -51,13 +51,13 @@ enum access_answer access_begin_header(struct access *access, struct slice value
 
     if (basic.data)
         return authorization_ask_basic(access, basic, *question, ret_verification, ret_grant);
-    return access_ask(access, (struct slice){NULL, 0}, bearer, question->fd, ret_grant);
+    return access_ask(access, (struct slice){NULL, 0}, bearer, question->origin, ret_grant);
 }
 
 enum access_answer access_ask_header(
-    struct access *access, struct slice value, int fd, struct grant *ret_grant)
+    struct access *access, struct slice value, const struct access_origin *origin, struct grant *ret_grant)
 {
-    const struct access_question question = {.fd = fd};
+    const struct access_question question = {.origin = origin};
 
     return access_begin_header(access, value, &question, NULL, ret_grant);
 }

@@ -9,7 +9,7 @@
 
 #include "access/access.h"
 
-#define GUESS_ADDRESS 16 /* bytes, as peers_address() has them */
+#define GUESS_ADDRESS PEERS_ADDRESS
 
 #define GUESS_SLOTS 4096
 

@@ -89,12 +89,21 @@ static struct verification *verifier_place(
     return place;
 }
 
+/* How many of its address may be under way, by those that were wrong. */
+static size_t verifier_left(
+    struct verifier *verifier, const struct verifier_question *question, int64_t now)
+{
+    if (!question->counted)
+        return VERIFIER_MOST;
+    const size_t left = guess_left(verifier->guesses, question->address, now);
+    return question->shared && left == 0 ? 1 : left;
+}
+
 enum access_answer verifier_ask(struct verifier *verifier, const struct verifier_question *question,
     struct verification **ret_verification)
 {
     const int64_t now = clock_monotonic(verifier->clock);
-    const size_t left =
-        question->counted ? guess_left(verifier->guesses, question->address, now) : VERIFIER_MOST;
+    const size_t left = verifier_left(verifier, question, now);
     enum access_answer answer = ACCESS_BUSY;
     size_t own;
 

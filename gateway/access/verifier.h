@@ -3,7 +3,7 @@
  * A question waits for its turn, of which there are VERIFIER_MOST, of one address VERIFIER_SHARE; addresses take turns, so who asks much does not hold up who asks
  * once. One that has waited for VERIFIER_PATIENCE is told so without a hash. Who asked is told (`told`), takes the answer and gives the place back, or forgets the
  * question: nobody is told any more then, and what was not begun is not hashed. A wrong one counts as a guess of its address, whether somebody waits for it or not, and an
- * address has no more questions under way than guesses left. Questions hold copies of passwords, which are wiped with them.
+ * address has no more questions under way than guesses left; one that many share has one all the same, so that nobody who is behind it keeps the others there out for longer than a hash takes. Questions hold copies of passwords, which are wiped with them.
  */
 #ifndef PENSTOCK_ACCESS_VERIFIER_H
 #define PENSTOCK_ACCESS_VERIFIER_H
@@ -27,7 +27,8 @@ struct verifier_question {
     struct slice secret; /* copied */
     unsigned char mark[PASSWORD_MARK]; /* of the principal and it */
     unsigned char address[GUESS_ADDRESS];
-    bool counted; /* the address is one */
+    bool counted; /* the address is one, */
+    bool shared; /* of many */
     access_told_fn *told; /* @thread verifier, holding its lock: a push and a wake, no more */
     void *context;
 };

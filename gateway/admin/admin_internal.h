@@ -40,6 +40,7 @@ struct admin_connection {
     int fd;
     bool counted; /* by its address: */
     unsigned char address[16];
+    struct access_origin origin; /* of its guesses */
     struct tls_session tls; /* nothing in it: it speaks none */
     struct certified certified;
 };
@@ -55,6 +56,8 @@ void connection_end(struct admin_connection *connection);
 struct admin_shown {
     struct slice header; /* Authorization */
     unsigned headers; /* how many of it there are */
+    struct access_origin origin; /* whom it comes from: the connection's before a proxy has said more */
+    const struct admin_connection *connection;
 };
 
 /* The grant is set with ACCESS_GRANTED: of nobody where nobody is asked. */

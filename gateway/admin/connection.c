@@ -72,6 +72,8 @@ struct admin_connection *connection_begin(struct admin_listener *listener, int f
     connection->listener = listener;
     connection->fd = fd;
     connection->counted = peers_tell(listener->admin->peers, fd, connection->address, text);
+    if (access_is_wanted(listener->admin->context.access))
+        access_origin_of(listener->admin->context.access, fd, &connection->origin);
     strangers_make_room(connection);
     strangers_add(connection);
     return connection;
@@ -99,7 +101,7 @@ enum access_answer connection_ask(
     if (!access_is_wanted(access))
         return ACCESS_GRANTED;
     if (shown->headers > 0)
-        return shown->headers == 1 ? access_ask_header(access, shown->header, connection->fd, ret_grant)
+        return shown->headers == 1 ? access_ask_header(access, shown->header, &shown->origin, ret_grant)
                                    : ACCESS_UNKNOWN;
     if (access_is_certified(access, &connection->tls, &connection->certified)) {
         *ret_grant = grant_share(&connection->certified.grant);

@@ -50,7 +50,9 @@ static enum MHD_Result server_look_at_header(
     if (strcasecmp(name, MHD_HTTP_HEADER_AUTHORIZATION) == 0) {
         shown->header = slice_of(value ? value : "");
         shown->headers++;
-    }
+    } else if (strcasecmp(name, "X-Forwarded-For") == 0)
+        access_origin_forwarded(shown->connection->listener->admin->context.access,
+            slice_of(value ? value : ""), &shown->connection->origin, &shown->origin);
     return MHD_YES;
 }
 
@@ -79,7 +81,7 @@ static struct MHD_Response *server_response(struct page *page, bool ends)
 static enum MHD_Result server_answer(
     struct admin_connection *connection, struct MHD_Connection *mhd, const char *method, const char *path)
 {
-    struct admin_shown shown = {0};
+    struct admin_shown shown = {.origin = connection->origin, .connection = connection};
     struct grant grant = {0};
     struct page page;
 

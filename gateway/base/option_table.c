@@ -97,7 +97,7 @@ const struct option option_table[] = {
     {"http.max_connections_per_address", COUNT("connections", 1, 1000000), .zero = "as many as there may be", .offset = IN_CONFIG(http.max_connections_per_address), .initial = "1000",
         .help = "Most connections from one address (of IPv6: from one network of 64 bits); the next one is told 503."},
     {"http.trusted_proxies", TEXTS("loopback, addresses, or networks as 10.0.0.0/8"), .offset = IN_CONFIG(http.trusted_proxies), .initial = "loopback",
-        .help = "Where the limits of an address do not count, because many clients come from there."},
+        .help = "Where the limits of an address do not count, because many clients come from there. Rates and guesses are those of the client that X-Forwarded-For names."},
     {"http.max_in_flight", SIZE(KIB, 64 * GIB), .offset = IN_CONFIG(http.max_in_flight), .initial = "32MiB",
         .bound = {OPTION_AT_LEAST, "http.max_body", 4, 3}, /* a larger body would wait for ever beside those that arrive in one piece */
         .live = true, .help = "Most bytes of bodies held in memory, and of what unpacks them, all requests together; a quarter of it for those that arrive in one piece with their head, so the largest body fits into the rest."},

@@ -171,6 +171,14 @@ static bool peers_count_by(
     return true;
 }
 
+void peers_text(const unsigned char bytes[PEERS_ADDRESS], char ret_text[static PEERS_TEXT])
+{
+    if (network_is_four(bytes))
+        inet_ntop(AF_INET, bytes + sizeof network_four, ret_text, PEERS_TEXT);
+    else
+        inet_ntop(AF_INET6, bytes, ret_text, PEERS_TEXT);
+}
+
 bool peers_tell(
     const struct peers *peers, int fd, unsigned char ret_bytes[16], char ret_text[static PEERS_TEXT])
 {
@@ -181,10 +189,7 @@ bool peers_tell(
     if (getpeername(fd, (struct sockaddr *)&address, &length) ||
         !peers_read((const struct sockaddr *)&address, ret_bytes))
         return false;
-    if (network_is_four(ret_bytes))
-        inet_ntop(AF_INET, ret_bytes + sizeof network_four, ret_text, PEERS_TEXT);
-    else
-        inet_ntop(AF_INET6, ret_bytes, ret_text, PEERS_TEXT);
+    peers_text(ret_bytes, ret_text);
     return peers_count_by(peers, (const struct sockaddr *)&address, ret_bytes);
 }
 

@@ -68,6 +68,9 @@ enum peers_forwarded {
 enum peers_forwarded peers_forwarded(
     const struct peers *peers, struct slice field, unsigned char ret_bytes[PEERS_ADDRESS]);
 
+/* As inet_ntop() has it. */
+void peers_text(const unsigned char bytes[PEERS_ADDRESS], char ret_text[static PEERS_TEXT]);
+
 /* A connection from there. False: the address has as many as it may. ret_peer: for peers_leave(), NULL where nothing is counted (it is trusted,
  * is none of IP, or memory is gone). */
 bool peers_enter(struct peers *peers, const struct sockaddr *address, struct peer **ret_peer);

@@ -11,14 +11,43 @@ static void access_told(void *context)
     http_loop_call(context);
 }
 
+struct access_way {
+    const struct access *access;
+    const struct access_origin *proxy;
+    struct access_origin origin;
+};
+
+static void access_take_origin(void *context, struct slice field)
+{
+    struct access_way *way = context;
+
+    access_origin_forwarded(way->access, field, way->proxy, &way->origin);
+}
+
+/* Whose guess it is, if it is one. */
+static struct access_origin access_find_origin(const struct http_request *request)
+{
+    struct http_connection *connection = request->connection;
+    struct access_way way = {request->thread->source->context.access, &connection->origin, {0}};
+
+    if (!connection->origin_known)
+        access_origin_of(way.access, connection->fd, &connection->origin);
+    connection->origin_known = true;
+    way.origin = connection->origin;
+    if (way.origin.shared)
+        http_rate_forwarded(connection->mhd, access_take_origin, &way);
+    return way.origin;
+}
+
 static enum access_answer access_ask_request(struct http_request *request)
 {
     struct access *access = request->thread->source->context.access;
+    const struct access_origin origin = access_find_origin(request);
     const struct access_question question = {
-        .fd = request->connection->fd, .told = access_told, .context = request->connection};
+        .origin = &origin, .told = access_told, .context = request->connection};
 
     if (request->verification)
-        return access_end(access, &request->verification, question.fd, &request->grant);
+        return access_end(access, &request->verification, &origin, &request->grant);
     return access_begin_header(
         access, request->head.values[HTTP_AUTHORIZATION], &question, &request->verification, &request->grant);
 }

@@ -91,6 +91,8 @@ struct http_connection {
     struct certified certified;
     bool address_known; /* then: */
     uint64_t address; /* as a request's; 0: of many, or not counted */
+    bool origin_known; /* then: */
+    struct access_origin origin; /* of its guesses */
     int fd;
     bool held; /* suspended: its handshake waits for the client */
     enum http_state state;
@@ -367,6 +369,9 @@ int http_access_check_stream(const struct http_request *request, struct http_ref
 
 /* Seconds for the header Retry-After; INT64_MAX: nothing is known. */
 int64_t http_retry_after(int64_t wait);
+/* Each of its fields X-Forwarded-For, in their order. */
+typedef void http_forwarded_fn(void *context, struct slice field);
+void http_rate_forwarded(struct MHD_Connection *mhd, http_forwarded_fn *take, void *context);
 /* Whose address it came from. */
 void http_rate_find_address(struct http_request *request, struct MHD_Connection *mhd);
 /* Whether its sender is ahead: asked before the body, which is read and forgotten then, so that the connection stays, and behind it, for others may have come in meanwhile. -1: 429. */

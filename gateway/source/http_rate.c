@@ -7,21 +7,40 @@
 
 #include "source/http_internal.h"
 
-struct rate_fields {
+struct rate_walk {
+    http_forwarded_fn *take;
+    void *context;
+};
+
+static enum MHD_Result rate_walk_field(void *cls, enum MHD_ValueKind kind, const char *name,
+    size_t name_length, const char *value, size_t value_length)
+{
+    static const struct slice forwarded = {"X-Forwarded-For", sizeof "X-Forwarded-For" - 1};
+    const struct rate_walk *walk = cls;
+
+    (void)kind;
+    if (name_length == forwarded.length && strncasecmp(name, forwarded.data, name_length) == 0)
+        walk->take(walk->context, (struct slice){value, value_length});
+    return MHD_YES;
+}
+
+void http_rate_forwarded(struct MHD_Connection *mhd, http_forwarded_fn *take, void *context)
+{
+    struct rate_walk walk = {take, context};
+
+    MHD_get_connection_values_n(mhd, MHD_HEADER_KIND, rate_walk_field, &walk);
+}
+
+struct rate_address {
     const struct rates *rates;
     uint64_t who;
 };
 
-static enum MHD_Result rate_field(void *cls, enum MHD_ValueKind kind, const char *name, size_t name_length,
-    const char *value, size_t value_length)
+static void rate_take_address(void *context, struct slice field)
 {
-    static const struct slice forwarded = {"X-Forwarded-For", sizeof "X-Forwarded-For" - 1};
-    struct rate_fields *fields = cls;
+    struct rate_address *address = context;
 
-    (void)kind;
-    if (name_length == forwarded.length && strncasecmp(name, forwarded.data, name_length) == 0)
-        rate_forwarded(fields->rates, (struct slice){value, value_length}, &fields->who);
-    return MHD_YES;
+    rate_forwarded(address->rates, field, &address->who);
 }
 
 void http_rate_find_address(struct http_request *request, struct MHD_Connection *mhd)
@@ -37,9 +56,9 @@ void http_rate_find_address(struct http_request *request, struct MHD_Connection 
     request->address = connection->address;
     if (request->address)
         return;
-    struct rate_fields fields = {rates, 0};
-    MHD_get_connection_values_n(mhd, MHD_HEADER_KIND, rate_field, &fields);
-    request->address = fields.who;
+    struct rate_address address = {rates, 0};
+    http_rate_forwarded(mhd, rate_take_address, &address);
+    request->address = address.who;
 }
 
 int64_t http_retry_after(int64_t wait)

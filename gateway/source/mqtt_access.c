@@ -20,11 +20,13 @@ static enum access_answer access_ask_connect(
     struct mqtt_connection *connection, const struct mqtt_connect *connect, bool *ret_shown)
 {
     struct access *access = connection->thread->source->context.access;
+    struct access_origin origin;
     struct tls_names names;
 
     *ret_shown = true;
+    access_origin_of(access, connection->fd, &origin);
     if (connection->verification)
-        return access_end(access, &connection->verification, connection->fd, &connection->grant);
+        return access_end(access, &connection->verification, &origin, &connection->grant);
     if (!connect->has_user && !connect->has_password) {
         mqtt_tls_names(connection, &names);
         *ret_shown = names.shown;
@@ -33,7 +35,7 @@ static enum access_answer access_ask_connect(
     const struct access_question question = {
         .user = {connect->user.data ? connect->user.data : "", connect->user.length},
         .secret = connect->password,
-        .fd = connection->fd,
+        .origin = &origin,
         .told = access_told,
         .context = connection->thread,
     };

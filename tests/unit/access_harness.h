@@ -82,6 +82,6 @@ static inline void end(struct access *access)
 }
 
 #define NOBODY ((struct slice){NULL, 0})
-#define NO_ONE (-1) /* no connection */
+#define NO_ONE (&(const struct access_origin){0}) /* no connection */
 
 #endif

@@ -302,26 +302,32 @@ static int connection_from(uint32_t address)
     return accepted; /* the client's end stays open until the test ends */
 }
 
-static void expect_answers(struct access *access, int fd, enum access_answer last)
+static void expect_answers(struct access *access, const struct access_origin *origin, enum access_answer last)
 {
     struct grant grant = {NULL, NULL};
 
     for (int i = 0; i < ACCESS_GUESSES; i++)
-        cr_assert_eq(access_ask(access, NOBODY, SLICE(WRONG), fd, &grant), ACCESS_UNKNOWN, "%d", i);
-    cr_assert_eq(access_ask(access, NOBODY, SLICE(WRONG), fd, &grant), last);
+        cr_assert_eq(access_ask(access, NOBODY, SLICE(WRONG), origin, &grant), ACCESS_UNKNOWN, "%d", i);
+    cr_assert_eq(access_ask(access, NOBODY, SLICE(WRONG), origin, &grant), last);
 }
 
 Test(access, guesses)
 {
     struct access *access = access_of(LINE("a", DIGEST_OF_RIGHT, ALL));
-    const int one = connection_from(INADDR_LOOPBACK), other = connection_from(INADDR_LOOPBACK + 1);
+    struct access_origin one, other, forwarded;
     struct grant grant = {NULL, NULL};
 
+    access_origin_of(access, connection_from(INADDR_LOOPBACK), &one);
+    access_origin_of(access, connection_from(INADDR_LOOPBACK + 1), &other);
+    forwarded = one;
+    access_origin_forwarded(access, SLICE("192.0.2.1"), &one, &forwarded);
+    cr_assert(memcmp(&forwarded, &one, sizeof one) == 0, "it is no proxy");
+
     expect_answers(access, NO_ONE, ACCESS_UNKNOWN);
-    expect_answers(access, one, ACCESS_GUESSING);
-    cr_assert_eq(access_ask(access, NOBODY, SLICE(WRONG), other, &grant), ACCESS_UNKNOWN);
+    expect_answers(access, &one, ACCESS_GUESSING);
+    cr_assert_eq(access_ask(access, NOBODY, SLICE(WRONG), &other, &grant), ACCESS_UNKNOWN);
     cr_assert_eq(
-        access_ask(access, NOBODY, SLICE(RIGHT), one, &grant), ACCESS_GRANTED, "nobody is locked out");
+        access_ask(access, NOBODY, SLICE(RIGHT), &one, &grant), ACCESS_GRANTED, "nobody is locked out");
     struct grant shared = grant_share(&grant);
     grant_end(&grant);
     cr_assert_str_eq(grant_name(&shared), "a");
@@ -329,14 +335,26 @@ Test(access, guesses)
     shared = grant_share(&grant);
     cr_assert_null(shared.principal);
     now += ACCESS_GUESS_PAUSE;
-    cr_assert_eq(access_ask(access, NOBODY, SLICE(WRONG), one, &grant), ACCESS_UNKNOWN);
-    cr_assert_eq(access_ask(access, NOBODY, SLICE(WRONG), one, &grant), ACCESS_GUESSING);
+    cr_assert_eq(access_ask(access, NOBODY, SLICE(WRONG), &one, &grant), ACCESS_UNKNOWN);
+    cr_assert_eq(access_ask(access, NOBODY, SLICE(WRONG), &one, &grant), ACCESS_GUESSING);
     now += 3600 * CLOCK_SECOND;
-    expect_answers(access, one, ACCESS_GUESSING);
+    expect_answers(access, &one, ACCESS_GUESSING);
     end(access);
 }
 
-/* An address that many share is not counted. */
+/* Of whom the proxy speaks for. */
+static struct access_origin behind(
+    struct access *access, const struct access_origin *proxy, const char *first, const char *second)
+{
+    struct access_origin origin = *proxy;
+
+    access_origin_forwarded(access, slice_of(first), proxy, &origin);
+    if (second)
+        access_origin_forwarded(access, slice_of(second), proxy, &origin);
+    return origin;
+}
+
+/* Whom a proxy names is counted; itself, which many share, is not. */
 Test(access, guesses_behind_a_proxy)
 {
     char *trusted[] = {(char *)"loopback"};
@@ -347,7 +365,25 @@ Test(access, guesses_behind_a_proxy)
     config.access.credentials = file;
     config.http.trusted_proxies = (struct config_list){.items = trusted, .count = 1};
     cr_assert_eq(access_new(&access, &config, &test_clock, &error), 0, "%s", error.text);
-    expect_answers(access, connection_from(INADDR_LOOPBACK), ACCESS_UNKNOWN);
+    struct access_origin proxy, origin;
+    access_origin_of(access, connection_from(INADDR_LOOPBACK), &proxy);
+    cr_assert_str_eq(proxy.text, "127.0.0.1");
+    expect_answers(access, &proxy, ACCESS_UNKNOWN);
+
+    origin = behind(access, &proxy, "198.51.100.7, 192.0.2.1", "127.0.0.1");
+    cr_assert_str_eq(origin.text, "192.0.2.1");
+    expect_answers(access, &origin, ACCESS_GUESSING);
+    origin = behind(access, &proxy, "192.0.2.2", NULL);
+    expect_answers(access, &origin, ACCESS_GUESSING);
+    origin = behind(access, &proxy, "2001:db8::1:2:3:4", NULL);
+    expect_answers(access, &origin, ACCESS_GUESSING);
+    origin = behind(access, &proxy, "2001:db8::9", NULL);
+    cr_assert_str_eq(origin.text, "2001:db8::", "its network");
+    struct grant grant = {NULL, NULL};
+    cr_assert_eq(access_ask(access, NOBODY, SLICE(WRONG), &origin, &grant), ACCESS_GUESSING);
+    origin = behind(access, &proxy, "192.0.2.1", "unknown");
+    cr_assert_str_eq(origin.text, "127.0.0.1");
+    expect_answers(access, &origin, ACCESS_UNKNOWN);
     end(access);
 }
 

@@ -52,9 +52,10 @@ static void write_file(const char *text)
     close(fd);
 }
 
+static struct config config;
+
 static void begin_access(const char *text, bool run)
 {
-    static struct config config;
     const int fd = mkstemp(file);
 
     cr_assert_geq(fd, 0);
@@ -73,7 +74,7 @@ static void end_access(void)
     unlink(file);
 }
 
-static int fd_of_question = -1;
+static struct access_origin origin_of_question;
 
 /* A connection of this machine's own address. */
 static int connection(void)
@@ -93,7 +94,8 @@ static int connection(void)
 
 static struct access_question question_of(struct slice user, struct slice secret)
 {
-    return (struct access_question){.user = user, .secret = secret, .fd = fd_of_question, .told = post};
+    return (struct access_question){
+        .user = user, .secret = secret, .origin = &origin_of_question, .told = post};
 }
 
 static void expect_now(struct slice user, struct slice secret, enum access_answer answer, const char *name)
@@ -126,7 +128,7 @@ static void expect_end(struct verification *verification, enum access_answer ans
     struct grant grant = {NULL, NULL};
 
     sem_wait(&answered);
-    cr_assert_eq(access_end(access_under_test, &verification, -1, &grant), answer);
+    cr_assert_eq(access_end(access_under_test, &verification, &origin_of_question, &grant), answer);
     cr_assert_null(verification);
     cr_assert_str_eq(grant_name(&grant), name);
     grant_end(&grant);
@@ -166,7 +168,7 @@ Test(passwords, asked)
 Test(passwords, guesses)
 {
     begin_access(WITH("a", HUNTER) WITH("b", OTHER), true);
-    fd_of_question = connection();
+    access_origin_of(access_under_test, connection(), &origin_of_question);
     expect_later(A, PASSWORD, ACCESS_GRANTED, "a");
     for (int i = 0; i < ACCESS_GUESSES; i++)
         expect_later(i % 2 ? A : SLICE("nobody"), SLICE("hunter23"), ACCESS_UNKNOWN, "");
@@ -175,6 +177,29 @@ Test(passwords, guesses)
     expect_now((struct slice){NULL, 0}, PASSWORD, ACCESS_GUESSING, "");
     expect_now(A, PASSWORD, ACCESS_GRANTED, "a");
     now += ACCESS_GUESS_PAUSE;
+    expect_later(SLICE("b"), SLICE("other pw"), ACCESS_GRANTED, "b");
+    end_access();
+}
+
+/* By the address that its proxy names; where it names none, those behind it are looked at one at a time once they have guessed too often. */
+Test(passwords, guesses_behind_a_proxy)
+{
+    char *trusted[] = {(char *)"loopback"};
+    struct access_origin proxy;
+
+    config.http.trusted_proxies = (struct config_list){.items = trusted, .count = 1};
+    begin_access(WITH("a", HUNTER) WITH("b", OTHER), true);
+    access_origin_of(access_under_test, connection(), &proxy);
+    origin_of_question = proxy;
+    access_origin_forwarded(access_under_test, SLICE("192.0.2.1"), &proxy, &origin_of_question);
+    for (int i = 0; i < ACCESS_GUESSES; i++)
+        expect_later(A, SLICE("hunter23"), ACCESS_UNKNOWN, "");
+    expect_now(A, PASSWORD, ACCESS_GUESSING, "");
+    access_origin_forwarded(access_under_test, SLICE("192.0.2.2"), &proxy, &origin_of_question);
+    expect_later(A, PASSWORD, ACCESS_GRANTED, "a");
+    origin_of_question = proxy;
+    for (int i = 0; i < 3 * ACCESS_GUESSES; i++)
+        expect_later(A, SLICE("hunter23"), ACCESS_UNKNOWN, "");
     expect_later(SLICE("b"), SLICE("other pw"), ACCESS_GRANTED, "b");
     end_access();
 }
@@ -190,7 +215,7 @@ Test(passwords, in_a_header)
     cr_assert_eq(
         access_begin_header(access_under_test, header, &question, &verification, &grant), ACCESS_WAITS);
     expect_end(verification, ACCESS_GRANTED, "a");
-    cr_assert_eq(access_ask_header(access_under_test, header, -1, &grant), ACCESS_UNKNOWN,
+    cr_assert_eq(access_ask_header(access_under_test, header, &origin_of_question, &grant), ACCESS_UNKNOWN,
         "who cannot wait takes secrets alone");
     end_access();
 }
@@ -237,7 +262,7 @@ Test(passwords, a_reload_meanwhile)
     struct verification *same = expect_wait(A, PASSWORD), *gone = expect_wait(A, PASSWORD);
     struct grant grant = {NULL, NULL};
 
-    cr_assert_eq(access_end(access_under_test, &same, -1, &grant), ACCESS_WAITS);
+    cr_assert_eq(access_end(access_under_test, &same, &origin_of_question, &grant), ACCESS_WAITS);
     write_file(WITH("x", OTHER) WITH("a", HUNTER));
     cr_assert_eq(access_reload(access_under_test, &error), 0);
     cr_assert_eq(access_run(access_under_test, &error), 0);

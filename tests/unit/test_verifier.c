@@ -217,6 +217,45 @@ Test(verifier, nobody)
     cr_assert(verifier_forget(verifier, &none));
 }
 
+/* ---- addresses that many share -------------------------------------------------------------------------------------- */
+
+static enum access_answer shares(unsigned char address, struct verification **ret_verification)
+{
+    struct verifier_question question = ask_of("a", "x", address);
+
+    question.shared = true;
+    const enum access_answer answer = verifier_ask(verifier, &question, ret_verification);
+    if (answer != ACCESS_WAITS)
+        credentials_release(&question.credentials);
+    return answer;
+}
+
+/* Once too many of them were wrong, one at a time is looked at. */
+Test(verifier, an_address_that_many_share)
+{
+    struct verification *all[VERIFIER_SHARE + 1];
+
+    for (size_t i = 0; i < VERIFIER_SHARE; i++)
+        cr_assert_eq(shares(1, &all[i]), ACCESS_WAITS);
+    cr_assert_eq(shares(1, &all[VERIFIER_SHARE]), ACCESS_BUSY);
+    for (size_t i = 0; i < VERIFIER_SHARE; i++) {
+        cr_assert(verifier_step(verifier));
+        cr_assert_eq(answer_of(&all[i], ""), VERIFIER_WRONG);
+    }
+    for (size_t i = VERIFIER_SHARE; i < ACCESS_GUESSES; i++) {
+        cr_assert_eq(shares(1, &all[0]), ACCESS_WAITS);
+        cr_assert(verifier_step(verifier));
+        cr_assert_eq(answer_of(&all[0], ""), VERIFIER_WRONG);
+    }
+    for (int i = 0; i < 3; i++) {
+        cr_assert_eq(guess_left(&guesses, (unsigned char[GUESS_ADDRESS]){1}, now), 0);
+        cr_assert_eq(shares(1, &all[0]), ACCESS_WAITS);
+        cr_assert_eq(shares(1, &all[1]), ACCESS_GUESSING);
+        cr_assert(verifier_step(verifier));
+        cr_assert_eq(answer_of(&all[0], ""), VERIFIER_WRONG);
+    }
+}
+
 /* ---- forgotten while it is hashed ---------------------------------------------------------------------------------- */
 
 /* A clock that the verifier asks when it has begun with one: so that a test can do something meanwhile. */

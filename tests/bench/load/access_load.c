@@ -92,12 +92,14 @@ static double memory(void)
     return (double)kib / 1024;
 }
 
+static const struct access_origin nowhere;
+
 /* False: the answer is not the expected one. */
 static bool ask(struct access *access, const char *secret, bool right)
 {
     struct grant grant = {NULL, NULL};
     const bool granted = access_ask(access, (struct slice){NULL, 0}, (struct slice){secret, SECRET_LENGTH},
-                             -1, &grant) == ACCESS_GRANTED;
+                             &nowhere, &grant) == ACCESS_GRANTED;
 
     grant_end(&grant);
     return granted == right;
@@ -175,7 +177,7 @@ static int64_t ask_password(
     struct access *access, const char *user, const char *password, enum access_answer expected)
 {
     const struct access_question question = {
-        .user = slice_of(user), .secret = slice_of(password), .fd = -1, .told = post};
+        .user = slice_of(user), .secret = slice_of(password), .origin = &nowhere, .told = post};
     struct verification *verification = NULL;
     struct grant grant = {NULL, NULL};
     const int64_t start = tool_now();
@@ -184,7 +186,7 @@ static int64_t ask_password(
     if (answer == ACCESS_WAITS) {
         while (sem_wait(&answered))
             ;
-        answer = access_end(access, &verification, -1, &grant);
+        answer = access_end(access, &verification, &nowhere, &grant);
     }
     const int64_t taken = tool_now() - start;
     grant_end(&grant);
