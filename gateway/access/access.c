@@ -417,8 +417,13 @@ int64_t grant_wait(const struct grant *grant, int64_t now)
     return grant->principal ? principal_wait(grant->principal, now) : 0;
 }
 
-void grant_charge(const struct grant *grant, uint64_t records, int64_t now)
+int64_t grant_charge(const struct grant *grant, uint64_t records, int64_t now)
+{
+    return grant->principal ? principal_charge(grant->principal, records, now) : 0;
+}
+
+void grant_refund(const struct grant *grant, uint64_t records, int64_t paid, int64_t now)
 {
     if (grant->principal)
-        principal_charge(grant->principal, records, now);
+        principal_refund(grant->principal, records, paid, now);
 }

@@ -155,6 +155,8 @@ bool grant_allows_key(const struct grant *grant, struct slice key);
 bool grant_allows_role(const struct grant *grant, enum access_role role);
 /* Microseconds until it may write again; 0: now. */
 int64_t grant_wait(const struct grant *grant, int64_t now);
-void grant_charge(const struct grant *grant, uint64_t records, int64_t now);
+/* When they are paid; and with that, what is not paid of them by now is given back. */
+int64_t grant_charge(const struct grant *grant, uint64_t records, int64_t now);
+void grant_refund(const struct grant *grant, uint64_t records, int64_t paid, int64_t now);
 
 #endif

@@ -29,6 +29,14 @@ static inline int64_t meter_cost(uint64_t records, uint64_t rate)
     return cost < (double)METER_MOST ? (int64_t)cost : METER_MOST;
 }
 
+/* Of what cost so much, and is paid at a moment: what is left of it. */
+static inline int64_t meter_unpaid(int64_t paid, int64_t cost, int64_t now)
+{
+    const int64_t left = paid - now * METER_MICROSECOND;
+
+    return left <= 0 ? 0 : left < cost ? left : cost;
+}
+
 static inline int64_t meter_add(int64_t due, int64_t now, int64_t cost)
 {
     const int64_t moment = now * METER_MICROSECOND;

@@ -81,16 +81,24 @@ int64_t principal_wait(const struct principal *principal, int64_t now)
     return principal->rate ? meter_wait(atomic_load_explicit(&principal->due, memory_order_relaxed), now) : 0;
 }
 
-void principal_charge(struct principal *principal, uint64_t records, int64_t now)
+int64_t principal_charge(struct principal *principal, uint64_t records, int64_t now)
 {
     int64_t due = atomic_load_explicit(&principal->due, memory_order_relaxed);
     int64_t next;
 
     if (!principal->rate)
-        return;
+        return 0;
     const int64_t cost = meter_cost(records, principal->rate);
     do
         next = meter_add(due, now, cost);
     while (!atomic_compare_exchange_weak_explicit(
         &principal->due, &due, next, memory_order_relaxed, memory_order_relaxed));
+    return next;
+}
+
+void principal_refund(struct principal *principal, uint64_t records, int64_t paid, int64_t now)
+{
+    if (principal->rate)
+        atomic_fetch_sub_explicit(&principal->due,
+            meter_unpaid(paid, meter_cost(records, principal->rate), now), memory_order_relaxed);
 }

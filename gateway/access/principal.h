@@ -55,7 +55,9 @@ bool principal_may_key(const struct principal *principal, struct slice key);
 
 /* How long it has to wait until it may write again (microseconds): 0 as long as it is less than a second ahead of its rate (meter.h). now: monotonic. */
 int64_t principal_wait(const struct principal *principal, int64_t now);
-/* It has written so many records. */
-void principal_charge(struct principal *principal, uint64_t records, int64_t now);
+/* It has written so many records. When they are paid (meter.h); 0: it has no rate. */
+int64_t principal_charge(struct principal *principal, uint64_t records, int64_t now);
+/* They were not taken after all: what is not paid of them by now is forgiven, and nothing else. */
+void principal_refund(struct principal *principal, uint64_t records, int64_t paid, int64_t now);
 
 #endif

@@ -186,22 +186,22 @@ static int http_body_records(struct http_request *request, struct MHD_Connection
     intake_limit(thread->intake, &limits);
     const int taken = intake_take(thread->intake, request->stream, request->form, bytes_slice(&request->body),
         &facts, &request->handover, result, &error);
+    if (taken && error.kind == ERROR_RETRY)
+        return http_refuse(&request->refusal, HTTP_STATUS_503, "%s", error.text);
     http_rate_charge(request, taken ? 1 : result->accepted + result->rejected);
-    grant_end(&request->grant);
-    if (taken) {
-        if (error.kind == ERROR_RETRY)
-            return http_refuse(&request->refusal, HTTP_STATUS_503, "%s", error.text);
+    if (taken)
         return http_refuse(&request->refusal,
             result->refused == INTAKE_TOO_LARGE ? HTTP_STATUS_413 : HTTP_STATUS_400, "%s", error.text);
-    }
     request->accepted = result->accepted;
     request->schema_invalid = result->schema_invalid;
     if (result->rejected == 0)
         return 0;
     intake_count_all_rejected(http->counts, request->stream, result->by_reason);
     if (result->accepted ? http_answer_partial(&request->listing, result, &error)
-                         : http_answer_refused(&request->listing, result, &error))
+                         : http_answer_refused(&request->listing, result, &error)) {
+        http_rate_refund(request);
         return http_refuse(&request->refusal, HTTP_STATUS_503, "%s", error.text);
+    }
     if (result->accepted)
         return 0;
     request->refusal.retry_after = http_retry_after(result->wait);

@@ -151,9 +151,10 @@ struct http_request {
     const char *target_place; /* where the library keeps it; only compared */
     struct http_head head;
     struct http_target target;
-    struct grant grant; /* of who sends it, until its records are in the hand-over */
+    struct grant grant; /* of who sends it, until the journal is done with it */
     uint64_t address; /* whose rate it counts for (rate.h); 0: nobody's */
-    uint64_t address_charged; /* records */
+    uint64_t charged_records; /* of both */
+    int64_t grant_paid; /* when the principal has paid for them (meter.h) */
     const struct stream *stream;
     enum decode_form form;
     enum http_coding coding;

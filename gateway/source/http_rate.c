@@ -1,7 +1,7 @@
 /* http_rate: how fast somebody sends: by its principal, by its address, by the keys of its records; see http_internal.h, access/rate.h
  *
- * Principals and addresses are charged for what was taken apart, good and bad, each key for what is stored of it. No address and no key pays for what the gateway refuses for its own sake (503), nor for
- * what was stored before; a principal does.
+ * Principals and addresses are charged for what was taken apart, good and bad, each key for what is stored of it. Nobody pays for what the gateway refuses for its own sake (503); for
+ * what was stored before no address and no key does, but a principal.
  */
 #include <strings.h>
 
@@ -87,9 +87,9 @@ void http_rate_charge(struct http_request *request, uint64_t records)
 {
     struct rates *rates = access_rates(request->thread->source->context.access);
 
-    grant_charge(&request->grant, records, request->thread->now);
+    request->grant_paid = grant_charge(&request->grant, records, request->thread->now);
     rate_charge(rates, request->address, rate_of_address(rates), records, request->thread->now);
-    request->address_charged = records;
+    request->charged_records = records;
 }
 
 static void rate_give_back(struct http_request *request, uint64_t records, enum intake_refund what)
@@ -105,7 +105,8 @@ static void rate_give_back(struct http_request *request, uint64_t records, enum 
 
 void http_rate_refund(struct http_request *request)
 {
-    rate_give_back(request, request->address_charged, INTAKE_REFUND_ALL);
+    grant_refund(&request->grant, request->charged_records, request->grant_paid, request->thread->now);
+    rate_give_back(request, request->charged_records, INTAKE_REFUND_ALL);
 }
 
 void http_rate_settle(struct http_request *request)

@@ -152,6 +152,7 @@ void http_request_committed(struct http_request *request)
     request->in_journal = false;
     request->thread->in_journal--;
     http_rate_settle(request);
+    grant_end(&request->grant);
     http_key_settle(request);
     if (request->result != HANDOVER_DURABLE)
         http_delivery_await_no_more(request);

@@ -7,10 +7,12 @@ import signal
 import socket
 import subprocess
 import threading
+import time
 
 import pytest
 
 import penstock
+import siege
 from access import add, basic, bearer, revoke
 from penstock import wait_until
 
@@ -153,6 +155,25 @@ def test_rate(tmp_path):
         gateway.reload()
         assert gateway.status(**bearer(secret)) == 429, "a reload forgives nothing"
         wait_until("its turn", lambda: gateway.status(**bearer(secret)) == 200, 30)
+
+
+def test_what_the_gateway_refuses_costs_no_rate(tmp_path):
+    """A full journal (503) is nobody's debt; nor does a storm of 503 and 429 forgive one."""
+    gateway = Guarded(tmp_path, "lake.url=blocked/lake", *siege.SMALL_SEGMENTS)
+    slow, debtor = add(gateway.file, "slow", rate=5), add(gateway.file, "debtor", rate=1)
+    blocked = gateway.directory / "blocked"
+    blocked.write_text("a file where a directory should be")
+    with gateway:
+        large = reading(pad="x" * 200_000)
+        began = time.monotonic()
+        assert gateway.post("/readings", "\n".join([reading()] * 300), "application/x-ndjson", **bearer(debtor)).status == 200
+        wait_until("a full journal", lambda: gateway.status(body=large, **bearer(gateway.root)) == 503)
+        assert [gateway.status(body=large, **bearer(slow)) for _ in range(50)] == [503] * 50
+        assert [gateway.status(body=large, **bearer(debtor)) for _ in range(50)] == [429] * 50
+        owed = int(gateway.post("/readings", reading(), **bearer(debtor)).headers["Retry-After"])
+        assert owed >= 299 - (time.monotonic() - began)
+        blocked.unlink()
+        wait_until("room", lambda: gateway.status(body=large, **bearer(slow)) == 200)
 
 
 def test_many_at_once_are_not_ahead_of_the_rate(tmp_path):

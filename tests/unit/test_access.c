@@ -204,7 +204,7 @@ Test(access, nobody_is_asked)
     cr_assert(grant_allows_stream(&grant, "any"));
     cr_assert(grant_allows_key(&grant, SLICE("any")));
     cr_assert_eq(grant_wait(&grant, 0), 0);
-    grant_charge(&grant, 7, 0);
+    grant_refund(&grant, 7, grant_charge(&grant, 7, 0), 0);
     cr_assert_str_eq(grant_name(&grant), "");
     grant_end(&grant);
     access_free(&access);
@@ -235,6 +235,8 @@ Test(access, asked)
     cr_assert(grant_allows_stream(&grant, "s") && !grant_allows_stream(&grant, "t"));
     cr_assert(grant_allows_key(&grant, SLICE("k")) && !grant_allows_key(&grant, SLICE("l")));
     grant_charge(&grant, 3, now);
+    cr_assert_eq(grant_wait(&grant, now), 2 * CLOCK_SECOND);
+    grant_refund(&grant, 5, grant_charge(&grant, 5, now), now);
     cr_assert_eq(grant_wait(&grant, now), 2 * CLOCK_SECOND);
     grant_end(&grant);
     end(access);

@@ -179,4 +179,31 @@ Test(principal, rate)
     cr_assert_gt(principal_wait(principal, now), 3600 * CLOCK_SECOND, "all of it is paid");
     principal_charge(principal, UINT64_MAX, now);
     cr_assert_gt(principal_wait(principal, now), 3600 * CLOCK_SECOND, "and nothing overflows");
+    principal_refund(principal, UINT64_MAX, 0, now);
+    cr_assert_gt(principal_wait(principal, now), 3600 * CLOCK_SECOND);
+}
+
+/* What was refused costs nothing; and however often that happens, and however late it is known, no other debt is forgiven. */
+Test(principal, refunds)
+{
+    struct principal *principal = named((char *)"p", NULL, 0, NULL, 0);
+    const int64_t now = 1000 * CLOCK_SECOND;
+
+    principal_refund(principal, 5, 0, now);
+    cr_assert_eq(atomic_load(&principal->due), 0, "nobody owes without a rate");
+    principal->rate = 10;
+    const int64_t owed = principal_charge(principal, 30, now);
+    cr_assert_eq(principal_wait(principal, now), 2 * CLOCK_SECOND);
+    for (int i = 0; i < 1000; i++)
+        principal_refund(principal, 7, principal_charge(principal, 7, now), now);
+    cr_assert_eq(atomic_load(&principal->due), owed);
+
+    /* One is refused late: by then time has paid for a part of it, and what came behind it owes no less. */
+    const int64_t later = now + 60 * CLOCK_SECOND, known = later + CLOCK_SECOND / 2;
+    const int64_t refused = principal_charge(principal, 10, later);
+    principal_charge(principal, 20, known);
+    principal_refund(principal, 10, refused, known);
+    cr_assert_eq(principal_wait(principal, known), CLOCK_SECOND);
+    principal_refund(principal, 10, refused, known + 60 * CLOCK_SECOND);
+    cr_assert_eq(principal_wait(principal, known), CLOCK_SECOND, "it is paid: nothing is given back");
 }
