@@ -40,6 +40,7 @@ static int admin_open_port(struct admin_listener *listener, int *ret_fd, struct 
         return error_set(error, ERROR_FATAL,
             "%s can be reached from other machines: that takes admin.tls, and access.credentials or client certificates that are required",
             listener->address);
+    listener->loopback = loopback;
     listener->open = loopback && admin->context.config->admin.anonymous;
     listener->tls = admin->context.tls;
     return listener_open(listener->address, ADMIN_BACKLOG, ret_fd, error);

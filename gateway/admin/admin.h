@@ -6,6 +6,8 @@
  *     GET /metrics   Prometheus text exposition format 0.0.4
  *     POST /reload   202: what SIGHUP does will be done; how it went stands in /readyz. Not for pages of a browser (403 with the header Origin)
  *
+ * Of whom nobody asks who it is, on loopback, the header Host has to say so (host.h): 421.
+ *
  * HEAD works as GET does. Errors are application/problem+json (RFC 9457). Each address has one thread of its own, so that it answers
  * while the data plane is busy, and whoever crowds one of them is not in the way of the others; and small limits. The state it shows is read at the moment of the
  * request.

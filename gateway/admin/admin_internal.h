@@ -18,6 +18,7 @@ struct admin_listener {
     const char *address; /* of the configuration */
     struct unix_socket socket; /* zeroed: it is none */
     struct tls_server *tls; /* NULL: it speaks none */
+    bool loopback; /* an address of IP that this machine alone can reach */
     bool open; /* whoever shows nothing is let in, too */
     struct MHD_Daemon *daemon; /* polls in a thread of its own; the internal epoll form can hang */
     struct admin_connection *oldest, *newest; /* strangers, as they came */
@@ -56,6 +57,7 @@ void connection_end(struct admin_connection *connection);
 struct admin_shown {
     struct slice header; /* Authorization */
     unsigned headers; /* how many of it there are */
+    bool elsewhere; /* the header Host says another one */
     struct access_origin origin; /* whom it comes from: the connection's before a proxy has said more */
     const struct admin_connection *connection;
 };

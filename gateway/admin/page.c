@@ -182,6 +182,10 @@ static int page_choose(struct page *page, const struct page_request *request, st
                reads = strcmp(request->method, "GET") == 0 || strcmp(request->method, "HEAD") == 0;
     const bool probes = row && row->probe && reads;
 
+    if (request->elsewhere)
+        return page_set_problem(page, 421, "Misdirected Request",
+            "on loopback, who shows no credentials asks by address or as localhost: the header Host says another name",
+            error);
     if (request->answer != ACCESS_GRANTED && (request->shown || !probes))
         return page_refuse_stranger(page, request->answer, error);
     if (!row)

@@ -19,6 +19,7 @@ struct page_request {
     const char *method, *path;
     bool
         from_page; /* a page in somebody's browser asks (the Fetch standard, header Origin), which nobody need have wanted */
+    bool elsewhere; /* it is for a host that this is not, and was let in for being here */
     enum access_answer answer; /* to what was shown of who asks */
     const struct grant *grant;
     bool shown; /* a secret was */

@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 
 #include "admin/admin_internal.h"
+#include "admin/host.h"
 #include "admin/page.h"
 #include "base/log.h"
 
@@ -50,7 +51,9 @@ static enum MHD_Result server_look_at_header(
     if (strcasecmp(name, MHD_HTTP_HEADER_AUTHORIZATION) == 0) {
         shown->header = slice_of(value ? value : "");
         shown->headers++;
-    } else if (strcasecmp(name, "X-Forwarded-For") == 0)
+    } else if (strcasecmp(name, MHD_HTTP_HEADER_HOST) == 0)
+        shown->elsewhere |= !host_is_here(value ? value : "");
+    else if (strcasecmp(name, "X-Forwarded-For") == 0)
         access_origin_forwarded(shown->connection->listener->admin->context.access,
             slice_of(value ? value : ""), &shown->connection->origin, &shown->origin);
     return MHD_YES;
@@ -86,16 +89,20 @@ static enum MHD_Result server_answer(
     struct page page;
 
     MHD_get_connection_values(mhd, MHD_HEADER_KIND, server_look_at_header, &shown);
+    const enum access_answer answer = connection_ask(connection, &shown, &grant);
     const struct page_request request = {
         .journal = connection->listener->admin->context.journal,
         .method = method,
         .path = path,
         .from_page = MHD_lookup_connection_value(mhd, MHD_HEADER_KIND, MHD_HTTP_HEADER_ORIGIN),
-        .answer = connection_ask(connection, &shown, &grant),
+        .elsewhere =
+            shown.elsewhere && connection->listener->loopback && answer == ACCESS_GRANTED && !grant.principal,
+        .answer = answer,
         .grant = &grant,
         .shown = shown.headers > 0,
     };
-    const bool let_in = request.answer == ACCESS_GRANTED && grant_allows_role(&grant, ACCESS_READ);
+    const bool let_in =
+        answer == ACCESS_GRANTED && !request.elsewhere && grant_allows_role(&grant, ACCESS_READ);
     page_make(&page, &request);
     if (page.status == MHD_HTTP_ACCEPTED)
         log_event(LOG_INFO, "admin.reload", log_text("principal", grant_name(&grant)));

@@ -129,6 +129,25 @@ def test_on_loopback_whoever_shows_nothing_may_do_everything(tmp_path):
         assert gateway.ask("/metrics", gateway.reads).status == 200
 
 
+def test_a_page_whose_name_means_loopback(tmp_path):
+    """DNS rebinding: a browser says the page's own name, and is told nothing unless somebody is known. Probes learn what they always do."""
+    evil = {"Host": "evil.example:8081"}
+    with Asking(tmp_path / "open", f"admin.listen=[127.0.0.1:0,unix:{tmp_path}/s]") as gateway:
+        for path in (*PAGES, "/", "/nowhere"):
+            refused = gateway.ask(path, **evil)
+            assert refused.status == 421 and "localhost" in json.loads(refused.body)["detail"]
+        assert gateway.ask("/reload", method="POST", **evil).status == 421
+        assert gateway.ask("/metrics", "wrong" * 8, **evil).status == 401
+        assert gateway.ask("/metrics", gateway.reads, **evil).status == 200, "as through a tunnel"
+        assert gateway.ask("/metrics", Host="localhost:9999").status == 200
+        assert curl(tmp_path / "s", "http://evil.example/metrics")[0] == 200, "no browser gets there"
+    with Asking(tmp_path / "closed", "admin.anonymous=false") as gateway:
+        assert [gateway.ask(path, **evil).status for path in PAGES] == [200, 200, 401]
+    with penstock.Gateway(tmp_path / "nobody") as gateway:
+        port = gateway.ports["admin"]
+        assert request(port, "GET", "/metrics", headers={**evil, "Authorization": "Bearer x"}).status == 421, "a page may say that, too"
+
+
 def test_guesses_are_slowed_down(tmp_path):
     with Asking(tmp_path, "admin.anonymous=false", "http.trusted_proxies=10.0.0.1") as gateway:
         answers = [gateway.ask("/metrics", f"pst_{number:040}") for number in range(200)]
@@ -335,7 +354,7 @@ def test_who_was_let_in_is_not_ended_for_strangers(tmp_path):
 def test_connections_that_were_let_in_are_bounded_as_well(tmp_path):
     """The 33rd is answered, and ended."""
     with Asking(tmp_path) as gateway:
-        wires = strangers(gateway.ports["admin"], 40, text=b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        wires = strangers(gateway.ports["admin"], 40, text=b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
         answers = []
         for wire in wires:
             wire.settimeout(60)

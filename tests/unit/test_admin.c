@@ -106,7 +106,8 @@ static const char *get(const char *path)
 {
     char request[256];
 
-    snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", path);
+    snprintf(
+        request, sizeof request, "GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", path);
     return ask(request);
 }
 
@@ -189,8 +190,8 @@ Test(admin, what_is_not_there_is_a_problem)
 
 Test(admin, only_reading_is_allowed)
 {
-    check_status(ask("POST /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc"), "HTTP/1.1 405 ",
-        "application/problem+json");
+    check_status(ask("POST /metrics HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\nabc"),
+        "HTTP/1.1 405 ", "application/problem+json");
     cr_assert(strstr(test_answer, "\r\nAllow: GET, HEAD\r\n"));
 }
 
@@ -204,25 +205,67 @@ Test(admin, reload_is_a_signal)
     sigaddset(&hangup, SIGHUP);
     check_status(get("/reload"), "HTTP/1.1 405 ", "\r\nAllow: POST\r\n");
     check_status(
-        ask("POST /reload HTTP/1.1\r\nHost: x\r\nOrigin: http://evil.example\r\nContent-Length: 0\r\n\r\n"),
+        ask("POST /reload HTTP/1.1\r\nHost: localhost\r\nOrigin: http://evil.example\r\nContent-Length: 0\r\n\r\n"),
         "HTTP/1.1 403 ", "application/problem+json");
     cr_assert_eq(sigtimedwait(&hangup, NULL, &at_once), -1);
-    check_status(ask("POST /reload HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"), "HTTP/1.1 202 ",
-        "application/json");
+    check_status(ask("POST /reload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n"),
+        "HTTP/1.1 202 ", "application/json");
     cr_assert_eq(sigtimedwait(&hangup, NULL, &at_once), SIGHUP);
+}
+
+Test(admin, a_page_by_another_name)
+{
+    static const struct {
+        const char *host, *status;
+    } rows[] = {
+        {"localhost", "200"},
+        {"LocalHost:8081", "200"},
+        {"127.0.0.1", "200"},
+        {"127.0.0.1:1", "200"},
+        {"10.1.2.3:8081", "200"},
+        {"[::1]", "200"},
+        {"[::1]:8081", "200"},
+        {"evil.example", "421"},
+        {"evil.example:8081", "421"},
+        {"localhost.evil.example", "421"},
+        {"127.0.0.1.evil.example", "421"},
+        {"localhost:8081.evil.example", "421"},
+        {"[::1].evil.example", "421"},
+        {"[evil.example]", "421"},
+        {"[::1", "421"},
+        {"::1", "421"},
+        {"", "421"},
+        {"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", "421"},
+    };
+    static const char *const paths[] = {"/healthz", "/readyz", "/metrics"};
+    char request[256];
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        for (size_t path = 0; path < 3; path++) {
+            snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n",
+                paths[path], rows[i].host);
+            cr_assert_eq(
+                strncmp(ask(request) + 9, rows[i].status, 3), 0, "%s: %s", rows[i].host, test_answer);
+        }
+    }
+    check_status(ask("GET /nowhere HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"), "HTTP/1.1 421 ",
+        "application/problem+json");
+    check_status(ask("POST /reload HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"), "HTTP/1.1 421 ",
+        "asks by address or as localhost");
+    check_status(ask("GET /healthz HTTP/1.0\r\n\r\n"), "HTTP/1.1 200 ", "ok");
 }
 
 Test(admin, head_is_get_without_a_body)
 {
-    check_status(ask("HEAD /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"), "HTTP/1.1 200 ",
-        "Content-Length: 3\r\n");
+    check_status(ask("HEAD /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"),
+        "HTTP/1.1 200 ", "Content-Length: 3\r\n");
     cr_assert(strstr(test_answer, "\r\n\r\n"));
     cr_assert_eq(strlen(strstr(test_answer, "\r\n\r\n")), 4);
 }
 
 Test(admin, a_connection_serves_many_requests)
 {
-    ask("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\nGET /readyz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    ask("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\nGET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
     cr_assert(strstr(test_answer, "\r\n\r\nok\nHTTP/1.1 200 OK\r\n"), "%s", test_answer);
     cr_assert(strstr(test_answer, "{\"ready\":true"));
 }
