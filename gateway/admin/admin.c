@@ -57,7 +57,6 @@ static int admin_listen(struct admin *admin, const char *address, struct error *
         unix_socket_remove(&listener->socket);
         return error_wrap(error, "admin.listen");
     }
-    fd_take(&fd); /* the daemon closes it */
     admin->count++;
     return 0;
 }

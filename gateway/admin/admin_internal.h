@@ -70,7 +70,7 @@ bool connection_may_stay(struct admin_connection *connection, bool let_in);
 
 /* ---- server.c ---------------------------------------------------------------------------------------------------------- */
 
-/* Takes the listening socket when it starts. */
+/* On the listening socket, which stays the caller's. */
 int server_start(struct admin_listener *listener, int fd, struct error *error);
 
 #endif

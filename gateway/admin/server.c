@@ -1,4 +1,5 @@
 /* server: a listener's daemon: requests in, answers out. What is answered: page.c; who asks: connection.c. */
+#include <fcntl.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
@@ -140,12 +141,16 @@ static enum MHD_Result server_handle(void *context, struct MHD_Connection *mhd, 
 
 int server_start(struct admin_listener *listener, int fd, struct error *error)
 {
+    /* The library's own: one that does not start has closed it, or has not, and nobody can tell. */
+    const int own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
     const struct MHD_OptionItem plain[] = {{MHD_OPTION_END, 0, NULL}};
     const struct MHD_OptionItem tls[] = {
         {MHD_OPTION_HTTPS_CERT_CALLBACK2, 0, (void *)tls_no_certificate}, {MHD_OPTION_END, 0, NULL}};
 
+    if (own < 0)
+        return error_set_errno(error, ERROR_FATAL, "%s", listener->address);
     listener->daemon = MHD_start_daemon(MHD_USE_POLL_INTERNAL_THREAD | (listener->tls ? MHD_USE_TLS : 0), 0,
-        NULL, NULL, server_handle, listener, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
+        NULL, NULL, server_handle, listener, MHD_OPTION_LISTEN_SOCKET, own, MHD_OPTION_CONNECTION_LIMIT,
         (unsigned)SERVER_CONNECTIONS, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)ADMIN_CONNECTION_MEMORY,
         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)ADMIN_IDLE_SECONDS, MHD_OPTION_STRICT_FOR_CLIENT, 1,
         MHD_OPTION_NOTIFY_CONNECTION, server_notify, listener, MHD_OPTION_ARRAY, listener->tls ? tls : plain,
