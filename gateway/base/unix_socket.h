@@ -1,8 +1,8 @@
 /* unix_socket: a listening Unix socket from "unix:/PATH" in the configuration.
  *
  * Where a gateway was killed its socket is still there: one that nobody listens at is replaced. One that somebody listens at, and what is no socket, is an
- * error. Who looks and makes holds a lock of the directory (flock), so that of two which start at the same moment one gets it. Nobody
- * but the gateway's user can connect before owner and mode are as they shall be.
+ * error. Who looks and makes holds a lock, so that of two which start at the same moment one gets it: a file beside it (".NAME.lock") that nobody else may open, for as long as that takes. Nobody
+ * but the gateway's user can connect before owner and mode are as they shall be, and these are the file's, whatever is put in its place meanwhile.
  * @thread main
  */
 #ifndef PENSTOCK_BASE_UNIX_SOCKET_H

@@ -131,7 +131,7 @@ def test_with_another_user(tmp_path):
     (tmp_path / "roots").mkdir()
     gateway = Local(tmp_path, "gateway.user=nobody", path=tmp_path / "roots" / "s").spawn()
     assert gateway.ended() == 1
-    assert f"cannot listen on {tmp_path}/roots/s: Permission denied" in gateway.said()
+    assert f"cannot listen on {tmp_path}/roots/s: .s.lock beside it: Permission denied" in gateway.said()
     with Local(tmp_path, "gateway.user=nobody", "admin.socket.group=nogroup") as gateway:
         about = gateway.path.stat()
         assert (about.st_uid, about.st_gid) == (user.pw_uid, user.pw_gid)

@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "base/unix_socket.h"
@@ -183,13 +184,82 @@ Test(unix_socket, directories)
     path[length - 1] ^= 1;
 }
 
-Test(unix_socket, somebody_who_keeps_the_lock)
+static char *lock_path(void)
 {
+    static char text[sizeof directory + 10];
+
+    snprintf(text, sizeof text, "%s/.s.lock", directory);
+    return text;
+}
+
+/* Whoever may read the directory can lock that, and it is in nobody's way. */
+Test(unix_socket, somebody_who_locks_the_directory)
+{
+    struct unix_socket socket;
     int lock = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
     cr_assert_eq(flock(lock, LOCK_EX), 0);
-    expect_refused("another program has locked its directory");
+    int fd = open_one(&socket, 0660);
+    cr_assert_eq(connects(), 0);
+    unix_socket_remove(&socket);
+    fd_close(&fd);
     fd_close(&lock);
+}
+
+Test(unix_socket, the_lock_is_nobody_elses)
+{
+    struct unix_socket socket;
+    int lock = open(lock_path(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+    cr_assert_eq(flock(lock, LOCK_EX), 0);
+    expect_refused("another gateway that starts has locked it");
+    fd_close(&lock);
+    cr_assert_eq(access(lock_path(), F_OK), 0, "it is that one's");
+    int fd = open_one(&socket, 0660); /* which was killed */
+    cr_assert_eq(access(lock_path(), F_OK), -1);
+    unix_socket_remove(&socket);
+    fd_close(&fd);
+
+    lock = open(lock_path(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    cr_assert_eq(fchmod(lock, 0604), 0);
+    expect_refused("is not of this gateway's making");
+    fd_close(&lock);
+    cr_assert_eq(unlink(lock_path()), 0);
+    cr_assert_eq(symlink("nowhere", lock_path()), 0);
+    expect_refused(".s.lock beside it");
+    cr_assert_eq(unlink(lock_path()), 0);
+}
+
+/* ---- somebody who puts something else there, right behind bind() ------------------------------------------------------- */
+
+static const char *put_there; /* NULL: nobody does */
+
+int __real_bind(int fd, const struct sockaddr *where, socklen_t length);
+int __wrap_bind(int fd, const struct sockaddr *where, socklen_t length);
+
+int __wrap_bind(int fd, const struct sockaddr *where, socklen_t length)
+{
+    const int result = __real_bind(fd, where, length);
+
+    if (result == 0 && put_there) {
+        cr_assert_eq(unlink(path), 0);
+        cr_assert_eq(symlink(put_there, path), 0);
+    }
+    return result;
+}
+
+Test(unix_socket, a_link_is_not_followed)
+{
+    char precious[sizeof directory + 10];
+
+    snprintf(precious, sizeof precious, "%s/precious", directory);
+    int fd = open(precious, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    put_there = precious;
+    expect_refused("something else is there by now");
+    put_there = NULL;
+    cr_assert_eq(mode_of(precious), 0600);
+    cr_assert_eq(unlink(precious), 0);
+    fd_close(&fd);
 }
 
 Test(unix_socket, groups)
