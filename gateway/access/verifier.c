@@ -89,9 +89,8 @@ static struct verification *verifier_place(
     return place;
 }
 
-/* How many of its address may be under way, by those that were wrong. */
-static size_t verifier_left(
-    struct verifier *verifier, const struct verifier_question *question, int64_t now)
+/* How many of its address may be under way, by those that were wrong. With the lock: of those that end between the two counts, neither would have any. */
+static size_t verifier_left(struct verifier *verifier, const struct verifier_question *question, int64_t now)
 {
     if (!question->counted)
         return VERIFIER_MOST;
@@ -103,13 +102,12 @@ enum access_answer verifier_ask(struct verifier *verifier, const struct verifier
     struct verification **ret_verification)
 {
     const int64_t now = clock_monotonic(verifier->clock);
-    const size_t left = verifier_left(verifier, question, now);
     enum access_answer answer = ACCESS_BUSY;
     size_t own;
 
     pthread_mutex_lock(&verifier->lock);
     struct verification *place = verifier_place(verifier, question, &own);
-    if (own >= left)
+    if (own >= verifier_left(verifier, question, now))
         answer = ACCESS_GUESSING;
     else if (place && own < VERIFIER_SHARE) {
         place->state = VERIFICATION_WAITS;

@@ -1,6 +1,9 @@
 /* verifier: whose password is looked at next, how many wait, what counts as a guess */
 #include <criterion/criterion.h>
 
+#include <pthread.h>
+#include <stdatomic.h>
+
 #include "access/credentials.h"
 #include "access/verifier.h"
 
@@ -215,6 +218,46 @@ Test(verifier, nobody)
     struct verification *none = NULL;
 
     cr_assert(verifier_forget(verifier, &none));
+}
+
+/* ---- many at once ------------------------------------------------------------------------------------------------------ */
+
+#define ASKING 4
+
+static atomic_size_t wrong;
+
+static void *ask_until_it_guesses(void *context)
+{
+    const unsigned char address = *(const unsigned char *)context;
+    enum access_answer answer;
+
+    do {
+        struct verification *one = NULL;
+        answer = asks("a", "x", address, &one);
+        struct grant grant = {NULL, NULL};
+        while (one) {
+            if (verifier_take(verifier, &one, &grant) == VERIFIER_WRONG)
+                atomic_fetch_add(&wrong, 1);
+        }
+    } while (answer != ACCESS_GUESSING);
+    return NULL;
+}
+
+/* However many threads ask for one address: no more is looked at than it may guess. */
+Test(verifier, threads_share_the_guesses_of_an_address)
+{
+    pthread_t threads[ASKING];
+
+    cr_assert_eq(verifier_run(verifier, &error), 0);
+    for (int address = 1; address < 200; address++) {
+        unsigned char byte = (unsigned char)address;
+        for (int i = 0; i < ASKING; i++)
+            cr_assert_eq(pthread_create(&threads[i], NULL, ask_until_it_guesses, &byte), 0);
+        for (int i = 0; i < ASKING; i++)
+            pthread_join(threads[i], NULL);
+        cr_assert_eq(guess_left(&guesses, (unsigned char[GUESS_ADDRESS]){byte}, now), 0);
+    }
+    cr_assert_eq(atomic_load(&wrong), 199 * ACCESS_GUESSES);
 }
 
 /* ---- addresses that many share -------------------------------------------------------------------------------------- */
