@@ -83,7 +83,7 @@ static enum mqtt_reason access_refuse(
     return MQTT_REASON_SUCCESS;
 }
 
-/* The packet may have come before, and waited. */
+/* The packet may have come before, and waited: then its password is wiped, and cannot be asked for again. */
 static enum mqtt_reason access_know(
     struct mqtt_connection *connection, const struct mqtt_connect *connect, const char **ret_text)
 {
@@ -92,6 +92,10 @@ static enum mqtt_reason access_know(
 
     if (connection->grant.principal && mqtt_access_stands(connection))
         return MQTT_REASON_SUCCESS;
+    if (connection->grant.principal && connect->has_password) {
+        *ret_text = "its credentials are not in force any more";
+        return MQTT_REASON_NOT_AUTHORIZED;
+    }
     grant_end(&connection->grant);
     connection->access_version = access_version(access);
     const enum access_answer answer = access_ask_connect(connection, connect, &shown);

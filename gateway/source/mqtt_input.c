@@ -39,16 +39,16 @@ static void input_unfavour(struct mqtt_connection *connection)
     thread->freed = true;
 }
 
-/* It may have a password in it. */
-static void input_wipe(const struct mqtt_connection *connection, struct slice data)
+/* Of one that is not known yet: there may be a password in it. */
+static void input_wipe(bool new, const char *data, size_t length)
 {
-    if (connection->phase == MQTT_PHASE_NEW && data.length)
-        explicit_bzero((void *)(uintptr_t)data.data, data.length);
+    if (new &&length)
+        explicit_bzero((void *)(uintptr_t)data, length);
 }
 
 void mqtt_input_drop(struct mqtt_connection *connection)
 {
-    input_wipe(connection, bytes_slice(&connection->rest));
+    input_wipe(connection->phase == MQTT_PHASE_NEW, connection->rest.data, connection->rest.length);
     connection->thread->held -= connection->rest.capacity;
     bytes_free(&connection->rest);
     connection->wanted = 0;
@@ -183,21 +183,28 @@ static void input_keep(struct mqtt_connection *connection, struct slice left)
     }
     memcpy(rest->data, left.data, left.length);
     rest->length = left.length;
-    input_wipe(connection, left);
 }
 
 /* false: it is no longer this thread's. */
 static bool input_take(struct mqtt_connection *connection, struct slice data)
 {
     struct mqtt_thread *thread = connection->thread;
+    const bool new = connection->phase == MQTT_PHASE_NEW, copied = data.data == thread->input;
     size_t consumed;
-    enum mqtt_taken taken = input_process(connection, data, &consumed);
 
+    /* It stands in `data` as well, and by the end of this nobody knows any more that it was new. */
+    if (copied)
+        input_wipe(new, connection->rest.data, connection->rest.length);
+    enum mqtt_taken taken = input_process(connection, data, &consumed);
+    if (taken != MQTT_GONE) {
+        if (consumed)
+            input_unfavour(connection);
+        input_keep(connection, (struct slice){data.data + consumed, data.length - consumed});
+    }
+    if (copied)
+        input_wipe(new, data.data, data.length);
     if (taken == MQTT_GONE)
         return true;
-    if (consumed)
-        input_unfavour(connection);
-    input_keep(connection, (struct slice){data.data + consumed, data.length - consumed});
     if (connection->phase >= MQTT_PHASE_LINGERING)
         return true;
     if (taken == MQTT_LATER) {

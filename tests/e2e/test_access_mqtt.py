@@ -6,7 +6,7 @@ import pytest
 
 import penstock
 from access import add, revoke
-from mqtt import DISCONNECT, PUBACK, PUBREC, V5, V31, V311, Client, Refused, letters
+from mqtt import DISCONNECT, PUBACK, PUBREC, V5, V31, V311, Client, Refused, connect, letters
 from penstock import wait_until
 from test_access import Guarded
 
@@ -97,6 +97,63 @@ def test_will(tmp_path):
             client.reset()
         assert [json.loads(row)["of"] for row in gateway.rows(1)] == ["readings/P"]
         wait_until("the other's end", lambda: "mqtt.will_lost" in gateway.said())
+
+
+def in_memory(pid, text):
+    """Whether a process has these bytes anywhere that it may write."""
+    with open(f"/proc/{pid}/maps") as maps, open(f"/proc/{pid}/mem", "rb", 0) as memory:
+        for line in maps:
+            place, rights = line.split()[:2]
+            if not rights.startswith("rw") or line.endswith("[vvar]\n"):
+                continue
+            begin, end = (int(number, 16) for number in place.split("-"))
+            memory.seek(begin)
+            try:
+                if text in memory.read(end - begin):
+                    return True
+            except OSError:  # a device, or gone
+                pass
+    return False
+
+
+@pytest.mark.parametrize("cut", (None, -1, -20))
+def test_no_secret_stays_in_memory(tmp_path, cut):
+    """Also of a CONNECT that comes in two pieces, which stands in two places for a while."""
+    with Publishers(tmp_path, "mqtt.threads=1") as gateway, gateway.client() as client:
+        packet = connect(V5, "c", user="root", password=gateway.root)
+        if cut:
+            client.send(packet[:cut])
+            wait_until("a piece", lambda: gateway.metric("penstock_body_bytes_in_flight", 'source="mqtt"') > 0)
+        client.send(packet[cut:] if cut else packet)
+        assert client.next().reason == 0
+        assert client.store("readings/x", "{}") == 0
+        assert in_memory(gateway.process.pid, b"readings"), "the test sees what is there"
+        assert not in_memory(gateway.process.pid, packet[packet.index(b"root") : -2]), "but in what the hash leaves of it"
+
+
+@pytest.mark.parametrize("version", (V311, V5))
+def test_a_connect_that_waits_over_a_reload(tmp_path, version):
+    """It was known, and its password is wiped: it is told that others are in force, and is not taken for somebody who guesses."""
+    with Publishers(tmp_path, "mqtt.threads=1") as gateway, gateway.client() as first, gateway.client(version) as second:
+        secret = add(gateway.file, "pump", rate=1)
+        gateway.reload()
+        other = tmp_path / "other"
+        other.write_text(gateway.file.read_text())
+        other.chmod(0o600)
+        revoke(other, "pump")
+        add(other, "pump")
+        held = lambda: gateway.metric("penstock_body_bytes_in_flight", 'source="mqtt"')
+        first.connect("c", user="pump", password=secret)
+        for _ in range(50):
+            first.publish("readings/x", "{}")
+        wait_until("its pause", lambda: held() > 0)
+        before = held()
+        second.send(connect(version, "c", user="pump", password=secret))
+        wait_until("it waits for the other one", lambda: held() > before)
+        gateway.file.write_text(other.read_text())
+        gateway.reload()
+        assert second.next().reason == (NOT_AUTHORIZED if version == V5 else 5)
+        assert "access.refused" not in gateway.said()
 
 
 def test_revoked(tmp_path):
