@@ -98,6 +98,8 @@ enum access_answer connection_ask(
     const struct admin_listener *listener = connection->listener;
     struct access *access = listener->admin->context.access;
 
+    if (tls_session_has_ended(&connection->tls))
+        return ACCESS_UNKNOWN;
     if (!access_is_wanted(access))
         return ACCESS_GRANTED;
     if (shown->headers > 0)

@@ -68,7 +68,8 @@ struct tls_session {
     struct tls_handshakes *handshakes; /* NULL: it is none of them */
     struct tls_session *older, *newer;
     unsigned finished; /* messages of that name, of which each side sends one */
-    bool verified; /* the client has shown a certificate that holds */
+    bool verified; /* the client has shown a certificate that holds, */
+    int64_t ends; /* up to this second (since 1970); 0: none was shown */
     bool up; /* hands are shaken */
     bool sending; /* the library keeps something that the socket did not take */
     const char *refused; /* why the client's certificate would not do; NULL: that was not it */
@@ -101,6 +102,9 @@ ssize_t tls_session_send(struct tls_session *tls, const void *data, size_t lengt
 bool tls_session_has_more(const struct tls_session *tls);
 /* Whether its client's certificate, if it shows one, is held against authorities. */
 bool tls_session_asks(const struct tls_session *tls);
+
+/* Whether the certificate that its client has shown has ended since. */
+bool tls_session_has_ended(const struct tls_session *tls);
 
 #define TLS_NAMES_BYTES 4096
 #define TLS_NAMES_MAX 32

@@ -163,6 +163,25 @@ static int session_refuse(struct tls_session *tls, gnutls_alert_description_t al
     return GNUTLS_E_CERTIFICATE_ERROR;
 }
 
+/* Seconds since 1970; 0: it has none, or cannot be read. */
+static int64_t session_end(const gnutls_datum_t *shown)
+{
+    gnutls_x509_crt_t certificate;
+    int64_t ends = -1;
+
+    if (gnutls_x509_crt_init(&certificate))
+        return 0;
+    if (gnutls_x509_crt_import(certificate, shown, GNUTLS_X509_FMT_DER) == 0)
+        ends = gnutls_x509_crt_get_expiration_time(certificate);
+    gnutls_x509_crt_deinit(certificate);
+    return ends > 0 ? ends : 0;
+}
+
+bool tls_session_has_ended(const struct tls_session *tls)
+{
+    return tls->ends && clock_wall(tls->server->clock) / CLOCK_SECOND > tls->ends;
+}
+
 int tls_session_verify(gnutls_session_t session)
 {
     struct tls_session *tls = gnutls_session_get_ptr(session);
@@ -172,7 +191,8 @@ int tls_session_verify(gnutls_session_t session)
 
     if (tls->verified)
         return 0;
-    if (!gnutls_certificate_get_peers(session, &count) || count == 0) {
+    const gnutls_datum_t *shown = gnutls_certificate_get_peers(session, &count);
+    if (!shown || count == 0) {
         if (!tls->server->settings.clients_required)
             return 0;
         const bool tells = gnutls_protocol_get_version(session) >= GNUTLS_TLS1_3;
@@ -188,6 +208,7 @@ int tls_session_verify(gnutls_session_t session)
     if (status)
         return session_refuse(tls, GNUTLS_A_BAD_CERTIFICATE, "the client's certificate is not valid");
     tls->verified = true;
+    tls->ends = session_end(&shown[0]);
     return 0;
 }
 

@@ -68,6 +68,9 @@ int http_access_check(struct http_request *request, struct http_refusal *refusal
     struct http_connection *connection = request->connection;
     enum access_answer answer = ACCESS_UNKNOWN;
 
+    /* The answer ends the connection, as that to any head. */
+    if (tls_session_has_ended(&connection->tls))
+        return http_refuse(refusal, HTTP_STATUS_401, "the client's certificate has expired");
     if (!access_is_wanted(http->context.access))
         return 0;
     if (request->head.present[HTTP_AUTHORIZATION])

@@ -378,10 +378,11 @@ static void connection_look_at(struct mqtt_connection *connection)
             connection_detach(connection);
         if (now >= connection->until)
             mqtt_connection_close(connection);
-    } else if (!mqtt_access_stands(connection)) {
+    } else if (!mqtt_access_stands(connection) || mqtt_tls_has_ended(connection)) {
         mqtt_will_drop(connection);
-        mqtt_connection_end(
-            connection, MQTT_REASON_NOT_AUTHORIZED, "its credentials are not in force any more");
+        mqtt_connection_end(connection, MQTT_REASON_NOT_AUTHORIZED,
+            mqtt_tls_has_ended(connection) ? "its certificate has expired"
+                                           : "its credentials are not in force any more");
     } else if (connection->output_since && now - connection->output_since > config->mqtt.packet_timeout) {
         mqtt_connection_end(connection, MQTT_REASON_SUCCESS, NULL);
     } else if (connection->packet_since && now - connection->packet_since > config->mqtt.packet_timeout) {

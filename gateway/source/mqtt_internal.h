@@ -284,6 +284,8 @@ ssize_t mqtt_tls_send(struct mqtt_connection *connection, const void *data, size
 void mqtt_tls_bye(struct mqtt_connection *connection);
 /* None: it has no TLS, or has shown no certificate that holds. */
 void mqtt_tls_names(const struct mqtt_connection *connection, struct tls_names *ret_names);
+/* Whether the certificate that it has shown has ended since. */
+bool mqtt_tls_has_ended(const struct mqtt_connection *connection);
 /* Whether there are bytes that its descriptor does not tell of. */
 bool mqtt_tls_has_more(const struct mqtt_connection *connection);
 /* Those are read in the next round. */

@@ -162,6 +162,11 @@ void mqtt_tls_names(const struct mqtt_connection *connection, struct tls_names *
         tls_session_names(&connection->tls->session, ret_names);
 }
 
+bool mqtt_tls_has_ended(const struct mqtt_connection *connection)
+{
+    return connection->tls && tls_session_has_ended(&connection->tls->session);
+}
+
 bool mqtt_tls_has_more(const struct mqtt_connection *connection)
 {
     const struct mqtt_tls *tls = connection->tls;

@@ -1,5 +1,6 @@
 """Client certificates as credentials: whoever shows one that holds is the principal that its name belongs to."""
 
+import http.client
 import ssl
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 import penstock
 import tls
 from access import bearer, revoke
-from mqtt import V5, Client, Refused
+from mqtt import DISCONNECT, V5, V311, Client, Refused
 from penstock import request
 from test_access import Guarded, reading
 
@@ -66,8 +67,6 @@ def test_each_kind_of_name(tmp_path, authority, name):
 
 
 def test_revoked_on_a_connection_that_stays(tmp_path, authority):
-    import http.client
-
     with Certified(tmp_path, authority) as gateway:
         gateway.add("seven", "CN=client")
         gateway.reload()
@@ -87,6 +86,43 @@ def test_revoked_on_a_connection_that_stays(tmp_path, authority):
             assert status() == 401
             ended = client.next()
             assert ended.reason == 0x87
+        connection.close()
+
+
+@pytest.mark.parametrize("known", (True, False), ids=["a principal", "nobody is asked"])
+def test_a_connection_ends_with_its_certificate(tmp_path, authority, known):
+    """MQTT within a second, HTTP with the next request."""
+    authority.issue("brief")
+    if known:
+        gateway = Certified(tmp_path, authority)
+        gateway.add("seven", "CN=brief")
+    else:
+        gateway = penstock.Gateway(tmp_path, *tls.sets(authority, clients="required"), *tls.sets(authority, listener="mqtt", clients="required"))
+    with gateway:
+        authority.shorten("brief", 8)
+        clients = []
+        for version in (V5, V311):
+            client = Client(gateway.ports["mqtt"], version, context=tls.context(authority, "brief"))
+            client.connect(f"c{version}")
+            assert client.store("readings/x", "{}") == 0
+            clients.append(client)
+        connection = http.client.HTTPSConnection("localhost", gateway.ports["http"], context=tls.context(authority, "brief"), timeout=60)
+
+        def status():
+            connection.request("POST", "/readings", reading(), {"Content-Type": "application/json"})
+            answer = connection.getresponse()
+            answer.read()
+            return answer.status, answer.headers.get("Connection")
+
+        assert status() == (200, None)
+        ended = clients[0].next()
+        assert (ended.type, ended.reason) == (DISCONNECT, 0x87)
+        assert clients[1].next() is None
+        assert status() == (401, "close")
+        with pytest.raises(ssl.SSLError):
+            status()
+        for client in clients:
+            client.socket.close()
         connection.close()
 
 

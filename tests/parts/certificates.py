@@ -2,7 +2,20 @@
 
 import pathlib
 import subprocess
+import time
 
+BRIEF = """
+[ca]
+default_ca = brief
+[brief]
+database = index.txt
+new_certs_dir = .
+rand_serial = yes
+default_md = sha256
+policy = any
+[any]
+commonName = supplied
+"""
 NAMES = "DNS:localhost,IP:127.0.0.1"
 NEW_KEY = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
 NEW_RSA_KEY = ["-newkey", "rsa:2048"]
@@ -34,6 +47,18 @@ class Authority:
         (self.folder / "extensions").write_text(f"subjectAltName={names}\n" + (f"extendedKeyUsage={purpose}\n" if purpose else ""))
         openssl(self.folder, "x509", "-req", "-in", f"{name}.csr", "-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial",
                 "-days", str(days), "-extfile", "extensions", "-out", f"{name}.crt")
+        return self._join(name)
+
+    def shorten(self, name, seconds):
+        """An issued one anew, which ends so soon."""
+        (self.folder / "brief.cnf").write_text(BRIEF)
+        (self.folder / "index.txt").write_text("")
+        ends = time.strftime("%Y%m%d%H%M%SZ", time.gmtime(time.time() + seconds))
+        openssl(self.folder, "ca", "-batch", "-notext", "-config", "brief.cnf", "-cert", "ca.crt", "-keyfile", "ca.key", "-startdate", "20200101000000Z",
+                "-enddate", ends, "-in", f"{name}.csr", "-out", f"{name}.crt")  # fmt: skip
+        return self._join(name)
+
+    def _join(self, name):
         pem = self.folder / f"{name}.pem"
         pem.write_bytes((self.folder / f"{name}.key").read_bytes() + (self.folder / f"{name}.crt").read_bytes())
         return pem
