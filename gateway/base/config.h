@@ -197,6 +197,7 @@ struct config {
         uint64_t max_packet;
         uint64_t max_records; /* per message */
         uint64_t max_connections;
+        uint64_t max_new_per_address; /* without a CONNECT */
         uint64_t max_in_flight; /* messages per connection; its Receive Maximum */
         uint64_t max_unacknowledged; /* bytes, all connections together */
         uint64_t max_topic_aliases; /* per connection */

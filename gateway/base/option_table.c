@@ -144,6 +144,8 @@ const struct option option_table[] = {
         .help = "Most records in one message."},
     {"mqtt.max_connections", COUNT("connections", 1, 1000000), .offset = IN_CONFIG(mqtt.max_connections),
         .initial = "10000", .help = "Most connections at once."},
+    {"mqtt.max_new_per_address", COUNT("connections", 1, 1000000), .zero = "as many as there may be", .offset = IN_CONFIG(mqtt.max_new_per_address), .initial = "250",
+        .help = "Most connections from one address (of IPv6: from one network of 64 bits) that have not been let in by their CONNECT; the next one is closed. http.trusted_proxies are not counted."},
     {"mqtt.max_in_flight", COUNT("messages", 1, 65535), .offset = IN_CONFIG(mqtt.max_in_flight), .initial = "1024",
         .help = "Most messages of one connection that wait for their acknowledgement (Receive Maximum)."},
     {"mqtt.max_unacknowledged", SIZE(64 * KIB, 64 * GIB), .offset = IN_CONFIG(mqtt.max_unacknowledged), .initial = "16MiB",

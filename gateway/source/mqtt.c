@@ -146,6 +146,7 @@ static void mqtt_close(struct source **source)
         mqtt_close_thread(&mqtt->threads[i]);
     for (size_t i = 0; i < mqtt->listeners_count; i++)
         fd_close(&mqtt->listeners[i]);
+    peers_free(&mqtt->peers);
     free(mqtt->threads);
     free(mqtt->counts);
     free(mqtt);
@@ -160,6 +161,9 @@ static int mqtt_open(struct source **ret_source, const struct source_context *co
     mqtt->context = *context;
     mqtt->refuse_unmapped = strcmp(context->config->mqtt.unmapped, "refuse") == 0;
     mqtt_share_memory(mqtt);
+    if (peers_new(&mqtt->peers, &context->config->http.trusted_proxies,
+            context->config->mqtt.max_new_per_address, error))
+        return error_wrap(error, "http.trusted_proxies");
     if (mqtt_metrics(mqtt, error) || mqtt_open_threads(mqtt, error) || mqtt_listen(mqtt, error))
         return -1;
     if (mqtt->listeners_count)

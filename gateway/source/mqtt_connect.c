@@ -200,8 +200,7 @@ static enum mqtt_taken connect_open(
     case MQTT_SESSION_FAILED:
         return connect_refuse(connection, MQTT_REASON_UNAVAILABLE, "out of memory");
     }
-    connection->phase = MQTT_PHASE_UP;
-    connection->heard = thread->now;
+    mqtt_connection_welcome(connection);
     if (connect_keep(connection, connect, body, &error) ||
         connect_greet(connection, connect, session_id, before != NULL, &error) ||
         (drops && !mqtt_batch_answer(connection, MQTT_CONNACK, 0, MQTT_REASON_SUCCESS))) {

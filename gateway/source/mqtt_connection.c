@@ -75,8 +75,22 @@ static int connection_add(struct mqtt_thread *thread, struct mqtt_connection *co
     return 0;
 }
 
+static void connection_leave_new(struct mqtt_connection *connection)
+{
+    peers_leave(connection->thread->source->peers, connection->peer);
+    connection->peer = NULL;
+}
+
+void mqtt_connection_welcome(struct mqtt_connection *connection)
+{
+    connection->phase = MQTT_PHASE_UP;
+    connection->heard = connection->thread->now;
+    connection_leave_new(connection);
+}
+
 static void connection_free(struct mqtt_connection *connection)
 {
+    connection_leave_new(connection);
     mqtt_tls_end(connection);
     bytes_free(&connection->rest);
     bytes_free(&connection->output);
@@ -87,10 +101,32 @@ static void connection_free(struct mqtt_connection *connection)
     free(connection);
 }
 
-void mqtt_connection_open(struct mqtt_thread *thread, int fd)
+/* NULL: its address has as many as it may, or memory is gone. */
+static struct mqtt_connection *connection_new(struct mqtt_thread *thread, const struct sockaddr *address)
+{
+    struct source *mqtt = thread->source;
+    struct peer *peer;
+
+    if (!peers_enter(mqtt->peers, address, &peer)) {
+        metric_add(mqtt->refused[MQTT_REASON_QUOTA], 1);
+        log_event(LOG_WARN, "mqtt.full",
+            log_text("text", "an address has mqtt.max_new_per_address connections without a CONNECT"));
+        return NULL;
+    }
+    struct mqtt_connection *connection = calloc(1, sizeof *connection);
+    if (!connection) {
+        peers_leave(mqtt->peers, peer);
+        return NULL;
+    }
+    connection->thread = thread;
+    connection->peer = peer;
+    return connection;
+}
+
+void mqtt_connection_open(struct mqtt_thread *thread, int fd, const struct sockaddr *address)
 {
     const struct config *config = thread->source->context.config;
-    struct mqtt_connection *connection = calloc(1, sizeof *connection);
+    struct mqtt_connection *connection = connection_new(thread, address);
 
     if (!connection) {
         close(fd);
@@ -121,6 +157,7 @@ static void connection_die(struct mqtt_connection *connection)
 
 void mqtt_connection_close(struct mqtt_connection *connection)
 {
+    connection_leave_new(connection);
     mqtt_input_unpause(connection);
     mqtt_input_drop(connection);
     mqtt_tls_end(connection);

@@ -21,6 +21,7 @@
 #include <stdbool.h>
 
 #include "base/metric.h"
+#include "base/peers.h"
 #include "base/tls.h"
 #include "source/intake.h"
 #include "source/mqtt_facts.h"
@@ -103,6 +104,7 @@ struct mqtt_connection {
     struct mqtt_alias *aliases;
     char *user; /* owned */
     size_t user_length;
+    struct peer *peer; /* of its address, while its CONNECT is not there; NULL: nothing is counted */
     struct grant grant;
     uint64_t access_version; /* that it was looked at under */
     uint64_t address; /* whose rate it counts for (rate.h); 0: nobody's */
@@ -219,6 +221,7 @@ struct source {
     uint64_t held_max; /* per thread */
     bool refuse_unmapped;
     atomic_size_t connections;
+    struct peers *peers; /* how many of each address have not said CONNECT */
     atomic_bool stopping;
     int64_t stop_deadline; /* set before stopping */
     struct intake_counts *counts;
@@ -235,8 +238,10 @@ void mqtt_loop_wake(struct mqtt_thread *thread); /* @thread any */
 
 /* ---- mqtt_connection.c: sockets, their bytes and deadlines --------------------------------------------------- */
 
-/* Takes the descriptor over; closes it when memory is gone. */
-void mqtt_connection_open(struct mqtt_thread *thread, int fd);
+/* Takes the descriptor over; closes it when its address has too many that have not said CONNECT, or memory is gone. */
+void mqtt_connection_open(struct mqtt_thread *thread, int fd, const struct sockaddr *address);
+/* Its CONNECT is there, and it is let in. */
+void mqtt_connection_welcome(struct mqtt_connection *connection);
 /* Tells epoll what it waits for now. */
 void mqtt_connection_watch(struct mqtt_connection *connection);
 /* Writes what is due, as far as the client takes it. */

@@ -61,7 +61,9 @@ static void loop_accept(struct mqtt_thread *thread, int listener)
     struct source *mqtt = thread->source;
 
     for (int accepted = 0; accepted < MQTT_ACCEPTS; accepted++) {
-        int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        struct sockaddr_storage address;
+        socklen_t length = sizeof address;
+        int fd = accept4(listener, (struct sockaddr *)&address, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0 && loop_is_transient(errno))
             continue;
         if (fd < 0 && errno != EAGAIN) { /* no descriptors, no memory: there may be some at the next sweep */
@@ -79,7 +81,7 @@ static void loop_accept(struct mqtt_thread *thread, int listener)
             continue;
         }
         loop_set_up(fd);
-        mqtt_connection_open(thread, fd);
+        mqtt_connection_open(thread, fd, (const struct sockaddr *)&address);
     }
 }
 

@@ -2,6 +2,8 @@
 
 import contextlib
 import itertools
+import select
+import subprocess
 import threading
 
 import pytest
@@ -58,6 +60,33 @@ def test_slow_packets_hold_up_nobody(gateway):
                 pipelined(honest, count, "x" * size, 60)
         assert "client=honest" not in server.said()
         assert len(rows(server, 3052)) == 3052
+
+
+# ---- those who never come to an end with CONNECT ----
+
+
+def test_an_address_that_never_says_connect(gateway):
+    """It has so many connections for that and no more; others come in, and so does itself as soon as one of them is let in, or gone."""
+    sets = ("mqtt.max_new_per_address=20", "mqtt.connect_timeout=1h", "mqtt.packet_timeout=1h", "http.trusted_proxies=[]")
+    with gateway(*sets, config=TEXT) as server, contextlib.ExitStack() as stack:
+        begun = mqtt.connect(V311, "x", will={"topic": "text/w", "payload": "x" * 30000})[:-1]
+        slow = [stack.enter_context(Client(server.ports["mqtt"], V311)).send(begun) for _ in range(50)]
+        is_closed = lambda client: bool(select.select([client.socket], [], [], 0)[0])  # nothing else is ever said to it
+        wait_until("the others' end", lambda: sum(map(is_closed, slow)) == 30)
+        assert server.metric("penstock_connections", 'source="mqtt"') == 20
+        publish = ["mosquitto_pub", "-h", "127.0.0.1", "-p", str(server.ports["mqtt"]), "-A", "127.0.0.2", "-q", "1", "-t", "text/other", "-m", "x"]
+        subprocess.run(publish, check=True, timeout=60)
+        left = [client for client in slow if not is_closed(client)]
+        left[0].send(b"x")
+        left[0].expect(CONNACK)
+        for number in range(30):
+            stack.enter_context(connected(server, V5, f"let in {number}"))
+        for client in left[1:]:
+            client.reset()
+        wait_until("their end", lambda: server.metric("penstock_connections", 'source="mqtt"') == 31)
+        again = [stack.enter_context(Client(server.ports["mqtt"], V311)).send(begun) for _ in range(20)]
+        wait_until("as many again", lambda: server.metric("penstock_connections", 'source="mqtt"') == 51)
+        assert not any(map(is_closed, again))
 
 
 # ---- while the journal is full ----
