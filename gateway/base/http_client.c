@@ -206,9 +206,10 @@ static void flight_done(struct flight *flight, CURLcode result)
     flight_forget(call);
     if (flight->too_long)
         flight_fail(flight, "its answer is longer than any that is expected");
-    else if (flight->forbidden)
+    else if (flight->forbidden) {
         flight_fail(flight, "its host's address is a local one, where nothing may be sent to");
-    else
+        call->error.kind = ERROR_REJECT;
+    } else
         flight_fail(flight, flight->reason[0] ? flight->reason : curl_easy_strerror(result));
 }
 

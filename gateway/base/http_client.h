@@ -40,7 +40,8 @@ struct http_wanted {
     size_t size;
 };
 
-/* Whether that address, which a name stands for, may be connected to. A connection that is kept is not asked about again. */
+/* Whether that address, which a name stands for, may be connected to; if not, the call's error is ERROR_REJECT. A connection that is
+ * kept is not asked about again. */
 struct sockaddr;
 typedef bool http_peer_fn(const struct sockaddr *address);
 

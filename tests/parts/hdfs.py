@@ -81,9 +81,9 @@ class Daemon:
 
 
 class Hdfs:
-    """Not started yet. `port` is the name node's HTTP."""
+    """Not started yet. `port` is the name node's HTTP. More settings as more={"dfs.ls.limit": 20}."""
 
-    def __init__(self, folder, count=1):
+    def __init__(self, folder, count=1, more=None):
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True)
         self.environment = {**os.environ, "HADOOP_CONF_DIR": str(self.folder)}
@@ -95,9 +95,9 @@ class Hdfs:
             "dfs.datanode.data.dir": f"file://{self.folder}/data{number}", "dfs.datanode.http.address": f"127.0.0.1:{http_port}",
             "dfs.datanode.address": f"127.0.0.1:{transfer}", "dfs.datanode.ipc.address": f"127.0.0.1:{ipc}"})
             for number, (http_port, transfer, ipc) in enumerate(zip(ports[2::3], ports[3::3], ports[4::3]), 1)]
-        self._configure(count)
+        self._configure(count, more or {})
 
-    def _configure(self, count):
+    def _configure(self, count, more):
         for place in ("hdfs", "datanode"):  # the jars hold no web pages, and the servers want their folders
             (self.folder / "webapps" / place).mkdir(parents=True)
         (self.folder / "log4j.properties").write_text(LOG)
@@ -117,7 +117,8 @@ class Hdfs:
             "dfs.namenode.lease-recheck-interval-ms": 500,
             "dfs.heartbeat.interval": 1,
             "dfs.namenode.heartbeat.recheck-interval": 1000,
-            "dfs.namenode.fs-limits.min-block-size": 1048576}))
+            "dfs.namenode.fs-limits.min-block-size": 1048576,
+            **more}))
 
     def java(self, *arguments):
         return ["java", *JVM, f"-Dhadoop.home.dir={self.folder}", f"-Dlog4j.configuration=file:{self.folder}/log4j.properties",

@@ -86,7 +86,7 @@ static void hdfs_round_add(struct hdfs_round *round, struct hdfs_request *reques
         .answer = request->answer};
 }
 
-/* What each has been told: `expected` and what is not judged otherwise is done. */
+/* What each has been told. */
 static int hdfs_round_run(struct store *store, struct hdfs_round *round, bool name_node, struct error *error)
 {
     const int result = http_client_run(store->client, round->calls, round->count, error);
@@ -101,6 +101,8 @@ static int hdfs_round_run(struct store *store, struct hdfs_round *round, bool na
             hdfs_answer_judge(call->status, bytes_slice(&request->answer), &request->exception);
         request->refused_by_name_node = name_node && request->outcome != HDFS_DONE;
         if (request->outcome == HDFS_DONE && call->status != expected)
+            request->outcome = HDFS_REFUSED;
+        if (call->status == 0 && call->error.kind == ERROR_REJECT)
             request->outcome = HDFS_REFUSED;
         if (request->outcome != HDFS_DONE && call->status)
             error_set(&request->error, ERROR_RETRY, "status %ld", call->status);

@@ -92,7 +92,7 @@ static const char *hdfs_path_fault(const char *path)
 
 static int hdfs_url_refuse(struct error *error, const char *text, const char *why)
 {
-    return error_set(error, ERROR_FATAL, "\"%s\": %s", text, why);
+    return error_set(error, ERROR_FATAL, "\"%.200s\": %s", text, why);
 }
 
 int hdfs_url_read(const char *text, struct hdfs_url *ret_url, struct error *error)
