@@ -36,3 +36,9 @@ def rows(server, bucket, prefix="lake", folder=None):
 
 def conditions(gateway):
     return " ".join(condition["text"] for condition in gateway.ready()[1]["conditions"])
+
+
+def listening(gateway):
+    """Behind spawn(): until it listens, or False when it has ended before."""
+    gateway.ports = {}
+    return penstock.wait_until("the banner, or the end", lambda: gateway.process.poll() is not None or gateway._listening()) and gateway.process.poll() is None

@@ -68,9 +68,7 @@ static int uploads_abort_some(
     if (!result)
         result = s3_client_run(&store->client, calls, count, error);
     for (size_t i = 0; i < count && !result; i++)
-        if (calls[i].failed && calls[i].failure.status != 404)
-            result = s3_client_tell(&store->client, &calls[i], error);
-        else if (calls[i].failed && strcmp(calls[i].failure.code, "NoSuchBucket") == 0)
+        if (calls[i].failed && strcmp(calls[i].failure.code, "NoSuchUpload") != 0)
             result = s3_client_tell(&store->client, &calls[i], error);
     s3_calls_free(calls, count);
     for (size_t i = 0; i < count; i++)
@@ -78,7 +76,7 @@ static int uploads_abort_some(
     return result;
 }
 
-/* All that the lines name; those that are gone already (404) are completed or aborted. */
+/* All that the lines name; those that are gone already are completed or aborted. */
 static int uploads_abort_lines(struct store *store, struct bytes *lines, struct error *error)
 {
     char *keys[S3_CALLS_MOST];
