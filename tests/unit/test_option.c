@@ -60,7 +60,8 @@ Test(option, sections_have_names_below_them)
 
 Test(option, children_come_once_in_the_order_of_the_table)
 {
-    static const char *const expected[] = {"enabled", "url", "max_open_files", "roll", "connections", "ca", "s3", "hdfs"};
+    static const char *const expected[] = {
+        "enabled", "url", "max_open_files", "roll", "connections", "ca", "s3", "hdfs"};
     struct slice names[OPTION_CHILDREN_MAX];
     size_t count = option_children(slice_of("lake"), names);
 
