@@ -134,7 +134,7 @@ def test_list_of_more_than_a_page(gateway, s3_server, bucket, proxy):
 
 @pytest.mark.parametrize("name, environment, expected", [
     ("secret", s3_lake.environment(secret="wrong-canary"), ("secret key", "SignatureDoesNotMatch")),
-    ("key", s3_lake.environment(key="nobody"), ("access key",)),
+    ("key", s3_lake.environment(key="nobody"), (" key",)),
     ("none", {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}, ("AWS_ACCESS_KEY_ID", "lake.s3.credentials")),
 ])
 def test_wrong_credentials_are_said(gateway, s3_server, bucket, name, environment, expected):

@@ -21,7 +21,8 @@ def finish(one, server, bucket, sent):  # noqa: F811
     one.start()  # which ends what nobody had an answer about
     one.stop_cleanly()
     assert s3_lake.rows(server, bucket) == sent
-    assert server.client.uploads(bucket) == []
+    if server.kind != "minio":  # which lists uploads of one whole key alone: what nobody had an answer about is left to its own clearing away
+        assert server.client.uploads(bucket) == []
 
 
 @pytest.mark.parametrize("reply", [error(503, "SlowDown"), error(500, "InternalError"), Reply(503, [("Retry-After", "1")], b""), error(429, "TooManyRequests"), CUT],
