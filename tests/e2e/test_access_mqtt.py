@@ -107,6 +107,8 @@ def in_memory(pid, text):
             if not rights.startswith("rw") or line.endswith("[vvar]\n"):
                 continue
             begin, end = (int(number, 16) for number in place.split("-"))
+            if end - begin > 1 << 30:  # what a sanitizer keeps for itself
+                continue
             memory.seek(begin)
             try:
                 if text in memory.read(end - begin):
