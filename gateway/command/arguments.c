@@ -262,7 +262,8 @@ static struct config *arguments_load_or_tell(const struct arguments *arguments, 
 
     bytes_init(&text, ARGUMENTS_TEXT_MAX);
     struct config *config = arguments_load_config(arguments, check, &text);
-    fwrite(text.data, 1, text.length, stderr);
+    if (text.length)
+        fwrite(text.data, 1, text.length, stderr);
     return config;
 }
 
