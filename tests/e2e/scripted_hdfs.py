@@ -60,10 +60,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 
 class ScriptedHdfs:
-    """As a context. files: {path: bytes}; `data` is what redirects go to: its own address, as HttpFS does it."""
+    """As a context. files: {path: bytes}; `data` is what redirects go to: its own address, as HttpFS does it. after: the parameter behind which a page begins."""
 
-    def __init__(self, trouble=lambda request: None, pages=True):
-        self.trouble, self.pages = trouble, pages
+    def __init__(self, trouble=lambda request: None, pages=True, after="startafter"):
+        self.trouble, self.pages, self.after = trouble, pages, after
         self.files, self.folders, self.requests = {}, set(), []
         self.lock = threading.Lock()
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
@@ -164,6 +164,6 @@ class ScriptedHdfs:
             return lambda handler: handler.refuse(400, "IllegalArgumentException")
         if request.path not in self.folders:
             return lambda handler: handler.refuse(404, "FileNotFoundException")
-        left = [entry for entry in self._entries(request.path) if entry["pathSuffix"] > request.query["startAfter"]]
+        left = [entry for entry in self._entries(request.path) if entry["pathSuffix"] > request.query.get(self.after, "")]
         listing = {"DirectoryListing": {"partialListing": {"FileStatuses": {"FileStatus": left[:PAGE]}}, "remainingEntries": len(left[PAGE:])}}
         return lambda handler: handler.answer(200, json.dumps(listing).encode())

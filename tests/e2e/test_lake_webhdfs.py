@@ -52,11 +52,14 @@ def test_a_connection_is_cut_at_a_rename(gateway, what):
         assert hdfs.rows() == sorted(sent)
 
 
-def test_a_server_without_pages(gateway):
-    with ScriptedHdfs(Nth("RENAME", CUT_BEHIND, 4), pages=False) as hdfs:
+@pytest.mark.parametrize("pages", (
+    {"pages": False}, {"after": "startAfter"}, {"after": "startafter"}, {"after": "nothing"}), ids=("none", "as documented", "as Hadoop 3.5", "the first alone"))
+def test_pages_of_several_servers(gateway, pages):
+    """One that gives the first page for ever is asked for everything at once."""
+    with ScriptedHdfs(Nth("RENAME", CUT_BEHIND, 7), **pages) as hdfs:
         one = start(gateway, hdfs, "lake.roll.records=1")
-        wait(hdfs, send(one, range(6)))
-        assert hdfs.count("LISTSTATUS") > 0
+        wait(hdfs, send(one, range(9)))
+        assert (hdfs.count("LISTSTATUS") > 0) == (pages in ({"pages": False}, {"after": "nothing"}))
 
 
 @pytest.mark.parametrize("op, what", [("CREATE", CUT), ("CREATE", (403, "IOException")), ("CREATE", (403, "SafeModeException")),

@@ -379,3 +379,32 @@ Test(http_client, who_gives_up_waits_no_longer)
     expect_answer(&call, 200, "ok");
     bytes_free(&call.answer);
 }
+
+static bool nobody(const struct sockaddr *address)
+{
+    cr_assert_eq(address->sa_family, AF_INET);
+    cr_assert_eq(((const struct sockaddr_in *)address)->sin_port, htons((uint16_t)peer.port));
+    return false;
+}
+
+static bool everybody(const struct sockaddr *address)
+{
+    return address->sa_family == AF_INET;
+}
+
+Test(http_client, whom_a_name_stands_for)
+{
+    struct http_call call = make("GET", "/?token=SECRET");
+
+    call.peer = nobody;
+    run(&call, 1);
+    cr_assert_eq(call.status, 0);
+    cr_assert_eq(call.error.kind, ERROR_REJECT);
+    cr_assert(
+        strstr(call.error.text, "local one") && !strstr(call.error.text, "SECRET"), "%s", call.error.text);
+    cr_assert_eq(atomic_load(&peer.requests), 0);
+    call.peer = everybody;
+    run(&call, 1);
+    expect_answer(&call, 200, "ok");
+    bytes_free(&call.answer);
+}

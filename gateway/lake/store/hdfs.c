@@ -223,20 +223,33 @@ static int hdfs_page_entry(void *context, const char *name, bool is_file, struct
     return page->each(page->context, name, is_file, error);
 }
 
+/* HttpFS knows the documented startAfter alone; Hadoop 3.5's name node knows it in small letters alone, and takes the first page for any other. */
+static int hdfs_target_page(struct hdfs_request *request, const struct store *store, const char *path,
+    const char *after, struct error *error)
+{
+    return hdfs_request_target(request, store, path, "LISTSTATUS_BATCH&startafter=", error) ||
+                   hdfs_url_add_value(&request->target, after, error) ||
+                   bytes_add_text(&request->target, "&startAfter=", error) ||
+                   hdfs_url_add_value(&request->target, after, error)
+               ? -1
+               : 0;
+}
+
 /* One page behind page->last. ret_more: how many are left. */
 static int hdfs_read_page(
     struct store *store, const char *path, struct hdfs_page *page, bool *ret_more, struct error *error)
 {
     cleanup_request struct hdfs_request *request = hdfs_make_request("GET", HDFS_LIST_MAX, error);
+    char after[HDFS_NAME_SIZE];
     uint64_t more = 0;
 
     if (!request)
         return -1;
     request->harmless = "FileNotFoundException";
     page->count = 0;
-    if (hdfs_request_target(request, store, path,
-            store->without_pages ? "LISTSTATUS" : "LISTSTATUS_BATCH&startAfter=", error) ||
-        (!store->without_pages && hdfs_url_add_value(&request->target, page->last, error)))
+    snprintf(after, sizeof after, "%s", page->last);
+    if (store->without_pages ? hdfs_request_target(request, store, path, "LISTSTATUS", error)
+                             : hdfs_target_page(request, store, path, page->last, error))
         return -1;
     if (hdfs_ask(store, request, 1, error)) {
         if (store->without_pages || strcmp(request->exception.name, "IllegalArgumentException") != 0)
@@ -250,6 +263,8 @@ static int hdfs_read_page(
         return 0; /* there is no such directory */
     if (hdfs_answer_list(bytes_slice(&request->answer), hdfs_page_entry, page, &more, error))
         return error->kind == ERROR_RETRY ? error_wrap(error, "lake %s%s", store->options.root, path) : -1;
+    if (more > 0 && after[0] && strcmp(page->last, after) == 0)
+        store->without_pages = true; /* the same page again: names come twice, which does no harm */
     *ret_more = more > 0 && page->count > 0; /* a page without entries would be asked for again for ever */
     return 0;
 }

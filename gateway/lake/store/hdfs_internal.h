@@ -17,7 +17,7 @@
 #define HDFS_NAME_SIZE 1024 /* of an entry; HDFS itself takes 255 bytes unless told otherwise */
 #define HDFS_HIDDEN_SIZE 192
 #define HDFS_ANSWER_MAX ((size_t)256 * 1024)
-#define HDFS_LIST_MAX ((size_t)256 * 1024 * 1024) /* of a server that does not know pages */
+#define HDFS_LIST_MAX ((size_t)64 * 1024 * 1024) /* of a server that does not know pages */
 
 struct store {
     struct lake_options options;
