@@ -47,6 +47,9 @@ int rates_new(struct rates **ret_rates, const struct config *config, struct erro
     /* Of its own pages: they take no memory until somebody is ahead. */
     rates->sets = mmap(
         NULL, RATE_SETS * sizeof *rates->sets, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    /* Whose place is looked up next nobody knows: with large pages, where there are some, that is one miss less. */
+    if (rates->sets != MAP_FAILED)
+        madvise(rates->sets, RATE_SETS * sizeof *rates->sets, MADV_HUGEPAGE);
     if (rates->sets == MAP_FAILED || getrandom(&rates->key, sizeof rates->key, 0) != sizeof rates->key) {
         /* GCOVR_EXCL_START the kernel has some megabytes, and always random bytes */
         rates_free(&rates);

@@ -20,7 +20,7 @@
 
 struct rates;
 
-/* Memory: 4 MiB, as far as it is used. The configuration is not kept. */
+/* Memory: 4 MiB, as far as it is used, in pages of 2 MiB where the kernel has these. The configuration is not kept. */
 int rates_new(struct rates **ret_rates, const struct config *config, struct error *error);
 void rates_free(struct rates **rates);
 
