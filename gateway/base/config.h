@@ -61,6 +61,9 @@ struct config_stream {
     } ack;
     struct {
         char *path; /* template */
+        char *format; /* source, parquet, avro, csv */
+        char *compression; /* default, none, gzip, snappy, zstd */
+        char *misfit; /* dead-letter, rest */
     } lake;
     uint64_t journal_share; /* percent; 0: no limit of its own */
 };

@@ -300,7 +300,7 @@ const struct option option_table[] = {
     {"lake.max_open_files", COUNT("files", 1, 65536), .offset = IN_CONFIG(lake.max_open_files), .initial = "4096",
         .help = "Most files written at once; above it the oldest is published early."},
     {"lake.roll.size", SIZE(1, TIB), .zero = "never", .offset = IN_CONFIG(lake.roll.size), .initial = "128MiB",
-        .help = "A file is published when it is this large,"},
+        .help = "A file is published when it is this large (one of a table: when the records in it are, as they came),"},
     {"lake.roll.every", TIME(MILLISECOND, 30 * DAY), .zero = "never", .offset = IN_CONFIG(lake.roll.every),
         .initial = "10s", .help = "or was opened this long ago (where nothing is set and the lake is on another machine: 10min),"},
     {"lake.roll.records", COUNT("records", 1, UINT64_C(1000000000000)), .zero = "never",
@@ -386,6 +386,12 @@ const struct option option_table[] = {
         .help = "How much of the journal the records of the stream may take that outlets have not delivered; above it its sources wait (503), and other streams go on. Of journal.max_size without the two files that records never use."},
     {"streams.*.lake.path", TEXT("a path with {stream}, {key}, {time:FORMAT}, {time_source}, {schema_result} or {LABEL} in it"),
         .least = 1, .offset = IN_STREAM(lake.path), .initial = "{stream}", .help = "Directory of a record in the lake."},
+    {"streams.*.lake.format", WORDS("source parquet avro csv"), .offset = IN_STREAM(lake.format), .initial = "source",
+        .help = "What its files are: the source's own lines, or tables. Of json the columns are the properties of the schema, which it needs then."},
+    {"streams.*.lake.compression", WORDS("default none gzip snappy zstd"), .offset = IN_STREAM(lake.compression), .initial = "default",
+        .help = "How such tables are compressed; default: zstd in parquet and avro, none in csv. avro knows no gzip, csv no snappy."},
+    {"streams.*.lake.misfit", WORDS("dead-letter rest"), .offset = IN_STREAM(lake.misfit), .initial = "dead-letter",
+        .help = "What becomes of a record of json with a value that its column cannot hold: it is a dead letter, or the column is NULL and the value stands in _rest."},
 };
 /* clang-format on */
 

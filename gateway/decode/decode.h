@@ -65,6 +65,33 @@ int json_scan_document(
 /* Writes the unescaped UTF-8 of a string value to out, at most value->text.length bytes; returns its length. */
 size_t json_unescape(const struct json_value *value, char *out);
 
+/* ---- members of an object ----------------------------------------------------------------------------- */
+
+/* Of a document that json_scan() has found valid, and that stays where it is. */
+struct json_members {
+    const char *at, *end;
+};
+
+struct json_member {
+    struct slice name; /* without its quotes, still escaped when `name_escaped` */
+    bool name_escaped;
+    struct json_value value;
+    struct slice text; /* the value as it stands there, quotes included */
+};
+
+/* False: the document is no object. */
+bool json_members_start(struct json_members *members, struct slice document);
+/* In their order, also those that come twice; false behind the last one. */
+bool json_members_next(struct json_members *members, struct json_member *ret_member);
+
+/* Appends a value of such a document without the blanks between its tokens. */
+int json_add_compact(struct bytes *out, struct slice text, struct error *error);
+
+/* A number of such a document. False where an int64_t is not just that (1.0 and 1e3 are integers, as for a schema), or the double that is
+ * nearest is not finite. What json_float64() gets is within an object or array. */
+bool json_int64(struct slice number, int64_t *ret_number);
+bool json_float64(struct slice number, double *ret_number);
+
 /* ---- one body, many records --------------------------------------------------------------------------- */
 
 enum decode_form {

@@ -43,6 +43,20 @@ struct schema_scratch; /* of one thread, for any number of schemas */
 int schema_compile(struct schema **ret_schema, struct slice text, struct error *error);
 void schema_free(struct schema **schema);
 
+/* What the values of a property can be, as far as one type says it; null may be among them. */
+enum schema_kind {
+    SCHEMA_KIND_ANY, /* of several types, of none that is named, objects, arrays */
+    SCHEMA_KIND_INTEGER,
+    SCHEMA_KIND_NUMBER,
+    SCHEMA_KIND_BOOLEAN,
+    SCHEMA_KIND_STRING,
+    SCHEMA_KIND_TIME, /* a string of format date-time */
+};
+
+/* Those of the top-level `properties`, in their order; one by one. */
+size_t schema_properties_count(const struct schema *schema);
+struct slice schema_property_at(const struct schema *schema, size_t index, enum schema_kind *ret_kind);
+
 int schema_scratch_new(struct schema_scratch **ret_scratch, struct error *error);
 /* Makes room for this schema, once, before the first check. */
 int schema_scratch_fit(struct schema_scratch *scratch, const struct schema *schema, struct error *error);

@@ -9,6 +9,8 @@
  *   schema_ecma.c      patterns of ECMA-262 in the words of PCRE2
  *   schema_property.c  the names of properties in these patterns
  *   schema_pattern.c   PCRE2
+ *   schema_kind.c      what the properties are, for who makes columns of them
+ * json_member.c walks as they do.
  */
 #ifndef PENSTOCK_DECODE_SCHEMA_INTERNAL_H
 #define PENSTOCK_DECODE_SCHEMA_INTERNAL_H
@@ -71,6 +73,7 @@ struct schema_property {
     struct slice name;
     const struct schema_node *node;
     bool described; /* by `properties`; otherwise only required, and what `additional` says holds */
+    uint16_t order; /* among those described */
     size_t slot; /* SCHEMA_NO_SLOT: not required */
 };
 
@@ -102,7 +105,7 @@ struct schema_node {
     /* Those of `properties` and `required`. */
     struct schema_property *properties;
     uint16_t *buckets; /* 0: free; otherwise a property's place + 1 */
-    size_t properties_count, bucket_mask, required_count;
+    size_t properties_count, bucket_mask, required_count, described_count;
 };
 
 extern const struct schema_node schema_nothing; /* false */

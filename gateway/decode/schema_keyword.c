@@ -228,6 +228,7 @@ static int keyword_one_property(
         return -1;
     struct schema_property *property = keyword_property(compiler, node, name);
     property->described = true;
+    property->order = (uint16_t)node->described_count++;
     property->node = inner;
     return 0;
 }

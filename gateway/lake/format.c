@@ -9,6 +9,9 @@ static const struct format formats[] = {
     [RECORD_FORMAT_BYTES] = {"jsonl", format_bytes_most, format_bytes_row},
 };
 
+/* What they become has an extension of its own. */
+const struct format format_frames = {NULL, format_frame_most, format_frame_row};
+
 size_t format_line_most(const struct format_row *row)
 {
     return row->payload.length + 1;

@@ -11,6 +11,8 @@ struct format_row {
     struct slice key;
     int64_t time; /* microseconds since 1970, UTC */
     struct slice payload;
+    uint64_t sequence; /* for frames, as the next */
+    int64_t received;
 };
 
 /* Bytes that the row has at most. */
@@ -29,6 +31,13 @@ format_most_fn format_bytes_most;
 format_row_fn format_json_lines_row;
 format_row_fn format_text_row;
 format_row_fn format_bytes_row;
+
+/* Rows that become those of a table when their file is published (convert.h). */
+format_most_fn format_frame_most;
+format_row_fn format_frame_row;
+/* Bytes of the first one; 0: it is not there as a whole. */
+size_t format_frame_read(struct slice in, struct format_row *ret_row);
+extern const struct format format_frames;
 
 const struct format *format_of(enum record_format format);
 

@@ -1,65 +1,19 @@
 /* lake: see lake.h; the files that are open, and the rules by which they are published */
-#include "lake/lake.h"
-
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "lake/file_name.h"
-#include "lake/format.h"
-#include "lake/listing.h"
-#include "lake/places.h"
-#include "lake/store.h"
+#include "lake/lake_internal.h"
 
-#define LAKE_BUFFERS_MAX ((size_t)16 * 1024 * 1024) /* of all open files together, */
-#define LAKE_BUFFER_SHARE 16 /* of which a file may have this part of what the others have left, */
-#define LAKE_BUFFER_LEAST ((size_t)2 * 1024) /* but never less than this, */
-#define LAKE_BUFFER_MOST ((size_t)128 * 1024) /* and not more */
-#define LAKE_BLOCK 4096 /* of file systems: a write that ends within one is dearer */
-#define LAKE_LARGE_ROW_MAX (384 * 1024 * 1024) /* beyond any record that a journal takes, also in base64 */
-#define LAKE_LARGE_ROW_KEEP (1024 * 1024) /* larger memory is given back at once */
+int lake_check_form(
+    const char *stream, enum record_format format, const struct form *form, struct error *error)
+{
+    __attribute__((cleanup(row_shape_free))) struct row_shape *shape = NULL;
 
-struct lake_file {
-    struct lake_file *older, *newer;
-    struct place *place;
-    struct store_file *store; /* NULL until the buffer was full once: quiet paths need no descriptor */
-    const struct format *format;
-    uint32_t epoch;
-    uint64_t first, last; /* positions */
-    uint64_t records, bytes;
-    int64_t received; /* of the first record */
-    int64_t opened, touched; /* monotonic */
-    struct bytes buffer; /* not written yet */
-};
-
-struct lake {
-    struct lake_options options;
-    const struct store_kind *kind;
-    struct store *store;
-    struct places places;
-    struct lake_file *oldest, *newest; /* by first position, which is by age too */
-    uint64_t open_files, published;
-    uint64_t sequence; /* of the last row */
-    int64_t due; /* nothing is due earlier; may be too early */
-    bool listings; /* some place may have one */
-    bool failed; /* to be closed */
-    size_t buffers; /* ceilings of all open files' */
-    struct bytes large_row; /* rows that no buffer holds */
-};
+    return row_shape_new(&shape, stream, format, form, error) || row_shape_check(shape, error) ? -1 : 0;
+}
 
 /* ---- opening and closing ---------------------------------------------------------------------------------- */
-
-static void lake_file_free(struct lake *lake, struct lake_file *file)
-{
-    *(file->older ? &file->older->newer : &lake->oldest) = file->newer;
-    *(file->newer ? &file->newer->older : &lake->newest) = file->older;
-    lake->open_files--;
-    lake->buffers -= file->buffer.limit;
-    places_closed(&lake->places, file->place);
-    lake->kind->abort(&file->store);
-    bytes_free(&file->buffer);
-    free(file);
-}
 
 void lake_close(struct lake **lake)
 {
@@ -68,6 +22,7 @@ void lake_close(struct lake **lake)
     while ((*lake)->oldest)
         lake_file_free(*lake, (*lake)->oldest);
     places_free(&(*lake)->places);
+    shapes_free(&(*lake)->shapes);
     (*lake)->kind->close(&(*lake)->store);
     bytes_free(&(*lake)->large_row);
     free(*lake);
@@ -105,140 +60,6 @@ int lake_open(struct lake **ret_lake, const struct lake_options *options, struct
 
     return kind ? lake_open_store(ret_lake, options, kind, error)
                 : error_set(error, ERROR_FATAL, "lake %s: no such store", options->root);
-}
-
-/* ---- one file --------------------------------------------------------------------------------------------- */
-
-/* When the file is due by its age or its silence. */
-static int64_t lake_file_due(const struct lake *lake, const struct lake_file *file)
-{
-    int64_t every = INT64_MAX;
-    int64_t idle = INT64_MAX;
-
-    if (lake->options.roll_every > 0 &&
-        __builtin_add_overflow(file->opened, lake->options.roll_every, &every))
-        every = INT64_MAX;
-    if (lake->options.roll_idle > 0 && __builtin_add_overflow(file->touched, lake->options.roll_idle, &idle))
-        idle = INT64_MAX;
-    return every < idle ? every : idle;
-}
-
-static size_t lake_buffer_size(const struct lake *lake)
-{
-    const size_t left = lake->buffers < LAKE_BUFFERS_MAX ? LAKE_BUFFERS_MAX - lake->buffers : 0;
-    const size_t share = left / LAKE_BUFFER_SHARE;
-
-    if (share > LAKE_BUFFER_MOST)
-        return LAKE_BUFFER_MOST;
-    return share < LAKE_BUFFER_LEAST ? LAKE_BUFFER_LEAST : share;
-}
-
-static int lake_file_open(
-    struct lake *lake, struct place *place, const struct lake_row *row, struct error *error)
-{
-    struct lake_file *file = calloc(1, sizeof *file);
-
-    if (!file)
-        return error_set(error, ERROR_RETRY, "lake: open file: out of memory");
-    *file = (struct lake_file){.older = lake->newest,
-        .place = place,
-        .format = format_of(row->format),
-        .epoch = row->epoch,
-        .first = row->sequence,
-        .received = row->received};
-    bytes_init(&file->buffer, lake_buffer_size(lake));
-    lake->buffers += file->buffer.limit;
-    file->opened = file->touched = clock_monotonic(lake->options.clock);
-    *(lake->newest ? &lake->newest->newer : &lake->oldest) = file;
-    lake->newest = file;
-    lake->open_files++;
-    places_opened(&lake->places, place, file);
-    int64_t due = lake_file_due(lake, file);
-    lake->due = due < lake->due ? due : lake->due;
-    return 0;
-}
-
-static int lake_file_store(struct lake *lake, struct lake_file *file, struct slice data, struct error *error)
-{
-    if (data.length == 0)
-        return 0;
-    if (!file->store && lake->kind->create(lake->store, &file->store, error))
-        return -1;
-    return lake->kind->write(file->store, data.data, data.length, error);
-}
-
-static int lake_file_flush(struct lake *lake, struct lake_file *file, struct error *error)
-{
-    if (lake_file_store(lake, file, bytes_slice(&file->buffer), error))
-        return -1;
-    bytes_clear(&file->buffer);
-    return 0;
-}
-
-/* Makes room for so many bytes: by whole blocks, where the rest leaves it. */
-static int lake_file_make_room(struct lake *lake, struct lake_file *file, size_t most, struct error *error)
-{
-    struct bytes *buffer = &file->buffer;
-    const size_t rest = file->bytes % LAKE_BLOCK;
-
-    if (buffer->length + most <= buffer->limit)
-        return 0;
-    if (rest >= buffer->length || rest + most > buffer->limit)
-        return lake_file_flush(lake, file, error);
-    const struct slice blocks = {buffer->data, buffer->length - rest};
-    if (lake_file_store(lake, file, blocks, error))
-        return -1;
-    memmove(buffer->data, buffer->data + blocks.length, rest);
-    buffer->length = rest;
-    return 0;
-}
-
-static int lake_file_write(
-    struct lake *lake, struct lake_file *file, const struct lake_row *row, struct error *error)
-{
-    const struct format_row parts = {row->key, row->time, row->payload};
-    size_t most = file->format->most(&parts);
-    struct bytes *out = most > file->buffer.limit ? &lake->large_row : &file->buffer;
-
-    if (lake_file_make_room(lake, file, most, error))
-        return -1;
-    size_t before = out->length;
-    if (file->format->row(&parts, out, error))
-        return -1;
-    file->bytes += out->length - before;
-    file->records++;
-    file->last = row->sequence;
-    if (lake->options.roll_idle > 0)
-        file->touched = clock_monotonic(lake->options.clock);
-    if (out != &lake->large_row)
-        return 0;
-    int result = lake_file_store(lake, file, bytes_slice(out), error);
-    bytes_clear(out);
-    if (out->capacity > LAKE_LARGE_ROW_KEEP)
-        bytes_free(out);
-    return result;
-}
-
-/* What the store is to be told. */
-static int lake_file_present(
-    struct lake *lake, struct lake_file *file, struct store_publication *publication, struct error *error)
-{
-    struct file_name name = {
-        .stream = slice_of(file->place->stream),
-        .gateway_id = slice_of(lake->options.gateway_id),
-        .epoch = file->epoch,
-        .first = file->first,
-        .last = file->last,
-        .extension = slice_of(file->format->extension),
-    };
-
-    if (lake_file_flush(lake, file, error))
-        return -1;
-    file_name_compose(&name, publication->name);
-    publication->path = file->place->path;
-    publication->file = file->store;
-    file->store = NULL; /* the store's now, whatever comes of it */
-    return 0;
 }
 
 /* Files of different places, at most STORE_PUBLISH_MOST. On failure they stay among the open ones, so that lake_oldest() goes
@@ -351,7 +172,9 @@ static int lake_add(struct lake *lake, struct place *place, const struct lake_ro
 {
     bool there = false;
 
-    if (place->file && (place->file->epoch != row->epoch || place->file->format != format_of(row->format)) &&
+    if (place->file &&
+        (place->file->epoch != row->epoch || place->file->form.format != lake->form.format ||
+            place->file->form.shape != lake->form.shape) &&
         lake_file_publish(lake, place->file, error))
         return -1;
     if (row->sequence <= replay_until && lake_replay(lake, place, row, &there, error))
@@ -377,6 +200,27 @@ static int lake_check_open(const struct lake *lake, struct error *error)
                         : 0;
 }
 
+/* Whether it can be stored at all. */
+static int lake_check_row(struct lake *lake, const struct lake_row *row, struct error *error)
+{
+    const struct format_row parts = lake_parts(row);
+    struct lake_form form = {format_of(row->format), NULL};
+
+    if (row->rendering) {
+        form.format = &format_frames;
+        if (shapes_get(&lake->shapes, row->rendering, &form.shape, error))
+            return -1; /* GCOVR_EXCL_LINE out of memory */
+    }
+    lake->form = form;
+    if (form.format->most(&parts) > LAKE_LARGE_ROW_MAX)
+        return error_set(error, ERROR_REJECT, "row of a payload of %zu bytes: more than %d bytes",
+            row->payload.length, LAKE_LARGE_ROW_MAX);
+    if (lake->kind->path_most && row->path.length > lake->kind->path_most)
+        return error_set(error, ERROR_REJECT, "path of %zu bytes: the store takes %zu", row->path.length,
+            lake->kind->path_most);
+    return form.shape ? row_check(form.shape, row->payload, error) : 0;
+}
+
 int lake_append(struct lake *lake, const struct lake_row *row, uint64_t replay_until, bool *ret_there,
     struct error *error)
 {
@@ -385,13 +229,8 @@ int lake_append(struct lake *lake, const struct lake_row *row, uint64_t replay_u
     assert(row->sequence > lake->sequence);
     if (lake_check_open(lake, error))
         return -1;
-    if (format_of(row->format)->most(&(struct format_row){row->key, row->time, row->payload}) >
-        LAKE_LARGE_ROW_MAX)
-        return error_set(error, ERROR_REJECT, "row of a payload of %zu bytes: more than %d bytes",
-            row->payload.length, LAKE_LARGE_ROW_MAX);
-    if (lake->kind->path_most && row->path.length > lake->kind->path_most)
-        return error_set(error, ERROR_REJECT, "path of %zu bytes: the store takes %zu", row->path.length,
-            lake->kind->path_most);
+    if (lake_check_row(lake, row, error))
+        return error->kind == ERROR_REJECT ? -1 : lake_result(lake, -1);
     if (row->sequence > replay_until && lake->listings) {
         places_forget_listings(&lake->places);
         lake->listings = false;

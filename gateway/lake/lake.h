@@ -30,7 +30,7 @@ struct lake_options {
     void *context;
     const char *gateway_id;
     uint64_t max_open_files;
-    uint64_t roll_size; /* bytes; 0: never, as for the others */
+    uint64_t roll_size; /* bytes, of a table before it is one; 0: never, as for the others */
     uint64_t roll_records;
     int64_t roll_every; /* microseconds since the file was opened */
     int64_t roll_idle; /* microseconds since its last record */
@@ -41,6 +41,10 @@ struct lake;
 
 /* Whether there is a store for config->url, and its options will do; if not, ret_option is the field to blame. @thread main */
 int lake_check(const struct config_lake *config, const void **ret_option, struct error *error);
+
+/* Whether the lake can have such files of such a stream; ERROR_REJECT: not with this compression, or these columns. @thread main */
+int lake_check_form(
+    const char *stream, enum record_format format, const struct form *form, struct error *error);
 
 /* Opens the root (making it), deletes own leftovers. ERROR_RETRY when the store is not there at the moment, or another
  * process with the same gateway id writes to it; ERROR_FATAL when the gateway id cannot be part of a file name. The
@@ -53,10 +57,12 @@ struct lake_row {
     struct slice path; /* rendered, relative to the root */
     const char *stream;
     enum record_format format;
+    const struct rendering *rendering; /* of a file of a table, which it has to outlive; NULL: lines */
     uint32_t epoch;
     uint64_t sequence; /* grows from row to row */
-    int64_t received; /* microseconds since 1970; for lake_oldest_received() alone */
-    struct slice key; /* for formats whose rows say it, as the next */
+    int64_t
+        received; /* microseconds since 1970; for lake_oldest_received(), and formats whose rows say it, as the next */
+    struct slice key;
     int64_t time; /* microseconds since 1970 */
     struct slice payload;
 };

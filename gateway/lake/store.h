@@ -32,6 +32,10 @@ typedef void store_close_fn(struct store **store);
 typedef int store_create_fn(struct store *store, struct store_file **ret_file, struct error *error);
 typedef int store_write_fn(struct store_file *file, const void *data, size_t length, struct error *error);
 
+/* Bytes that were written, from there on: as many as there are, at most length. */
+typedef int store_read_fn(const struct store_file *file, uint64_t from, void *data, size_t length,
+    size_t *ret_read, struct error *error);
+
 /* Makes each file's contents durable, then gives it its name in the directory `path` (relative, "" for the root; made
  * when missing), then makes the name durable. Never replaces anything. In any order: no two of a call have both path and stream in common.
  * Frees and clears every file also on failure, when any name may have appeared or not. */
@@ -67,6 +71,7 @@ struct store_kind {
     store_close_fn *close;
     store_create_fn *create;
     store_write_fn *write;
+    store_read_fn *read;
     store_publish_fn *publish;
     store_abort_fn *abort;
     store_tight_fn *tight; /* NULL: files lie where they are published */

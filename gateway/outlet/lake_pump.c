@@ -206,6 +206,7 @@ static int pump_append(struct lake_pump *pump, const struct journal_entry *entry
         .path = bytes_slice(&pump->path),
         .stream = rendering->stream,
         .format = rendering->format,
+        .rendering = rendering->form.file == FORM_SOURCE ? NULL : rendering,
         .epoch = entry->epoch,
         .sequence = entry->sequence,
         .received = record->received,

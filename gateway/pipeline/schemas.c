@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 #include "base/fnv.h"
+#include "pipeline/forms.h"
 
 static bool schema_is_file(const char *name)
 {
@@ -43,25 +44,50 @@ static int schema_load(const char *name, struct schema **ret_schema, uint64_t *r
     return schema_compile(ret_schema, text, error) ? error_wrap(error, "%s", name) : 0;
 }
 
+/* What follows from the schema, or needs none. */
+static size_t schema_form(struct config *config, const struct config_stream *from,
+    const struct schema *schema, struct stream *stream)
+{
+    struct form form = {0};
+    const void *field;
+    struct error why;
+    const int result = form_compile(from, schema, &form, &field, &why);
+
+    if (result)
+        config_report(config, field, "%s", why.text);
+    else if (stream) {
+        stream->form = form;
+        return 0;
+    }
+    form_clear(&form);
+    return result != 0;
+}
+
+static size_t schema_compile_one(
+    struct config *config, const struct config_stream *from, struct stream *stream)
+{
+    __attribute__((cleanup(schema_free))) struct schema *schema = NULL;
+    struct error why;
+    uint64_t hash = 0;
+
+    if (from->schema[0] && schema_load(from->schema, &schema, &hash, &why)) {
+        config_report(config, &from->schema, "%s", why.text);
+        return 1;
+    }
+    const size_t wrong = schema_form(config, from, schema, stream);
+    if (stream && schema) {
+        stream->schema = schema;
+        stream->schema_hash = hash;
+        schema = NULL;
+    }
+    return wrong;
+}
+
 int schemas_compile(struct config *config, struct streams *streams, struct error *error)
 {
-    struct error why;
     size_t wrong = 0;
 
-    for (size_t i = 0; i < config->streams_count; i++) {
-        __attribute__((cleanup(schema_free))) struct schema *schema = NULL;
-        const struct config_stream *from = &config->streams[i];
-        uint64_t hash;
-        if (!from->schema[0])
-            continue;
-        if (schema_load(from->schema, &schema, &hash, &why)) {
-            config_report(config, &from->schema, "%s", why.text);
-            wrong++;
-        } else if (streams) {
-            streams->items[i]->schema = schema;
-            streams->items[i]->schema_hash = hash;
-            schema = NULL;
-        }
-    }
+    for (size_t i = 0; i < config->streams_count; i++)
+        wrong += schema_compile_one(config, &config->streams[i], streams ? streams->items[i] : NULL);
     return wrong ? error_set(error, ERROR_REJECT, "schemas: %zu errors in the configuration", wrong) : 0;
 }

@@ -128,6 +128,37 @@ struct rendering_header {
     size_t label; /* index among the rendering's labels */
 };
 
+/* What the files of a lake are, and their columns besides those that every record has. */
+enum form_file { FORM_SOURCE, FORM_PARQUET, FORM_AVRO, FORM_CSV };
+enum form_codec { FORM_PLAIN, FORM_GZIP, FORM_SNAPPY, FORM_ZSTD };
+enum form_type { FORM_INTEGER, FORM_NUMBER, FORM_BOOLEAN, FORM_STRING, FORM_TIME, FORM_JSON };
+
+#define FORM_COLUMNS_MAX 500
+#define FORM_SIZE_MAX (40 * 1024) /* form_size(): what is stored of a rendering stays below 64 KiB */
+
+struct form_column {
+    char *name; /* owned; without control characters */
+    enum form_type type;
+};
+
+/* All zero: lines, as the source had them. */
+struct form {
+    enum form_file file;
+    enum form_codec codec;
+    bool
+        misfits_rest; /* what does not fit its column goes into the column of the rest; else the record is a dead letter */
+    struct form_column *columns; /* owned */
+    size_t columns_count;
+};
+
+void form_clear(struct form *form);
+/* Both: -1 out of memory, and nothing was added. */
+int form_add_column(struct form *form, struct slice name, enum form_type type);
+int form_copy(const struct form *from, struct form *ret_form);
+bool form_equal(const struct form *a, const struct form *b);
+/* Bytes that its columns take in a stored rendering, at most. */
+size_t form_size(const struct form *form);
+
 struct rendering {
     uint32_t id;
     char stream[RECORD_STREAM_NAME_MAX + 1];
@@ -140,6 +171,7 @@ struct rendering {
     enum record_value value;
     struct rendering_header headers[RECORD_LABELS_MAX];
     size_t headers_count;
+    struct form form;
 };
 
 void rendering_free(struct rendering **rendering);

@@ -1,7 +1,6 @@
 /* rendering: one rendering and its JSON form; see record.h and rendering_json.h */
 #include "record/rendering_json.h"
 
-#include <jansson.h>
 #include <stdlib.h>
 
 static const char *const rendering_formats[] = {
@@ -28,6 +27,7 @@ void rendering_free(struct rendering **rendering)
     for (size_t i = 0; i < (*rendering)->headers_count; i++)
         free((*rendering)->headers[i].name);
     free((*rendering)->lake_path);
+    form_clear(&(*rendering)->form);
     free(*rendering);
     *rendering = NULL;
 }
@@ -94,6 +94,9 @@ static int rendering_add_optional(const struct rendering *rendering, json_t *jso
         return -1; /* GCOVR_EXCL_LINE no unit test makes malloc fail */
     if (rendering->headers_count &&
         json_object_set_new(json, "headers", rendering_headers_to_json(rendering)))
+        return -1;
+    if (rendering->form.file != FORM_SOURCE &&
+        json_object_set_new(json, "lake", form_to_json(&rendering->form)))
         return -1;
     return 0;
 }
@@ -277,12 +280,14 @@ static int rendering_optional(
 
 static int rendering_read_optional(const json_t *json, struct rendering *rendering, struct error *error)
 {
-    const json_t *topics, *value, *headers;
+    const json_t *topics, *value, *headers, *lake;
     size_t index = RECORD_VALUE_PAYLOAD;
 
     if (rendering_optional(json, "topics", JSON_ARRAY, &topics, error) ||
         rendering_optional(json, "value", JSON_STRING, &value, error) ||
         rendering_optional(json, "headers", JSON_ARRAY, &headers, error) ||
+        rendering_optional(json, "lake", JSON_OBJECT, &lake, error) ||
+        (lake && form_read(lake, &rendering->form, error)) ||
         rendering_read_texts(
             "topic", topics, rendering->topics, RECORD_TOPICS_MAX, &rendering->topics_count, error) ||
         rendering_read_headers(headers, rendering, error))

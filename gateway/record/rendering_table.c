@@ -103,7 +103,7 @@ static bool rendering_equal(const struct rendering *a, const struct rendering *b
            strcmp(a->lake_path, b->lake_path) == 0 && a->value == b->value &&
            rendering_texts_equal(a->labels, a->labels_count, b->labels, b->labels_count) &&
            rendering_texts_equal(a->topics, a->topics_count, b->topics, b->topics_count) &&
-           rendering_headers_equal(a, b);
+           rendering_headers_equal(a, b) && form_equal(&a->form, &b->form);
 }
 
 uint32_t rendering_find_equal(struct rendering_table *table, const struct rendering *like)

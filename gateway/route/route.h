@@ -79,6 +79,7 @@ struct stream {
     uint64_t schema_hash; /* of its text; 0: none */
     bool schema_pass; /* what it does not allow is marked, not refused */
     char *lake_path; /* template text, checked; owned */
+    struct form form; /* of its files; set by the pipeline before the sources run */
     char *topics[RECORD_TOPICS_MAX]; /* template texts, checked; owned */
     struct template
         *topic_templates[RECORD_TOPICS_MAX]; /* NULL: constant, nothing to check per record; owned */

@@ -23,6 +23,7 @@ static void stream_clear(struct stream *stream)
     free(stream->pointers);
     schema_free(&stream->schema);
     free(stream->lake_path);
+    form_clear(&stream->form);
     free(stream->ack);
     for (size_t i = 0; i < stream->topics_count; i++) {
         free(stream->topics[i]);
@@ -386,7 +387,7 @@ static int stream_copy(const struct stream *stream, struct rendering *rendering)
     rendering->format = stream->format;
     rendering->value = stream->value;
     rendering->lake_path = strdup(stream->lake_path);
-    return !rendering->lake_path ||
+    return !rendering->lake_path || form_copy(&stream->form, &rendering->form) ||
                    stream_copy_texts(stream->label_names, stream->labels_count, rendering->labels,
                        &rendering->labels_count) ||
                    stream_copy_texts(

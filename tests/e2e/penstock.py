@@ -18,7 +18,7 @@ BINARY = os.environ.get("PENSTOCK", str(ROOT / "build" / "penstock"))
 HTTP_THREADS = os.environ.get("HTTP_THREADS")  # of every gateway that does not say how many it wants
 LISTENING = re.compile(r"^\s*(\w+)\s+(?:https?|mqtts?)://\[?[0-9a-fA-F.:]+?\]?:(\d+)\b", re.MULTILINE)
 LAKE_FILE = re.compile(r"^(?P<stream>[^+]+)\+(?P<gateway>[A-Za-z0-9._-]+)\.(?P<epoch>[0-9a-f]{8})"
-                       r"\+(?P<first>\d{10,})\+(?P<last>\d{10,})\.(?P<extension>\w+)$")
+                       r"\+(?P<first>\d{10,})\+(?P<last>\d{10,})\.(?P<extension>[\w.]+)$")
 
 Answer = collections.namedtuple("Answer", "status headers body")
 

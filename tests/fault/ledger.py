@@ -87,13 +87,13 @@ class Ledger:
     def accepted_records(self):
         return len(self.fresh) + sum(len(posts) * records_of(client) for (_, client), posts in self.accepted.items())
 
-    def judge(self, root):
+    def judge(self, root, read=penstock.read_lake):
         """Reads the notes and the lake."""
         self.read()
         seen = collections.Counter()
         latest = {}  # (folder, run, client) -> newest place seen
         alien = wrong = disordered = 0
-        for file in penstock.read_lake(root):
+        for file in read(root):
             for row in file.rows:
                 name = row[7:row.find(b'"', 7)].decode(errors="replace")
                 seen[name] += 1

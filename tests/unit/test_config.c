@@ -365,7 +365,10 @@ static const char printed_end[] = "  events:\n"
                                   "      outlets: []                       # default\n"
                                   "    journal_share: 0                    # default\n"
                                   "    lake:\n"
-                                  "      path: \"{stream}\"                  # default\n";
+                                  "      path: \"{stream}\"                  # default\n"
+                                  "      format: source                    # default\n"
+                                  "      compression: default              # default\n"
+                                  "      misfit: dead-letter               # default\n";
 
 static struct config *load_printed(void)
 {

@@ -397,7 +397,10 @@ static const char printed_end[] = "    topics: [\"A\", \"B_{key}\"]            #
                                   "      outlets: []                       # default\n"
                                   "    journal_share: 0                    # default\n"
                                   "    lake:\n"
-                                  "      path: \"{stream}\"                  # default\n";
+                                  "      path: \"{stream}\"                  # default\n"
+                                  "      format: source                    # default\n"
+                                  "      compression: default              # default\n"
+                                  "      misfit: dead-letter               # default\n";
 
 static void print(const struct config *config, struct bytes *text)
 {

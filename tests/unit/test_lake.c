@@ -219,7 +219,7 @@ Test(lake, rows_of_bytes_of_any_size_come_out_whole)
             .key = slice_of("k"),
             .time = (int64_t)i,
             .payload = {payload, sizes[i]}};
-        const struct format_row parts = {row.key, row.time, row.payload};
+        const struct format_row parts = {.key = row.key, .time = row.time, .payload = row.payload};
         cr_assert_eq(lake_append(lake, &row, 0, &there, &error), 0, "%s", error.text);
         cr_assert_eq(format_of(RECORD_FORMAT_BYTES)->row(&parts, &expected, &error), 0);
     }

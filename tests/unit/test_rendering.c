@@ -229,3 +229,110 @@ Test(rendering, topics_value_and_headers_are_read_back)
 }
 
 /* ---- the table -------------------------------------------------------------------------------------------- */
+
+/* ---- the form of its files --------------------------------------------------------------------------------- */
+
+#define FORM_HEAD \
+    "{\"id\":7,\"stream\":\"readings\",\"format\":\"json\",\"labels\":[],\"lake_path\":\"a\",\"lake\":"
+
+static void add_columns(struct form *form)
+{
+    static const char *const names[] = {"a", "b\"\\", "c", "d", "e", "f"};
+
+    for (int i = FORM_INTEGER; i <= FORM_JSON; i++)
+        cr_assert_eq(form_add_column(form, slice_of(names[i]), (enum form_type)i), 0);
+}
+
+Test(rendering, form_is_stored_and_comes_back)
+{
+    for (int file = FORM_PARQUET; file <= FORM_CSV; file++) {
+        for (int codec = FORM_PLAIN; codec <= FORM_ZSTD; codec++) {
+            struct rendering rendering = sample(7, "readings", path_a), *again;
+            struct form copy;
+            struct error error;
+            cleanup_bytes struct bytes body;
+
+            bytes_init(&body, 4096);
+            rendering.form = (struct form){
+                .file = (enum form_file)file, .codec = (enum form_codec)codec, .misfits_rest = codec % 2};
+            add_columns(&rendering.form);
+            cr_assert_eq(rendering_encode(&rendering, &body, &error), 0);
+            const size_t with = body.length;
+            cr_assert_eq(rendering_decode(body.data, body.length, &again, &error), 0, "%s", error.text);
+            cr_assert(form_equal(&again->form, &rendering.form));
+            cr_assert_eq(form_copy(&again->form, &copy), 0);
+            cr_assert(form_equal(&copy, &rendering.form));
+            copy.columns[5].type = FORM_STRING;
+            cr_assert(!form_equal(&copy, &rendering.form));
+            copy.columns_count = 5;
+            cr_assert(!form_equal(&copy, &rendering.form));
+            copy.columns_count = 6;
+            rendering_free(&again);
+            const size_t size = form_size(&rendering.form);
+            rendering.form.columns_count = 0;
+            bytes_clear(&body);
+            cr_assert_eq(rendering_encode(&rendering, &body, &error), 0);
+            cr_assert_leq(with - body.length, size);
+            rendering.form.columns_count = 6;
+            form_clear(&copy);
+            form_clear(&rendering.form);
+        }
+    }
+}
+
+Test(rendering, form_is_told_from_others)
+{
+    struct form a = {.file = FORM_AVRO}, b = a;
+
+    b.misfits_rest = true;
+    cr_assert(!form_equal(&a, &b));
+    b = (struct form){.file = FORM_CSV};
+    cr_assert(!form_equal(&a, &b));
+    b = (struct form){.file = FORM_AVRO, .codec = FORM_ZSTD};
+    cr_assert(!form_equal(&a, &b));
+}
+
+Test(rendering, form_of_an_unknown_kind_is_refused)
+{
+    static const struct {
+        const char *lake, *reason;
+    } unknown[] = {
+        {"1}", "rendering: member \"lake\" has a wrong type"},
+        {"{\"format\":\"orc\"}}", "rendering: lake: format orc is unknown"},
+        {"{\"format\":7}}", "rendering: lake: format that is no string is unknown"},
+        {"{\"format\":\"csv\",\"compression\":\"lzo\"}}", "rendering: lake: compression lzo is unknown"},
+        {"{\"format\":\"csv\",\"compression\":\"none\",\"misfit\":\"x\"}}",
+            "rendering: lake: misfit x is unknown"},
+        {"{\"format\":\"csv\",\"compression\":\"none\",\"misfit\":\"rest\",\"columns\":[\"a\"]}}",
+            "rendering: lake: columns are no list of at most 500 names and types"},
+        {"{\"format\":\"csv\",\"compression\":\"none\",\"misfit\":\"rest\",\"columns\":[\"a\",\"json\",1,\"json\"]}}",
+            "rendering: lake: column 1 has no name"},
+        {"{\"format\":\"csv\",\"compression\":\"none\",\"misfit\":\"rest\",\"columns\":[\"a\",\"text\"]}}",
+            "rendering: lake: a column's type text is unknown"},
+    };
+
+    for (size_t i = 0; i < sizeof unknown / sizeof *unknown; i++) {
+        struct rendering *rendering;
+        struct error error;
+        char text[512];
+
+        const int length = snprintf(text, sizeof text, FORM_HEAD "%s", unknown[i].lake);
+        cr_assert_eq(rendering_decode(text, (size_t)length, &rendering, &error), -1, "%s", text);
+        cr_assert_eq(error.kind, ERROR_REJECT);
+        cr_assert_str_eq(error.text, unknown[i].reason);
+    }
+}
+
+Test(rendering, form_with_a_name_that_is_not_utf8_is_not_stored)
+{
+    struct rendering rendering = sample(7, "readings", path_a);
+    struct error error;
+    cleanup_bytes struct bytes body;
+
+    bytes_init(&body, 4096);
+    rendering.form.file = FORM_CSV;
+    cr_assert_eq(form_add_column(&rendering.form, slice_of("\xff"), FORM_JSON), 0);
+    cr_assert_eq(rendering_encode(&rendering, &body, &error), -1);
+    cr_assert_eq(error.kind, ERROR_REJECT);
+    form_clear(&rendering.form);
+}

@@ -363,3 +363,32 @@ Test(schema, large_enums_take_what_small_ones_take)
     /* Escaped, and longer than what is written without its escapes. */
     cr_assert_not_null(verdict(large_enum(100), repeated("\"", "\\u0041", 20000, "\"")));
 }
+
+Test(schema, says_what_its_properties_are_in_their_order)
+{
+    static const struct {
+        const char *name;
+        enum schema_kind kind;
+    } wanted[] = {{"z", SCHEMA_KIND_INTEGER}, {"a", SCHEMA_KIND_NUMBER}, {"m", SCHEMA_KIND_NUMBER},
+        {"b", SCHEMA_KIND_BOOLEAN}, {"s", SCHEMA_KIND_STRING}, {"t", SCHEMA_KIND_TIME},
+        {"o", SCHEMA_KIND_ANY}, {"l", SCHEMA_KIND_ANY}, {"x", SCHEMA_KIND_ANY}, {"y", SCHEMA_KIND_ANY},
+        {"n", SCHEMA_KIND_ANY}, {"two", SCHEMA_KIND_ANY}, {"d", SCHEMA_KIND_TIME}};
+    static const char text[] =
+        "{\"required\":[\"only\",\"s\",\"z\"],\"properties\":{\"z\":{\"type\":\"integer\"},\"a\":{\"type\":[\"number\",\"null\"]},"
+        "\"m\":{\"type\":[\"integer\",\"number\"]},\"b\":{\"type\":\"boolean\"},\"s\":{\"type\":\"string\"},"
+        "\"t\":{\"type\":\"string\",\"format\":\"date-time\"},\"o\":{\"type\":\"object\"},\"l\":{\"type\":\"array\"},\"x\":true,\"y\":false,"
+        "\"n\":{},\"two\":{\"type\":[\"string\",\"boolean\"]},\"d\":{\"format\":\"date-time\",\"type\":[\"null\",\"string\"]}}}";
+    __attribute__((cleanup(schema_free))) struct schema *schema = NULL;
+    enum schema_kind kind;
+
+    cr_assert_eq(schema_compile(&schema, slice_of(text), &error), 0, "%s", error.text);
+    cr_assert_eq(schema_properties_count(schema), COUNT(wanted));
+    for (size_t i = 0; i < COUNT(wanted); i++) {
+        const struct slice name = schema_property_at(schema, i, &kind);
+        cr_assert(slice_is(name, wanted[i].name), "%zu: %.*s", i, (int)name.length, name.data);
+        cr_assert_eq(kind, wanted[i].kind, "%s", wanted[i].name);
+    }
+    schema_free(&schema);
+    cr_assert_eq(schema_compile(&schema, slice_of("true"), &error), 0);
+    cr_assert_eq(schema_properties_count(schema), 0);
+}

@@ -357,6 +357,7 @@ const struct store_kind store_hdfs = {
     .close = hdfs_close,
     .create = hdfs_create,
     .write = spool_write,
+    .read = spool_read,
     .publish = hdfs_publish,
     .abort = spool_abort,
     .tight = hdfs_tight,

@@ -241,7 +241,7 @@ static int local_create(struct store *store, struct store_file **ret_file, struc
         return error_set(error, ERROR_RETRY, "lake %s: out of memory", store->root);
     file->directory_fd = store->temporary_fd;
     snprintf(file->temporary, sizeof file->temporary, "%llu.tmp", (unsigned long long)++store->created);
-    file->fd = openat(store->temporary_fd, file->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    file->fd = openat(store->temporary_fd, file->temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (file->fd < 0)
         return error_set_errno(error, ERROR_RETRY, "lake %s: temporary file: open", store->root);
     *ret_file = file;
@@ -253,6 +253,17 @@ static int local_write(struct store_file *file, const void *data, size_t length,
 {
     if (file_append(file->fd, data, length, &file->length))
         return error_set_errno(error, ERROR_RETRY, "lake: temporary file: write");
+    return 0;
+}
+
+static int local_read(const struct store_file *file, uint64_t from, void *data, size_t length,
+    size_t *ret_read, struct error *error)
+{
+    const ssize_t count = file_read_at(file->fd, data, length, from);
+
+    if (count < 0)
+        return error_set_errno(error, ERROR_RETRY, "lake: temporary file: read");
+    *ret_read = (size_t)count;
     return 0;
 }
 
@@ -346,6 +357,7 @@ const struct store_kind store_local = {
     .close = local_close,
     .create = local_create,
     .write = local_write,
+    .read = local_read,
     .publish = local_publish,
     .abort = local_abort,
     .list = local_list,

@@ -94,6 +94,7 @@ const struct store_kind store_s3 = {
     .close = s3_close,
     .create = s3_create,
     .write = spool_write,
+    .read = spool_read,
     .publish = s3_publish,
     .abort = spool_abort,
     .tight = s3_tight,

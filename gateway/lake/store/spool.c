@@ -59,6 +59,17 @@ int spool_write(struct store_file *file, const void *data, size_t length, struct
     return 0;
 }
 
+int spool_read(const struct store_file *file, uint64_t from, void *data, size_t length, size_t *ret_read,
+    struct error *error)
+{
+    const ssize_t count = file_read_at(file->fd, data, length, from);
+
+    if (count < 0)
+        return error_set_errno(error, ERROR_RETRY, "lake's spool: read");
+    *ret_read = (size_t)count;
+    return 0;
+}
+
 void spool_abort(struct store_file **file)
 {
     if (!*file)

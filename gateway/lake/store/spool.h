@@ -22,6 +22,7 @@ struct store_file {
 int spool_open(const char *path, int *ret_directory, struct error *error);
 int spool_create(int directory, struct store_file **ret_file, struct error *error);
 store_write_fn spool_write;
+store_read_fn spool_read;
 store_abort_fn spool_abort;
 
 /* Less is left than this: the file system is the journal's too. */

@@ -1,0 +1,185 @@
+/* convert: see convert.h */
+#include "lake/convert.h"
+
+#include "lake/format.h"
+
+#define CONVERT_READ ((size_t)256 * 1024) /* at once, */
+#define CONVERT_WRITE ((size_t)256 * 1024) /* as here */
+#define CONVERT_BATCH ((size_t)1024 * 1024) /* bytes of payloads in a batch of columns */
+#define CONVERT_FRAME_MAX ((size_t)1 << 30) /* beyond any that there is */
+
+struct conversion {
+    const struct convert *convert;
+    struct store_file *file;
+    struct bytes out; /* of the file, not written yet */
+    struct table_file *writer;
+    struct column_batch *batch;
+    size_t payloads; /* bytes in the batch */
+    uint64_t read; /* of the frames */
+    struct bytes window; /* frames of which the first is not complete */
+};
+
+static void conversion_end(struct conversion *conversion)
+{
+    table_file_close(&conversion->writer);
+    column_batch_free(&conversion->batch);
+    bytes_free(&conversion->out);
+    bytes_free(&conversion->window);
+    if (conversion->file)
+        conversion->convert->kind->abort(&conversion->file);
+}
+
+/* ---- out -------------------------------------------------------------------------------------------------- */
+
+static int convert_flush(struct conversion *conversion, struct error *error)
+{
+    struct bytes *out = &conversion->out;
+
+    if (conversion->convert->kind->write(conversion->file, out->data, out->length, error))
+        return -1;
+    bytes_clear(out);
+    return 0;
+}
+
+static int convert_sink(void *context, const void *data, size_t length, struct error *error)
+{
+    struct conversion *conversion = context;
+
+    if (conversion->out.length + length > CONVERT_WRITE && convert_flush(conversion, error))
+        return -1;
+    if (length > CONVERT_WRITE)
+        return conversion->convert->kind->write(conversion->file, data, length, error);
+    return bytes_add(&conversion->out, data, length, error);
+}
+
+static int convert_open(struct conversion *conversion, struct error *error)
+{
+    const struct convert *convert = conversion->convert;
+    const struct table_sink sink = {convert_sink, conversion};
+    size_t count;
+    const struct column_field *fields = row_shape_fields(convert->shape, &count);
+
+    return convert->kind->create(convert->store, &conversion->file, error) ||
+                   column_batch_new(&conversion->batch, fields, count, ROW_VALUES_MAX, error) ||
+                   table_file_open(
+                       &conversion->writer, fields, count, row_shape_options(convert->shape), &sink, error)
+               ? -1
+               : 0;
+}
+
+static int convert_batch(struct conversion *conversion, struct error *error)
+{
+    if (table_file_add(conversion->writer, conversion->batch, error))
+        return -1;
+    column_batch_clear(conversion->batch);
+    conversion->payloads = 0;
+    return 0;
+}
+
+static int convert_close(struct conversion *conversion, struct error *error)
+{
+    return convert_batch(conversion, error) || table_file_finish(conversion->writer, error) ||
+                   convert_flush(conversion, error)
+               ? -1
+               : 0;
+}
+
+/* ---- in --------------------------------------------------------------------------------------------------- */
+
+static int convert_row(struct conversion *conversion, const struct format_row *frame, struct error *error)
+{
+    const struct convert *convert = conversion->convert;
+    const struct record_id id = {convert->gateway_id, convert->epoch, frame->sequence};
+    char text[RECORD_ID_MAX + 1];
+    const struct row row = {.key = frame->key,
+        .id = {text, record_id_print(&id, text)},
+        .time = frame->time,
+        .received = frame->received,
+        .payload = frame->payload};
+
+    if (row_add(convert->shape, &row, conversion->batch, error))
+        return -1;
+    conversion->payloads += frame->payload.length;
+    return conversion->batch->rows == conversion->batch->rows_max || conversion->payloads >= CONVERT_BATCH
+               ? convert_batch(conversion, error)
+               : 0;
+}
+
+/* All whole frames; ret_left: what is behind them. */
+static int convert_rows(struct conversion *conversion, struct slice in, size_t *ret_left, struct error *error)
+{
+    struct format_row frame;
+
+    for (size_t length; (length = format_frame_read(in, &frame)) > 0;) {
+        if (convert_row(conversion, &frame, error))
+            return -1;
+        in = (struct slice){in.data + length, in.length - length};
+    }
+    *ret_left = in.length;
+    return 0;
+}
+
+/* The whole frames of the window; what is left moves to its front. */
+static int convert_window(struct conversion *conversion, struct error *error)
+{
+    struct bytes *window = &conversion->window;
+    size_t left;
+
+    if (convert_rows(conversion, bytes_slice(window), &left, error))
+        return -1;
+    memmove(window->data, window->data + window->length - left, left);
+    window->length = left;
+    return 0;
+}
+
+static int convert_stored(struct conversion *conversion, struct error *error)
+{
+    const struct convert *convert = conversion->convert;
+    struct bytes *window = &conversion->window;
+
+    for (size_t count = CONVERT_READ; count == CONVERT_READ;) {
+        if (bytes_reserve(window, CONVERT_READ, error) ||
+            convert->kind->read(convert->frames, conversion->read, window->data + window->length,
+                CONVERT_READ, &count, error))
+            return -1;
+        conversion->read += count;
+        window->length += count;
+        if (convert_window(conversion, error))
+            return -1;
+    }
+    /* A frame may have been torn by the buffer. */
+    if (bytes_add(window, convert->rest.data, convert->rest.length, error))
+        return -1; /* GCOVR_EXCL_LINE out of memory */
+    return convert_window(conversion, error);
+}
+
+static int convert_all(struct conversion *conversion, struct error *error)
+{
+    const struct convert *convert = conversion->convert;
+    size_t left;
+
+    if (convert_open(conversion, error))
+        return -1;
+    if (convert->frames ? convert_stored(conversion, error)
+                        : convert_rows(conversion, convert->rest, &left, error))
+        return -1;
+    if (convert->frames ? conversion->window.length : left)
+        return error_set(error, ERROR_RETRY, "lake: %zu bytes of a temporary file are no row",
+            convert->frames ? conversion->window.length : left);
+    return convert_close(conversion, error);
+}
+
+int convert_frames(const struct convert *convert, struct store_file **ret_file, struct error *error)
+{
+    __attribute__((cleanup(conversion_end))) struct conversion conversion = {.convert = convert};
+
+    bytes_init(&conversion.out, CONVERT_WRITE);
+    bytes_init(&conversion.window, CONVERT_FRAME_MAX);
+    if (convert_all(&conversion, error)) {
+        error->kind = ERROR_RETRY; /* no row of these is to blame: each was looked at before it was taken */
+        return -1;
+    }
+    *ret_file = conversion.file;
+    conversion.file = NULL;
+    return 0;
+}
