@@ -1,11 +1,13 @@
 """The lake as objects of an S3 store: what comes out is what was sent, and what goes wrong is said."""
 
+import json
 import os
 import signal
 import urllib.parse
 
 import pytest
 
+import lake_tables
 import penstock
 import s3
 import s3_lake
@@ -55,6 +57,21 @@ def test_what_is_posted_comes_out(gateway, s3_server, bucket):
     assert s3_server.client.uploads(bucket) == []
     assert (one.data / "lake-spool/s3-uploads").read_bytes() == b""
     assert not one.lake.exists()
+
+
+def test_tables(gateway, s3_server, bucket, tmp_path):
+    """Rows wait in the spool, are read back from there, and become a Parquet file. Some are longer than any buffer."""
+    (tmp_path / "reading.json").write_text('{"properties": {"sensor_id": {"type": "string"}, "n": {"type": "integer"}, "text": {"type": "string"}}}')
+    config = f"streams: {{readings: {{key: /sensor_id, schema: {tmp_path}/reading.json, lake: {{path: 'r/{{key}}', format: parquet}}}}}}"
+    one = gateway(*s3_lake.options(s3_server.url, bucket, every=HOUR), config=config, environment=s3_lake.environment()).start()
+    sent = [{"sensor_id": f"s{number % 3}", "n": number, "text": str(number) * (1 if number % 50 else 100000)} for number in range(1000)]
+    assert one.post("/readings", json.dumps(sent)).status == 200
+    one.stop_cleanly()
+    s3_server.client.save(bucket, tmp_path / "objects")
+    for reader in range(2):
+        found = lake_tables.rows(tmp_path / "objects" / "lake", reader)
+        assert sorted((row["sensor_id"], row["n"], row["text"]) for row in found) == sorted((row["sensor_id"], row["n"], row["text"]) for row in sent)
+    assert len(s3_server.client.keys(bucket, "lake/r/")) == 3
 
 
 def test_names_and_prefixes_that_have_to_be_encoded(gateway, s3_server, bucket):
