@@ -43,14 +43,15 @@ struct schema_scratch; /* of one thread, for any number of schemas */
 int schema_compile(struct schema **ret_schema, struct slice text, struct error *error);
 void schema_free(struct schema **schema);
 
-/* What the values of a property can be, as far as one type says it; null may be among them. */
+/* What the values of a property can be; null may be among them. */
 enum schema_kind {
-    SCHEMA_KIND_ANY, /* of several types, of none that is named, objects, arrays */
+    SCHEMA_KIND_ANY, /* of no type that is named, objects, arrays; these and others */
     SCHEMA_KIND_INTEGER,
     SCHEMA_KIND_NUMBER,
     SCHEMA_KIND_BOOLEAN,
     SCHEMA_KIND_STRING,
     SCHEMA_KIND_TIME, /* a string of format date-time */
+    SCHEMA_KIND_SCALAR, /* of several types: strings, numbers, booleans */
 };
 
 /* Those of the top-level `properties`, in their order; one by one. */

@@ -12,6 +12,8 @@ static enum schema_kind schema_kind_of(const struct schema_node *node)
 {
     /* Behind the types stand the names that they were written with. */
     const unsigned all = SCHEMA_INTEGER | (SCHEMA_INTEGER - 1);
+    const unsigned scalar =
+        SCHEMA_INTEGER | SCHEMA_BOOLEAN | SCHEMA_TYPE(JSON_STRING) | SCHEMA_TYPE(JSON_NUMBER);
     const unsigned types = node ? node->types & all & ~SCHEMA_TYPE(JSON_NULL) : 0;
 
     switch (types) {
@@ -24,7 +26,7 @@ static enum schema_kind schema_kind_of(const struct schema_node *node)
     case SCHEMA_TYPE(JSON_STRING):
         return node->is_date_time ? SCHEMA_KIND_TIME : SCHEMA_KIND_STRING;
     default:
-        return SCHEMA_KIND_ANY;
+        return types && !(types & ~scalar) ? SCHEMA_KIND_SCALAR : SCHEMA_KIND_ANY;
     }
 }
 

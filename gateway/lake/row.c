@@ -30,6 +30,7 @@ static const enum column_type row_types[] = {
     [FORM_BOOLEAN] = COLUMN_BOOL,
     [FORM_STRING] = COLUMN_STRING,
     [FORM_TIME] = COLUMN_TIMESTAMP_UTC,
+    [FORM_SCALAR] = COLUMN_STRING,
     [FORM_JSON] = COLUMN_JSON,
 };
 

@@ -10,6 +10,7 @@ static const char *const value_wanted[] = {
     [FORM_BOOLEAN] = "true or false",
     [FORM_STRING] = "a string",
     [FORM_TIME] = "a time as in 2026-01-31T12:00:00Z",
+    [FORM_SCALAR] = "a string, a number, true or false",
 };
 
 /* No longer than is shown, no half characters, and no line breaks as there may be in arrays. */
@@ -70,12 +71,15 @@ static bool value_read(enum form_type type, const struct json_value *value, unio
         return value->type == JSON_STRING;
     case FORM_TIME:
         return value->type == JSON_STRING && value_time(value, &ret_fixed->integer);
+    case FORM_SCALAR:
+        return value->type != JSON_OBJECT && value->type != JSON_ARRAY;
     case FORM_JSON:
         break;
     }
     return true;
 }
 
+/* Of what is no string: as it was written. */
 static int value_add_string(
     struct column *column, const struct json_value *value, struct bytes *scratch, struct error *error)
 {
@@ -110,7 +114,7 @@ int row_value_add(struct column *column, enum form_type type, const struct json_
         column_add_null(column);
         return 0;
     }
-    if (type == FORM_STRING)
+    if (type == FORM_STRING || type == FORM_SCALAR)
         return value_add_string(column, value, scratch, error);
     if (type == FORM_JSON)
         return value_add_json(column, member->text, scratch, error);

@@ -27,6 +27,7 @@ static const enum form_type form_types[] = {
     [SCHEMA_KIND_BOOLEAN] = FORM_BOOLEAN,
     [SCHEMA_KIND_STRING] = FORM_STRING,
     [SCHEMA_KIND_TIME] = FORM_TIME,
+    [SCHEMA_KIND_SCALAR] = FORM_SCALAR,
 };
 
 static int form_check_name(struct slice name, struct error *error)

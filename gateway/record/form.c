@@ -4,7 +4,7 @@
 
 #include "record/rendering_json.h"
 
-#define FORM_WORDS 6 /* the longest list of them */
+#define FORM_WORDS 7 /* the longest list of them */
 #define FORM_WORD_MAX 7 /* "integer", "boolean" */
 
 static const char *const form_files[FORM_WORDS] = {
@@ -18,6 +18,7 @@ static const char *const form_types[FORM_WORDS] = {
     [FORM_BOOLEAN] = "boolean",
     [FORM_STRING] = "string",
     [FORM_TIME] = "time",
+    [FORM_SCALAR] = "scalar",
     [FORM_JSON] = "json",
 };
 

@@ -131,7 +131,7 @@ struct rendering_header {
 /* What the files of a lake are, and their columns besides those that every record has. */
 enum form_file { FORM_SOURCE, FORM_PARQUET, FORM_AVRO, FORM_CSV };
 enum form_codec { FORM_PLAIN, FORM_GZIP, FORM_SNAPPY, FORM_ZSTD };
-enum form_type { FORM_INTEGER, FORM_NUMBER, FORM_BOOLEAN, FORM_STRING, FORM_TIME, FORM_JSON };
+enum form_type { FORM_INTEGER, FORM_NUMBER, FORM_BOOLEAN, FORM_STRING, FORM_TIME, FORM_SCALAR, FORM_JSON };
 
 #define FORM_COLUMNS_MAX 500
 #define FORM_SIZE_MAX (40 * 1024) /* form_size(): what is stored of a rendering stays below 64 KiB */

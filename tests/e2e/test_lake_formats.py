@@ -35,7 +35,7 @@ INT64 = 2**63
 READINGS = [
     ('{"sensor_id":"a","wattage":1.5,"count":3,"on":true,"at":"2026-03-01T12:00:00.123456789+01:00","tags":[1, {"x": "y z"}],"either":"e"}',
      {"sensor_id": "a", "wattage": 1.5, "count": 3, "on": True, "at": micros("2026-03-01T11:00:00.123456Z"),
-      "tags": '[1,{"x":"y z"}]', "either": '"e"'}),
+      "tags": '[1,{"x":"y z"}]', "either": "e"}),
     ('{"sensor_id":"b","wattage":null,"either":7}', {"sensor_id": "b", "either": "7"}),
     ('{"sensor_id":"c","wattage":-0,"count":1e3,"on":false}', {"sensor_id": "c", "wattage": -0.0, "count": 1000, "on": False}),
     ('{"sensor_id":"d","wattage":12345678901234567890123,"count":-9223372036854775808}',
@@ -120,6 +120,7 @@ MISFITS = [
     ("on", "1", "true or false"),
     ("at", '"2026-02-30T00:00:00Z"', "a time as in 2026-01-31T12:00:00Z"),
     (ODD, '{"a":\t[1]}', "a string"),
+    ("either", "[1]", "a string, a number, true or false"),
 ]
 
 

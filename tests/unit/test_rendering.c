@@ -237,7 +237,7 @@ Test(rendering, topics_value_and_headers_are_read_back)
 
 static void add_columns(struct form *form)
 {
-    static const char *const names[] = {"a", "b\"\\", "c", "d", "e", "f"};
+    static const char *const names[] = {"a", "b\"\\", "c", "d", "e", "f", "g"};
 
     for (int i = FORM_INTEGER; i <= FORM_JSON; i++)
         cr_assert_eq(form_add_column(form, slice_of(names[i]), (enum form_type)i), 0);
@@ -262,22 +262,36 @@ Test(rendering, form_is_stored_and_comes_back)
             cr_assert(form_equal(&again->form, &rendering.form));
             cr_assert_eq(form_copy(&again->form, &copy), 0);
             cr_assert(form_equal(&copy, &rendering.form));
-            copy.columns[5].type = FORM_STRING;
-            cr_assert(!form_equal(&copy, &rendering.form));
-            copy.columns_count = 5;
+            copy.columns[6].type = FORM_STRING;
             cr_assert(!form_equal(&copy, &rendering.form));
             copy.columns_count = 6;
+            cr_assert(!form_equal(&copy, &rendering.form));
+            copy.columns_count = 7;
             rendering_free(&again);
             const size_t size = form_size(&rendering.form);
             rendering.form.columns_count = 0;
             bytes_clear(&body);
             cr_assert_eq(rendering_encode(&rendering, &body, &error), 0);
             cr_assert_leq(with - body.length, size);
-            rendering.form.columns_count = 6;
+            rendering.form.columns_count = 7;
             form_clear(&copy);
             form_clear(&rendering.form);
         }
     }
+}
+
+/* What is of several types has become texts of JSON once; a record of that time has its column as it was. */
+Test(rendering, form_keeps_the_types_that_it_was_stored_with)
+{
+    static const char text[] = FORM_HEAD
+        "{\"format\":\"csv\",\"compression\":\"none\",\"misfit\":\"rest\",\"columns\":[\"a\",\"json\",\"b\",\"scalar\"]}}";
+    struct rendering *rendering;
+    struct error error;
+
+    cr_assert_eq(rendering_decode(text, sizeof text - 1, &rendering, &error), 0, "%s", error.text);
+    cr_assert_eq(rendering->form.columns[0].type, FORM_JSON);
+    cr_assert_eq(rendering->form.columns[1].type, FORM_SCALAR);
+    rendering_free(&rendering);
 }
 
 Test(rendering, form_is_told_from_others)

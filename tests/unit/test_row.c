@@ -6,6 +6,7 @@
 
 #include "lake/row.h"
 
+#define REST 7 /* the column _rest */
 #define DEEP 62 /* arrays in an object: as deep as a document can be, but one */
 
 static struct error error;
@@ -19,7 +20,7 @@ static void begin(enum record_format format, bool misfits_rest)
         const char *name;
         enum form_type type;
     } columns[] = {{"i", FORM_INTEGER}, {"n", FORM_NUMBER}, {"b", FORM_BOOLEAN}, {"s", FORM_STRING},
-        {"t", FORM_TIME}, {"j", FORM_JSON}};
+        {"t", FORM_TIME}, {"j", FORM_JSON}, {"v", FORM_SCALAR}};
     size_t count;
 
     form = (struct form){.file = FORM_PARQUET, .misfits_rest = misfits_rest};
@@ -85,7 +86,7 @@ static double number(size_t column)
 Test(row, has_its_columns_and_those_of_every_record)
 {
     static const char *const names[] = {
-        "i", "n", "b", "s", "t", "j", "_rest", "_key", "_time", "_received", "_id"};
+        "i", "n", "b", "s", "t", "j", "v", "_rest", "_key", "_time", "_received", "_id"};
     size_t count;
 
     begin(RECORD_FORMAT_JSON, false);
@@ -102,11 +103,11 @@ Test(row, has_its_columns_and_those_of_every_record)
     cr_assert(text_is(3, "x"));
     cr_assert_eq(integer(4), 7);
     cr_assert(text_is(5, "[1,{\"a b\":\"\\n \"}]"));
-    cr_assert(is_null(6));
-    cr_assert(text_is(7, "k"));
-    cr_assert_eq(integer(8), 5);
-    cr_assert_eq(integer(9), 6);
-    cr_assert(text_is(10, "gw/00000001/7"));
+    cr_assert(is_null(6) && is_null(REST));
+    cr_assert(text_is(REST + 1, "k"));
+    cr_assert_eq(integer(REST + 2), 5);
+    cr_assert_eq(integer(REST + 3), 6);
+    cr_assert(text_is(REST + 4, "gw/00000001/7"));
     end();
 }
 
@@ -114,15 +115,15 @@ Test(row, is_null_where_nothing_stands_and_where_null_does)
 {
     begin(RECORD_FORMAT_JSON, false);
     add("{}");
-    for (size_t i = 0; i < 7; i++)
+    for (size_t i = 0; i <= REST; i++)
         cr_assert(is_null(i));
-    add("{\"i\":null,\"n\":null,\"b\":null,\"s\":null,\"t\":null,\"j\":null}");
-    for (size_t i = 0; i < 7; i++)
+    add("{\"i\":null,\"n\":null,\"b\":null,\"s\":null,\"t\":null,\"j\":null,\"v\":null}");
+    for (size_t i = 0; i <= REST; i++)
         cr_assert(is_null(i));
     const struct row row = {.payload = slice_of("{}")};
     column_batch_clear(batch);
     cr_assert_eq(row_add(shape, &row, batch, &error), 0);
-    cr_assert(is_null(7), "no key");
+    cr_assert(is_null(REST + 1), "no key");
     end();
 }
 
@@ -133,7 +134,7 @@ Test(row, takes_the_last_of_members_that_come_twice_however_they_are_written)
     cr_assert_eq(integer(0), 1);
     const struct slice s = column_slice(&batch->columns[3], 0);
     cr_assert(slice_equal(s, (struct slice){"\xc3\xa4\"\xf0\x9f\x98\x80\0", 8}));
-    cr_assert(text_is(6, "{\"I\":1,\"\":2,\"\\u0000i\":3,\"x\":4,\"x\":[5,6]}"));
+    cr_assert(text_is(REST, "{\"I\":1,\"\":2,\"\\u0000i\":3,\"x\":4,\"x\":[5,6]}"));
     end();
 }
 
@@ -155,7 +156,7 @@ Test(row, takes_a_name_of_any_length)
     repeat(&text, "{\"", 4000, "\\u0069", "\":1,\"i\":2}");
     add(text.data);
     cr_assert_eq(integer(0), 2);
-    cr_assert(!is_null(6));
+    cr_assert(!is_null(REST));
     end();
 }
 
@@ -194,6 +195,24 @@ Test(row, takes_numbers_by_their_values)
     end();
 }
 
+Test(row, has_a_scalar_of_several_types_as_plain_text)
+{
+    static const struct {
+        const char *value, *text;
+    } values[] = {{"\"SENSOR_1\"", "SENSOR_1"}, {"\"\"", ""}, {"\"a\\u00e4\\\"\"", "a\xc3\xa4\""}, {"7", "7"},
+        {"-1.50E+3", "-1.50E+3"}, {"12345678901234567890.0", "12345678901234567890.0"}, {"true", "true"},
+        {"false", "false"}, {"\"null\"", "null"}};
+    char text[100];
+
+    begin(RECORD_FORMAT_JSON, false);
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
+        snprintf(text, sizeof text, "{\"v\" : %s }", values[i].value);
+        add(text);
+        cr_assert(text_is(6, values[i].text), "%s", text);
+    }
+    end();
+}
+
 static const struct {
     const char *member, *reason;
 } misfits[] = {
@@ -212,6 +231,8 @@ static const struct {
     {"\"t\":\"2026-02-29T00:00:00Z\"",
         "column t: \"2026-02-29T00:00:00Z\" is not a time as in 2026-01-31T12:00:00Z"},
     {"\"t\":\"\\u0032026\"", "column t: \"\\u0032026\" is not a time as in 2026-01-31T12:00:00Z"},
+    {"\"v\":[1]", "column v: [1] is not a string, a number, true or false"},
+    {"\"v\":{}", "column v: {} is not a string, a number, true or false"},
 };
 
 Test(row, is_refused_where_a_value_does_not_fit)
@@ -231,7 +252,7 @@ Test(row, is_refused_where_a_value_does_not_fit)
 
 Test(row, has_in_its_rest_what_does_not_fit_where_that_is_wanted)
 {
-    static const size_t columns[] = {0, 0, 0, 0, 0, 0, 0, 1, 1, 2, 3, 4, 4, 4};
+    static const size_t columns[] = {0, 0, 0, 0, 0, 0, 0, 1, 1, 2, 3, 4, 4, 4, 6, 6};
     char text[200], rest[200];
 
     begin(RECORD_FORMAT_JSON, true);
@@ -240,12 +261,12 @@ Test(row, has_in_its_rest_what_does_not_fit_where_that_is_wanted)
         add(text);
         cr_assert(is_null(columns[i]), "%s", text);
         snprintf(rest, sizeof rest, "{\"x\":1,%s}", i == 10 ? "\"s\":[1,2]" : misfits[i].member);
-        cr_assert(text_is(6, rest), "%s", text);
+        cr_assert(text_is(REST, rest), "%s", text);
     }
     add("[1, {\"i\":2} ]");
-    cr_assert(is_null(0) && text_is(6, "[1,{\"i\":2}]"));
+    cr_assert(is_null(0) && text_is(REST, "[1,{\"i\":2}]"));
     add(" \"text\" ");
-    cr_assert(text_is(6, "\"text\""));
+    cr_assert(text_is(REST, "\"text\""));
     cr_assert_eq(row_check(shape, slice_of("{\"i\":1"), &error), -1);
     cr_assert_eq(error.kind, ERROR_REJECT);
     end();

@@ -372,12 +372,14 @@ Test(schema, says_what_its_properties_are_in_their_order)
     } wanted[] = {{"z", SCHEMA_KIND_INTEGER}, {"a", SCHEMA_KIND_NUMBER}, {"m", SCHEMA_KIND_NUMBER},
         {"b", SCHEMA_KIND_BOOLEAN}, {"s", SCHEMA_KIND_STRING}, {"t", SCHEMA_KIND_TIME},
         {"o", SCHEMA_KIND_ANY}, {"l", SCHEMA_KIND_ANY}, {"x", SCHEMA_KIND_ANY}, {"y", SCHEMA_KIND_ANY},
-        {"n", SCHEMA_KIND_ANY}, {"two", SCHEMA_KIND_ANY}, {"d", SCHEMA_KIND_TIME}};
+        {"n", SCHEMA_KIND_ANY}, {"two", SCHEMA_KIND_SCALAR}, {"d", SCHEMA_KIND_TIME},
+        {"three", SCHEMA_KIND_SCALAR}, {"more", SCHEMA_KIND_ANY}, {"none", SCHEMA_KIND_ANY}};
     static const char text[] =
         "{\"required\":[\"only\",\"s\",\"z\"],\"properties\":{\"z\":{\"type\":\"integer\"},\"a\":{\"type\":[\"number\",\"null\"]},"
         "\"m\":{\"type\":[\"integer\",\"number\"]},\"b\":{\"type\":\"boolean\"},\"s\":{\"type\":\"string\"},"
         "\"t\":{\"type\":\"string\",\"format\":\"date-time\"},\"o\":{\"type\":\"object\"},\"l\":{\"type\":\"array\"},\"x\":true,\"y\":false,"
-        "\"n\":{},\"two\":{\"type\":[\"string\",\"boolean\"]},\"d\":{\"format\":\"date-time\",\"type\":[\"null\",\"string\"]}}}";
+        "\"n\":{},\"two\":{\"type\":[\"string\",\"boolean\"]},\"d\":{\"format\":\"date-time\",\"type\":[\"null\",\"string\"]},"
+        "\"three\":{\"type\":[\"null\",\"integer\",\"string\"]},\"more\":{\"type\":[\"string\",\"array\"]},\"none\":{\"type\":\"null\"}}}";
     __attribute__((cleanup(schema_free))) struct schema *schema = NULL;
     enum schema_kind kind;
 
