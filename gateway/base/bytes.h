@@ -40,6 +40,18 @@ static inline bool slice_is(struct slice a, const char *text)
     return slice_equal(a, slice_of(text));
 }
 
+/* Without those of the blanks that lead and end it. */
+static inline struct slice slice_trim(struct slice text, const char *blanks)
+{
+    const size_t kinds = strlen(blanks);
+
+    while (text.length && memchr(blanks, text.data[0], kinds))
+        text = (struct slice){text.data + 1, text.length - 1};
+    while (text.length && memchr(blanks, text.data[text.length - 1], kinds))
+        text.length--;
+    return text;
+}
+
 static inline struct slice bytes_slice(const struct bytes *bytes)
 {
     return (struct slice){bytes->data, bytes->length};

@@ -112,17 +112,6 @@ static size_t flight_write(char *data, size_t size, size_t count, void *context)
     return 0;
 }
 
-static struct slice flight_trim(struct slice text)
-{
-    while (text.length && strchr(" \t\r\n", text.data[0])) {
-        text.data++;
-        text.length--;
-    }
-    while (text.length && strchr(" \t\r\n", text.data[text.length - 1]))
-        text.length--;
-    return text;
-}
-
 static void flight_take(struct http_call *call, struct slice name, struct slice value)
 {
     for (size_t i = 0; i < call->wanted_count; i++) {
@@ -160,7 +149,7 @@ static size_t flight_header(char *data, size_t size, size_t count, void *context
         flight_forget(flight->call);
     else if (colon)
         flight_take(flight->call, (struct slice){data, (size_t)(colon - data)},
-            flight_trim((struct slice){colon + 1, length - (size_t)(colon + 1 - data)}));
+            slice_trim((struct slice){colon + 1, length - (size_t)(colon + 1 - data)}, " \t\r\n"));
     return length;
 }
 

@@ -212,15 +212,6 @@ static bool peers_parse(struct slice item, unsigned char ret_bytes[16])
            inet_pton(AF_INET6, text, ret_bytes) == 1;
 }
 
-static struct slice peers_trim(struct slice item)
-{
-    while (item.length && (item.data[0] == ' ' || item.data[0] == '\t'))
-        item = (struct slice){item.data + 1, item.length - 1};
-    while (item.length && (item.data[item.length - 1] == ' ' || item.data[item.length - 1] == '\t'))
-        item.length--;
-    return item;
-}
-
 enum peers_forwarded peers_forwarded(
     const struct peers *peers, struct slice field, unsigned char ret_bytes[PEERS_ADDRESS])
 {
@@ -228,7 +219,7 @@ enum peers_forwarded peers_forwarded(
         const char *comma = memrchr(field.data, ',', field.length);
         const size_t before = comma ? (size_t)(comma - field.data) : 0;
         const size_t from = comma ? before + 1 : 0;
-        const struct slice item = peers_trim((struct slice){field.data + from, field.length - from});
+        const struct slice item = slice_trim((struct slice){field.data + from, field.length - from}, " \t");
         field.length = before;
         if (item.length == 0)
             continue; /* a list may have empty items (RFC 9110, section 5.6.1) */

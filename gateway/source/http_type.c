@@ -35,17 +35,6 @@ static const struct {
 
 #define COUNT_OF(table) (sizeof(table) / sizeof *(table))
 
-static struct slice http_type_trim(struct slice text)
-{
-    while (text.length && (*text.data == ' ' || *text.data == '\t')) {
-        text.data++;
-        text.length--;
-    }
-    while (text.length && (text.data[text.length - 1] == ' ' || text.data[text.length - 1] == '\t'))
-        text.length--;
-    return text;
-}
-
 static bool http_type_is(struct slice text, const char *name)
 {
     size_t length = strlen(name);
@@ -67,7 +56,7 @@ int http_type_form(struct slice type, enum record_format format, enum decode_for
     }
     if (parameters)
         type.length = (size_t)(parameters - type.data);
-    type = http_type_trim(type);
+    type = slice_trim(type, " \t");
     for (size_t i = 0; i < COUNT_OF(http_neutral_types); i++) {
         if (http_type_is(type, http_neutral_types[i])) {
             *ret_form = format == RECORD_FORMAT_JSON ? DECODE_JSON : DECODE_TEXT;
@@ -90,7 +79,7 @@ const char *http_type_names(enum record_format format)
 
 int http_type_coding(struct slice content_encoding, enum http_coding *ret_coding)
 {
-    struct slice name = http_type_trim(content_encoding);
+    struct slice name = slice_trim(content_encoding, " \t");
 
     for (size_t i = 0; i < COUNT_OF(http_codings); i++) {
         if (http_type_is(name, http_codings[i].name)) {

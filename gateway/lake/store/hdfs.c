@@ -23,6 +23,7 @@
 #include "base/config.h"
 #include "base/file.h"
 #include "lake/store/hdfs_internal.h"
+#include "lake/store/percent.h"
 
 #define HDFS_CONNECT_TIMEOUT (10 * CLOCK_SECOND)
 #define HDFS_STALL_TIMEOUT (60 * CLOCK_SECOND)
@@ -78,7 +79,7 @@ static int hdfs_add_token(struct store *store, const char *file, struct error *e
     int result = file_read_value(file, true, &token, error);
     if (!result)
         result = bytes_add_text(&store->identity, "&delegation=", error) ||
-                 hdfs_url_add_value(&store->identity, token.data, error);
+                 percent_encode(slice_of(token.data), true, &store->identity, error);
     if (token.data)
         explicit_bzero(token.data, token.length);
     if (!result)
@@ -98,7 +99,7 @@ static int hdfs_add_user(struct store *store, const char *user, struct error *er
             "lake %s: the user that this runs as has no name; lake.hdfs.user gives it one",
             store->options.root);
     return bytes_add_text(&store->identity, "&user.name=", error) ||
-                   hdfs_url_add_value(&store->identity, user[0] ? user : found->pw_name, error)
+                   percent_encode(slice_of(user[0] ? user : found->pw_name), true, &store->identity, error)
                ? -1
                : 0;
 }
@@ -228,9 +229,9 @@ static int hdfs_target_page(struct hdfs_request *request, const struct store *st
     const char *after, struct error *error)
 {
     return hdfs_request_target(request, store, path, "LISTSTATUS_BATCH&startafter=", error) ||
-                   hdfs_url_add_value(&request->target, after, error) ||
+                   percent_encode(slice_of(after), true, &request->target, error) ||
                    bytes_add_text(&request->target, "&startAfter=", error) ||
-                   hdfs_url_add_value(&request->target, after, error)
+                   percent_encode(slice_of(after), true, &request->target, error)
                ? -1
                : 0;
 }

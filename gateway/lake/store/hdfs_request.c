@@ -6,19 +6,13 @@
  */
 #include "lake/store/hdfs_internal.h"
 
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/random.h>
 
 #include "base/config.h"
-
-#define HDFS_PATIENCE (30 * CLOCK_SECOND) /* from the first trouble on */
-#define HDFS_DELAY_LEAST (CLOCK_SECOND / 10)
-#define HDFS_DELAY_MOST (5 * CLOCK_SECOND)
-#define HDFS_LOOK (CLOCK_SECOND / 20) /* between two looks at give_up() */
+#include "lake/store/patience.h"
 
 #define HDFS_REDIRECT 307
 #define HDFS_CREATED 201
@@ -255,35 +249,6 @@ static int hdfs_fail(const struct store *store, const struct hdfs_request *reque
 
 /* ---- all of it -------------------------------------------------------------------------------------------- */
 
-struct hdfs_patience {
-    int64_t until; /* 0: nothing has gone wrong so far */
-    int64_t delay;
-};
-
-static bool hdfs_gives_up(const struct store *store)
-{
-    return store->options.give_up && store->options.give_up(store->options.context);
-}
-
-/* False when it has been enough. */
-static bool hdfs_wait(const struct store *store, struct hdfs_patience *patience)
-{
-    int64_t now = clock_monotonic(store->options.clock);
-    uint16_t random = 0;
-
-    if (patience->until == 0)
-        *patience = (struct hdfs_patience){now + HDFS_PATIENCE, HDFS_DELAY_LEAST};
-    if (now >= patience->until || hdfs_gives_up(store))
-        return false;
-    if (getrandom(&random, sizeof random, GRND_NONBLOCK) < 0)
-        random = 0; /* then all wait for the same time */
-    const int64_t end = now + patience->delay / 2 + patience->delay * random / UINT16_MAX / 2;
-    patience->delay = patience->delay * 2 < HDFS_DELAY_MOST ? patience->delay * 2 : HDFS_DELAY_MOST;
-    for (; now < end && !hdfs_gives_up(store); now = clock_monotonic(store->options.clock))
-        poll(NULL, 0, (int)((end - now < HDFS_LOOK ? end - now : HDFS_LOOK) / 1000 + 1));
-    return true;
-}
-
 static bool hdfs_is_final(const struct hdfs_request *request)
 {
     return request->outcome == HDFS_REFUSED || (request->outcome == HDFS_UNKNOWN && request->once);
@@ -318,7 +283,7 @@ static int hdfs_sort(struct store *store, struct hdfs_request *requests, size_t 
 
 int hdfs_ask(struct store *store, struct hdfs_request *requests, size_t count, struct error *error)
 {
-    struct hdfs_patience patience = {0};
+    struct patience patience = patience_new(&store->options);
     struct hdfs_request *troubled;
 
     for (;;) {
@@ -326,7 +291,7 @@ int hdfs_ask(struct store *store, struct hdfs_request *requests, size_t count, s
             return -1;
         if (!troubled)
             return 0;
-        if (!hdfs_wait(store, &patience))
+        if (!patience_wait(&patience, 0))
             return hdfs_fail(store, troubled, error);
     }
 }

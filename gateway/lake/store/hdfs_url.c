@@ -2,7 +2,6 @@
 #include "lake/store/hdfs_url.h"
 
 #include <arpa/inet.h>
-#include <ctype.h>
 #include <fnmatch.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -10,6 +9,7 @@
 #include <strings.h>
 
 #include "base/config.h"
+#include "lake/store/percent.h"
 
 #define HDFS_SHOWN 200 /* of a Location, in texts; never its query */
 
@@ -124,27 +124,19 @@ int hdfs_url_read(const char *text, struct hdfs_url *ret_url, struct error *erro
 
 /* ---- what goes out ---------------------------------------------------------------------------------------- */
 
-int hdfs_url_add_value(struct bytes *out, const char *value, struct error *error)
-{
-    for (; *value; value++)
-        if (isalnum((unsigned char)*value) || strchr("/-._~", *value)
-                ? bytes_add(out, value, 1, error)
-                : bytes_print(out, error, "%%%02X", (unsigned char)*value))
-            return -1;
-    return 0;
-}
-
 int hdfs_url_add_path(struct bytes *out, const char *path, struct error *error)
 {
-    for (size_t length; *path; path += length) {
-        char part[256];
-        length = strcspn(path, ":");
-        length = length == 0 ? 1 : length < sizeof part ? length : sizeof part - 1;
-        snprintf(part, sizeof part, "%.*s", (int)length, path);
-        if (hdfs_url_add_value(out, path[0] == ':' ? "%3A" : part, error))
+    for (;;) {
+        const size_t length = strcspn(path, ":");
+        if (percent_encode((struct slice){path, length}, true, out, error))
             return -1;
+        path += length;
+        if (!*path)
+            return 0;
+        if (bytes_add_text(out, "%253A", error))
+            return -1;
+        path++;
     }
-    return 0;
 }
 
 /* ---- redirects -------------------------------------------------------------------------------------------- */

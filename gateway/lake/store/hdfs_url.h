@@ -35,9 +35,8 @@ int hdfs_authority_read(struct slice text, unsigned default_port, struct hdfs_au
 /* The usual port of a name node's HTTP, or HTTPS. */
 unsigned hdfs_default_port(bool tls);
 
-/* A path as it stands in a URL, also as a value of its query; a name as Hive escapes it, for HDFS takes no colon in one. */
+/* A path as it stands in a URL. A colon becomes %3A, as Hive escapes it, for HDFS takes none; which is encoded once more. */
 int hdfs_url_add_path(struct bytes *out, const char *path, struct error *error);
-int hdfs_url_add_value(struct bytes *out, const char *value, struct error *error);
 
 /* Where data may be sent. Patterns are names of hosts with * for any characters, and the name node's own host is one of them. Without
  * any: every host, but none by a link-local address, and by loopback only when the name node is there, too. */

@@ -10,6 +10,7 @@
  *    is there, and skipped, or cannot come any more.
  *  - If-None-Match keeps a name from being written twice, should all of this be wrong.
  */
+#include "lake/store/percent.h"
 #include "lake/store/s3.h"
 
 #include <fcntl.h>
@@ -26,8 +27,9 @@ int s3_key(
     if (strlen(prefix) + strlen(path) + 1 + strlen(name) > S3_KEY_MAX)
         return error_set(error, ERROR_RETRY, "lake %s: %.200s: longer than the %d bytes of a key",
             store->root, path, S3_KEY_MAX);
-    if (s3_encode(slice_of(prefix), true, out, error) || s3_encode(slice_of(path), true, out, error) ||
-        bytes_add_text(out, path[0] ? "/" : "", error) || s3_encode(slice_of(name), true, out, error))
+    if (percent_encode(slice_of(prefix), true, out, error) ||
+        percent_encode(slice_of(path), true, out, error) || bytes_add_text(out, path[0] ? "/" : "", error) ||
+        percent_encode(slice_of(name), true, out, error))
         return -1;
     return bytes_add(out, "", 1, error);
 }

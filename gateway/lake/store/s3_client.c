@@ -3,16 +3,12 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/random.h>
-#include <time.h>
 
 #include "base/config.h"
+#include "lake/store/patience.h"
 
 #define CLIENT_CONNECT (10 * CLOCK_SECOND)
 #define CLIENT_STALL (60 * CLOCK_SECOND)
-#define CLIENT_PAUSE_LEAST (CLOCK_SECOND / 10)
-#define CLIENT_PAUSE_MOST (5 * CLOCK_SECOND)
-#define CLIENT_PATIENCE (30 * CLOCK_SECOND)
 #define CLIENT_TEXT_MOST ((size_t)32 << 10) /* of a URL with its headers, a session's token among them */
 #define CLIENT_ANSWER_MOST ((size_t)64 << 10)
 #define CLIENT_FIELDS 12
@@ -31,10 +27,7 @@ int s3_client_open(struct s3_client *client, const struct lake_options *options,
     const struct config_lake *config = options->config;
     const void *option;
 
-    *client = (struct s3_client){
-        .config = config, .clock = options->clock, .give_up = options->give_up, .context = options->context};
-    if (getrandom(&client->random, sizeof client->random, 0) != sizeof client->random)
-        return error_set_errno(error, ERROR_RETRY, "getrandom"); /* GCOVR_EXCL_LINE: no kernel does that */
+    *client = (struct s3_client){.config = config, .options = options};
     if (s3_address_parse(config, &client->address, &option, error) ||
         s3_credentials_load(config->s3.credentials, config->s3.profile, &client->credentials, error))
         return -1;
@@ -112,7 +105,7 @@ static int client_sign(struct s3_client *client, struct ticket *ticket, const ch
     if (!call->from_file)
         s3_sha256(call->body, hash);
     const char *payload = !call->from_file ? hash : client->address.tls ? S3_UNSIGNED : call->sha256;
-    s3_time(clock_wall(client->clock), time);
+    s3_time(clock_wall(client->options->clock), time);
     const struct s3_request request = {.method = call->method,
         .path = path,
         .query = call->query,
@@ -188,7 +181,7 @@ static bool client_take(struct s3_client *client, struct ticket *ticket, struct 
         snprintf(call->failure.message, sizeof call->failure.message, "%s", http->error.text);
     else if (call->failed || strcmp(call->method, "POST") == 0)
         call->failed |= s3_failure_read(bytes_slice(&call->answer), &call->failure);
-    call->skew = s3_skew(ticket->date, clock_wall(client->clock));
+    call->skew = s3_skew(ticket->date, clock_wall(client->options->clock));
     return !call->failed || !s3_failure_passes(&call->failure, call->once, call->skew);
 }
 
@@ -257,32 +250,10 @@ static int client_try(struct s3_client *client, struct s3_call *calls, size_t co
     return result;
 }
 
-/* False: given up. */
-static bool client_wait(const struct s3_client *client, int64_t pause)
-{
-    while (pause > 0) {
-        const int64_t part = pause < CLIENT_PAUSE_LEAST ? pause : CLIENT_PAUSE_LEAST;
-        const struct timespec step = {.tv_nsec = (long)part * 1000};
-        if (client->give_up && client->give_up(client->context))
-            return false;
-        nanosleep(&step, NULL);
-        pause -= part;
-    }
-    return true;
-}
-
-/* Between half of it and all of it, so that many gateways do not come back at once. */
-static int64_t client_jitter(struct s3_client *client, int64_t pause)
-{
-    client->random = client->random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-    return pause / 2 + (int64_t)((client->random >> 33) % (uint64_t)(pause / 2 + 1));
-}
-
 int s3_client_run(struct s3_client *client, struct s3_call *calls, size_t count, struct error *error)
 {
-    int64_t pause = CLIENT_PAUSE_LEAST;
-    int64_t waited = 0;
-    const struct s3_call *again = NULL;
+    struct patience patience = patience_new(client->options);
+    const struct s3_call *again;
 
     for (size_t i = 0; i < count; i++)
         calls[i].done = false;
@@ -290,14 +261,10 @@ int s3_client_run(struct s3_client *client, struct s3_call *calls, size_t count,
         int64_t retry_after;
         if (client_try(client, calls, count, &retry_after, &again, error))
             return error_wrap(error, "lake s3://%s", client->address.bucket);
-        const int64_t next = client_jitter(client, pause);
         if (!again)
             return 0;
-        const int64_t wait = retry_after > next ? retry_after : next;
-        if (waited + wait > CLIENT_PATIENCE || !client_wait(client, wait))
+        if (!patience_wait(&patience, retry_after))
             return s3_client_tell(client, again, error);
-        waited += wait;
-        pause = pause * 2 < CLIENT_PAUSE_MOST ? pause * 2 : CLIENT_PAUSE_MOST;
     }
 }
 

@@ -1,12 +1,10 @@
 /* s3_client: requests to an S3 store: signed, made side by side, and made again while they fail for a reason that passes.
  *
- * Each try is signed anew. Between tries: 100 ms, doubling up to 5 s, with jitter, or what the store asks for; together half a minute at most.
- * Room-internal. @thread the lake's
+ * Each try is signed anew. Room-internal. @thread the lake's
  */
 #ifndef PENSTOCK_LAKE_S3_CLIENT_H
 #define PENSTOCK_LAKE_S3_CLIENT_H
 
-#include "base/clock.h"
 #include "base/http_client.h"
 #include "lake/store/s3_address.h"
 #include "lake/store/s3_credentials.h"
@@ -21,10 +19,7 @@ struct s3_client {
     struct s3_address address;
     struct s3_credentials credentials;
     struct http_client *http;
-    const struct clock *clock;
-    bool (*give_up)(void *context); /* NULL: never */
-    void *context;
-    uint64_t random; /* of the jitter */
+    const struct lake_options *options; /* outlive it */
 };
 
 struct s3_call {

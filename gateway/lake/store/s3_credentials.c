@@ -8,17 +8,6 @@
 
 #define CREDENTIALS_FILE_MOST ((size_t)1 << 20)
 
-static struct slice credentials_trim(struct slice text)
-{
-    while (text.length && memchr(" \t\r", text.data[0], 3)) {
-        text.data++;
-        text.length--;
-    }
-    while (text.length && memchr(" \t\r", text.data[text.length - 1], 3))
-        text.length--;
-    return text;
-}
-
 static struct slice credentials_line(struct slice *rest)
 {
     const char *end = rest->length ? memchr(rest->data, '\n', rest->length) : NULL;
@@ -27,7 +16,7 @@ static struct slice credentials_line(struct slice *rest)
 
     rest->data += used;
     rest->length -= used;
-    return credentials_trim(line);
+    return slice_trim(line, " \t\r");
 }
 
 /* What goes into a header, byte by byte. */
@@ -68,7 +57,7 @@ static int credentials_section(
 {
     if (line.data[line.length - 1] != ']')
         return error_set(error, ERROR_RETRY, "line %zu: a section without its \"]\"", number);
-    *ret_ours = slice_is(credentials_trim((struct slice){line.data + 1, line.length - 2}), profile);
+    *ret_ours = slice_is(slice_trim((struct slice){line.data + 1, line.length - 2}, " \t\r"), profile);
     return 0;
 }
 
@@ -100,8 +89,8 @@ static int credentials_parse(
         if (!equals)
             return error_set(error, ERROR_RETRY, "line %zu: neither [profile] nor \"name = value\"", number);
         const size_t name = (size_t)(equals - line.data);
-        if (ours && credentials_take(credentials, credentials_trim((struct slice){line.data, name}),
-                        credentials_trim((struct slice){equals + 1, line.length - name - 1}), error))
+        if (ours && credentials_take(credentials, slice_trim((struct slice){line.data, name}, " \t\r"),
+                        slice_trim((struct slice){equals + 1, line.length - name - 1}, " \t\r"), error))
             return error_wrap(error, "line %zu", number);
     }
     if (!found)

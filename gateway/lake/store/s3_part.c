@@ -73,17 +73,17 @@ int s3_part_hash(struct s3_call *call, bool tls, struct error *error)
 /* Amazon's rule: the ETag of a part is its MD5, but for keys that are the customer's or KMS's. */
 bool s3_part_is_kept(const struct s3_call *call)
 {
-    char sum[PART_MD5 + 8 + 24];
-    char hex[2 * PART_MD5 + 3];
+    char sum[sizeof call->md5];
+    char hex[2 * PART_MD5 + 1];
+    const struct slice etag = slice_trim(slice_of(call->etag), "\"");
     size_t length;
     struct error ignored;
 
-    if (strlen(call->etag) != 2 * PART_MD5 + 2 || strncmp(call->encryption, "aws:kms", 7) == 0 ||
-        strspn(call->etag + 1, "0123456789abcdef") != (size_t)2 * PART_MD5)
+    if (etag.length != 2 * PART_MD5 || strncmp(call->encryption, "aws:kms", 7) == 0 ||
+        strspn(etag.data, "0123456789abcdef") != etag.length)
         return true;
     if (base64_decode(slice_of(call->md5), sum, &length, &ignored) || length != PART_MD5)
         return false;
-    hex[0] = hex[2 * PART_MD5 + 1] = '"';
-    s3_hex((const unsigned char *)sum, PART_MD5, hex + 1);
-    return strncmp(hex + 1, call->etag + 1, (size_t)2 * PART_MD5) == 0;
+    s3_hex((const unsigned char *)sum, PART_MD5, hex);
+    return slice_is(etag, hex);
 }

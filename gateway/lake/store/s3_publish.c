@@ -4,6 +4,7 @@
 
 #include "base/config.h"
 #include "base/log.h"
+#include "lake/store/percent.h"
 #include "lake/store/s3.h"
 #include "lake/store/s3_part.h"
 #include "lake/store/s3_xml.h"
@@ -50,7 +51,8 @@ static int upload_take_id(void *context, const char *path, struct slice text, st
         return 0;
     if (text.length > S3_UPLOAD_MAX || upload->query.length)
         return error_set(error, ERROR_RETRY, "its id of an upload is none");
-    return bytes_add_text(&upload->query, "uploadId=", error) || s3_encode(text, false, &upload->query, error)
+    return bytes_add_text(&upload->query, "uploadId=", error) ||
+                   percent_encode(text, false, &upload->query, error)
                ? -1
                : 0;
 }

@@ -1,7 +1,7 @@
 /* s3_sign: Amazon's Signature Version 4, of a request whose parts are at hand. Pure.
  *
  * "Signature Version 4 signing process" (docs.aws.amazon.com): what is signed is the request in one canonical form, with names and values of the query
- * encoded by s3_encode() and ordered, headers in small letters and ordered. Room-internal. @thread any
+ * encoded by percent_encode() and ordered, headers in small letters and ordered. Room-internal. @thread any
  */
 #ifndef PENSTOCK_LAKE_S3_SIGN_H
 #define PENSTOCK_LAKE_S3_SIGN_H
@@ -17,9 +17,6 @@
 #define S3_UNSIGNED "UNSIGNED-PAYLOAD"
 #define S3_EMPTY_PAYLOAD "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 #define S3_HEADERS_MOST 16
-
-/* Appends the text: everything but A-Z a-z 0-9 - . _ ~ (and `/`, where it is kept) as %XX. */
-int s3_encode(struct slice text, bool keep_slash, struct bytes *out, struct error *error);
 
 void s3_hex(const unsigned char *bytes, size_t count, char *out); /* 2 * count + 1 */
 void s3_sha256(struct slice data, char ret_hex[S3_HEX]);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/file.h"
+#include "lake/store/percent.h"
 #include "lake/store/s3.h"
 #include "lake/store/s3_xml.h"
 
@@ -13,7 +14,7 @@
 int s3_query_add(struct bytes *query, const char *name, const char *value, struct error *error)
 {
     return bytes_print(query, error, "%s%s=", query->length ? "&" : "", name) ||
-                   s3_encode(slice_of(value), false, query, error)
+                   percent_encode(slice_of(value), false, query, error)
                ? -1
                : 0;
 }
@@ -157,8 +158,8 @@ static int uploads_each(void *context, const char *path, struct slice text, stru
     if (strcmp(path, "ListMultipartUploadsResult/Upload") != 0 || !page->id[0] ||
         !uploads_is_own(page->store, page->key))
         return 0;
-    if (s3_encode(slice_of(page->key), true, lines, error) || bytes_add(lines, " ", 1, error) ||
-        s3_encode(slice_of(page->id), false, lines, error) || bytes_add(lines, "\n", 1, error))
+    if (percent_encode(slice_of(page->key), true, lines, error) || bytes_add(lines, " ", 1, error) ||
+        percent_encode(slice_of(page->id), false, lines, error) || bytes_add(lines, "\n", 1, error))
         return -1;
     return 0;
 }
