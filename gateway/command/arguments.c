@@ -12,7 +12,7 @@
 #include "pipeline/pipeline.h"
 
 #define ARGUMENTS_TEXT_MAX (16 * 1024 * 1024)
-#define ARGUMENTS_MAX 24
+#define ARGUMENTS_MAX 32
 
 enum argument_does {
     ARGUMENT_TEXT, /* its value is kept as it is written */
@@ -76,6 +76,10 @@ static const struct argument argument_table[] = {
         "Add: known by the password that this file holds, instead of a secret; -: by what standard input says."},
     {"--ask-password", NULL, NULL, ARGUMENT_SWITCH, ARGUMENT_AT(ask_password), "credentials", NULL,
         "Add: ask for such a password at the terminal."},
+    {"--location", NULL, "URL", ARGUMENT_TEXT, ARGUMENT_AT(location), "ddl", NULL,
+        "The lake's root as the engine reaches it, as hdfs://namenode:8020/lake; default: lake.url in its words."},
+    {"--table", NULL, "NAME", ARGUMENT_TEXT, ARGUMENT_AT(table), "ddl", NULL,
+        "Of the table, or DATABASE.NAME; default: the stream's."},
     {"--help", "-h", NULL, ARGUMENT_SWITCH, ARGUMENT_AT(help), NULL, NULL, "Print this."},
     {"--version", NULL, NULL, ARGUMENT_SWITCH, ARGUMENT_AT(version), NULL, NULL, "Print the version."},
 };
@@ -91,6 +95,7 @@ struct argument_words {
 
 static const struct argument_words argument_words_table[] = {
     {"credentials", "add NAME, import-mosquitto FILE, list, or revoke NAME", 2},
+    {"ddl", "hive|spark|trino STREAM", 2},
     {"dead-letters", "list|show|replay|drop [STREAM]", 2},
     {"files", "list|reset FILE...", SIZE_MAX},
     {"journal", "inspect|verify|export, or forget OUTLET", 2},

@@ -30,6 +30,7 @@ struct arguments {
     const char *streams, *keys, *rate, *certificate, *admin; /* as written; NULL: none */
     const char *password_file; /* "-": standard input */
     bool ask_password;
+    const char *location, *table; /* ddl only */
     bool help;
     bool version;
     arguments_print_fn *print; /* check only; NULL: nothing */

@@ -14,6 +14,7 @@ const struct command command_table[] = {
     {"check", command_check, "Check a configuration and print the one in effect."},
     {"credentials", command_credentials,
         "Say who may write over HTTP and MQTT: credentials add|list|revoke."},
+    {"ddl", command_ddl, "Print what Hive, Spark or Trino is told about the files of a stream."},
     {"dead-letters", command_dead_letters,
         "List, show, give back or delete what an outlet could not deliver."},
     {"drop", command_drop, "Put files into a watched directory, each whole or not at all: drop --help."},

@@ -34,6 +34,7 @@ command_fn command_import;
 command_fn command_sqoop;
 command_fn command_check;
 command_fn command_credentials;
+command_fn command_ddl;
 command_fn command_dead_letters;
 command_fn command_drop;
 command_fn command_files;

@@ -9,6 +9,7 @@
 #define PENSTOCK_LAKE_DDL_H
 
 #include "lake/format/table_file.h"
+#include "record/record.h"
 
 struct ddl_column {
     struct column_field
@@ -40,5 +41,42 @@ int ddl_hive_load(const struct ddl_table *table, const char *directory, bool ove
 
 /* The same where there is no file: instead of what is there nothing. */
 int ddl_hive_empty(const struct ddl_table *table, struct bytes *text, struct error *error);
+
+/* ---- files that others write (ddl_files.c) -------------------------------------------------------------------- */
+
+enum ddl_engine { DDL_HIVE, DDL_SPARK, DDL_TRINO };
+
+enum ddl_kind {
+    DDL_PARQUET,
+    DDL_AVRO,
+    DDL_CSV, /* RFC 4180, names first */
+    DDL_JSON, /* an object a line */
+    DDL_LINES, /* one column, of strings */
+};
+
+struct ddl_partition {
+    struct slice name;
+    bool is_date;
+};
+
+struct ddl_files {
+    enum ddl_engine engine;
+    enum ddl_kind kind;
+    const char *table; /* NAME, or DATABASE.NAME */
+    const char *record; /* of Avro: what the rows are called in the files */
+    const struct column_field *fields;
+    size_t fields_count;
+    const struct ddl_partition *partitions;
+    size_t partitions_count;
+    const char *location; /* a URL, as the engine wants it */
+};
+
+/* Appends the statements for a table of these files, and for its partitions; a column that the engine cannot read is left out, and a comment says so.
+ * ERROR_REJECT: there can be no such table. */
+int ddl_files_create(const struct ddl_files *files, struct bytes *text, struct error *error);
+
+/* The same of a stream's files: kind, record and fields follow. form: with the columns of its schema, also where its files are lines. */
+int ddl_stream_create(const struct ddl_files *how, const char *stream, enum record_format format,
+    const struct form *form, struct bytes *text, struct error *error);
 
 #endif

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/config.h"
 #include "base/error.h"
+#include "lake/ddl.h"
 
 struct pipeline;
 
@@ -39,6 +40,16 @@ void pipeline_check(struct config *config);
 
 /* Whether the configuration asks for the outlet of that name. */
 bool pipeline_wants(const struct config *config, const char *outlet);
+
+struct pipeline_table {
+    enum ddl_engine engine;
+    const char *table; /* NAME or DATABASE.NAME; NULL: the stream's name */
+    const char *location; /* of the lake's root, as the engine reaches it; NULL: follows from lake.url */
+};
+
+/* Appends the statements by which an engine reads the files of a stream. ERROR_REJECT: there can be no such table, and why. */
+int pipeline_print_table(struct config *config, const char *name, const struct pipeline_table *how,
+    struct bytes *text, struct error *error);
 
 struct pipeline_state {
     bool accepting;

@@ -258,4 +258,15 @@ int template_render_topic(const struct template *template, const char *stream, c
 int template_render(const struct template *template, const char *stream, const struct record *record,
     struct bytes *out, struct error *error);
 
+/* A directory NAME=..., which engines read as a column. */
+struct template_partition {
+    struct slice name; /* in the template's text */
+    bool is_date; /* dt={time:%Y-%m-%d} */
+};
+
+/* Appends the directories in front that all records of the stream have in common; those behind them are partitions. ERROR_REJECT names one
+ * that is none. */
+int template_partitions(const struct template *template, const char *stream, struct bytes *directory,
+    struct template_partition partitions[TEMPLATE_COMPONENTS_MAX], size_t *ret_count, struct error *error);
+
 #endif

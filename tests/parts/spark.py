@@ -17,6 +17,7 @@ from fetch import CACHE
 LIST = pathlib.Path(__file__).resolve().parent / "spark.txt"
 VERSION = "3.5.7"
 AVRO = f"org.apache.spark:spark-avro_2.12:{VERSION}"
+JSON = "org.apache.hive.hcatalog:hive-hcatalog-core:2.3.9"  # Hive's reader of JSON lines, which Spark lacks
 COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy"
 PATIENCE = 900  # seconds for one try
 END_PATIENCE = 60
@@ -39,6 +40,15 @@ def fill(half):
 def folder():
     what = hashlib.sha256(LIST.read_bytes() + AVRO.encode()).hexdigest()[:12]
     return once.folder(CACHE / f"spark-{VERSION}-{what}", fill)
+
+
+def hive_json():
+    """The jar of it, in a folder of its own."""
+    def copy(half):
+        once.run(["mvn", "-B", "-q", "-C", COPY, f"-Dartifact={JSON}", f"-DoutputDirectory={half}"], PATIENCE, cwd=half)
+
+    _, name, version = JSON.split(":")
+    return once.folder(CACHE / f"{name}-{version}", copy) / f"{name}-{version}.jar"
 
 
 @contextlib.contextmanager
@@ -65,4 +75,4 @@ def session(options):
 
 
 if __name__ == "__main__":
-    print(f"Spark: {folder()}")
+    print(f"Spark: {folder()}, {hive_json()}")

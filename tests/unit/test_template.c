@@ -371,3 +371,79 @@ Test(template, full_buffer_is_left_as_it_was)
         template_free(&template);
     }
 }
+
+/* ---- partitions ------------------------------------------------------------------------------------------- */
+
+static const struct {
+    const char *text, *directory;
+    const char *partitions; /* name, and * for a date */
+} partitioned[] = {
+    {"{stream}", "readings", ""},
+    {"a/b", "a/b", ""},
+    {"a/{stream}-x/dt={time:%Y-%m-%d}", "a/readings-x", "dt*"},
+    {"dt={time:%Y-%m-%d}/hour={time:%H}/x=sensor{key}", "", "dt*hour x "},
+    {"k=a/dt={time:%Y-%m-%d}{key}/z=b/y={time:%Y%m%d}/d=a{time:%Y-%m-%d}", "k=a", "dt z y d "},
+    {"a={key}", "", "a "},
+    {"h={host}={key}/s={stream}", "", "h s "},
+};
+
+Test(template, says_which_directories_are_partitions)
+{
+    for (size_t i = 0; i < COUNT(partitioned); i++) {
+        struct template *template;
+        struct template_partition found[TEMPLATE_COMPONENTS_MAX];
+        struct error error;
+        char text[100] = "";
+        size_t count;
+        cleanup_bytes struct bytes out;
+
+        bytes_init(&out, 1000);
+        cr_assert_eq(template_compile(&template, partitioned[i].text, labels, COUNT(labels), &error), 0);
+        cr_assert_eq(
+            template_partitions(template, "readings", &out, found, &count, &error), 0, "%s", error.text);
+        cr_assert(slice_is(bytes_slice(&out), partitioned[i].directory), "%s", partitioned[i].text);
+        for (size_t k = 0; k < count; k++)
+            snprintf(text + strlen(text), sizeof text - strlen(text), "%.*s%c", (int)found[k].name.length,
+                found[k].name.data, found[k].is_date ? '*' : ' ');
+        cr_assert_str_eq(text, partitioned[i].partitions, "%s", partitioned[i].text);
+        template_free(&template);
+    }
+}
+
+Test(template, names_a_directory_that_is_no_partition)
+{
+    static const struct {
+        const char *text, *directory;
+    } bad[] = {{"a/sensor{key}/dt={time:%Y}", "directory sensor{key}:"}, {"{key}", "directory {key}:"},
+        {"x={key}/raw", "directory raw:"}, {"={key}", "directory ={key}:"},
+        {"{stream}{key}=", "directory {stream}{key}=:"}};
+
+    for (size_t i = 0; i < COUNT(bad); i++) {
+        struct template *template;
+        struct template_partition found[TEMPLATE_COMPONENTS_MAX];
+        struct error error;
+        size_t count;
+        cleanup_bytes struct bytes out;
+
+        bytes_init(&out, 1000);
+        cr_assert_eq(template_compile(&template, bad[i].text, NULL, 0, &error), 0);
+        cr_assert_eq(template_partitions(template, "readings", &out, found, &count, &error), -1);
+        cr_assert_eq(error.kind, ERROR_REJECT);
+        cr_assert_not_null(strstr(error.text, bad[i].directory), "%s", error.text);
+        template_free(&template);
+    }
+}
+
+Test(template, partitions_need_room_for_their_directory)
+{
+    struct template *template;
+    struct template_partition found[TEMPLATE_COMPONENTS_MAX];
+    struct error error;
+    size_t count;
+    cleanup_bytes struct bytes out;
+
+    bytes_init(&out, 3);
+    cr_assert_eq(template_compile(&template, "abcd/k={key}", NULL, 0, &error), 0);
+    cr_assert_eq(template_partitions(template, "readings", &out, found, &count, &error), -1);
+    template_free(&template);
+}
