@@ -58,10 +58,9 @@ static int tables_locate(const struct config *config, const struct pipeline_tabl
     if (how->location ? bytes_add_text(url, how->location, error)
                       : tables_add_root(config, how->engine, url, error))
         return -1;
-    while (url->length && url->data[url->length - 1] == '/')
-        url->length--;
-    return (below.length &&
-               (bytes_add(url, "/", 1, error) || bytes_add(url, below.data, below.length, error))) ||
+    const bool ends = url->length && url->data[url->length - 1] == '/';
+    return (below.length && ((!ends && bytes_add(url, "/", 1, error)) ||
+                                bytes_add(url, below.data, below.length, error))) ||
                    bytes_add(url, "", 1, error)
                ? -1
                : 0;

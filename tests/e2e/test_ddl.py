@@ -18,6 +18,8 @@ PLACES = [
     ("spark", "{url: '/srv/lake'}", (), "file:///srv/lake/a/so-me"),
     ("spark", "{url: 'x/lake'}", (), "file://{here}/x/lake/a/so-me"),
     ("spark", "{}", (), "file://{here}/penstock-data/lake/a/so-me"),
+    ("trino", "{url: '/srv/lake'}", ("--location", "local:///"), "local:///a/so-me"),
+    ("spark", "{url: 'file:///'}", (), "file:///a/so-me"),
     ("hive", "{url: 'webhdfs://node:9870/x'}", ("--location", "hdfs://node:8020/x/"), "hdfs://node:8020/x/a/so-me"),
 ]
 
