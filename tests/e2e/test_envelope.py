@@ -71,7 +71,7 @@ def test_many_in_one_body(server):
     enveloped('{"sensor_id":"S"'),
     json.dumps({"payload": reading(1)}),
     json.dumps({**json.loads(enveloped(reading(1))), "schema_version": "1"}),
-])
+], ids=["text", "no key", "cut off", "nothing but a payload", "a version that is text"])
 def test_no_key_inside_and_no_envelope_at_all(server, body):
     answer = server.post("/readings", body)
     assert (answer.status, json.loads(answer.body)["detail"]) == (422, "key /sensor_id: missing")

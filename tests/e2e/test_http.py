@@ -196,10 +196,10 @@ def test_refused(server, path, body, kind, status, said):
     (b"x", "br", 415, "gzip, zstd"),
     (b"x", "gzip, gzip", 415, "gzip, zstd"),
     (b"not gzip at all", "gzip", 400, ""),
-    (gzip.compress(READING.encode())[:-4], "gzip", 400, ""),
+    (gzip.compress(READING.encode(), mtime=0)[:-4], "gzip", 400, ""),
     (b"", "gzip", 400, ""),
     (zstd(READING.encode())[:-3], "zstd", 400, ""),
-    (gzip.compress(b" " * 1000 * KIB), "gzip", 413, "http.max_body"),
+    (gzip.compress(b" " * 1000 * KIB, mtime=0), "gzip", 413, "http.max_body"),
     (zstd(b" " * 1000 * KIB), "zstd", 413, "http.max_body"),
 ])
 def test_refused_encoding(server, body, coding, status, said):
