@@ -200,3 +200,27 @@ def test_health_check_tells_what_readyz_says(gateway, tmp_path):
     assert not is_healthy(one)
     one.kill()
     assert not is_healthy(one)
+
+
+# ---- scenarios -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("scenario", sorted(path.parent for path in DOCKER.glob("scenarios/*/compose.yaml")), ids=lambda path: path.name)
+def test_files_of_a_scenario_agree(tmp_path, scenario):
+    """What they do is tests/engines/'s."""
+    services = yaml.safe_load((scenario / "compose.yaml").read_text())["services"]
+    config = (scenario / "penstock.yaml").read_text().replace("/etc/penstock", str(scenario))
+    (tmp_path / "penstock.yaml").write_text(config)
+    assert run_command("check", "-c", tmp_path / "penstock.yaml").returncode == 0
+    assert len((scenario / "README.md").read_text().splitlines()) <= 60
+    for service in services.values():
+        assert all(port.startswith("127.0.0.1:") for port in service.get("ports", []))
+        for mount in service.get("volumes", []):
+            source = mount.split(":")[0]
+            assert not source.startswith(".") or (scenario / source).exists(), mount
+        if "build" in service:
+            assert (scenario / service["build"]["context"] / service["build"]["dockerfile"]).samefile(DOCKER / "Dockerfile")
+        elif "extends" in service:
+            assert (scenario / service["extends"]["file"]).samefile(DOCKER / "compose.yaml") and service["extends"]["service"] in SERVICES
+        else:
+            assert re.search(r":\d+\.\d+\.\d+$", service["image"])
