@@ -67,9 +67,10 @@ size_t json_unescape(const struct json_value *value, char *out);
 
 /* ---- members of an object ----------------------------------------------------------------------------- */
 
-/* Of a document that json_scan() has found valid, and that stays where it is. */
+/* Of a document that stays where it is, and that is found valid on the way. */
 struct json_members {
-    const char *at, *end;
+    struct slice document;
+    const char *at; /* the next member, or what stands instead; NULL: the object has ended */
 };
 
 struct json_member {
@@ -79,12 +80,14 @@ struct json_member {
     struct slice text; /* the value as it stands there, quotes included */
 };
 
-/* False: the document is no object. */
-bool json_members_start(struct json_members *members, struct slice document);
-/* In their order, also those that come twice; false behind the last one. */
-bool json_members_next(struct json_members *members, struct json_member *ret_member);
+/* ERROR_REJECT: the document is not JSON, as json_scan_document() says it. If it is no object, it is all looked at. */
+int json_members_start(
+    struct json_members *members, struct slice document, bool *ret_object, struct error *error);
+/* 1 with the next one in their order, also those that come twice; 0 behind the last one of a document that is valid; -1 with ERROR_REJECT
+ * where it is not: then the members that came before count no more. */
+int json_members_next(struct json_members *members, struct json_member *ret_member, struct error *error);
 
-/* Appends a value of such a document without the blanks between its tokens. */
+/* Appends a value of a valid document without the blanks between its tokens. */
 int json_add_compact(struct bytes *out, struct slice text, struct error *error);
 
 /* A number of such a document. False where an int64_t is not just that (1.0 and 1e3 are integers, as for a schema), or the double that is

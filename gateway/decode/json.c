@@ -14,7 +14,8 @@ struct scan {
     const struct json_pointers *pointers;
     struct json_value *values;
     uint64_t objects; /* bit 0: the innermost container is an object; bit 1: the one around it is; ... */
-    unsigned depth; /* open containers */
+    unsigned depth; /* open containers, */
+    unsigned deepest; /* and how many there may be */
     uint32_t match; /* the pointers that lead to the value that comes next, or through it */
     uint32_t inside[JSON_POINTER_TOKENS_MAX + 1]; /* by depth: the pointers that led to the container */
     size_t index[JSON_POINTER_TOKENS_MAX + 1]; /* by depth, for arrays: elements begun */
@@ -22,13 +23,6 @@ struct scan {
 };
 
 _Static_assert(JSON_DEPTH_MAX == 64, "struct scan.objects has a bit for each level");
-
-static inline const char *skip_blanks(const char *p, const char *end)
-{
-    while (p < end && (*p == ' ' || *p == '\n' || *p == '\r' || *p == '\t'))
-        p++;
-    return p;
-}
 
 /* Gives the value to the pointers that end at it. */
 static inline void keep(struct scan *s, enum json_type type, bool escaped, const char *from, const char *to)
@@ -39,33 +33,12 @@ static inline void keep(struct scan *s, enum json_type type, bool escaped, const
         s->values[__builtin_ctz(left)] = (struct json_value){type, escaped, {from, (size_t)(to - from)}};
 }
 
-static inline const char *skip_digits(struct scan *s, const char *p)
-{
-    if (p == s->end || *p < '0' || *p > '9')
-        return json_fail(&s->fault, p, "a digit");
-    do
-        p++;
-    while (p < s->end && *p >= '0' && *p <= '9');
-    return p;
-}
-
 static inline const char *scan_number(struct scan *s, const char *from)
 {
-    const char *p = from + (*from == '-');
+    const char *p = json_number_end(from, s->end, &s->fault);
 
-    if (p < s->end && *p == '0')
-        p++;
-    else if (!(p = skip_digits(s, p)))
-        return NULL;
-    if (p < s->end && *p == '.' && !(p = skip_digits(s, p + 1)))
-        return NULL;
-    if (p < s->end && (*p == 'e' || *p == 'E')) {
-        p++;
-        p += p < s->end && (*p == '+' || *p == '-');
-        if (!(p = skip_digits(s, p)))
-            return NULL;
-    }
-    keep(s, JSON_NUMBER, false, from, p);
+    if (p)
+        keep(s, JSON_NUMBER, false, from, p);
     return p;
 }
 
@@ -104,7 +77,7 @@ static inline const char *scan_scalar(struct scan *s, const char *p)
 
 static inline const char *open_container(struct scan *s, const char *p)
 {
-    if (s->depth == JSON_DEPTH_MAX)
+    if (s->depth == s->deepest)
         return json_fail(&s->fault, p, "at most 64 nested arrays and objects");
     keep(s, *p == '{' ? JSON_OBJECT : JSON_ARRAY, false, p, p); /* its length follows when it closes */
     if (s->depth <= JSON_POINTER_TOKENS_MAX) {
@@ -113,7 +86,7 @@ static inline const char *open_container(struct scan *s, const char *p)
     }
     s->objects = s->objects << 1 | (*p == '{');
     s->depth++;
-    return skip_blanks(p + 1, s->end);
+    return json_skip_blanks(p + 1, s->end);
 }
 
 static inline void close_container(struct scan *s, const char *p)
@@ -149,10 +122,10 @@ static inline const char *enter_member(struct scan *s, const char *p, uint32_t i
     for (uint32_t left = s->match; left; left &= left - 1)
         s->values[__builtin_ctz(left)] = (struct json_value){.type = JSON_ABSENT};
 
-    p = skip_blanks(quote + 1, s->end);
+    p = json_skip_blanks(quote + 1, s->end);
     if (p == s->end || *p != ':')
         return json_fail(&s->fault, p, "':' behind a name");
-    return skip_blanks(p + 1, s->end);
+    return json_skip_blanks(p + 1, s->end);
 }
 
 /* Up to the value that follows in the innermost container. */
@@ -170,13 +143,13 @@ static inline const char *enter(struct scan *s, const char *p)
 /* A value has ended, and with it the containers that close right behind it. Up to what follows a comma. */
 static inline const char *leave(struct scan *s, const char *p)
 {
-    for (p = skip_blanks(p, s->end); at_close(s, p); p = skip_blanks(p + 1, s->end))
+    for (p = json_skip_blanks(p, s->end); at_close(s, p); p = json_skip_blanks(p + 1, s->end))
         close_container(s, p);
     if (s->depth == 0)
         return p;
     if (p == s->end || *p != ',')
         return json_fail(&s->fault, p, s->objects & 1 ? "',' or '}'" : JSON_ARRAY_GOES_ON);
-    return skip_blanks(p + 1, s->end);
+    return json_skip_blanks(p + 1, s->end);
 }
 
 static const char *scan_value(struct scan *s, const char *p)
@@ -219,13 +192,14 @@ int json_scan_at(struct slice text, size_t at, const struct json_pointers *point
     s.values = values;
     s.objects = 0;
     s.depth = 0;
+    s.deepest = JSON_DEPTH_MAX;
     s.match = 0;
     if (pointers) {
         s.match = pointers->all;
         for (size_t i = 0; i < pointers->count; i++)
             values[i] = (struct json_value){.type = JSON_ABSENT};
     }
-    const char *p = scan_value(&s, skip_blanks(start + at, s.end));
+    const char *p = scan_value(&s, json_skip_blanks(start + at, s.end));
     if (!p) {
         if (at == 0 && text.length >= 3 && memcmp(start, byte_order_mark, 3) == 0)
             s.fault.expected = "a value without a byte order mark in front";
@@ -233,6 +207,18 @@ int json_scan_at(struct slice text, size_t at, const struct json_pointers *point
     }
     *ret_end = (size_t)(p - start);
     return 0;
+}
+
+const char *json_member_end(const char *value, const char *end)
+{
+    __attribute__((uninitialized)) struct scan s;
+
+    s.end = end;
+    s.objects = 0;
+    s.depth = 0;
+    s.deepest = JSON_DEPTH_MAX - 1;
+    s.match = 0;
+    return scan_value(&s, value);
 }
 
 int json_scan(struct slice text, const struct json_pointers *pointers, struct json_value *values,

@@ -30,6 +30,48 @@ int json_report(struct slice text, const struct json_fault *fault, struct error 
 int json_scan_at(struct slice text, size_t at, const struct json_pointers *pointers,
     struct json_value *values, size_t *ret_end, struct error *error);
 
+static inline const char *json_skip_blanks(const char *p, const char *end)
+{
+    while (p < end && (*p == ' ' || *p == '\n' || *p == '\r' || *p == '\t'))
+        p++;
+    return p;
+}
+
+/* Behind a value that is a member's, and the blanks there; NULL: it is none, or one that is too deep. */
+const char *json_member_end(const char *value, const char *end);
+
+/* ---- numbers ------------------------------------------------------------------------------------------ */
+
+static inline const char *json_digits_end(const char *p, const char *end, struct json_fault *fault)
+{
+    if (p == end || *p < '0' || *p > '9')
+        return json_fail(fault, p, "a digit");
+    do
+        p++;
+    while (p < end && *p >= '0' && *p <= '9');
+    return p;
+}
+
+/* from: a digit or a minus. */
+static inline const char *json_number_end(const char *from, const char *end, struct json_fault *fault)
+{
+    const char *p = from + (*from == '-');
+
+    if (p < end && *p == '0')
+        p++;
+    else if (!(p = json_digits_end(p, end, fault)))
+        return NULL;
+    if (p < end && *p == '.' && !(p = json_digits_end(p + 1, end, fault)))
+        return NULL;
+    if (p < end && (*p == 'e' || *p == 'E')) {
+        p++;
+        p += p < end && (*p == '+' || *p == '-');
+        if (!(p = json_digits_end(p, end, fault)))
+            return NULL;
+    }
+    return p;
+}
+
 /* ---- strings ------------------------------------------------------------------------------------------ */
 
 /* The first byte at or behind p that is not plain string text: a quote, a backslash, a control character or

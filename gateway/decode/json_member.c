@@ -1,46 +1,98 @@
-/* json_member: an object's members one by one, and what numbers come to; see decode.h */
+/* json_member: an object's members one by one, found valid on the way, and what numbers come to; see decode.h */
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 
 #include "decode/schema_internal.h"
 
-bool json_members_start(struct json_members *members, struct slice object)
+/* The scanner finds it, too, and says what it is. */
+static int members_fail(const struct json_members *members, struct error *error)
 {
-    const char *end = object.data + object.length;
-    const char *p = object.data;
+    const int result = json_scan_document(members->document, NULL, NULL, error);
 
-    while (p < end && (*p == ' ' || *p == '\n' || *p == '\r' || *p == '\t'))
-        p++;
-    if (p == end || *p != '{')
-        return false;
-    *members = (struct json_members){schema_walk_blanks(p + 1), end};
-    return true;
+    assert(result);
+    return result;
 }
 
-static struct json_value member_value(const char *p, const char *behind)
+int json_members_start(
+    struct json_members *members, struct slice document, bool *ret_object, struct error *error)
 {
-    struct json_value value = {.type = schema_type(*p), .text = {p, (size_t)(behind - p)}};
+    const char *const end = document.data + document.length;
+    const char *p = json_skip_blanks(document.data, end);
 
-    if (value.type == JSON_STRING) {
-        value.text = (struct slice){p + 1, value.text.length - 2};
-        value.escaped = value.text.length && memchr(value.text.data, '\\', value.text.length);
+    *ret_object = p < end && *p == '{';
+    if (!*ret_object)
+        return json_scan_document(document, NULL, NULL, error);
+    p = json_skip_blanks(p + 1, end);
+    *members = (struct json_members){document, p};
+    if (p == end || *p != '}')
+        return 0;
+    members->at = NULL;
+    return json_skip_blanks(p + 1, end) < end ? members_fail(members, error) : 0;
+}
+
+/* Behind the value and the blanks there; NULL: it is none. */
+static inline const char *member_value(const char *p, const char *end, struct json_member *member)
+{
+    struct json_value *value = &member->value;
+    struct json_fault ignored;
+    const char *behind;
+
+    if (p == end)
+        return NULL;
+    *value = (struct json_value){.type = schema_type(*p)};
+    if (*p == '"') {
+        behind = json_string_end(p + 1, end, &value->escaped, &ignored);
+        if (!behind)
+            return NULL;
+        value->text = (struct slice){p + 1, (size_t)(behind - p) - 1};
+        member->text = (struct slice){p, (size_t)(behind - p) + 1};
+        return json_skip_blanks(behind + 1, end);
     }
-    return value;
+    behind =
+        *p == '-' || (*p >= '0' && *p <= '9') ? json_number_end(p, end, &ignored) : json_member_end(p, end);
+    if (!behind)
+        return NULL;
+    const char *const next = behind;
+    while (behind[-1] == ' ' || behind[-1] == '\n' || behind[-1] == '\r' || behind[-1] == '\t')
+        behind--;
+    value->text = member->text = (struct slice){p, (size_t)(behind - p)};
+    return json_skip_blanks(next, end);
 }
 
-bool json_members_next(struct json_members *members, struct json_member *ret_member)
+/* Behind the member and the blanks there; NULL: it is none. */
+static inline const char *member_read(const char *p, const char *end, struct json_member *member)
 {
-    const char *p = members->at;
+    struct json_fault ignored;
 
-    if (*p == '}')
-        return false;
-    p = schema_walk_name(p, members->end, &ret_member->name, &ret_member->name_escaped);
-    const char *behind = schema_walk_value(p, members->end);
-    ret_member->value = member_value(p, behind);
-    ret_member->text = (struct slice){p, (size_t)(behind - p)};
-    p = schema_walk_blanks(behind);
-    members->at = *p == ',' ? schema_walk_blanks(p + 1) : p;
-    return true;
+    if (p == end || *p != '"')
+        return NULL;
+    member->name_escaped = false;
+    const char *quote = json_string_end(p + 1, end, &member->name_escaped, &ignored);
+    if (!quote)
+        return NULL;
+    member->name = (struct slice){p + 1, (size_t)(quote - p) - 1};
+    p = json_skip_blanks(quote + 1, end);
+    if (p == end || *p != ':')
+        return NULL;
+    return member_value(json_skip_blanks(p + 1, end), end, member);
+}
+
+int json_members_next(struct json_members *members, struct json_member *ret_member, struct error *error)
+{
+    const char *const end = members->document.data + members->document.length;
+
+    if (!members->at)
+        return 0;
+    const char *p = member_read(members->at, end, ret_member);
+    if (!p || p == end)
+        return members_fail(members, error);
+    if (*p == ',') {
+        members->at = json_skip_blanks(p + 1, end);
+        return 1;
+    }
+    members->at = NULL;
+    return *p == '}' && json_skip_blanks(p + 1, end) == end ? 1 : members_fail(members, error);
 }
 
 int json_add_compact(struct bytes *out, struct slice text, struct error *error)

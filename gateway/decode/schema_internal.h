@@ -10,7 +10,7 @@
  *   schema_property.c  the names of properties in these patterns
  *   schema_pattern.c   PCRE2
  *   schema_kind.c      what the properties are, for who makes columns of them
- * json_member.c walks as they do.
+ * json_member.c uses some of it.
  */
 #ifndef PENSTOCK_DECODE_SCHEMA_INTERNAL_H
 #define PENSTOCK_DECODE_SCHEMA_INTERNAL_H

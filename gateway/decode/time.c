@@ -187,11 +187,11 @@ static int take_offset(struct slice *text, struct moment *moment)
 
 static int64_t minutes_since_1970(const struct moment *moment)
 {
+    static const int before[] = {0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334};
     int64_t years = moment->year - 1;
     int64_t days = years * 365 + years / 4 - years / 100 + years / 400 - DAYS_TO_1970 + moment->day - 1;
 
-    for (int month = 1; month < moment->month; month++)
-        days += days_in_month(moment->year, month);
+    days += before[moment->month - 1] + (moment->month > 2 && is_leap(moment->year));
     return (days * 24 + moment->hour) * 60 + moment->minute - moment->offset;
 }
 
@@ -209,11 +209,62 @@ int moment_time(const struct moment *moment, int64_t *ret_time, struct error *er
     return keep_in_range((minutes * 60 + second) * SECOND + fraction, ret_time, error);
 }
 
+/* Two digits as a number; -1: they are none. */
+static inline int two_digits(const char *p)
+{
+    const unsigned first = (unsigned)p[0] - '0', second = (unsigned)p[1] - '0';
+
+    return first <= 9 && second <= 9 ? (int)(first * 10 + second) : -1;
+}
+
+/* Up to six digits behind the point. */
+static inline bool plain_fraction(const char *p, const char *end, int64_t *ret_fraction)
+{
+    int64_t fraction = 0, unit = SECOND;
+
+    if (p == end || end - p > 6)
+        return false;
+    for (; p < end; p++, unit /= 10) {
+        if (*p < '0' || *p > '9')
+            return false;
+        fraction = fraction * 10 + (*p - '0');
+    }
+    *ret_fraction = fraction * unit;
+    return true;
+}
+
+/* Nearly all are YYYY-MM-DDThh:mm:ssZ, or with a fraction. False: this one is another, or none. */
+static bool plain_moment(struct slice text, struct moment *moment)
+{
+    const char *const p = text.data;
+    const size_t last = text.length - 1;
+
+    if (text.length < sizeof "YYYY-MM-DDThh:mm:ssZ" - 1 || p[4] != '-' || p[7] != '-' || p[10] != 'T' ||
+        p[13] != ':' || p[16] != ':' || p[last] != 'Z')
+        return false;
+    const int century = two_digits(p), year = two_digits(p + 2);
+    *moment = (struct moment){.year = century * 100 + year,
+        .month = two_digits(p + 5),
+        .day = two_digits(p + 8),
+        .hour = two_digits(p + 11),
+        .minute = two_digits(p + 14),
+        .second = two_digits(p + 17)};
+    if (century < 0 || year < 0 || moment->year < 1 || moment->month < 1 || moment->month > 12 ||
+        moment->day < 1 || moment->day > days_in_month(moment->year, moment->month) || moment->hour < 0 ||
+        moment->hour > 23 || moment->minute < 0 || moment->minute > 59 || moment->second < 0 ||
+        moment->second > 59)
+        return false;
+    return last == 19 || (p[19] == '.' && plain_fraction(p + 20, p + last, &moment->fraction));
+}
+
 int decode_rfc3339(struct slice text, int64_t *ret_time, struct error *error)
 {
     struct moment moment = {0};
     char separator;
 
+    if (plain_moment(text, &moment))
+        return moment_time(&moment, ret_time, error);
+    moment = (struct moment){0};
     if (take_date(&text, &moment))
         return refuse(error, "expected a date as in 2026-01-31T12:00:00Z");
     if (take_one_of(&text, "Tt ", &separator) || take_clock(&text, &moment))

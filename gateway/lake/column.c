@@ -268,8 +268,12 @@ void column_add_null(struct column *column)
 int column_add_bytes(struct column *column, const void *value, size_t length, struct error *error)
 {
     assert(column->rows < column->rows_max && column->ends && !column->element);
-    if (bytes_add(&column->values, value, length, error))
+    struct bytes *values = &column->values;
+    if (values->capacity - values->length < length && bytes_reserve(values, length, error))
         return error_wrap(error, "column %s", column->field->name);
+    if (length)
+        memcpy(values->data + values->length, value, length);
+    values->length += length;
     column->ends[column->rows] = (uint32_t)column->values.length;
     column->valid[column->rows++] = 1;
     return 0;

@@ -95,7 +95,7 @@ static int convert_row(struct conversion *conversion, const struct format_row *f
         .id = {text, record_id_print(&id, text)},
         .time = frame->time,
         .received = frame->received,
-        .payload = frame->payload};
+        .kept = frame->payload};
 
     if (row_add(convert->shape, &row, conversion->batch, error))
         return -1;

@@ -203,7 +203,6 @@ static int lake_check_open(const struct lake *lake, struct error *error)
 /* Whether it can be stored at all. */
 static int lake_check_row(struct lake *lake, const struct lake_row *row, struct error *error)
 {
-    const struct format_row parts = lake_parts(row);
     struct lake_form form = {format_of(row->format), NULL};
 
     if (row->rendering) {
@@ -212,13 +211,18 @@ static int lake_check_row(struct lake *lake, const struct lake_row *row, struct 
             return -1; /* GCOVR_EXCL_LINE out of memory */
     }
     lake->form = form;
+    lake->kept = row->payload;
+    if (form.shape && row->payload.length <= LAKE_LARGE_ROW_MAX &&
+        row_check(form.shape, row->payload, &lake->kept, error))
+        return -1;
+    const struct format_row parts = lake_parts(lake, row);
     if (form.format->most(&parts) > LAKE_LARGE_ROW_MAX)
         return error_set(error, ERROR_REJECT, "row of a payload of %zu bytes: more than %d bytes",
             row->payload.length, LAKE_LARGE_ROW_MAX);
     if (lake->kind->path_most && row->path.length > lake->kind->path_most)
         return error_set(error, ERROR_REJECT, "path of %zu bytes: the store takes %zu", row->path.length,
             lake->kind->path_most);
-    return form.shape ? row_check(form.shape, row->payload, error) : 0;
+    return 0;
 }
 
 int lake_append(struct lake *lake, const struct lake_row *row, uint64_t replay_until, bool *ret_there,

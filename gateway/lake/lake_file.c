@@ -108,15 +108,15 @@ static int lake_file_make_room(struct lake *lake, struct lake_file *file, size_t
     return 0;
 }
 
-struct format_row lake_parts(const struct lake_row *row)
+struct format_row lake_parts(const struct lake *lake, const struct lake_row *row)
 {
-    return (struct format_row){row->key, row->time, row->payload, row->sequence, row->received};
+    return (struct format_row){row->key, row->time, lake->kept, row->sequence, row->received};
 }
 
 int lake_file_write(
     struct lake *lake, struct lake_file *file, const struct lake_row *row, struct error *error)
 {
-    const struct format_row parts = lake_parts(row);
+    const struct format_row parts = lake_parts(lake, row);
     size_t most = file->form.format->most(&parts);
     struct bytes *out = most > file->buffer.limit ? &lake->large_row : &file->buffer;
 

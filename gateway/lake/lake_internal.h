@@ -39,7 +39,8 @@ struct lake {
     struct store *store;
     struct places places;
     struct shapes shapes;
-    struct lake_form form; /* of the present row */
+    struct lake_form form; /* of the present row, */
+    struct slice kept; /* and what of it stands in the file until that is published */
     struct lake_file *oldest, *newest; /* by first position, which is by age too */
     uint64_t open_files, published;
     uint64_t sequence; /* of the last row */
@@ -55,7 +56,7 @@ int lake_file_open(struct lake *lake, struct place *place, const struct lake_row
 void lake_file_free(struct lake *lake, struct lake_file *file);
 /* When it is due by its age or its silence. */
 int64_t lake_file_due(const struct lake *lake, const struct lake_file *file);
-struct format_row lake_parts(const struct lake_row *row);
+struct format_row lake_parts(const struct lake *lake, const struct lake_row *row);
 int lake_file_write(
     struct lake *lake, struct lake_file *file, const struct lake_row *row, struct error *error);
 /* What the store is to be told. */

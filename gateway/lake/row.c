@@ -4,8 +4,10 @@
 #include <stdlib.h>
 
 #include "base/fnv.h"
+#include "base/little.h"
 
 #define ROW_BESIDES 5 /* _rest, _key, _time, _received, _id */
+#define ROW_CELLS_KEPT ((size_t)1024 * 1024) /* larger memory is given back */
 #define ROW_NAME_MAX (6 * SCHEMA_NAME_MAX) /* of a name as it stands there: each of its bytes an escape */
 
 struct row_shape {
@@ -17,8 +19,10 @@ struct row_shape {
     atomic_bool *plain; /* of the options */
     uint16_t *buckets; /* names to properties; 0: free, otherwise a property's place + 1 */
     size_t bucket_mask;
+    struct slice *names; /* of properties */
+    uint16_t *order; /* where the property of the n-th member was in the row before, + 1 */
     struct json_member *found; /* of the present row, by property; text.data NULL: it is not there */
-    struct bytes rest, scratch;
+    struct bytes rest, cells;
     char name[ROW_NAME_MAX];
 };
 
@@ -80,7 +84,8 @@ static size_t shape_hash(struct slice name)
 static void shape_buckets(struct row_shape *shape)
 {
     for (size_t i = 0; i < shape->form->columns_count; i++) {
-        size_t at = shape_hash(slice_of(shape->form->columns[i].name));
+        shape->names[i] = slice_of(shape->form->columns[i].name);
+        size_t at = shape_hash(shape->names[i]);
         while (shape->buckets[at & shape->bucket_mask])
             at++;
         shape->buckets[at & shape->bucket_mask] = (uint16_t)(i + 1);
@@ -94,9 +99,11 @@ void row_shape_free(struct row_shape **shape)
     free((*shape)->fields);
     free((*shape)->plain);
     free((*shape)->buckets);
+    free((*shape)->names);
+    free((*shape)->order);
     free((*shape)->found);
     bytes_free(&(*shape)->rest);
-    bytes_free(&(*shape)->scratch);
+    bytes_free(&(*shape)->cells);
     free(*shape);
     *shape = NULL;
 }
@@ -111,13 +118,16 @@ int row_shape_new(struct row_shape **ret_shape, const char *stream, enum record_
         buckets *= 2;
     if (shape) {
         bytes_init(&shape->rest, ROW_VALUES_MAX);
-        bytes_init(&shape->scratch, ROW_VALUES_MAX);
+        bytes_init(&shape->cells, ROW_VALUES_MAX);
         shape->fields = calloc(form->columns_count + 1 + ROW_BESIDES, sizeof *shape->fields);
         shape->plain = calloc(form->columns_count + 1 + ROW_BESIDES, sizeof *shape->plain);
         shape->buckets = calloc(buckets, sizeof *shape->buckets);
+        shape->names = calloc(form->columns_count + 1, sizeof *shape->names);
+        shape->order = calloc(form->columns_count + 1, sizeof *shape->order);
         shape->found = calloc(form->columns_count + 1, sizeof *shape->found);
     }
-    if (!shape || !shape->fields || !shape->plain || !shape->buckets || !shape->found)
+    if (!shape || !shape->fields || !shape->plain || !shape->buckets || !shape->names || !shape->order ||
+        !shape->found)
         return error_set(error, ERROR_RETRY, "columns: out of memory"); /* GCOVR_EXCL_LINE */
     shape->format = format;
     shape->form = form;
@@ -166,29 +176,37 @@ int row_shape_check(const struct row_shape *shape, struct error *error)
 
 /* ---- a row of JSON ---------------------------------------------------------------------------------------- */
 
-/* The property of this name; that of the one before it is most often the next one's neighbour. NULL: there is none. */
-static struct json_member *row_find(struct row_shape *shape, const struct json_member *member, size_t *next)
+/* The place of the property of this name; SIZE_MAX: there is none. */
+static size_t row_look_up(struct row_shape *shape, const struct json_member *member)
 {
-    const struct form *form = shape->form;
     struct slice name = member->name;
 
     if (member->name_escaped) {
         if (name.length > sizeof shape->name)
-            return NULL;
+            return SIZE_MAX;
         const struct json_value escaped = {.type = JSON_STRING, .escaped = true, .text = name};
         name = (struct slice){shape->name, json_unescape(&escaped, shape->name)};
     }
-    if (*next < form->columns_count && slice_is(name, form->columns[*next].name))
-        return &shape->found[(*next)++];
     for (size_t at = shape_hash(name);; at++) {
         const size_t place = shape->buckets[at & shape->bucket_mask];
         if (!place)
-            return NULL;
-        if (slice_is(name, form->columns[place - 1].name)) {
-            *next = place;
-            return &shape->found[place - 1];
-        }
+            return SIZE_MAX;
+        if (slice_equal(name, shape->names[place - 1]))
+            return place - 1;
     }
+}
+
+/* The same; most often the members of a row have the order of those of the row before. */
+static size_t row_find(struct row_shape *shape, const struct json_member *member, size_t number)
+{
+    uint16_t *const guess = number < shape->form->columns_count ? &shape->order[number] : NULL;
+
+    if (guess && *guess && !member->name_escaped && slice_equal(member->name, shape->names[*guess - 1]))
+        return (size_t)*guess - 1;
+    const size_t place = row_look_up(shape, member);
+    if (guess && place != SIZE_MAX)
+        *guess = (uint16_t)(place + 1);
+    return place;
 }
 
 /* Appends "NAME":VALUE to the object of the rest. */
@@ -203,91 +221,131 @@ static int row_rest(struct row_shape *shape, const struct json_member *member, s
                : 0;
 }
 
-/* Members to their places, those without one to the rest where it is wanted. False: the document is no object. */
-static int row_members(
-    struct row_shape *shape, struct slice payload, bool wants_rest, bool *ret_object, struct error *error)
+/* Members to their places, those without one to the rest. False: the document is no object. */
+static int row_members(struct row_shape *shape, struct slice payload, bool *ret_object, struct error *error)
 {
     struct json_members members;
     struct json_member member;
-    size_t next = 0;
+    int found;
 
     memset(shape->found, 0, shape->form->columns_count * sizeof *shape->found);
     bytes_clear(&shape->rest);
-    *ret_object = json_members_start(&members, payload);
-    while (*ret_object && json_members_next(&members, &member)) {
-        struct json_member *found = row_find(shape, &member, &next);
-        if (found)
-            *found = member;
-        else if (wants_rest && row_rest(shape, &member, error))
+    if (json_members_start(&members, payload, ret_object, error))
+        return error_wrap(error, "not JSON");
+    if (!*ret_object)
+        return 0;
+    for (size_t number = 0; (found = json_members_next(&members, &member, error)) > 0; number++) {
+        const size_t place = row_find(shape, &member, number);
+        if (place != SIZE_MAX)
+            shape->found[place] = member;
+        else if (row_rest(shape, &member, error))
             return -1; /* GCOVR_EXCL_LINE out of memory */
     }
-    return 0;
+    return found ? error_wrap(error, "not JSON") : 0;
 }
 
-/* batch NULL: only looks. */
-static int row_properties(struct row_shape *shape, struct column_batch *batch, struct error *error)
+static void row_mark(struct row_shape *shape, size_t place)
+{
+    shape->cells.data[place / 8] |= (char)(1 << place % 8);
+}
+
+static int row_properties(struct row_shape *shape, struct error *error)
 {
     const struct form *form = shape->form;
 
     for (size_t i = 0; i < form->columns_count; i++) {
         const struct json_member *found = &shape->found[i];
-        struct column *column = batch ? &batch->columns[i] : NULL;
-        const int misfit = found->text.data
-                               ? row_value_add(column, form->columns[i].type, found, &shape->scratch, error)
-                               : 0;
-        if (misfit < 0)
+        if (!found->text.data || found->value.type == JSON_NULL)
+            continue;
+        if (shape->cells.capacity - shape->cells.length < ROW_VALUE_MOST(found) &&
+            bytes_reserve(&shape->cells, ROW_VALUE_MOST(found), error))
             return -1; /* GCOVR_EXCL_LINE out of memory */
-        if (misfit && !form->misfits_rest)
+        if (row_value_put(&shape->cells, form->columns[i].type, found))
+            row_mark(shape, i);
+        else if (!form->misfits_rest)
             return row_value_refuse(&form->columns[i], found, error);
-        if (misfit && row_rest(shape, found, error))
+        else if (row_rest(shape, found, error))
             return -1; /* GCOVR_EXCL_LINE out of memory */
-        if (column && (misfit || !found->text.data))
-            column_add_null(column);
     }
     return 0;
 }
 
-static int row_add_json(
-    struct row_shape *shape, struct slice payload, struct column_batch *batch, struct error *error)
+/* The rest as the last cell. */
+static int row_end(struct row_shape *shape, struct error *error)
 {
-    struct column *rest = &batch->columns[shape->form->columns_count];
-    bool object;
+    const struct slice rest = bytes_slice(&shape->rest);
+    struct bytes *cells = &shape->cells;
+    char length[sizeof(uint32_t)];
 
-    if (row_members(shape, payload, true, &object, error) || row_properties(shape, batch, error))
-        return -1; /* GCOVR_EXCL_LINE out of memory: row_check() has passed it */
-    if (object && !shape->rest.length) {
-        column_add_null(rest);
+    if (!rest.length)
         return 0;
-    }
-    if (object ? bytes_add_text(&shape->rest, "}", error) : json_add_compact(&shape->rest, payload, error))
-        return -1; /* GCOVR_EXCL_LINE out of memory */
-    return column_add_bytes(rest, shape->rest.data, shape->rest.length, error);
+    row_mark(shape, shape->form->columns_count);
+    put_u32(length, (uint32_t)rest.length);
+    return bytes_add(cells, length, sizeof length, error) || bytes_add(cells, rest.data, rest.length, error)
+               ? -1
+               : 0;
 }
 
-static int row_check_json(struct row_shape *shape, struct slice payload, struct error *error)
+static void row_clear(struct bytes *bytes)
 {
+    if (bytes->capacity > ROW_CELLS_KEPT)
+        bytes_free(bytes);
+    bytes_clear(bytes);
+}
+
+static int row_cells(struct row_shape *shape, struct slice payload, struct error *error)
+{
+    const size_t marks = shape->form->columns_count / 8 + 1;
     bool object;
 
-    if (json_scan_document(payload, NULL, NULL, error))
-        return error_wrap(error, "not JSON");
-    if (shape->form->misfits_rest)
-        return 0;
-    if (row_members(shape, payload, false, &object, error))
-        return -1; /* GCOVR_EXCL_LINE out of memory */
-    return object ? row_properties(shape, NULL, error)
-                  : error_set(error, ERROR_REJECT, "no JSON object, so that it has no columns");
+    row_clear(&shape->cells);
+    row_clear(&shape->rest);
+    if (row_members(shape, payload, &object, error) || bytes_reserve(&shape->cells, marks, error))
+        return -1;
+    memset(shape->cells.data, 0, marks);
+    shape->cells.length = marks;
+    if (object)
+        return row_properties(shape, error) ||
+                       (shape->rest.length && bytes_add_text(&shape->rest, "}", error)) ||
+                       row_end(shape, error)
+                   ? -1
+                   : 0;
+    if (!shape->form->misfits_rest)
+        return error_set(error, ERROR_REJECT, "no JSON object, so that it has no columns");
+    return json_add_compact(&shape->rest, payload, error) || row_end(shape, error) ? -1 : 0;
+}
+
+static int row_add_cells(
+    const struct row_shape *shape, struct slice cells, struct column_batch *batch, struct error *error)
+{
+    const size_t count = shape->form->columns_count + 1;
+    const char *p = cells.data + (count - 1) / 8 + 1;
+
+    for (size_t i = 0; i < count; i++) {
+        struct column *column = &batch->columns[i];
+        if (!(cells.data[i / 8] >> i % 8 & 1))
+            column_add_null(column);
+        else if (row_value_take(&p, column, error))
+            return -1; /* GCOVR_EXCL_LINE out of memory */
+    }
+    return 0;
 }
 
 /* ---- any row ---------------------------------------------------------------------------------------------- */
 
-int row_check(struct row_shape *shape, struct slice payload, struct error *error)
+int row_check(struct row_shape *shape, struct slice payload, struct slice *ret_kept, struct error *error)
 {
     uint64_t ignored;
 
-    if (shape->format == RECORD_FORMAT_JSON)
-        return row_check_json(shape, payload, error);
+    if (shape->format == RECORD_FORMAT_JSON) {
+        if (row_cells(shape, payload, error))
+            return -1;
+        *ret_kept = bytes_slice(&shape->cells);
+        return 0;
+    }
     if (shape->format == RECORD_FORMAT_TEXT && record_envelope_length(payload, &ignored, error))
         return error_set(error, ERROR_REJECT, "not UTF-8, so that it can be no text of a column");
+    *ret_kept = payload;
     return 0;
 }
 
@@ -300,8 +358,8 @@ int row_add(struct row_shape *shape, const struct row *row, struct column_batch 
 {
     struct column *besides = &batch->columns[shape->fields_count - 4];
 
-    if (shape->format == RECORD_FORMAT_JSON ? row_add_json(shape, row->payload, batch, error)
-                                            : row_add_text(&batch->columns[0], row->payload, error))
+    if (shape->format == RECORD_FORMAT_JSON ? row_add_cells(shape, row->kept, batch, error)
+                                            : row_add_text(&batch->columns[0], row->kept, error))
         return -1; /* GCOVR_EXCL_LINE out of memory */
     if (!row->key.length)
         column_add_null(&besides[0]);

@@ -1,6 +1,10 @@
 /* row_value: a value of JSON in a column; see row.h */
 #include "lake/row.h"
 
+#include <assert.h>
+
+#include "base/little.h"
+
 #define VALUE_SHOWN 100 /* bytes of a name or value in a message */
 #define VALUE_TIME_MAX 256 /* of a text that may be a time */
 
@@ -50,74 +54,92 @@ static bool value_time(const struct json_value *value, int64_t *ret_time)
     return decode_rfc3339(text, ret_time, &ignored) == 0;
 }
 
-union value_fixed {
-    int64_t integer;
-    double number;
-    uint8_t truth;
-};
-
-/* Whether it fits; of types of a fixed size with what it is. */
-static bool value_read(enum form_type type, const struct json_value *value, union value_fixed *ret_fixed)
+/* A text behind its length; there is room. */
+static void value_put_length(struct bytes *cells, size_t at)
 {
-    switch (type) {
-    case FORM_INTEGER:
-        return value->type == JSON_NUMBER && json_int64(value->text, &ret_fixed->integer);
-    case FORM_NUMBER:
-        return value->type == JSON_NUMBER && json_float64(value->text, &ret_fixed->number);
-    case FORM_BOOLEAN:
-        ret_fixed->truth = value->type == JSON_TRUE;
-        return value->type == JSON_TRUE || value->type == JSON_FALSE;
-    case FORM_STRING:
-        return value->type == JSON_STRING;
-    case FORM_TIME:
-        return value->type == JSON_STRING && value_time(value, &ret_fixed->integer);
-    case FORM_SCALAR:
-        return value->type != JSON_OBJECT && value->type != JSON_ARRAY;
-    case FORM_JSON:
-        break;
-    }
-    return true;
+    put_u32(cells->data + at, (uint32_t)(cells->length - at - sizeof(uint32_t)));
 }
 
 /* Of what is no string: as it was written. */
-static int value_add_string(
-    struct column *column, const struct json_value *value, struct bytes *scratch, struct error *error)
+static void value_put_string(struct bytes *cells, const struct json_value *value)
 {
-    if (!value->escaped)
-        return column_add_bytes(column, value->text.data, value->text.length, error);
-    bytes_clear(scratch);
-    if (bytes_reserve(scratch, value->text.length, error))
-        return -1; /* GCOVR_EXCL_LINE out of memory */
-    return column_add_bytes(column, scratch->data, json_unescape(value, scratch->data), error);
+    const size_t at = cells->length;
+    char *to = cells->data + at + sizeof(uint32_t);
+
+    cells->length += sizeof(uint32_t);
+    if (value->escaped)
+        cells->length += json_unescape(value, to);
+    else if (value->text.length) {
+        memcpy(to, value->text.data, value->text.length);
+        cells->length += value->text.length;
+    }
+    value_put_length(cells, at);
 }
 
-static int value_add_json(
-    struct column *column, struct slice text, struct bytes *scratch, struct error *error)
+static void value_put_json(struct bytes *cells, struct slice text)
 {
-    bytes_clear(scratch);
-    if (json_add_compact(scratch, text, error))
-        return -1; /* GCOVR_EXCL_LINE out of memory */
-    return column_add_bytes(column, scratch->data, scratch->length, error);
+    const size_t at = cells->length;
+    struct error error; /* there is room */
+
+    cells->length += sizeof(uint32_t);
+    const int result = json_add_compact(cells, text, &error);
+    assert(result == 0);
+    value_put_length(cells, at);
 }
 
-int row_value_add(struct column *column, enum form_type type, const struct json_member *member,
-    struct bytes *scratch, struct error *error)
+static bool value_put_fixed(struct bytes *cells, const void *value, size_t width)
+{
+    memcpy(cells->data + cells->length, value, width);
+    cells->length += width;
+    return true;
+}
+
+bool row_value_put(struct bytes *cells, enum form_type type, const struct json_member *member)
 {
     const struct json_value *value = &member->value;
-    union value_fixed fixed;
+    int64_t integer;
+    double number;
 
-    if (value->type != JSON_NULL && !value_read(type, value, &fixed))
-        return 1;
-    if (!column)
-        return 0;
-    if (value->type == JSON_NULL) {
-        column_add_null(column);
+    switch (type) {
+    case FORM_INTEGER:
+        return value->type == JSON_NUMBER && json_int64(value->text, &integer) &&
+               value_put_fixed(cells, &integer, sizeof integer);
+    case FORM_NUMBER:
+        return value->type == JSON_NUMBER && json_float64(value->text, &number) &&
+               value_put_fixed(cells, &number, sizeof number);
+    case FORM_TIME:
+        return value->type == JSON_STRING && value_time(value, &integer) &&
+               value_put_fixed(cells, &integer, sizeof integer);
+    case FORM_BOOLEAN:
+        return (value->type == JSON_TRUE || value->type == JSON_FALSE) &&
+               value_put_fixed(cells, &(uint8_t){value->type == JSON_TRUE}, 1);
+    case FORM_STRING:
+        if (value->type == JSON_STRING)
+            value_put_string(cells, value);
+        return value->type == JSON_STRING;
+    case FORM_SCALAR:
+        if (value->type == JSON_OBJECT || value->type == JSON_ARRAY)
+            return false;
+        value_put_string(cells, value);
+        return true;
+    case FORM_JSON:
+        break;
+    }
+    value_put_json(cells, member->text);
+    return true;
+}
+
+int row_value_take(const char **cells, struct column *column, struct error *error)
+{
+    const size_t width = column_width(column->field->type);
+    const char *const from = *cells;
+
+    if (width) {
+        *cells = from + width;
+        column_add_fixed(column, from, width);
         return 0;
     }
-    if (type == FORM_STRING || type == FORM_SCALAR)
-        return value_add_string(column, value, scratch, error);
-    if (type == FORM_JSON)
-        return value_add_json(column, member->text, scratch, error);
-    column_add_fixed(column, &fixed, column_width(column->field->type));
-    return 0;
+    const uint32_t length = get_u32(from);
+    *cells = from + sizeof length + length;
+    return column_add_bytes(column, from + sizeof length, length, error);
 }

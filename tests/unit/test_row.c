@@ -40,17 +40,20 @@ static void end(void)
     form_clear(&form);
 }
 
+static int check(struct slice payload)
+{
+    struct slice kept;
+
+    return row_check(shape, payload, &kept, &error);
+}
+
 /* Where it stood in the document, for json_scan() has found it valid. */
 static void add(const char *payload)
 {
-    const struct row row = {.key = slice_of("k"),
-        .id = slice_of("gw/00000001/7"),
-        .time = 5,
-        .received = 6,
-        .payload = slice_of(payload)};
+    struct row row = {.key = slice_of("k"), .id = slice_of("gw/00000001/7"), .time = 5, .received = 6};
 
     column_batch_clear(batch);
-    cr_assert_eq(row_check(shape, row.payload, &error), 0, "%s: %s", payload, error.text);
+    cr_assert_eq(row_check(shape, slice_of(payload), &row.kept, &error), 0, "%s: %s", payload, error.text);
     cr_assert_eq(row_add(shape, &row, batch, &error), 0, "%s", error.text);
     cr_assert_eq(batch->rows, 1);
 }
@@ -120,8 +123,9 @@ Test(row, is_null_where_nothing_stands_and_where_null_does)
     add("{\"i\":null,\"n\":null,\"b\":null,\"s\":null,\"t\":null,\"j\":null,\"v\":null}");
     for (size_t i = 0; i <= REST; i++)
         cr_assert(is_null(i));
-    const struct row row = {.payload = slice_of("{}")};
+    struct row row = {0};
     column_batch_clear(batch);
+    cr_assert_eq(row_check(shape, slice_of("{}"), &row.kept, &error), 0);
     cr_assert_eq(row_add(shape, &row, batch, &error), 0);
     cr_assert(is_null(REST + 1), "no key");
     end();
@@ -242,7 +246,7 @@ Test(row, is_refused_where_a_value_does_not_fit)
     begin(RECORD_FORMAT_JSON, false);
     for (size_t i = 0; i < sizeof misfits / sizeof *misfits; i++) {
         snprintf(text, sizeof text, "{\"s\":\"x\",%s}", misfits[i].member);
-        cr_assert_eq(row_check(shape, slice_of(text), &error), -1, "%s", text);
+        cr_assert_eq(check(slice_of(text)), -1, "%s", text);
         cr_assert_eq(error.kind, ERROR_REJECT);
         cr_assert_str_eq(error.text, misfits[i].reason);
     }
@@ -267,7 +271,7 @@ Test(row, has_in_its_rest_what_does_not_fit_where_that_is_wanted)
     cr_assert(is_null(0) && text_is(REST, "[1,{\"i\":2}]"));
     add(" \"text\" ");
     cr_assert(text_is(REST, "\"text\""));
-    cr_assert_eq(row_check(shape, slice_of("{\"i\":1"), &error), -1);
+    cr_assert_eq(check(slice_of("{\"i\":1")), -1);
     cr_assert_eq(error.kind, ERROR_REJECT);
     end();
 }
@@ -277,15 +281,61 @@ Test(row, is_refused_where_it_is_no_object_or_no_json)
     cleanup_bytes struct bytes front, deep;
 
     begin(RECORD_FORMAT_JSON, false);
-    cr_assert_eq(row_check(shape, slice_of("[1]"), &error), -1);
+    cr_assert_eq(check(slice_of("[1]")), -1);
     cr_assert_str_eq(error.text, "no JSON object, so that it has no columns");
-    cr_assert_eq(row_check(shape, slice_of("{\"s\":\"\\ud800\"}"), &error), -1);
+    cr_assert_eq(check(slice_of("{\"s\":\"\\ud800\"}")), -1);
     cr_assert_not_null(strstr(error.text, "not JSON: "));
-    cr_assert_eq(row_check(shape, slice_of(""), &error), -1);
+    cr_assert_eq(check(slice_of("")), -1);
     repeat(&front, "{\"j\":", DEEP, "[", "");
     repeat(&deep, front.data, DEEP, "]", "}");
     add(deep.data);
     cr_assert(!is_null(5));
+    end();
+}
+
+/* Each of these is told as the scanner of whole documents tells it. */
+Test(row, is_no_json_wherever_it_ends_or_goes_wrong)
+{
+    static const char whole[] =
+        " { \"i\" : -1.5e+1 , \"s\":\"\\u00e4\", \"j\" : [ {\"x\":[1,2 ] } , null ] , \"b\":true ,\"t\":null , \"z\" : 0 } ";
+    static const char *const wrong[] = {"{} x", "{\"i\":01}", "{\"i\":1,}", "{\"i\":1 \"n\":2}", "{\"i\" 1}",
+        "{\"i\":}", "{\"i\":-}", "{\"i\":1.}", "{\"i\":1e}", "{\"s\":\"\x01\"}", "{\"s\":\"\xff\"}", "{i:1}",
+        "{\"\xff\":1}", "{,}", "{\"j\":[1,]}", "{\"j\":nul}", "{\"x\":1}}", "{\"x\":1]", "{\"b\":True}"};
+    struct error scanned;
+
+    begin(RECORD_FORMAT_JSON, false);
+    cr_assert_eq(check(slice_of(whole)), 0, "%s", error.text);
+    for (size_t length = 0; length < sizeof whole - 2; length++) {
+        const struct slice part = {whole, length};
+        cr_assert_eq(check(part), -1, "%zu", length);
+        cr_assert_eq(json_scan_document(part, NULL, NULL, &scanned), -1);
+        cr_assert_str_eq(error.text + strlen("not JSON: "), scanned.text);
+    }
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        cr_assert_eq(check(slice_of(wrong[i])), -1, "%s", wrong[i]);
+        cr_assert_eq(json_scan_document(slice_of(wrong[i]), NULL, NULL, &scanned), -1);
+        cr_assert_str_eq(error.text + strlen("not JSON: "), scanned.text, "%s", wrong[i]);
+    }
+    end();
+}
+
+/* A row between two others, which it does not disturb. */
+Test(row, gives_the_memory_of_a_large_one_back)
+{
+    cleanup_bytes struct bytes large;
+    struct slice kept;
+
+    bytes_init(&large, 16 * 1024 * 1024);
+    begin(RECORD_FORMAT_JSON, false);
+    cr_assert_eq(bytes_reserve(&large, 4 * 1024 * 1024, &error), 0);
+    memset(large.data, 'x', 4 * 1024 * 1024);
+    memcpy(large.data, "{\"s\":\"", 6);
+    memcpy(large.data + 4 * 1024 * 1024 - 2, "\"}", 2);
+    large.length = 4 * 1024 * 1024;
+    cr_assert_eq(row_check(shape, bytes_slice(&large), &kept, &error), 0, "%s", error.text);
+    cr_assert_gt(kept.length, large.length - 10);
+    add("{\"s\":\"y\"}");
+    cr_assert(text_is(3, "y"));
     end();
 }
 
@@ -295,10 +345,10 @@ Test(row, shows_little_of_a_long_value)
 
     begin(RECORD_FORMAT_JSON, false);
     repeat(&text, "{\"i\":\"a", 100, "\xe2\x82\xac", "\"}");
-    cr_assert_eq(row_check(shape, slice_of(text.data), &error), -1);
+    cr_assert_eq(check(slice_of(text.data)), -1);
     cr_assert_not_null(strstr(error.text, "\xe2\x82\xac... is not an integer"), "%s", error.text);
     repeat(&time, "{\"t\":\"", 300, "2", "\"}");
-    cr_assert_eq(row_check(shape, slice_of(time.data), &error), -1);
+    cr_assert_eq(check(slice_of(time.data)), -1);
     end();
 }
 
@@ -307,7 +357,7 @@ Test(row, of_text_and_of_bytes_has_one_column)
     begin(RECORD_FORMAT_TEXT, false);
     add("\xc3\xa4");
     cr_assert(text_is(0, "\xc3\xa4") && text_is(1, "k"));
-    cr_assert_eq(row_check(shape, slice_of("\xff"), &error), -1);
+    cr_assert_eq(check(slice_of("\xff")), -1);
     cr_assert_eq(error.kind, ERROR_REJECT);
     end();
     begin(RECORD_FORMAT_BYTES, false);
