@@ -38,7 +38,7 @@ struct admin;
 /* All of it outlives the admin. */
 struct admin_context {
     const struct config *config;
-    struct journal *journal;
+    struct journal *journal; /* NULL: there is none */
     struct access *access;
     struct tls_server *tls; /* NULL: it speaks none; Unix sockets never do */
 };

@@ -80,8 +80,10 @@ static int page_readyz(struct page *page, const struct page_request *request, bo
     enum health_level worst;
     json_t *conditions = json_array();
 
-    journal_status(request->journal, &status);
-    health_set("journal", status.accepting ? HEALTH_OK : HEALTH_REFUSING, status.reason);
+    if (request->journal) {
+        journal_status(request->journal, &status);
+        health_set("journal", status.accepting ? HEALTH_OK : HEALTH_REFUSING, status.reason);
+    }
     const size_t count = health_list(list, HEALTH_CONDITIONS_MAX, &worst);
     const bool ready = worst != HEALTH_REFUSING;
 
@@ -96,15 +98,21 @@ static int page_readyz(struct page *page, const struct page_request *request, bo
     return page_set_json(page, ready ? 200 : 503, "application/json", state, error);
 }
 
-static int page_metrics(struct page *page, const struct page_request *request, bool all, struct error *error)
+static void page_tell_journal(struct journal *journal)
 {
     struct journal_status status;
 
-    (void)all;
-    journal_status(request->journal, &status);
+    journal_status(journal, &status);
     metric_set(metric_series(METRIC_JOURNAL_BYTES, NULL, NULL, NULL), (double)status.bytes);
     metric_set(metric_series(METRIC_JOURNAL_FREE_BYTES, NULL, NULL, NULL), (double)status.free_bytes);
     metric_set(metric_series(METRIC_JOURNAL_SEQUENCE, NULL, NULL, NULL), (double)status.durable);
+}
+
+static int page_metrics(struct page *page, const struct page_request *request, bool all, struct error *error)
+{
+    (void)all;
+    if (request->journal)
+        page_tell_journal(request->journal);
     page->status = 200;
     page->type = "text/plain; version=0.0.4; charset=utf-8";
     return metric_print(&page->body, error);

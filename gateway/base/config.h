@@ -140,6 +140,17 @@ struct config_watch {
     char *suffix;
 };
 
+/* One entry below `land.topics:`. */
+struct config_land_topic {
+    char *name;
+    struct config_list topic; /* names, or ^patterns */
+    char *path; /* template */
+    char *format; /* json, text, bytes */
+    char *key; /* JSON pointer; "": the message's own */
+    char *time; /* JSON pointer; "": the message's own */
+    struct config_map labels; /* JSON pointer, header:NAME */
+};
+
 struct config {
     struct {
         char *id; /* "" until the pipeline puts the host's name in */
@@ -261,6 +272,15 @@ struct config {
             struct config_list redirects; /* patterns of hosts */
         } hdfs;
     } lake;
+    struct {
+        char *group;
+        char *spool; /* directory */
+        char *from; /* earliest, latest, a time */
+        char *dead_letters; /* template */
+        struct config_map properties; /* librdkafka's, of the consumer */
+        struct config_land_topic *topics;
+        size_t topics_count;
+    } land;
     struct {
         char *level; /* debug, info, warn, error */
         char *format; /* text, json */

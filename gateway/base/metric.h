@@ -84,6 +84,13 @@
     X(KAFKA_RETRIES, COUNTER, "penstock_kafka_retries_total", "", "Requests that librdkafka sent again.") \
     X(KAFKA_TRANSACTIONS, COUNTER, "penstock_kafka_transactions_total", "outcome", "Transactions of exactly-once that were committed or aborted; those whose commit was not answered count when brokers have told which it was.") \
     X(KAFKA_COMMIT_SECONDS, HISTOGRAM_SECONDS, "penstock_kafka_commit_seconds", "", "Time of one commit of a transaction of exactly-once.") \
+    X(LAND_RECORDS, COUNTER, "penstock_land_records_total", "topic", "Records that penstock land has read and put into open files, dead letters among them.") \
+    X(LAND_DEAD_LETTERS, COUNTER, "penstock_land_dead_letters_total", "topic", "Those of them that went to land.dead_letters.") \
+    X(LAND_FILES, COUNTER, "penstock_land_files_total", "", "Files that penstock land has published.") \
+    X(LAND_OPEN_FILES, GAUGE, "penstock_land_open_files", "", "Files that it has open.") \
+    X(LAND_PARTITIONS, GAUGE, "penstock_land_partitions", "state", "Partitions that it has: open ones, those that wait for the lake or the brokers, and those that it has stopped.") \
+    X(LAND_LAG_RECORDS, GAUGE, "penstock_land_lag_records", "topic,partition", "Offsets of the partition that it has not read yet.") \
+    X(LAND_ERRORS, COUNTER, "penstock_land_errors_total", "", "Times that a partition had to be opened again, because the lake or the brokers failed.") \
     X(KAFKA_BROKER_UP, GAUGE, "penstock_kafka_broker_up", "broker", "1 while there is a connection to the broker.")
 /* clang-format on */
 

@@ -23,6 +23,7 @@
 #define OPTION_STREAMS_MAX 1000
 #define OPTION_SUBSCRIPTIONS_MAX 16
 #define OPTION_WATCHES_MAX 64
+#define OPTION_LAND_TOPICS_MAX 64
 #define OPTION_MAP_MAX 16 /* entries of a map of labels or headers */
 #define OPTION_PROPERTIES_MAX 64 /* entries of a map of librdkafka's properties */
 #define OPTION_TOPICS_MAX 256 /* entries of a map of MQTT topics */

@@ -19,6 +19,8 @@
 
 #define IN_SUBSCRIPTION(member) offsetof(struct config_subscription, member)
 
+#define IN_LAND(member) offsetof(struct config_land_topic, member)
+
 #define IN_WATCH(member) offsetof(struct config_watch, member)
 
 #define ELEMENTS(type, first, number) \
@@ -336,6 +338,29 @@ const struct option option_table[] = {
     {"lake.hdfs.redirects", TEXTS("names of hosts, * for any characters"), .offset = IN_CONFIG(lake.hdfs.redirects), .initial = "",
         .help = "Hosts that the name node may have data sent to; empty: any, but none by a link-local address, nor by loopback unless the name node is there."},
 
+    {"land.group", TEXT("a group's name"), .least = 1, .offset = IN_CONFIG(land.group), .initial = "penstock-land",
+        .help = "`penstock land`: the consumer group that its members are in."},
+    {"land.spool", TEXT("a directory"), .least = 1, .offset = IN_CONFIG(land.spool), .initial = "./penstock-land",
+        .help = "Where it keeps files for a lake on another machine until they are published."},
+    {"land.from", TEXT("earliest, latest or a time (RFC 3339)"), .least = 1, .offset = IN_CONFIG(land.from), .initial = "earliest",
+        .help = "Where it begins in a partition of which the group has committed nothing."},
+    {"land.dead_letters", TEXT("a path with {topic}, {partition} or {time:FORMAT} in it"), .least = 1, .offset = IN_CONFIG(land.dead_letters), .initial = "dead-letters/{topic}",
+        .help = "Directory of the lake for what cannot be stored under its own path, with the reason: lines of JSON."},
+    {"land.properties", MAP(option_properties, "PROPERTY: its value"), .offset = IN_CONFIG(land.properties), .initial = "",
+        .help = "Properties of librdkafka for its consumer; brokers and log-in are those of kafka.properties."},
+    {"land.topics.*.topic", TEXTS("names of topics, or patterns that begin with ^"), .offset = IN_LAND(topic), .initial = "",
+        .help = "Topics that it reads."},
+    {"land.topics.*.path", TEXT("a path with {topic}, {partition}, {key}, {time:FORMAT} or {LABEL} in it"), .least = 1, .offset = IN_LAND(path), .initial = "{topic}/partition={partition}",
+        .help = "Directory of a record in the lake."},
+    {"land.topics.*.format", WORDS("json text bytes"), .offset = IN_LAND(format), .initial = "json",
+        .help = "What the values are: a file has one a line, as they are in Kafka; of bytes a line of JSON has each in base64."},
+    {"land.topics.*.key", TEXT("a JSON pointer"), .offset = IN_LAND(key), .initial = "",
+        .help = "Where {key} is found in values of json; empty: it is the record's key in Kafka."},
+    {"land.topics.*.time", TEXT("a JSON pointer"), .offset = IN_LAND(time), .initial = "",
+        .help = "Where {time} is found in values of json; empty, and where nothing is found: it is the record's timestamp in Kafka."},
+    {"land.topics.*.labels", MAP(option_labels, "NAME: a JSON pointer or header:NAME"), .least = 1, .offset = IN_LAND(labels), .initial = "",
+        .help = "Named values that its path may use, from values of json or Kafka's headers."},
+
     {"dead_letters.quota", SIZE(64 * KIB, TIB), .offset = IN_CONFIG(dead_letters.quota), .initial = "64MiB",
         .help = "Disk space for the dead letters of each stream; when it is used up the stream's sources wait."},
 
@@ -402,6 +427,7 @@ const struct option_collection option_collections[] = {
         .most = OPTION_SUBSCRIPTIONS_MAX, .list = true},
     {"files", "watch", ELEMENTS(config_watch, files, files_count), .most = OPTION_WATCHES_MAX, .list = true,
         .live = true},
+    {"land.topics", "entry", ELEMENTS(config_land_topic, land.topics, land.topics_count), .most = OPTION_LAND_TOPICS_MAX, .list = true},
     {"streams", "stream", ELEMENTS(config_stream, streams, streams_count), .most = OPTION_STREAMS_MAX,
         .live = true},
 };

@@ -21,6 +21,7 @@ const struct command command_table[] = {
     {"files", command_files, "List the files that are read, and how far; read some again: files list|reset."},
     {"journal", command_journal,
         "Inspect, verify or export a journal; forget an outlet: journal forget OUTLET."},
+    {"land", command_land, "Write topics of Kafka to the lake, as a member of a consumer group."},
     {"help", command_help, "Explain the commands and all options."},
 };
 

@@ -39,6 +39,7 @@ command_fn command_dead_letters;
 command_fn command_drop;
 command_fn command_files;
 command_fn command_journal;
+command_fn command_land;
 command_fn command_help;
 
 #endif

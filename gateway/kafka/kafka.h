@@ -236,4 +236,95 @@ int kafka_position_read(const struct kafka_client *client, const char *key, enum
     struct bytes *ret_value, enum kafka_position_state *ret_state, const struct kafka_patience *patience,
     struct error *error);
 
+/* ---- consumers ----------------------------------------------------------------------------------------------
+ *
+ * A member of a consumer group that reads committed records, with cooperative rebalancing. Offsets are committed when its user says so, and only
+ * then; where reading begins in a partition is said each time. One thread uses a consumer.
+ */
+struct kafka_consumer;
+
+struct kafka_consumer_options {
+    const char *group;
+    const struct config_map *properties; /* the user's; checked */
+    const char *const
+        *topics; /* names, or patterns that begin with ^ (librdkafka's: POSIX extended regular expressions) */
+    size_t topics_count;
+    /* Called by poll and close: a partition is ours from now on, and nothing of it comes before kafka_consumer_start(); or it is ours no longer once this
+     * returns (lost: it is no longer already, and may be somebody else's by now). */
+    void (*assigned)(void *context, const char *topic, int32_t partition);
+    void (*revoked)(void *context, const char *topic, int32_t partition, bool lost);
+    /* What was committed without waiting was refused. */
+    void (*refused)(void *context, const char *reason);
+    void *context;
+};
+
+/* Reports properties that cannot be set, at their places. House defaults: isolation.level=read_committed,
+ * partition.assignment.strategy=cooperative-sticky, no automatic commits, auto.offset.reset=error (these cannot be set otherwise); queued.max.messages.kbytes=16384,
+ * queued.min.messages=10000, fetch.max.bytes=8388608, topic.metadata.refresh.interval.ms=10000, check.crcs=true. @thread main */
+void kafka_consumer_check(struct config *config, const struct config_map *properties);
+
+/* Joins the group in the background. */
+int kafka_consumer_open(struct kafka_consumer **ret_consumer, const struct kafka_client *client,
+    const struct kafka_consumer_options *options, struct error *error);
+/* Gives its partitions back (revoked) and leaves the group. */
+void kafka_consumer_close(struct kafka_consumer **consumer);
+
+enum kafka_arrival {
+    KAFKA_NOTHING,
+    KAFKA_RECORD,
+    KAFKA_END, /* all that is committed below `offset` has come */
+    KAFKA_OUTSIDE, /* the log does not have what was to be read next */
+};
+
+/* Until the next poll. */
+struct kafka_record {
+    const char *topic;
+    int32_t partition;
+    int64_t offset;
+    int64_t time; /* microseconds since 1970; 0: it has none */
+    struct slice key;
+    struct slice value; /* data NULL: none, a tombstone */
+    const void *headers; /* for kafka_record_header() */
+};
+
+/* Waits at most `timeout` microseconds. */
+enum kafka_arrival kafka_consumer_poll(
+    struct kafka_consumer *consumer, int64_t timeout, struct kafka_record *ret_record);
+/* The last header of that name; length 0: there is none. */
+struct slice kafka_record_header(const struct kafka_record *record, const char *name);
+
+/* What was wrong last (no broker, a topic that is missing or forbidden); "": nothing since the last record. */
+const char *kafka_consumer_trouble(const struct kafka_consumer *consumer);
+
+/* Nothing comes of the partition until it is started. */
+void kafka_consumer_pause(struct kafka_consumer *consumer, const char *topic, int32_t partition);
+/* Records at and behind offset come. ERROR_RETRY: not yet; what comes until it was called again means nothing. */
+int kafka_consumer_start(struct kafka_consumer *consumer, const char *topic, int32_t partition,
+    int64_t offset, struct error *error);
+
+#define KAFKA_NOTE_MAX 128
+
+/* What the brokers say, ERROR_RETRY where they do not within seconds: what the group has committed last (negative: nothing) with its note, */
+int kafka_consumer_committed(struct kafka_consumer *consumer, const char *topic, int32_t partition,
+    int64_t *ret_offset, char ret_note[KAFKA_NOTE_MAX], struct error *error);
+/* the first offset of the log and the one behind its last that readers of committed records see, */
+int kafka_consumer_ends(struct kafka_consumer *consumer, const char *topic, int32_t partition,
+    int64_t *ret_first, int64_t *ret_end, struct error *error);
+/* and the first offset of a record of that time (microseconds since 1970) or later; negative: there is none. */
+int kafka_consumer_find_time(struct kafka_consumer *consumer, const char *topic, int32_t partition,
+    int64_t time, int64_t *ret_offset, struct error *error);
+/* The same end as far as it is known without asking; negative: it is not. */
+int64_t kafka_consumer_known_end(struct kafka_consumer *consumer, const char *topic, int32_t partition);
+
+struct kafka_commit {
+    const char *topic;
+    int32_t partition;
+    int64_t offset; /* that the group reads next */
+    char note[KAFKA_NOTE_MAX];
+};
+
+/* timeout 0: does not wait; else (microseconds) ERROR_RETRY says that it was refused or not answered. */
+int kafka_consumer_commit(struct kafka_consumer *consumer, const struct kafka_commit *commits, size_t count,
+    int64_t timeout, struct error *error);
+
 #endif

@@ -32,7 +32,9 @@ void lake_close(struct lake **lake)
 int lake_open_store(struct lake **ret_lake, const struct lake_options *options, const struct store_kind *kind,
     struct error *error)
 {
-    if (file_name_check(slice_of(options->gateway_id), "gateway.id", error)) {
+    const bool partition = file_name_is_partition(slice_of(options->gateway_id));
+
+    if (!partition && file_name_check(slice_of(options->gateway_id), "gateway.id", error)) {
         error->kind = ERROR_FATAL;
         return -1;
     }
@@ -47,6 +49,7 @@ int lake_open_store(struct lake **ret_lake, const struct lake_options *options, 
         lake->options.max_open_files = 1;
     if (places_init(&lake->places, lake->options.max_open_files, error))
         return -1;
+    lake->places.topics = partition;
     if (kind->open(&lake->store, &lake->options, error))
         return -1;
     *ret_lake = lake;

@@ -28,7 +28,11 @@ struct lake_options {
     bool (*give_up)(void *
             context); /* and whether what waits for it should end, asked several times a second; NULL: never */
     void *context;
-    const char *gateway_id;
+    const char *gateway_id; /* or TOPIC+PARTITION, for the records of a partition of Kafka: file_name.h */
+    bool
+        take_over; /* from whoever writes under the same id, who can publish nothing any more; false: a directory of this machine refuses a second
+                     * process. Stores elsewhere are taken over in any case */
+    const char *json_extension; /* of lines of JSON; NULL: jsonl */
     uint64_t max_open_files;
     uint64_t roll_size; /* bytes, of a table before it is one; 0: never, as for the others */
     uint64_t roll_records;

@@ -155,6 +155,15 @@ static int lake_file_finish(
     return 0;
 }
 
+static const char *lake_file_extension(const struct lake *lake, const struct lake_file *file)
+{
+    const char *own = lake->options.json_extension;
+
+    if (file->form.shape)
+        return row_shape_extension(file->form.shape);
+    return own && file->form.format == format_of(RECORD_FORMAT_JSON) ? own : file->form.format->extension;
+}
+
 /* What the store is to be told. */
 int lake_file_present(
     struct lake *lake, struct lake_file *file, struct store_publication *publication, struct error *error)
@@ -165,8 +174,7 @@ int lake_file_present(
         .epoch = file->epoch,
         .first = file->first,
         .last = file->last,
-        .extension =
-            slice_of(file->form.shape ? row_shape_extension(file->form.shape) : file->form.format->extension),
+        .extension = slice_of(lake_file_extension(lake, file)),
     };
 
     file_name_compose(&name, publication->name);

@@ -93,11 +93,13 @@ static bool places_component_is_good(struct slice component)
     return file_name_parse(component, &name) != 0;
 }
 
-static int places_check(struct slice path, const char *stream, struct error *error)
+static int places_check(
+    const struct places *places, struct slice path, const char *stream, struct error *error)
 {
     size_t start = 0;
 
-    if (file_name_check(slice_of(stream), "stream", error))
+    if (places->topics ? file_name_check_topic(slice_of(stream), error)
+                       : file_name_check(slice_of(stream), "stream", error))
         return -1;
     if (path.length > STORE_PATH_MAX)
         return error_set(error, ERROR_REJECT, "path of %zu bytes: more than %d", path.length, STORE_PATH_MAX);
@@ -119,7 +121,7 @@ static int places_add(struct places *places, struct slice path, const char *stre
 {
     size_t stream_size = strlen(stream) + 1;
 
-    if (places_check(path, stream, error))
+    if (places_check(places, path, stream, error))
         return -1;
     if (places->idle >= PLACES_IDLE)
         places_drop_idle(places);

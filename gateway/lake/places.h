@@ -30,6 +30,7 @@ struct places {
     struct place **buckets;
     uint64_t mask;
     uint64_t idle; /* places without a file */
+    bool topics; /* streams are topics of Kafka, whose names may be longer */
     struct place *last; /* the one of the row before: rows come in runs */
 };
 

@@ -10,6 +10,7 @@
 #include "base/health.h"
 #include "base/log.h"
 #include "journal/journal.h"
+#include "land/land.h"
 #include "outlet/outlet.h"
 #include "pipeline/example.h"
 #include "pipeline/pipeline_internal.h"
@@ -52,6 +53,7 @@ void pipeline_check(struct config *config)
         if (pipeline_outlets[i]->wanted(config) && pipeline_outlets[i]->check)
             pipeline_outlets[i]->check(config);
     }
+    land_check(config);
 }
 
 /* ---- the steps of the start ---------------------------------------------------------------------------------- */

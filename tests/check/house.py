@@ -11,7 +11,7 @@ FILE_LINES = 500
 FUNCTION_LINES = 60
 
 # Who may include whom: a room sees rooms of smaller numbers, never one of its own number.
-LAYERS = {"base": 0, "record": 1, "decode": 2, "access": 2, "route": 3, "journal": 4, "lake": 4, "dead_letter": 4, "kafka": 4, "source": 5, "outlet": 5,
+LAYERS = {"base": 0, "record": 1, "decode": 2, "access": 2, "route": 3, "journal": 4, "lake": 4, "dead_letter": 4, "kafka": 4, "source": 5, "outlet": 5, "land": 5,
           "table": 5, "sqoop": 5, "files": 5.5, "pipeline": 6, "admin": 6, "command": 6, "main": 7}
 # Where rooms live; includes are relative to either.
 HOMES = ("gateway/", "importers/")

@@ -14,7 +14,7 @@ struct wrong {
     "listen, anonymous, tls, threads, max_body, max_record, max_records, max_connections, max_connections_per_address, trusted_proxies, max_in_flight, max_in_flight_per_address, head_timeout, " \
     "idle_timeout, body_timeout, min_rate, commit_timeout, delivery_timeout, max_deliveries, max_deliveries_per_address, idempotency"
 #define TOP_NAMES \
-    "gateway, journal, access, admin, http, mqtt, files, kafka, lake, dead_letters, log, streams"
+    "gateway, journal, access, admin, http, mqtt, files, kafka, lake, land, dead_letters, log, streams"
 #define STREAM_NAMES \
     "format, key, labels, dedupe, time, key_rate, schema, schema_invalid, topics, value, headers, ack, journal_share, lake"
 #define LABEL                                                                                                       \

@@ -57,6 +57,58 @@ Test(file_name, comes_back_from_parse)
     }
 }
 
+Test(file_name, of_a_partition_is_kafka_connects)
+{
+    char text[FILE_NAME_SIZE];
+    struct file_name parsed;
+    const struct file_name name = {
+        slice_of("SENSOR_ID_1"), slice_of("SENSOR_ID_1+0"), 0, 1, 3, slice_of("json")};
+
+    file_name_compose(&name, text);
+    cr_assert_str_eq(text, "SENSOR_ID_1+0+0000000000+0000000002.json");
+    cr_assert_eq(file_name_parse(slice_of(text), &parsed), 0);
+    cr_assert(slice_is(parsed.stream, "SENSOR_ID_1") && slice_is(parsed.gateway_id, "SENSOR_ID_1+0"));
+    cr_assert_eq(parsed.epoch, 0);
+    cr_assert_eq(parsed.first, 1);
+    cr_assert_eq(parsed.last, 3);
+}
+
+Test(file_name, of_the_longest_partition_fits_a_directory)
+{
+    char topic[FILE_NAME_TOPIC_MAX + 2], id[FILE_NAME_SIZE], text[FILE_NAME_SIZE];
+    struct file_name parsed;
+    struct error error;
+
+    memset(topic, 'x', sizeof topic - 1);
+    topic[FILE_NAME_TOPIC_MAX + 1] = '\0';
+    cr_assert_eq(file_name_check_topic(slice_of(topic), &error), -1);
+    cr_assert_eq(error.kind, ERROR_REJECT);
+    topic[FILE_NAME_TOPIC_MAX] = '\0';
+    cr_assert_eq(file_name_check_topic(slice_of(topic), &error), 0);
+    snprintf(id, sizeof id, "%s+2147483647", topic);
+    const struct file_name name = {
+        slice_of(topic), slice_of(id), 0, UINT64_MAX, UINT64_MAX, slice_of("abcdefghijklmnop")};
+    file_name_compose(&name, text);
+    cr_assert_leq(strlen(text), 255);
+    cr_assert_eq(file_name_parse(slice_of(text), &parsed), 0);
+    cr_assert_eq(parsed.last, UINT64_MAX);
+}
+
+Test(file_name, of_no_partition)
+{
+    static const char *const hostile[] = {
+        "a+", "+0", "a", "a+00", "a+-1", "a+2147483648", "a+99999999999", "a b+0", "..+0", "a+b+0", "a+0x"};
+    static const char *const names[] = {"a+0+0000000000+18446744073709551615.json",
+        "a+01+0000000000+0000000001.json", "a+0+0000000002+0000000001.json", "a+0+000000000+0000000001.json"};
+    struct file_name name;
+
+    for (size_t i = 0; i < sizeof hostile / sizeof *hostile; i++)
+        cr_assert_not(file_name_is_partition(slice_of(hostile[i])), "%s", hostile[i]);
+    cr_assert_not(file_name_is_partition((struct slice){NULL, 0}));
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        cr_assert_eq(file_name_parse(slice_of(names[i]), &name), -1, "%s", names[i]);
+}
+
 Test(file_name, extension_and_gateway_may_hold_dots)
 {
     struct file_name name;

@@ -15,7 +15,7 @@
 #define HDFS_LOCATION_SIZE 8192
 #define HDFS_PATH_SIZE (STORE_PATH_MAX + FILE_NAME_SIZE + 64)
 #define HDFS_NAME_SIZE 1024 /* of an entry; HDFS itself takes 255 bytes unless told otherwise */
-#define HDFS_HIDDEN_SIZE 192
+#define HDFS_HIDDEN_SIZE 384
 #define HDFS_ANSWER_MAX ((size_t)256 * 1024)
 #define HDFS_LIST_MAX ((size_t)64 * 1024 * 1024) /* of a server that does not know pages */
 

@@ -4,6 +4,11 @@
  * under a name that readers skip. The order of writes in publishing: fsync of the file; each missing directory made and its
  * parent fsynced; rename without replacing; fsync of the directory. A directory that was already there may owe
  * its own entry to a run that was killed before the fsync, so its parents are fsynced once per store.
+ *
+ * Who takes over (options.take_over) does not ask the lock. He makes a directory of his own, GATEWAYID~RANDOM, and renames it to GATEWAYID once whatever
+ * had that name was renamed to such a name, too; then he deletes all GATEWAYID~..., files first. An earlier process may stand still, and go on with
+ * its descriptors: its files are gone then, and in a directory that was removed none can be made, so that its late rename finds nothing. What it renamed before is there
+ * when the other lists, which is later. Who was about to take over at the same moment finds his own directory gone, and tries again.
  */
 #include "lake/store.h"
 
@@ -16,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 
 #include "base/config.h"
@@ -196,6 +202,69 @@ static int local_delete_leftovers(struct store *store, struct error *error)
     }
 }
 
+/* Deletes a directory of temporary files, also when somebody goes on making some in it. */
+static int local_destroy(int hidden, const char *name, struct error *error)
+{
+    for (;;) {
+        __attribute__((cleanup(local_close_directory))) DIR *directory = local_read_directory(hidden, name);
+        const struct dirent *entry;
+
+        while (directory && (entry = readdir(directory)))
+            if (local_is_temporary(entry->d_name))
+                unlinkat(dirfd(directory), entry->d_name, 0);
+        if (unlinkat(hidden, name, AT_REMOVEDIR) == 0 || errno == ENOENT)
+            return 0;
+        if (errno != ENOTEMPTY && errno != EEXIST)
+            return error_set_errno(error, ERROR_RETRY, "lake: leftover %s: rmdir", name);
+    }
+}
+
+static void local_print_aside(const char *gateway_id, char ret_name[static FILE_NAME_SIZE + 20])
+{
+    uint64_t random = 0;
+
+    (void)!getrandom(&random, sizeof random, 0);
+    snprintf(ret_name, FILE_NAME_SIZE + 20, "%s~%016llx", gateway_id, (unsigned long long)random);
+}
+
+static int local_destroy_aside(int hidden, const char *gateway_id, struct error *error)
+{
+    __attribute__((cleanup(local_close_directory))) DIR *directory = local_read_directory(hidden, ".");
+    const size_t length = strlen(gateway_id);
+    const struct dirent *entry;
+
+    if (!directory)
+        return error_set_errno(error, ERROR_RETRY, "lake: " STORE_HIDDEN ": open");
+    while ((entry = readdir(directory)))
+        if (strncmp(entry->d_name, gateway_id, length) == 0 && entry->d_name[length] == '~' &&
+            local_destroy(hidden, entry->d_name, error))
+            return -1;
+    return 0;
+}
+
+/* See above. */
+static int local_take_over(struct store *store, const char *gateway_id, struct error *error)
+{
+    char own[FILE_NAME_SIZE + 20], other[FILE_NAME_SIZE + 20];
+
+    if (mkdirat(store->root_fd, STORE_HIDDEN, 0777) && errno != EEXIST)
+        return error_set_errno(error, ERROR_RETRY, "lake %s/" STORE_HIDDEN ": mkdir", store->root);
+    cleanup_fd int hidden = openat(store->root_fd, STORE_HIDDEN, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    local_print_aside(gateway_id, own);
+    if (hidden < 0 || mkdirat(hidden, own, 0700))
+        return error_set_errno(error, ERROR_RETRY, "lake %s/" STORE_HIDDEN "/%s: mkdir", store->root, own);
+    store->temporary_fd = openat(hidden, own, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    while (store->temporary_fd >= 0 && renameat2(hidden, own, hidden, gateway_id, RENAME_NOREPLACE)) {
+        local_print_aside(gateway_id, other);
+        if (errno != EEXIST || (renameat(hidden, gateway_id, hidden, other) && errno != ENOENT))
+            return error_set_errno(
+                error, ERROR_RETRY, "lake %s/" STORE_HIDDEN "/%s: rename", store->root, own);
+    }
+    if (store->temporary_fd < 0)
+        return error_set_errno(error, ERROR_RETRY, "lake %s/" STORE_HIDDEN "/%s: open", store->root, own);
+    return local_destroy_aside(hidden, gateway_id, error);
+}
+
 static int local_open(struct store **ret_store, const struct lake_options *options, struct error *error)
 {
     __attribute__((cleanup(local_close))) struct store *store = calloc(1, sizeof *store);
@@ -207,8 +276,10 @@ static int local_open(struct store **ret_store, const struct lake_options *optio
     store->root = strdup(root);
     if (!store->root)
         return error_set(error, ERROR_RETRY, "lake %s: out of memory", root);
-    if (local_open_root(store, error) || local_open_temporary(store, options->gateway_id, error) ||
-        local_delete_leftovers(store, error))
+    if (local_open_root(store, error) ||
+        (options->take_over ? local_take_over(store, options->gateway_id, error)
+                            : local_open_temporary(store, options->gateway_id, error) ||
+                                  local_delete_leftovers(store, error)))
         return -1;
     *ret_store = store;
     store = NULL;

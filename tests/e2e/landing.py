@@ -1,0 +1,95 @@
+"""`penstock land` as its users see it: members of a consumer group, and the files of their lake, named by offsets."""
+
+import collections
+import json
+import pathlib
+import re
+
+from confluent_kafka import Producer
+
+from kafka import CALM
+from penstock import BINARY, Gateway, wait_until
+
+LANDED = re.compile(r"^(?P<topic>[A-Za-z0-9._-]+)\+(?P<partition>\d+)\+(?P<first>\d{10,})\+(?P<last>\d{10,})\.(?P<extension>json|txt|jsonl)$")
+Landed = collections.namedtuple("Landed", "path topic partition first last lines")
+
+
+class Member(Gateway):
+    """`penstock land` in a directory of its own; members of a group may share a lake."""
+
+    def __init__(self, directory, kafka, entries, root, group=None, **sections):
+        land = {"group": group or kafka.name("group"), "topics": entries, "properties": {"session.timeout.ms": 6000, "heartbeat.interval.ms": 500},
+                **sections.pop("land", {})}
+        config = {"land": land, "kafka": {"properties": kafka.properties()}, "admin": {"listen": "127.0.0.1:0"},
+                  "lake": {"url": str(root), **sections.pop("lake", {})}, **sections}
+        super().__init__(directory, config=json.dumps(config), default_ports=True)
+
+    def command(self):
+        (self.directory / "penstock.yaml").write_text(self.config)
+        return [BINARY, "land", "-c", "penstock.yaml"]
+
+    def _listening(self):
+        if self.process.poll() is not None:
+            raise AssertionError(f"ended with {self.process.returncode} instead of starting")
+        self.ports = {name.lower(): int(port) for name, port in re.findall(r"^(\w+)\s+http://127\.0\.0\.1:(\d+)", self.said(), re.MULTILINE)}
+        return "admin" in self.ports
+
+    def condition(self, name):
+        return next((one["text"] for one in self.ready()[1]["conditions"] if one["name"] == name), None)
+
+
+def files(lake):
+    """All published files, in the order of their paths and offsets."""
+    lake = pathlib.Path(lake)
+    found = []
+    for path in sorted(lake.rglob("*")) if lake.exists() else []:
+        if path.is_file() and ".penstock" not in path.parts:
+            name = LANDED.match(path.name)
+            assert name, path
+            found.append(Landed(str(path.parent.relative_to(lake)), name["topic"], int(name["partition"]), int(name["first"]), int(name["last"]),
+                                path.read_bytes().split(b"\n")[:-1]))
+    return found
+
+
+def names(lake):
+    return [f"{path.relative_to(lake)}" for path in sorted(pathlib.Path(lake).rglob("*")) if path.is_file() and ".penstock" not in path.parts]
+
+
+def lines(lake, path=""):
+    """Those of all files below a path; no two files of a directory may claim the same offset."""
+    ranges = collections.defaultdict(list)
+    found = []
+    for one in files(lake):
+        if one.path.startswith(path):
+            ranges[one.path, one.topic, one.partition].append((one.first, one.last))
+            assert len(one.lines) <= one.last - one.first + 1, one
+            found += one.lines
+    for where, all_of_them in ranges.items():
+        all_of_them.sort()
+        for (_, last), (first, _) in zip(all_of_them, all_of_them[1:]):
+            assert last < first, f"{where}: two files hold offset {first}"
+    return found
+
+
+def landed(lake, count, path="", seconds=60):
+    """Waits until so many lines lie there; they."""
+    wait_until(f"{count} lines in {lake}/{path}", lambda: len(lines(lake, path)) >= count, seconds)
+    return lines(lake, path)
+
+
+def produce(kafka, topic, messages):
+    """(key, value[, headers[, time in ms]]), each to the partition of its key."""
+    producer = Producer({"bootstrap.servers": kafka.cluster.servers(), "linger.ms": 5, **CALM})
+    for key, value, *more in messages:
+        headers, time = (list(more) + [None, None])[:2]
+        producer.produce(topic, value, key, headers=headers, **({"timestamp": time} if time else {}))
+    assert producer.flush(60) == 0
+
+
+def committed(kafka, member_group, topic, partition=0):
+    from confluent_kafka import Consumer, TopicPartition
+    consumer = Consumer({"bootstrap.servers": kafka.cluster.servers(), "group.id": member_group, **CALM})
+    try:
+        return consumer.committed([TopicPartition(topic, partition)], timeout=30)[0].offset
+    finally:
+        consumer.close()
