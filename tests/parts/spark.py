@@ -57,6 +57,7 @@ def session(options):
     home = folder()
     sys.path[:0] = [str(home), str(next(home.glob("lib/py4j-*-src.zip")))]
     os.environ |= {"SPARK_HOME": str(home / "deps"), "SPARK_LOCAL_IP": "127.0.0.1", "PYSPARK_PYTHON": sys.executable}
+    from pyspark import SparkContext
     from pyspark.sql import SparkSession
 
     settings = {"spark.ui.enabled": False, "spark.ui.showConsoleProgress": False, "spark.log.level": "OFF", "spark.driver.host": "127.0.0.1",
@@ -70,6 +71,8 @@ def session(options):
         yield made
     finally:
         made.stop()
+        made.sparkContext._gateway.shutdown()
+        SparkContext._gateway = SparkContext._jvm = None  # the next session gets a Java of its own
         java.stdin.close()
         java.wait(END_PATIENCE)
 
