@@ -178,7 +178,8 @@ static bool client_take(struct s3_client *client, struct ticket *ticket, struct 
     call->failure.status = http->status;
     call->failed = http->status < 200 || http->status > 299;
     if (http->status == 0)
-        snprintf(call->failure.message, sizeof call->failure.message, "%s", http->error.text);
+        snprintf(call->failure.message, sizeof call->failure.message, "%.*s",
+            (int)sizeof call->failure.message - 1, http->error.text);
     else if (call->failed || strcmp(call->method, "POST") == 0)
         call->failed |= s3_failure_read(bytes_slice(&call->answer), &call->failure);
     call->skew = s3_skew(ticket->date, clock_wall(client->options->clock));
