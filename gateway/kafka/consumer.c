@@ -16,6 +16,7 @@ struct kafka_consumer {
     rd_kafka_t *handle;
     struct kafka_consumer_options options;
     rd_kafka_message_t *message; /* of the last poll */
+    bool joined; /* the group has said once what is ours */
     char trouble[ERROR_TEXT_SIZE];
 };
 
@@ -109,6 +110,7 @@ static void consumer_on_rebalance(
         rd_kafka_error_destroy(failure); /* the group is being left, or fatal: nothing comes any more */
     if (!assigned)
         return;
+    ((struct kafka_consumer *)opaque)->joined = true;
     rd_kafka_pause_partitions(handle, list);
     for (int i = 0; i < list->cnt; i++)
         options->assigned(options->context, list->elems[i].topic, list->elems[i].partition);
@@ -216,8 +218,11 @@ void kafka_consumer_close(struct kafka_consumer **consumer)
         return;
     consumer_forget(old);
     if (old->handle) {
-        rd_kafka_consumer_close(old->handle);
-        end_soon(consumer_end, old->handle);
+        rd_kafka_consumer_close(old->handle); /* leaves the group */
+        /* librdkafka 2.0.2 aborts when one is destroyed that has begun to join and was never told what is its own (rkcg_assignor_state is NULL in
+         * rd_kafka_sticky_assignor_state_destroy()): such a one is left alone. */
+        if (old->joined)
+            end_soon(consumer_end, old->handle);
     }
     free(old);
     *consumer = NULL; /* until now it was there for what is committed in `revoked` */
@@ -386,6 +391,10 @@ static rd_kafka_resp_err_t consumer_commit_and_wait(
 
     if (!code)
         code = event ? rd_kafka_event_error(event) : RD_KAFKA_RESP_ERR__TIMED_OUT;
+    /* While the group rebalances each partition is refused, and the whole is not. */
+    const rd_kafka_topic_partition_list_t *each = event ? rd_kafka_event_topic_partition_list(event) : NULL;
+    for (int i = 0; each && !code && i < each->cnt; i++)
+        code = each->elems[i].err;
     if (event)
         rd_kafka_event_destroy(event);
     rd_kafka_queue_destroy(queue);
