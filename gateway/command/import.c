@@ -11,6 +11,7 @@
 #include "command/import_hive.h"
 #include "command/import_login.h"
 #include "command/import_options.h"
+#include "command/import_place.h"
 #include "command/import_progress.h"
 #include "command/import_topic.h"
 #include "command/import_verify.h"
@@ -104,10 +105,56 @@ static void import_say_left(struct job *job, struct import_teller *teller, int a
     import_progress_note(teller, text.data);
 }
 
+/* What is done with files that are there already is done with files of this machine. */
+static int import_refuse_elsewhere(const struct import_options *options, const char *url, struct error *error)
+{
+    const char *what = options->topic             ? "--to, whose --target is for the manifest alone,"
+                       : options->merge_key.count ? "--merge-key"
+                       : options->tells_hive      ? "--hive"
+                                                  : NULL;
+
+    return what ? error_set(error, ERROR_REJECT,
+                      "--target %s: %s needs a directory of this machine; name one, as file:///DIRECTORY%s",
+                      url, what,
+                      options->tells_hive ? ", or leave --hive out and print the statements with --hive-ddl"
+                                          : "")
+                : 0;
+}
+
+/* job->shipment is the caller's to close. */
+static int import_take_place(struct job_options *job, const struct import_options *options,
+    const struct import_place *place, struct error *error)
+{
+    if (place->local || !place->url) {
+        job->target = place->local;
+        return 0;
+    }
+    job->target = NULL;
+    if (import_refuse_elsewhere(options, place->url, error))
+        return -1;
+    if (import_only_plans(options))
+        return 0;
+    const struct shipment_options shipment = {.config = &place->lake,
+        .name = place->name,
+        .url = place->url,
+        .id = place->id,
+        .folder = place->folder,
+        .how = job->how,
+        .goes_on = options->resume,
+        .clock = job->clock,
+        .stop = job->stop};
+    if (shipment_open(&job->shipment, &shipment, error))
+        return -1;
+    job->target = shipment_place(job->shipment);
+    return 0;
+}
+
 static int import_work(const struct import_options *options, int argc, char **argv,
     const struct import_face *face, const char *shown, struct error *error)
 {
     struct import_teller teller;
+    __attribute__((cleanup(import_place_close))) struct import_place place = {.local = NULL};
+    __attribute__((cleanup(shipment_close))) struct shipment *shipment = NULL;
     struct job_options job_options;
     __attribute__((cleanup(import_topic_close))) struct import_topic topic = {.client = NULL};
     /* The last one: the others outlive it. */
@@ -118,6 +165,10 @@ static int import_work(const struct import_options *options, int argc, char **ar
     job_options.title = face->title;
     job_options.title_size = face->title_size;
     job_options.context = &teller;
+    if (options->target && (import_place_open(&place, options, options->target, error) ||
+                               import_take_place(&job_options, options, &place, error)))
+        return -1;
+    shipment = job_options.shipment;
     if (options->topic) {
         if (import_topic_open(&topic, options, error))
             return -1;
@@ -134,7 +185,7 @@ static int import_work(const struct import_options *options, int argc, char **ar
         return -1;
     }
     const struct job_summary summary = job_summary(job);
-    import_progress_done(&teller, &summary, options->target);
+    import_progress_done(&teller, &summary, place.url ? place.url : options->target);
     return 0;
 }
 

@@ -295,6 +295,11 @@ static int import_check(struct import_options *options, struct error *error)
 
     if (options->help || options->print_types)
         return 0;
+    if (options->target && strncmp(options->target, "file:///", strlen("file:///")) == 0) {
+        options->target += strlen("file://");
+        options->config = NULL; /* it is for other places */
+        options->sets.count = 0;
+    }
     if (options->verify)
         return import_check_verify(options, error);
     if (options->query && (options->tables.count || options->columns.count || options->where))
@@ -340,6 +345,9 @@ int import_options_parse_login(struct import_options *ret_options, int argc, cha
         } else if (!only_names && !strcmp(word, "-h")) {
             ret_options->help = true;
             at++;
+        } else if (!only_names && !strcmp(word, "-c") && at + 1 < argc) {
+            ret_options->config = argv[at + 1];
+            at += 2;
         } else if (!only_names && word[0] == '-' && word[1] == '-') {
             if (import_take_option(ret_options, argc, argv, &at, error))
                 return -1;
@@ -369,6 +377,7 @@ void import_options_free(struct import_options *options)
     free(options->excluded.names);
     free(options->columns.names);
     free(options->key.names);
+    free(options->sets.names);
     free(options->properties.names);
     free(options->property_files.names);
     free(options->casts.names);

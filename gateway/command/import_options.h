@@ -33,6 +33,8 @@ struct import_options {
     unsigned format, codec; /* numbers of their names among the choices; the codec's are enum table_codec's */
     struct import_list kept; /* texts that had to be made; these are owned, too */
     const char *query, *where, *bounds, *target;
+    const char *config; /* file; NULL: none */
+    struct import_list sets; /* NAME=VALUE, of its options */
     const char *to; /* kafka:TOPIC; NULL: files in the target */
     const char *topic; /* of `to` */
     struct import_list key; /* columns of records' keys */

@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "command/import_hive.h"
 #include "command/import_options.h"
+#include "command/import_place.h"
 #include "command/import_progress.h"
 #include "command/sqoop_store.h"
 #include "table/published.h"
@@ -96,6 +97,9 @@ static int execution_translate(struct sqoop_execution *execution, const struct s
         return error_wrap(error, "job %s", execution->name);
     if (!execution->order.check_column)
         return 0;
+    if (import_place_demand_local(
+            execution->order.config, execution->order.target, "a saved job with --incremental", error))
+        return error_wrap(error, "job %s", execution->name);
     char *target = file_absolute(execution->order.target, error); /* wherever the next one is executed */
     const int result = !target || execution_settle(execution, target, error) ||
                        execution_look_at(execution, target, ret_changed, error);

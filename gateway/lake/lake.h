@@ -28,7 +28,8 @@ struct lake_options {
     bool (*give_up)(void *
             context); /* and whether what waits for it should end, asked several times a second; NULL: never */
     void *context;
-    const char *gateway_id; /* or TOPIC+PARTITION, for the records of a partition of Kafka: file_name.h */
+    const char *
+        gateway_id; /* or TOPIC+PARTITION, for the records of a partition of Kafka: file_name.h; NULL, of a store elsewhere: it is only looked at */
     bool
         take_over; /* from whoever writes under the same id, who can publish nothing any more; false: a directory of this machine refuses a second
                      * process. Stores elsewhere are taken over in any case */

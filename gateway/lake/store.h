@@ -62,6 +62,24 @@ typedef int store_list_fn(
 /* What is wrong with the options of the store: -1, ERROR_FATAL, and ret_option is the field of the one that is to blame. Contacts nobody. @thread main */
 typedef int store_check_fn(const struct config_lake *config, const void **ret_option, struct error *error);
 
+/* What imports need besides, whose files have names of their own (deposit.h). Paths are below the root, as above. */
+struct store_deposit {
+    /* Whether anything is in a directory. */
+    int (*any)(struct store *store, const char *path, bool *ret_any, struct error *error);
+    /* As store_read_fn, of a file that was published. ERROR_REJECT: it is not there. */
+    int (*read)(struct store *store, const char *path, const char *name, uint64_t from, void *data,
+        size_t length, size_t *ret_read, struct error *error);
+    /* Deletes the directory with all that is in it. */
+    int (*clear)(struct store *store, const char *path, struct error *error);
+    /* A directory of this open that no reader looks at, and which whoever opens the store next deletes: ret_path has STORE_STAGE_SIZE. NULL: files cannot be renamed. */
+    void (*stage)(const struct store *store, char *ret_path);
+    /* It gets a name, at once, with all that is in it. Nothing but an empty directory may have that name. ERROR_REJECT: something has. */
+    int (*appear)(struct store *store, const char *stage, const char *path, struct error *error);
+    /* Nothing of the hidden directory stays, as far as it can be deleted: nobody publishes with this store any more. */
+    void (*leave)(struct store *store);
+};
+#define STORE_STAGE_SIZE 192
+
 struct store_kind {
     const char *const *schemes; /* "s3://", NULL at the end; NULL: a directory */
     store_check_fn *check;
@@ -76,6 +94,7 @@ struct store_kind {
     store_abort_fn *abort;
     store_tight_fn *tight; /* NULL: files lie where they are published */
     store_list_fn *list;
+    const struct store_deposit *deposit; /* NULL: it takes none */
 };
 
 extern const struct store_kind store_local;

@@ -103,7 +103,7 @@ const struct sqoop_option sqoop_options[] = {
     TAKES("delete-target-dir", 0, NULL, MUST, "Delete the target directory first if it exists",
         "it is replaced in one step when all is read, and stays when the import fails"),
     TAKES("target-dir", 0, "dir", MUST, "HDFS plain table destination",
-        "a directory of this machine, file: URLs too; hdfs: and s3: are refused"),
+        "a directory of this machine, webhdfs://HOST:PORT/DIRECTORY or s3://BUCKET/DIRECTORY; with --config, a path of the store that lake.url names, and file: URLs are of this machine"),
 #undef TOOLS
 #define TOOLS (ONE | SQOOP_FOR(SQOOP_EVAL))
     TAKES("query", 'e', "statement", MUST, "Import results of SQL 'statement', or execute it",
@@ -117,6 +117,8 @@ const struct sqoop_option sqoop_options[] = {
         "one or several, with commas; of text, Avro and Parquet that was written here: with --incremental lastmodified rows of the directory whose key has changed are replaced, all in one step"),
 #undef TOOLS
 #define TOOLS IMPORTING
+    TAKES("config", 'c', "file", MUST, "(not Sqoop's) penstock's configuration",
+        "its lake.url says where paths of --target-dir and --warehouse-dir are, its lake.s3.* and lake.hdfs.* how that is reached"),
     TAKES("warehouse-dir", 0, "dir", MUST, "HDFS parent for table destination",
         "the target is a directory in it, called like the table; import-all-tables makes it, with a directory for each table"),
 #undef TOOLS

@@ -87,6 +87,7 @@ struct sqoop_order {
     const char *statement; /* of SQOOP_EVAL */
     struct sqoop_words notices; /* sentences for people */
     const char *target; /* the directory that appears */
+    const char *config; /* that says where it is; NULL: it is of this machine, or a URL */
     const char *table; /* that is imported; NULL: a query, or all */
     const char *check_column; /* of an incremental import; else NULL */
     bool hive; /* Hive gets the files */

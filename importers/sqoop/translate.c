@@ -175,8 +175,34 @@ const char *translate_local_path(const char *path)
 static int refuse_place(const char *option, const char *path, struct error *error)
 {
     return error_set(error, ERROR_REJECT,
-        "--%s %.*s:...: files go to a directory of this machine; name one, and bring it over with hdfs dfs -put or the like",
+        "--%s %.*s:...: files go to a directory of this machine, webhdfs://HOST:PORT/DIRECTORY, swebhdfs://... or s3://BUCKET/DIRECTORY",
         option, (int)strcspn(path, ":"), path);
+}
+
+static bool place_is(const char *path, const char *scheme)
+{
+    return strncmp(path, scheme, strlen(scheme)) == 0;
+}
+
+/* A directory of this machine, or of a store; a path may be either (command/import_place.h). NULL: of a place that files cannot go to. */
+static const char *translate_place(struct sqoop_order *order, const char *path, struct error *error)
+{
+    static const char *const stores[] = {"hdfs://", "webhdfs://", "swebhdfs://", "s3://"};
+    static const char *const others[] = {"s3a://", "s3n://"};
+    const char *local = translate_local_path(path);
+    cleanup_bytes struct bytes text;
+
+    for (size_t i = 0; i < sizeof stores / sizeof *stores; i++)
+        if (place_is(path, stores[i]))
+            return path;
+    const char *bucket =
+        place_is(path, others[0]) || place_is(path, others[1]) ? path + strlen(others[0]) : NULL;
+    if (local || !bucket)
+        return local;
+    bytes_init(&text, NAME_MAX_QUOTED);
+    return bytes_add_text(&text, "s3://", error) || bytes_add_text(&text, bucket, error)
+               ? NULL
+               : words_keep(order, text.data, text.length, error);
 }
 
 static int translate_target(struct sqoop_line *line, const char *table, struct error *error)
@@ -188,7 +214,7 @@ static int translate_target(struct sqoop_line *line, const char *table, struct e
         return error_set(error, ERROR_REJECT, "--target-dir and --warehouse-dir exclude each other");
     if (!target && !table)
         return error_set(error, ERROR_REJECT, "--target-dir: a query needs one");
-    const char *place = target ? translate_local_path(target) : translate_local_path(folder ? folder : ".");
+    const char *place = translate_place(order, target ? target : folder ? folder : ".", error);
     if (!place)
         return refuse_place(target ? "target-dir" : "warehouse-dir", target ? target : folder, error);
     order->target = place;
@@ -287,9 +313,15 @@ static int translate_eval(struct sqoop_line *line, struct error *error)
 static int translate_how(struct sqoop_line *line, struct error *error)
 {
     struct sqoop_words *words = &line->order->import;
+    const char *target = parse_value(line, "target-dir") ? parse_value(line, "target-dir")
+                                                         : parse_value(line, "warehouse-dir");
 
+    /* A URL of this machine has become a path, which is of nowhere else. */
+    if (!target || translate_local_path(target) == target || !translate_local_path(target))
+        line->order->config = parse_value(line, "config");
     return text_translate(line, error) || property_translate(line, error) || types_translate(line, error) ||
                    hive_translate(line, error) || splits_translate(line, error) ||
+                   words_add_pair(words, "--config", line->order->config, error) ||
                    (parse_value(line, "verbose") && words_add_pair(words, "--progress", "lines", error)) ||
                    (line->order->dry_run && words_add(words, "--explain", error))
                ? -1
@@ -318,7 +350,7 @@ static int translate_excluded(struct sqoop_line *line, struct error *error)
 static int translate_all(struct sqoop_line *line, struct error *error)
 {
     const char *folder = parse_value(line, "warehouse-dir"),
-               *place = folder ? translate_local_path(folder) : NULL;
+               *place = folder ? translate_place(line->order, folder, error) : NULL;
     struct sqoop_words *words = &line->order->import;
 
     if (!folder)

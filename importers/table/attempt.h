@@ -43,6 +43,8 @@ int attempt_check(struct attempt *attempt, enum attempt_how how, struct error *e
 void attempt_append_drop(struct attempt *attempt, unsigned first);
 /* The number of the next file behind those that the target has, as part-00012 and part-m-00012. */
 unsigned attempt_first(const struct attempt *attempt);
+/* The number of a file that is called so; -1: it is no such name. */
+long attempt_number(const char *name);
 /* Whether attempt_close() leaves it for another time; else it deletes what was not published. */
 void attempt_keep(struct attempt *attempt, bool keep);
 void attempt_close(struct attempt **attempt);

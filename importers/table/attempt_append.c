@@ -18,8 +18,8 @@
 
 #define APPEND_PART "part-"
 
-/* The number of "part-00012.avro" or "part-m-00012"; -1: it is no such name. */
-static long append_number(const char *name)
+/* As "part-00012.avro" or "part-m-00012". */
+long attempt_number(const char *name)
 {
     char *end;
 
@@ -51,7 +51,7 @@ unsigned attempt_first(const struct attempt *attempt)
     if (!list)
         return 0;
     for (struct dirent *entry; (entry = readdir(list));) {
-        const long number = append_number(entry->d_name);
+        const long number = attempt_number(entry->d_name);
         last = number > last ? number : last;
     }
     closedir(list);
@@ -66,7 +66,7 @@ static bool append_is_there(const struct attempt *attempt, int target, const cha
     if (fstatat(target, name, &theirs, AT_SYMLINK_NOFOLLOW) != 0 ||
         fstatat(attempt->directory, name, &ours, AT_SYMLINK_NOFOLLOW) != 0)
         return false;
-    return (theirs.st_ino == ours.st_ino && theirs.st_dev == ours.st_dev) || append_number(name) < 0;
+    return (theirs.st_ino == ours.st_ino && theirs.st_dev == ours.st_dev) || attempt_number(name) < 0;
 }
 
 /* What Hive was told is about the files of the import before, and of no others. */
@@ -133,7 +133,7 @@ void attempt_append_drop(struct attempt *attempt, unsigned first)
     if (!list)
         return;
     for (struct dirent *entry; (entry = readdir(list));)
-        if (append_number(entry->d_name) < (long)first && strcmp(entry->d_name, ATTEMPT_LOG) != 0)
+        if (attempt_number(entry->d_name) < (long)first && strcmp(entry->d_name, ATTEMPT_LOG) != 0)
             unlinkat(attempt->directory, entry->d_name, 0);
     closedir(list);
 }

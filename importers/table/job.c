@@ -208,11 +208,15 @@ static int job_read(struct job *job, struct error *error)
 
 static int job_begin(struct job *job, struct error *error)
 {
+    struct shipment *shipment = job->options->shipment;
+
+    if (!job->resumed && shipment && shipment_begin(shipment, error))
+        return -1;
     if (!job->resumed && attempt_open(&job->attempt, job->options->target, job->options->how, error))
         return -1;
     if (!job->resumed && job->options->how == ATTEMPT_APPEND)
-        job->tables[0].first = attempt_first(job->attempt);
-    if (job->options->how == ATTEMPT_APPEND)
+        job->tables[0].first = shipment ? shipment_first(shipment) : attempt_first(job->attempt);
+    if (job->options->how == ATTEMPT_APPEND && !shipment)
         attempt_append_drop(job->attempt, job->tables[0].first);
     job_drop_others(job);
     for (size_t i = 0; i < job->list->count; i++) {
@@ -269,25 +273,49 @@ static int job_lock_target(struct job *job, struct error *error)
     }
 }
 
-static int job_publish(struct job *job, struct error *error)
+/* What stands beside the rows. */
+static int job_write_marks(struct job *job, const char *name, struct error *error)
 {
-    char name[JOB_FILE_NAME_MAX];
     cleanup_bytes struct bytes manifest;
 
     bytes_init(&manifest, MANIFEST_SIZE_MAX);
-    /* Nobody else publishes there between the look at what is there and the exchange. */
-    if (job->merge && (job_lock_target(job, error) || job_merge_run(job, error)))
-        return -1;
-    job->ended = clock_monotonic(job->options->clock);
     if (job_manifest(job, &manifest, error))
         return -1;
     for (size_t i = 0; i < job->list->count; i++) {
         if (attempt_write(job->attempt, job->tables[i].directory, "_SUCCESS", (struct slice){NULL, 0}, error))
             return -1;
     }
+    return job_hive_write(job, error) || attempt_write(job->attempt, "", name, bytes_slice(&manifest), error)
+               ? -1
+               : 0;
+}
+
+/* What another import has begun to put there stays as it is: its manifest says so, too. */
+static int job_publish_elsewhere(struct job *job, const char *name, struct error *error)
+{
+    job->ended = clock_monotonic(job->options->clock);
+    if (!job_is_ready(job) && job_write_marks(job, name, error))
+        return -1;
+    if (job_check_repeated(job, error)) {
+        attempt_give_up(job->attempt);
+        return -1;
+    }
+    job_keep_snapshot(job, JOB_KEEP_PUBLISHING);
+    return job_ship(job, name, error);
+}
+
+static int job_publish(struct job *job, struct error *error)
+{
+    char name[JOB_FILE_NAME_MAX];
+
     job_manifest_name(job, name);
-    if (job_hive_write(job, error) || attempt_write(job->attempt, "", name, bytes_slice(&manifest), error) ||
-        (!job->merge && job_lock_target(job, error)))
+    if (job->options->shipment)
+        return job_publish_elsewhere(job, name, error);
+    /* Nobody else publishes there between the look at what is there and the exchange. */
+    if (job->merge && (job_lock_target(job, error) || job_merge_run(job, error)))
+        return -1;
+    job->ended = clock_monotonic(job->options->clock);
+    if (job_write_marks(job, name, error) || (!job->merge && job_lock_target(job, error)))
         return -1;
     /* Somebody else may have read the same since this one looked. */
     if (job_check_repeated(job, error)) {

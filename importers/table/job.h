@@ -17,6 +17,7 @@
 #include "lake/format/table_file.h"
 #include "table/attempt.h"
 #include "table/database.h"
+#include "table/shipment.h"
 
 #define JOB_WORKERS_MAX 64
 #define JOB_SPLIT_TRIES 5 /* a split is begun so often before the import gives up */
@@ -95,6 +96,8 @@ struct job_options {
     const struct job_topic *
         topic; /* of one table; NULL: rows go into files. file: TABLE_JSON_LINES, or with JOB_VALUE_AVRO TABLE_AVRO */
     const struct job_hive *hive; /* NULL: Hive is not told */
+    struct shipment *
+        shipment; /* the files go to a store elsewhere (shipment.h): target is its place; NULL: they stay here */
     const char *target; /* a topic's import has its manifest there */
     enum attempt_how how; /* with a directory that is there, once all is read; ATTEMPT_APPEND: of one table */
     enum job_names names;

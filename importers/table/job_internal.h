@@ -170,6 +170,13 @@ bool job_is_kept(const struct job *job);
 /* Deletes what others have left that are not there any more. */
 void job_drop_others(struct job *job);
 
+/* ---- job_ship.c ------------------------------------------------------------------------------------------------------ */
+
+/* Whether all files are written and stay as they are: an earlier import may have begun to put them. */
+bool job_is_ready(const struct job *job);
+/* Puts them; then the attempt is of no use any more. */
+int job_ship(struct job *job, const char *manifest, struct error *error);
+
 /* ---- job_hive.c ------------------------------------------------------------------------------------------------------ */
 
 /* ERROR_REJECT: Hive cannot have these tables, or not so. Without `hive` all is well. */

@@ -170,7 +170,8 @@ int job_check_repeated(const struct job *job, struct error *error)
     if (!job->options->increment.mode || job->options->how == ATTEMPT_NEW ||
         job->options->how == ATTEMPT_REPLACE || !job->options->target)
         return 0;
-    published_each(job->options->target, job_look_for_repeated, &repeated);
+    published_each(job->options->shipment ? shipment_seen(job->options->shipment) : job->options->target,
+        job_look_for_repeated, &repeated);
     return *repeated.path
                ? error_set(error, ERROR_REJECT,
                      "target directory %s: %s has read what begins there already, and the newest import of these rows went up to %s: go on with --last-value '%s'",

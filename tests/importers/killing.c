@@ -1,5 +1,6 @@
 /* killing: LD_PRELOAD library that kills its process with SIGKILL while an import is published: KILLING=N before the Nth of the calls that put files
- * and directories in their places, counted from the first renameat() or linkat() on; KILLING_ALL: from the first of them all on.
+ * and directories in their places, counted from the first renameat() or linkat() on; KILLING_ALL: from the first of them all on. KILLING_ASKED=N: before the Nth
+ * request to a store, and what was asked before has been answered, or not.
  */
 #include <dlfcn.h>
 #include <signal.h>
@@ -7,7 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-static atomic_int calls;
+static atomic_int calls, asked;
 
 static void count(int first)
 {
@@ -66,4 +67,16 @@ int unlinkat(int directory, const char *name, int flags)
 
     count(0);
     return next(directory, name, flags);
+}
+
+int curl_multi_add_handle(void *multi, void *handle);
+
+int curl_multi_add_handle(void *multi, void *handle)
+{
+    int (*next)(void *, void *) = (int (*)(void *, void *))dlsym(RTLD_NEXT, "curl_multi_add_handle");
+    const char *wanted = getenv("KILLING_ASKED");
+
+    if (atomic_fetch_add(&asked, 1) + 1 == (wanted ? strtol(wanted, NULL, 10) : 0))
+        kill(getpid(), SIGKILL);
+    return next(multi, handle);
 }

@@ -226,7 +226,7 @@ def test_parameters_of_the_connection(sqoop, tmp_path):
     (["import", "--table", "t", "--as-sequencefile"], "use --as-avrodatafile or --as-parquetfile"),
     (["import", "--table", "t", "--hbase-table", "t"], "--hbase-table: there is no HBase here"),
     (["import", "--table", "t", "--incremental", "append"], "--incremental: "),
-    (["import", "--table", "t", "--target-dir", "hdfs://namenode:9000/t"], "files go to a directory of this machine"),
+    (["import", "--table", "t", "--target-dir", "maprfs://namenode:9000/t"], "files go to a directory of this machine"),
     (["list-tables", "--table", "t"], "--table is no option of list-tables"),
     (["export", "--table", "t"], "export is not taken"),
     (["imprt"], 'did you mean "import"'),

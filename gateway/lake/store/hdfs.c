@@ -33,7 +33,7 @@ void hdfs_hidden(const struct store *store, const char *what, char *ret_path)
     snprintf(ret_path, HDFS_HIDDEN_SIZE, "/" STORE_HIDDEN "/%s/%s", store->options.gateway_id, what);
 }
 
-static void hdfs_free_request(struct hdfs_request **request)
+void hdfs_free_request(struct hdfs_request **request)
 {
     if (*request)
         hdfs_request_free(*request);
@@ -41,9 +41,7 @@ static void hdfs_free_request(struct hdfs_request **request)
     *request = NULL;
 }
 
-#define cleanup_request __attribute__((cleanup(hdfs_free_request)))
-
-static struct hdfs_request *hdfs_make_request(const char *method, size_t answer_most, struct error *error)
+struct hdfs_request *hdfs_make_request(const char *method, size_t answer_most, struct error *error)
 {
     struct hdfs_request *request = malloc(sizeof *request);
 
@@ -147,7 +145,7 @@ static int hdfs_prepare(struct store *store, struct error *error)
         .stall_timeout = HDFS_STALL_TIMEOUT,
         .give_up = store->options.give_up,
         .context = store->options.context};
-    return spool_open(store->options.spool, &store->spool, error) ||
+    return (store->options.gateway_id && spool_open(store->options.spool, &store->spool, error)) ||
                    http_client_open(&store->client, &options, error)
                ? -1
                : 0;
@@ -189,7 +187,7 @@ static int hdfs_open(struct store **ret_store, const struct lake_options *option
     store->spool = -1;
     store->options = *options;
     store->config = options->config;
-    if (hdfs_prepare(store, error) || hdfs_take_over(store, error))
+    if (hdfs_prepare(store, error) || (options->gateway_id && hdfs_take_over(store, error)))
         return -1;
     *ret_store = store;
     store = NULL;
@@ -270,7 +268,7 @@ static int hdfs_read_page(
     return 0;
 }
 
-static int hdfs_read_directory(
+int hdfs_read_directory(
     struct store *store, const char *path, hdfs_answer_each_fn *each, void *context, struct error *error)
 {
     struct hdfs_page page = {.each = each, .context = context};
@@ -363,4 +361,5 @@ const struct store_kind store_hdfs = {
     .abort = spool_abort,
     .tight = hdfs_tight,
     .list = hdfs_list,
+    .deposit = &hdfs_deposit,
 };

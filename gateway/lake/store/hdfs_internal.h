@@ -43,6 +43,7 @@ struct hdfs_request {
     const struct store_file *file; /* CREATE: what is sent to where the name node says */
     char temporary[HDFS_HIDDEN_SIZE]; /* and its path below the root: a new one for each try */
     bool once; /* not tried again when nobody knows whether it was done */
+    bool reads; /* OPEN: what the name node, or who it says, answers is what was asked for */
     const char *harmless; /* an exception that is an answer, too; NULL: none */
 
     enum hdfs_outcome outcome;
@@ -65,15 +66,27 @@ int hdfs_request_target(struct hdfs_request *request, const struct store *store,
  * half a minute. At most STORE_PUBLISH_MOST. */
 int hdfs_ask(struct store *store, struct hdfs_request *requests, size_t count, struct error *error);
 
+/* NULL: no memory. */
+struct hdfs_request *hdfs_make_request(const char *method, size_t answer_most, struct error *error);
+void hdfs_free_request(struct hdfs_request **request);
+#define cleanup_request __attribute__((cleanup(hdfs_free_request)))
+
 /* ---- hdfs_publish.c ---- */
 
 store_publish_fn hdfs_publish;
 
 /* ---- hdfs.c ---- */
 
+/* A directory, page by page; one that is not there is empty. path: "" or "/..." */
+int hdfs_read_directory(
+    struct store *store, const char *path, hdfs_answer_each_fn *each, void *context, struct error *error);
 /* Whether this store is still the last one that was opened for its gateway id. */
 int hdfs_check_owner(struct store *store, struct error *error);
 /* STORE_HIDDEN/GATEWAYID/what, below the root; ret_path has HDFS_HIDDEN_SIZE. */
 void hdfs_hidden(const struct store *store, const char *what, char *ret_path);
+
+/* ---- hdfs_deposit.c ---- */
+
+extern const struct store_deposit hdfs_deposit;
 
 #endif

@@ -88,7 +88,8 @@ static int hdfs_round_run(struct store *store, struct hdfs_round *round, bool na
     for (size_t i = 0; i < round->count; i++) {
         struct hdfs_request *request = round->requests[i];
         const struct http_call *call = &round->calls[i];
-        const long expected = !request->file ? 200 : name_node ? HDFS_REDIRECT : HDFS_CREATED;
+        const bool whole = !request->file && (!request->reads || !name_node || call->status != HDFS_REDIRECT);
+        const long expected = whole ? 200 : name_node ? HDFS_REDIRECT : HDFS_CREATED;
         request->answer = call->answer;
         request->error = call->error;
         request->outcome =
@@ -159,7 +160,8 @@ static int hdfs_round_send(struct store *store, const struct hdfs_round *asked, 
         return error_set(error, ERROR_RETRY, "lake %s: out of memory", store->options.root);
     for (size_t i = 0; i < asked->count; i++) {
         struct hdfs_request *request = asked->requests[i];
-        if (!request->file || request->outcome != HDFS_DONE)
+        const bool goes_on = request->file || (request->reads && request->location[0]);
+        if (!goes_on || request->outcome != HDFS_DONE)
             continue;
         if (hdfs_redirect_check(&store->redirects, request->location, &request->error)) {
             request->outcome = HDFS_REFUSED;
@@ -170,9 +172,9 @@ static int hdfs_round_send(struct store *store, const struct hdfs_round *asked, 
             break;
         hdfs_round_add(round, request, request->url.data);
         struct http_call *call = &round->calls[round->count - 1];
-        call->from_file = true;
-        call->fd = request->file->fd;
-        call->length = request->file->length;
+        call->from_file = request->file != NULL;
+        call->fd = request->file ? request->file->fd : -1;
+        call->length = request->file ? request->file->length : 0;
         call->peer = hdfs_peers(store, request->location);
     }
     if (!result && round->count > 0)

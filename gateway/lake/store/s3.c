@@ -45,6 +45,16 @@ static void s3_close(struct store **store)
     *store = NULL;
 }
 
+static int s3_take_over(struct store *store, const struct lake_options *options, struct error *error)
+{
+    if (spool_open(options->spool, &store->spool, error))
+        return -1;
+    store->log = openat(store->spool, S3_LOG_NAME, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (store->log < 0 || fsync(store->spool))
+        return error_set_errno(error, ERROR_RETRY, "lake's spool %s/%s: open", options->spool, S3_LOG_NAME);
+    return s3_owner_take(store, error) || s3_uploads_abort(store, error) ? -1 : 0;
+}
+
 static int s3_open(struct store **ret_store, const struct lake_options *options, struct error *error)
 {
     __attribute__((cleanup(s3_close))) struct store *store = calloc(1, sizeof *store);
@@ -56,12 +66,7 @@ static int s3_open(struct store **ret_store, const struct lake_options *options,
     store->spool = store->log = -1;
     if (s3_client_open(&store->client, options, error))
         return error_wrap(error, "lake %s", store->root);
-    if (spool_open(options->spool, &store->spool, error))
-        return -1;
-    store->log = openat(store->spool, S3_LOG_NAME, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (store->log < 0 || fsync(store->spool))
-        return error_set_errno(error, ERROR_RETRY, "lake's spool %s/%s: open", options->spool, S3_LOG_NAME);
-    if (s3_owner_take(store, error) || s3_uploads_abort(store, error))
+    if (options->gateway_id && s3_take_over(store, options, error))
         return -1;
     *ret_store = store;
     store = NULL;
@@ -101,4 +106,5 @@ const struct store_kind store_s3 = {
     .abort = spool_abort,
     .tight = s3_tight,
     .list = s3_list,
+    .deposit = &s3_deposit,
 };

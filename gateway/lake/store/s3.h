@@ -32,6 +32,8 @@ int s3_key(
 int s3_owner_take(struct store *store, struct error *error);
 /* ERROR_RETRY: somebody else has taken it since. */
 int s3_owner_check(struct store *store, struct error *error);
+/* Nobody writes any more. */
+void s3_owner_leave(struct store *store);
 
 /* ---- uploads that were begun: s3_uploads.c ------------------------------------------------------------------ */
 
@@ -46,6 +48,10 @@ int s3_uploads_abort(struct store *store, struct error *error);
 int s3_query_add(struct bytes *query, const char *name, const char *value, struct error *error);
 
 store_list_fn s3_list;
+/* The same with the names of all objects below the path, with their slashes; prefix: PREFIX/path/, not encoded. */
+int s3_list_below(
+    struct store *store, const char *prefix, store_each_fn *each, void *context, struct error *error);
+extern const struct store_deposit s3_deposit;
 store_publish_fn s3_publish;
 
 #endif

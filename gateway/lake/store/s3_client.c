@@ -49,7 +49,7 @@ void s3_client_close(struct s3_client *client)
 /* ---- one request ------------------------------------------------------------------------------------------- */
 
 static size_t client_headers(const struct s3_client *client, const struct s3_call *call, const char *payload,
-    const char *time, struct s3_header headers[static S3_HEADERS_MOST])
+    const char *time, const char *range, struct s3_header headers[static S3_HEADERS_MOST])
 {
     const struct config_lake *config = client->config;
     size_t count = 0;
@@ -59,6 +59,8 @@ static size_t client_headers(const struct s3_client *client, const struct s3_cal
     headers[count++] = (struct s3_header){"host", client->address.host};
     if (call->if_none)
         headers[count++] = (struct s3_header){"if-none-match", "*"};
+    if (range[0])
+        headers[count++] = (struct s3_header){"range", range};
     headers[count++] = (struct s3_header){"x-amz-content-sha256", payload};
     headers[count++] = (struct s3_header){"x-amz-date", time};
     if (client->credentials.token[0])
@@ -99,6 +101,7 @@ static int client_sign(struct s3_client *client, struct ticket *ticket, const ch
     size_t starts[CLIENT_FIELDS];
     char time[S3_TIME];
     char hash[S3_HEX];
+    char range[64] = "";
     cleanup_bytes struct bytes authorization;
 
     bytes_init(&authorization, 4096);
@@ -106,11 +109,14 @@ static int client_sign(struct s3_client *client, struct ticket *ticket, const ch
         s3_sha256(call->body, hash);
     const char *payload = !call->from_file ? hash : client->address.tls ? S3_UNSIGNED : call->sha256;
     s3_time(clock_wall(client->options->clock), time);
+    if (call->most)
+        snprintf(range, sizeof range, "bytes=%llu-%llu", (unsigned long long)call->from,
+            (unsigned long long)(call->from + call->most - 1));
     const struct s3_request request = {.method = call->method,
         .path = path,
         .query = call->query,
         .headers = headers,
-        .headers_count = client_headers(client, call, payload, time, headers),
+        .headers_count = client_headers(client, call, payload, time, range, headers),
         .payload = payload,
         .region = client->config->s3.region,
         .service = "s3",

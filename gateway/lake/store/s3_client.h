@@ -33,6 +33,7 @@ struct s3_call {
     char md5[32]; /* in base64; "": not said */
     char sha256[S3_HEX]; /* over TLS it is not needed */
     bool encrypted; /* says how the object is to be kept */
+    uint64_t from, most; /* of a GET: only so many bytes, from there on; most 0: all */
     bool if_none; /* If-None-Match: * */
     bool once; /* tried again only when the store says that it did nothing */
     size_t answer_most;

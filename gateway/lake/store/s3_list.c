@@ -10,12 +10,16 @@
 struct list_page {
     store_each_fn *each;
     void *context;
+    size_t
+        below; /* bytes in front of the names of all objects below; 0: of those of one directory, without it */
     char token[LIST_TOKEN_MAX + 1];
     bool more, whole;
 };
 
 static int list_name(struct list_page *page, struct slice key, struct error *error)
 {
+    if (page->below)
+        return key.length > page->below ? page->each(page->context, key.data + page->below, error) : 0;
     const char *slash = memrchr(key.data, '/', key.length);
     const char *name = slash ? slash + 1 : key.data; /* what is read is terminated */
 
@@ -43,7 +47,8 @@ static int list_query(
     const struct list_page *page, const char *prefix, struct bytes *query, struct error *error)
 {
     if ((page->token[0] && s3_query_add(query, "continuation-token", page->token, error)) ||
-        s3_query_add(query, "delimiter", "/", error) || s3_query_add(query, "list-type", "2", error) ||
+        (!page->below && s3_query_add(query, "delimiter", "/", error)) ||
+        s3_query_add(query, "list-type", "2", error) ||
         (prefix[0] && s3_query_add(query, "prefix", prefix, error)))
         return -1;
     return bytes_add(query, "", 1, error);
@@ -68,15 +73,30 @@ static int list_ask(struct store *store, struct list_page *page, const char *pre
     return result;
 }
 
+static int list_pages(struct store *store, struct list_page *page, const char *prefix, struct error *error)
+{
+    do {
+        if (list_ask(store, page, prefix, error))
+            return error->kind == ERROR_REJECT
+                       ? -1
+                       : error_wrap(error, "lake %s: list of %.100s", store->root, prefix);
+    } while (page->more);
+    return 0;
+}
+
 int s3_list(struct store *store, const char *path, store_each_fn *each, void *context, struct error *error)
 {
     struct list_page page = {.each = each, .context = context};
     char prefix[S3_PREFIX_MAX + STORE_PATH_MAX + 3];
 
     snprintf(prefix, sizeof prefix, "%s%s%s", store->client.address.prefix, path, path[0] ? "/" : "");
-    do {
-        if (list_ask(store, &page, prefix, error))
-            return error_wrap(error, "lake %s: list of %.100s", store->root, prefix);
-    } while (page.more);
-    return 0;
+    return list_pages(store, &page, prefix, error);
+}
+
+int s3_list_below(
+    struct store *store, const char *prefix, store_each_fn *each, void *context, struct error *error)
+{
+    struct list_page page = {.each = each, .context = context, .below = strlen(prefix)};
+
+    return list_pages(store, &page, prefix, error);
 }

@@ -46,3 +46,16 @@ int s3_owner_check(struct store *store, struct error *error)
     s3_calls_free(&call, 1);
     return result;
 }
+
+void s3_owner_leave(struct store *store)
+{
+    cleanup_bytes struct bytes key;
+    struct error ignored;
+
+    bytes_init(&key, S3_KEY_TEXT);
+    if (owner_key(store, &key, &ignored))
+        return;
+    struct s3_call call = {.method = "DELETE", .key = key.data, .query = ""};
+    s3_client_run(&store->client, &call, 1, &ignored);
+    s3_calls_free(&call, 1);
+}
