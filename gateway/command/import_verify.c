@@ -4,7 +4,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#include "command/import_place.h"
 #include "command/import_progress.h"
 #include "table/verify.h"
 
@@ -121,8 +120,6 @@ int import_verify(const struct import_options *options, struct error *error)
     struct verify_files files;
     uint64_t differing = 0;
 
-    if (import_place_demand_local(options->config, options->verify, "--verify", error))
-        return -1;
     if (manifest_read(&manifest, options->verify, error) || verify_files(manifest, &teller, &files, error) ||
         (compared && verify_with_database(options, &words, manifest, &differing, error)))
         return -1;

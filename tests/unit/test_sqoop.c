@@ -312,10 +312,16 @@ Test(sqoop, where_it_goes)
     EXPECT_HAS("--target a:b ", T, "--target-dir", "a:b");
     EXPECT_HAS("--target :/b ", T, "--target-dir", ":/b");
     EXPECT_HAS("--target x --replace", T, "--target-dir", "x", "--delete-target-dir");
-    EXPECT_REFUSED(
-        "--target-dir hdfs:...: files go to a directory of this machine", T, "--target-dir", "hdfs://n/x");
+    EXPECT_HAS("--target hdfs://n/x ", T, "--target-dir", "hdfs://n/x");
+    EXPECT_HAS("--target swebhdfs://n/x/t ", T, "--warehouse-dir", "swebhdfs://n/x");
+    EXPECT_HAS("--target s3://bucket/x/t ", T, "--warehouse-dir", "s3a://bucket/x");
+    EXPECT_HAS("--target s3://bucket/x ", T, "--target-dir", "s3n://bucket/x");
+    EXPECT_HAS("--connections 4 --config f ", T, "--target-dir", "/x", "-c", "f");
+    EXPECT_HAS("--target /x --names sqoop --format sqoop --compression none --connections 4 -- ", T,
+        "--target-dir", "file:///x", "--config", "f");
+    EXPECT_REFUSED("--target-dir maprfs:...: files go to a directory of this machine", T, "--target-dir",
+        "maprfs://n/x");
     EXPECT_REFUSED("--target-dir file:...:", T, "--target-dir", "file://other/x");
-    EXPECT_REFUSED("--warehouse-dir s3a:...:", T, "--warehouse-dir", "s3a://bucket/x");
     EXPECT_REFUSED("exclude each other", T, "--warehouse-dir", "w", "--target-dir", "x");
     EXPECT_REFUSED("a query needs one", "--query", "SELECT 1 WHERE $CONDITIONS", "--warehouse-dir", "w");
 }

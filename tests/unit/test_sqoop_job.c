@@ -142,7 +142,7 @@ Test(sqoop_job, what_is_said_later_counts)
     cr_assert_eq(EXECUTE("--help"), 0, "%s", error.text);
     cr_assert_eq(order.tool, SQOOP_HELP);
     cr_assert_eq(EXECUTE("--nosuch"), -1);
-    cr_assert_eq(EXECUTE("--target-dir", "hdfs://x"), -1);
+    cr_assert_eq(EXECUTE("--target-dir", "maprfs://x"), -1);
     free(job.words.words[0]);
     job.words.words[0] = strdup("job");
     cr_assert_eq(EXECUTE_ALONE(), -1);

@@ -65,9 +65,9 @@ Test(sqoop_tools, all_tables)
         strstr(line_of_import(), " --exclude '\"S\".\"a\"' --exclude '\"S\".\"b\"\"c\"' --schema S\n"));
     cr_assert_eq(TRANSLATE("import-all-tables", CONNECT), -1);
     cr_assert_not_null(strstr(error.text, "--warehouse-dir: the directory is missing"));
-    cr_assert_eq(TRANSLATE("import-all-tables", CONNECT, "--warehouse-dir", "hdfs://n/w"), -1);
+    cr_assert_eq(TRANSLATE("import-all-tables", CONNECT, "--warehouse-dir", "maprfs://n/w"), -1);
     cr_assert_not_null(
-        strstr(error.text, "--warehouse-dir hdfs:...: files go to a directory of this machine"));
+        strstr(error.text, "--warehouse-dir maprfs:...: files go to a directory of this machine"));
     cr_assert_eq(TRANSLATE("import-all-tables", CONNECT, "--warehouse-dir", "w", "--target-dir", "t"), -1);
     cr_assert_not_null(strstr(error.text, "--target-dir is no option of import-all-tables"));
     cr_assert_eq(TRANSLATE("import", CONNECT, "--table", "t", "--exclude-tables", "a"), -1);
