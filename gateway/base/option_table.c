@@ -427,7 +427,8 @@ const struct option_collection option_collections[] = {
         .most = OPTION_SUBSCRIPTIONS_MAX, .list = true},
     {"files", "watch", ELEMENTS(config_watch, files, files_count), .most = OPTION_WATCHES_MAX, .list = true,
         .live = true},
-    {"land.topics", "entry", ELEMENTS(config_land_topic, land.topics, land.topics_count), .most = OPTION_LAND_TOPICS_MAX, .list = true},
+    {"land.topics", "entry", ELEMENTS(config_land_topic, land.topics, land.topics_count),
+        .most = OPTION_LAND_TOPICS_MAX, .list = true},
     {"streams", "stream", ELEMENTS(config_stream, streams, streams_count), .most = OPTION_STREAMS_MAX,
         .live = true},
 };
