@@ -1,7 +1,8 @@
 /* consumer: a member of a consumer group; see kafka.h
  *
- * An assigned partition is paused and set to the end of its log, which asks nobody for offsets and cannot fail; whoever uses it says where it starts. A start
- * is a seek: librdkafka drops what was fetched before one.
+ * An assigned partition is paused and set to offset 0, so that nobody is asked for offsets: whoever uses it says where it starts. A start is a seek: librdkafka
+ * drops what was fetched before one, but not the answer to a question for an offset (of the end, of what was committed), which would move the partition
+ * behind our back.
  */
 #include "kafka/internal.h"
 
@@ -100,7 +101,7 @@ static void consumer_on_rebalance(
     rd_kafka_error_t *failure;
 
     for (int i = 0; i < list->cnt; i++) {
-        list->elems[i].offset = RD_KAFKA_OFFSET_END;
+        list->elems[i].offset = 0;
         if (!assigned)
             options->revoked(options->context, list->elems[i].topic, list->elems[i].partition, lost);
     }

@@ -108,6 +108,8 @@ struct land_partition {
     uint64_t failures, doubts; /* in a row; doubts: times that the log seemed to be another one */
     int64_t start; /* offset, where it is to begin */
     int64_t from; /* offset that is read next */
+    bool begun; /* something has come since it was started there */
+    int64_t gap; /* where it seemed to begin instead; negative: nowhere */
     int64_t committed; /* asked for last; negative: nothing */
     bool unproven; /* nothing was committed when it was opened */
     uint64_t replay_until; /* position */

@@ -180,8 +180,26 @@ static int partition_start_at(
     if (kafka_consumer_start(partition->land->consumer, partition->topic, partition->number, offset, error))
         return -1;
     partition->from = offset;
+    partition->begun = false;
     partition->state = state;
     return 0;
+}
+
+/* Whether what has come counts. The first offset behind a start may be a later one, for records are compacted, or were aborted; and it must not be one
+ * for another reason, which would skip records for good: so it is believed when it comes twice. */
+static int partition_begin(
+    struct land_partition *partition, int64_t offset, bool *ret_counts, struct error *error)
+{
+    *ret_counts = partition->begun || offset == partition->from || offset == partition->gap;
+    if (*ret_counts) {
+        partition->begun = true;
+        partition->gap = -1;
+        return 0;
+    }
+    if (offset < partition->from)
+        return 0;
+    partition->gap = offset;
+    return partition_start_at(partition, partition->from, partition->state, error);
 }
 
 /* A partition that was just assigned cannot be started yet: librdkafka has to find its leader first. */
@@ -203,6 +221,7 @@ int land_partition_open(struct land_partition *partition, struct error *error)
         return error_set(error, ERROR_FATAL, "no entry of land.topics names it");
     if (!partition->lake) {
         partition->tries = 0;
+        partition->gap = -1;
         if (partition_open_lake(partition, error) || partition_choose_start(partition, error))
             return -1;
     }
@@ -278,11 +297,17 @@ int land_partition_record(
     struct land_partition *partition, const struct kafka_record *record, struct error *error)
 {
     bool there = false;
+    bool counts;
 
-    if (partition->state == LAND_CHECKS)
-        return record->offset < partition->from ? 0 : partition_check(partition, record, error);
-    if (partition->state != LAND_OPEN || record->offset < partition->from)
+    if ((partition->state != LAND_CHECKS && partition->state != LAND_OPEN) ||
+        record->offset < partition->from)
         return 0;
+    if (partition_begin(partition, record->offset, &counts, error))
+        return -1;
+    if (!counts)
+        return 0;
+    if (partition->state == LAND_CHECKS)
+        return partition_check(partition, record, error);
     if (partition_append(partition, record, &there, error) || partition_prove(partition, there, error)) {
         if (error->kind == ERROR_REJECT) /* not even as a dead letter: its path is wrong for all */
             error->kind = ERROR_FATAL;
@@ -296,9 +321,15 @@ int land_partition_record(
 
 int land_partition_end(struct land_partition *partition, int64_t offset, struct error *error)
 {
-    if (partition->state == LAND_CHECKS)
-        return offset <= partition->from ? 0 : partition_check(partition, NULL, error);
-    if (partition->state == LAND_OPEN && offset > partition->from)
+    bool counts;
+
+    if ((partition->state != LAND_CHECKS && partition->state != LAND_OPEN) || offset <= partition->from)
+        return 0;
+    if (partition_begin(partition, offset, &counts, error))
+        return -1;
+    if (counts && partition->state == LAND_CHECKS)
+        return partition_check(partition, NULL, error);
+    if (counts)
         partition->from = offset; /* behind it were marks of transactions, or what was aborted */
     return 0;
 }

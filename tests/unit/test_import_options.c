@@ -201,6 +201,18 @@ Test(import_options, characters)
     }
 }
 
+Test(import_options, a_place_of_a_configuration_and_one_of_this_machine)
+{
+    TAKEN("-c", "penstock.yaml", "--set", "lake.url=s3://bucket", "--target", "/old", "t");
+    cr_assert_str_eq(options.config, "penstock.yaml");
+    cr_assert_eq(options.sets.count, 1);
+    cr_assert_str_eq(options.target, "/old");
+    TAKEN("-c", "penstock.yaml", "--set", "lake.url=s3://bucket", "--target", "file:///old", "t");
+    cr_assert_null(options.config);
+    cr_assert_eq(options.sets.count, 0);
+    cr_assert_str_eq(options.target, "/old");
+}
+
 Test(import_options, numbers)
 {
     static const struct {
