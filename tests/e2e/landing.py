@@ -2,6 +2,7 @@
 
 import collections
 import json
+import os
 import pathlib
 import re
 
@@ -38,21 +39,26 @@ class Member(Gateway):
         return next((one["text"] for one in self.ready()[1]["conditions"] if one["name"] == name), None)
 
 
+def published(lake):
+    """The paths of all files that readers see. What is hidden comes and goes meanwhile."""
+    for folder, folders, found in os.walk(lake):
+        folders[:] = [name for name in folders if name != ".penstock"]
+        yield from (pathlib.Path(folder) / name for name in found)
+
+
 def files(lake):
     """All published files, in the order of their paths and offsets."""
-    lake = pathlib.Path(lake)
     found = []
-    for path in sorted(lake.rglob("*")) if lake.exists() else []:
-        if path.is_file() and ".penstock" not in path.parts:
-            name = LANDED.match(path.name)
-            assert name, path
-            found.append(Landed(str(path.parent.relative_to(lake)), name["topic"], int(name["partition"]), int(name["first"]), int(name["last"]),
-                                path.read_bytes().split(b"\n")[:-1]))
+    for path in sorted(published(lake)):
+        name = LANDED.match(path.name)
+        assert name, path
+        found.append(Landed(str(path.parent.relative_to(lake)), name["topic"], int(name["partition"]), int(name["first"]), int(name["last"]),
+                            path.read_bytes().split(b"\n")[:-1]))
     return found
 
 
 def names(lake):
-    return [f"{path.relative_to(lake)}" for path in sorted(pathlib.Path(lake).rglob("*")) if path.is_file() and ".penstock" not in path.parts]
+    return [f"{path.relative_to(lake)}" for path in sorted(published(lake))]
 
 
 def lines(lake, path=""):
