@@ -319,16 +319,19 @@ static int row_add_cells(
     const struct row_shape *shape, struct slice cells, struct column_batch *batch, struct error *error)
 {
     const size_t count = shape->form->columns_count + 1;
-    const char *p = cells.data + (count - 1) / 8 + 1;
+    const size_t bits = (count - 1) / 8 + 1;
+    struct slice values = {cells.data + bits, cells.length - bits};
 
+    if (cells.length < bits)
+        return row_value_damaged(error);
     for (size_t i = 0; i < count; i++) {
         struct column *column = &batch->columns[i];
         if (!(cells.data[i / 8] >> i % 8 & 1))
             column_add_null(column);
-        else if (row_value_take(&p, column, error))
-            return -1; /* GCOVR_EXCL_LINE out of memory */
+        else if (row_value_take(&values, column, error))
+            return -1;
     }
-    return 0;
+    return values.length ? row_value_damaged(error) : 0;
 }
 
 /* ---- any row ---------------------------------------------------------------------------------------------- */
@@ -360,7 +363,7 @@ int row_add(struct row_shape *shape, const struct row *row, struct column_batch 
 
     if (shape->format == RECORD_FORMAT_JSON ? row_add_cells(shape, row->kept, batch, error)
                                             : row_add_text(&batch->columns[0], row->kept, error))
-        return -1; /* GCOVR_EXCL_LINE out of memory */
+        return -1;
     if (!row->key.length)
         column_add_null(&besides[0]);
     else if (row_add_text(&besides[0], row->key, error))

@@ -52,7 +52,9 @@ int row_add(struct row_shape *shape, const struct row *row, struct column_batch 
 /* Appends it as one of this type; there is room. False: it does not fit, and nothing was added. */
 bool row_value_put(struct bytes *cells, enum form_type type, const struct json_member *member);
 /* The next value of cells, into its column. */
-int row_value_take(const char **cells, struct column *column, struct error *error);
+int row_value_take(struct slice *cells, struct column *column, struct error *error);
+/* ERROR_RETRY: the disk has made something else of what was kept. */
+int row_value_damaged(struct error *error);
 /* ERROR_REJECT that names the column and shows the value. */
 int row_value_refuse(const struct form_column *column, const struct json_member *member, struct error *error);
 

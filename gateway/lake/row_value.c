@@ -129,17 +129,27 @@ bool row_value_put(struct bytes *cells, enum form_type type, const struct json_m
     return true;
 }
 
-int row_value_take(const char **cells, struct column *column, struct error *error)
+int row_value_take(struct slice *cells, struct column *column, struct error *error)
 {
     const size_t width = column_width(column->field->type);
-    const char *const from = *cells;
+    const size_t head = width ? width : sizeof(uint32_t);
+    const char *const from = cells->data;
 
+    if (cells->length < head)
+        return row_value_damaged(error);
+    *cells = (struct slice){from + head, cells->length - head};
     if (width) {
-        *cells = from + width;
         column_add_fixed(column, from, width);
         return 0;
     }
     const uint32_t length = get_u32(from);
-    *cells = from + sizeof length + length;
-    return column_add_bytes(column, from + sizeof length, length, error);
+    if (cells->length < length)
+        return row_value_damaged(error);
+    *cells = (struct slice){cells->data + length, cells->length - length};
+    return column_add_bytes(column, from + head, length, error);
+}
+
+int row_value_damaged(struct error *error)
+{
+    return error_set(error, ERROR_RETRY, "lake: a row of a temporary file is not what was written");
 }

@@ -242,26 +242,34 @@ Test(lake_table, is_not_published_without_all_of_its_frames)
     struct store_file *frames, *made;
     const struct lake_options options = harness_options(root, &now);
     cleanup_bytes struct bytes text;
-    const struct format_row row = {.payload = slice_of("{}")};
+    struct format_row row = {.sequence = 1};
 
     harness_make_directory(root);
     bytes_init(&text, 1000);
-    cr_assert_eq(format_frame_row(&row, &text, &error), 0);
     cr_assert_eq(row_shape_new(&shape, "readings", RECORD_FORMAT_JSON, &csv.form, &error), 0);
+    cr_assert_eq(row_check(shape, slice_of("{}"), &row.payload, &error), 0);
+    cr_assert_eq(format_frame_row(&row, &text, &error), 0);
     cr_assert_eq(store_local.open(&store, &options, &error), 0);
     struct convert convert = {&store_local, store, shape, "gw-1", 1, NULL, {text.data, text.length - 1}};
     cr_assert_eq(convert_frames(&convert, &made, &error), -1);
     cr_assert_eq(error.kind, ERROR_RETRY);
-    cr_assert_str_eq(error.text, "lake: 31 bytes of a temporary file are no row");
+    cr_assert_str_eq(error.text, "lake: 30 bytes of a temporary file are no row");
     cr_assert_eq(store_local.create(store, &frames, &error), 0);
     cr_assert_eq(store_local.write(frames, text.data, 10, &error), 0);
     convert.frames = frames;
     convert.rest = (struct slice){text.data + 10, text.length - 11};
     cr_assert_eq(convert_frames(&convert, &made, &error), -1);
-    cr_assert_str_eq(error.text, "lake: 31 bytes of a temporary file are no row");
+    cr_assert_str_eq(error.text, "lake: 30 bytes of a temporary file are no row");
     convert.rest.length++;
     cr_assert_eq(convert_frames(&convert, &made, &error), 0, "%s", error.text);
     store_local.abort(&made);
+    /* As long as it was, but more values than there are bytes. */
+    memset(text.data + text.length - row.payload.length, 0xff, row.payload.length);
+    convert.frames = NULL;
+    convert.rest = bytes_slice(&text);
+    cr_assert_eq(convert_frames(&convert, &made, &error), -1);
+    cr_assert_eq(error.kind, ERROR_RETRY);
+    cr_assert_str_eq(error.text, "lake: a row of a temporary file is not what was written");
     store_local.abort(&frames);
     store_local.close(&store);
     row_shape_free(&shape);

@@ -131,6 +131,29 @@ Test(row, is_null_where_nothing_stands_and_where_null_does)
     end();
 }
 
+/* In a file of this machine, whose disk may be bad. */
+Test(row, is_damaged_when_what_was_kept_ends_elsewhere)
+{
+    struct row row = {0};
+    struct slice kept;
+    char longer[256];
+
+    begin(RECORD_FORMAT_JSON, false);
+    cr_assert_eq(
+        row_check(shape, slice_of("{\"i\":1,\"b\":true,\"s\":\"abc\",\"v\":2,\"else\":3}"), &kept, &error),
+        0);
+    cr_assert_lt(kept.length, sizeof longer);
+    memcpy(longer, kept.data, kept.length);
+    longer[kept.length] = 0;
+    for (size_t length = 0; length <= kept.length + 1; length++) {
+        column_batch_clear(batch);
+        row.kept = (struct slice){longer, length};
+        cr_assert_eq(row_add(shape, &row, batch, &error), length == kept.length ? 0 : -1, "%zu", length);
+        cr_assert(length == kept.length || error.kind == ERROR_RETRY);
+    }
+    end();
+}
+
 Test(row, takes_the_last_of_members_that_come_twice_however_they_are_written)
 {
     begin(RECORD_FORMAT_JSON, false);
