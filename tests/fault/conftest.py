@@ -40,16 +40,6 @@ def ledger(tmp_path):
     return Ledger(tmp_path / "notes")
 
 
-def pytest_sessionfinish(session):
-    if hasattr(session.config, "workeroutput"):  # one of several processes (pytest-xdist): the first one tells
-        session.config.workeroutput["fault_rows"] = siege.ROWS
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_testnodedown(node):
-    siege.ROWS.extend(getattr(node, "workeroutput", {}).get("fault_rows", []))
-
-
 def pytest_terminal_summary(terminalreporter):
     if not siege.ROWS:
         return
