@@ -91,7 +91,7 @@ class Proxy:
                 before.wait(self.PATIENCE)
             try:
                 server = socket.create_connection(("127.0.0.1", self.target()), self.PATIENCE)
-            except (OSError, KeyError):
+            except OSError:
                 return  # the gateway is down: so is the way to it
             record = []
             self.recorded.append(record)

@@ -6,6 +6,7 @@ import threading
 
 import mqtt
 from mqtt import CONNACK, DISCONNECT, PINGRESP, PUBACK, PUBCOMP, PUBREC, V5, Client
+from penstock import wait_until
 
 ALPHABET = "abcdefghijklmnopqrstuvwxyz" * 40
 WEEK = 7 * 86400
@@ -67,7 +68,7 @@ class Publisher(threading.Thread):
             client = Client(self.port(), self.version, seconds=60)
             more = {"session_expiry": WEEK} if self.version == V5 else {}
             answer = client.send(mqtt.connect(self.version, self.name, clean=False, **more)).next()
-        except (OSError, KeyError):
+        except OSError:
             answer = None  # it is down, or on its way up or down
         if answer is None or answer.reason == 0x8B or answer.type == DISCONNECT:
             if client:
@@ -165,16 +166,30 @@ class Publisher(threading.Thread):
 
     # ---- the test's side ----
 
+    def state(self):
+        return (f"{self.name}: {len(self.acknowledged)} acknowledged, {len(self.pending)} messages without an acknowledgement, {len(self.releasing)} "
+                f"releases, {self.connections} connections, {self.lost!r}, {self.wrong[:3]}, told {dict(self.told)}")
+
     def wait(self, seconds=120):
         self.join(seconds)
-        assert not self.is_alive(), (f"{self.name}: {len(self.pending)} messages without an acknowledgement, {len(self.releasing)} "
-                                     f"releases, {self.connections} connections, {self.lost!r}")
+        assert not self.is_alive(), self.state()
         assert self.wrong == [], self.wrong[:3]
 
     def finish(self, seconds=120):
         """No new ones; until all are acknowledged."""
         self.ending.set()
         self.wait(seconds)
+
+
+def all_go_on(publishers, seconds=180):
+    """Until each has one more acknowledgement; when one has none for so long, or sees what is wrong, how it stands with all of them."""
+    before = [len(one.acknowledged) for one in publishers]
+    try:
+        wait_until("messages of all", lambda: all(len(one.acknowledged) > count for one, count in zip(publishers, before)) or any(one.wrong for one in publishers), seconds)
+    except AssertionError as error:
+        raise AssertionError("\n".join([str(error), *(one.state() for one in publishers), publishers[0].gateway.said()[-4000:]])) from None
+    for one in publishers:
+        assert one.wrong == [], one.state()
 
 
 def tally(rows, publishers):

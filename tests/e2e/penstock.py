@@ -66,6 +66,13 @@ def run_command(*arguments, seconds=60, **more):
     return subprocess.run([BINARY, *arguments], capture_output=True, text=True, timeout=seconds, stdin=subprocess.DEVNULL, **more)
 
 
+class Ports(dict):
+    """{listener: port}; none while nobody listens there, for whoever has got the last one meanwhile is another."""
+
+    def __missing__(self, name):
+        raise ConnectionRefusedError(f"no gateway listens for {name}")
+
+
 class Gateway:
     """`penstock run` in a directory of its own, on free ports. One object may be started again and again."""
 
@@ -77,7 +84,7 @@ class Gateway:
         self.context = context  # of TLS, where http speaks it
         self.environment = environment or {}
         self.process = None
-        self.ports = {}
+        self.ports = Ports()
         self.starts = 0
 
     # ---- the process ----
@@ -103,6 +110,7 @@ class Gateway:
     def spawn(self):
         """Starts the process and does not wait."""
         assert self.process is None
+        self.ports = Ports()
         self.starts += 1
         with open(self.output, "wb") as output:
             self.process = subprocess.Popen(self.command(), cwd=self.directory, stdin=subprocess.DEVNULL, stdout=output,
@@ -120,7 +128,7 @@ class Gateway:
     def _listening(self):
         if self.process.poll() is not None:
             raise AssertionError(f"ended with {self.process.returncode} instead of starting")
-        ports = {name.lower(): int(port) for name, port in LISTENING.findall(self.said())}
+        ports = Ports((name.lower(), int(port)) for name, port in LISTENING.findall(self.said()))
         if "http" not in ports or "admin" not in ports:
             return False
         self.ports = ports
@@ -141,6 +149,7 @@ class Gateway:
         assert code == 0, f"exit status {code}\n{self.said()}"
 
     def kill(self):
+        self.ports = Ports()
         self.process.kill()
         return self.ended()
 

@@ -8,7 +8,7 @@ import pytest
 import mqtt
 from mqtt import PUBACK
 from ledger import Verdict
-from mqtt_publisher import Publisher, payload, place, tally
+from mqtt_publisher import Publisher, all_go_on, payload, place, tally
 from penstock import lake_rows, wait_until
 from siege import PATIENT, SMALL_SEGMENTS, moment, new_random, note, rounds
 
@@ -39,8 +39,7 @@ def test_kill_9_loses_no_letter(gateway, sizes):
     for publisher in everybody:
         publisher.start()
     for _ in range(COUNT):
-        before = [len(publisher.acknowledged) for publisher in everybody]
-        wait_until("messages of all", lambda: all(len(p.acknowledged) > n for p, n in zip(everybody, before)), 60)
+        all_go_on(everybody)
         moment(generator)
         one.kill()
         one.start()
