@@ -421,6 +421,17 @@ void file_scan_sort(struct file_queue *queue);
 /* ---- life.c -------------------------------------------------------------------------------------------------------- */
 
 void file_set_life(struct source *source, struct file *file, enum file_life life);
+/* What may be a copy, made to cut the file that it was made of. */
+struct file_copy {
+    const struct file_look *look;
+    const char *path; /* absolute */
+    int64_t born;
+    uint64_t number; /* UINT64_MAX: none yet */
+    int descriptor;
+};
+
+/* The file that it is, or is becoming, a copy of; NULL: none. */
+struct file *file_original(struct source *source, const struct file_copy *copy);
 /* Before its first line is read. True: it waits, for it may be a copy, perhaps still being made, of a file that is cut then. */
 bool file_begin(struct source *source, struct file *file);
 /* All that is there counts as read. */

@@ -81,8 +81,8 @@ static bool life_same_bytes(int one, int other, uint64_t at, size_t length)
            memcmp(bytes[0], bytes[1], length) == 0;
 }
 
-/* A copy that is being made, or one of a file of which nothing was read: as far as both go they are the same at both ends. */
-static bool life_may_become_copy(struct source *source, struct file *of, const struct file *copy)
+/* A copy that is being made, or one of a file of which nothing was read: as far as both go they are the same at both ends. How far that is. */
+static uint64_t life_becomes_copy(struct source *source, struct file *of, const struct file_copy *copy)
 {
     const struct file_watch *watch = of->look->watch;
 
@@ -93,13 +93,15 @@ static bool life_may_become_copy(struct source *source, struct file *of, const s
     const size_t head = both < FILE_HEAD_MAX ? both : FILE_HEAD_MAX;
     const size_t end = both < FILE_MARKER_MAX ? both : FILE_MARKER_MAX;
     return both && (of->position == 0 || has < of->position) &&
-           life_same_bytes(of->descriptor, copy->descriptor, 0, head) &&
-           life_same_bytes(of->descriptor, copy->descriptor, both - end, end);
+                   life_same_bytes(of->descriptor, copy->descriptor, 0, head) &&
+                   life_same_bytes(of->descriptor, copy->descriptor, both - end, end)
+               ? both
+               : 0;
 }
 
-static bool life_is_older(const struct file *file, const struct file *than)
+static bool life_is_older(const struct file *file, const struct file_copy *than)
 {
-    const int64_t one = file->identity.born, other = than->identity.born;
+    const int64_t one = file->identity.born, other = than->born;
 
     return one && other && one != other ? one < other : file->number < than->number;
 }
@@ -112,7 +114,7 @@ static bool life_goes_on(char last, char next)
 }
 
 /* A copy is called as what it is a copy of, with something behind it, or between the name and its extension. */
-static bool life_is_called_like(const struct file *file, const struct file *copy)
+static bool life_is_called_like(const struct file *file, const struct file_copy *copy)
 {
     const char *name = strrchr(file->path, '/') + 1, *other = strrchr(copy->path, '/') + 1;
     const char *extension = strrchr(name, '.');
@@ -122,21 +124,47 @@ static bool life_is_called_like(const struct file *file, const struct file *copy
     return strncmp(name, other, length) == 0 && !life_goes_on(name[length - 1], other[length]);
 }
 
-/* What this may be the copy of; NULL: nothing. The copy may be finished, and its original cut, while both are looked at: so whether it is
- * being made is asked first, and then whether it is whole. */
-static struct file *life_original(struct source *source, const struct file *copy)
+/* How many bytes of the copy are known to be this file's; 0: it is none of it. The copy may be finished, and its original cut, while both are
+ * looked at: so whether it is being made is asked first, and then whether it is whole. */
+static uint64_t life_has_of(struct source *source, struct file *file, const struct file_copy *copy)
 {
+    const uint64_t both = file->life == FILE_LIVES ? life_becomes_copy(source, file, copy) : 0;
+
+    return both || !file->position || !file_tail_continues(file, copy->descriptor) ? both : file->position;
+}
+
+/* Tables of one directory begin with the same names, and of a short one no more may have been read: what most is known of it counts, and then
+ * the name. */
+struct file *file_original(struct source *source, const struct file_copy *copy)
+{
+    struct file *original = NULL;
+    uint64_t most = 0;
+    bool most_alike = false;
+
     for (struct file *file = source->first; file; file = file->behind) {
-        if (file == copy || file->look != copy->look || file->gone ||
+        if (file->number == copy->number || file->look != copy->look || file->gone ||
             (file->life != FILE_CUT && file->life != FILE_LIVES))
             continue;
-        if (file->life == FILE_LIVES && (!life_is_called_like(file, copy) || !life_is_older(file, copy)))
+        const bool alike = life_is_called_like(file, copy);
+        if (file->life == FILE_LIVES && (!alike || !life_is_older(file, copy)))
             continue;
-        if ((file->life == FILE_LIVES && life_may_become_copy(source, file, copy)) ||
-            (file->position && file_tail_continues(file, copy->descriptor)))
-            return file;
+        const uint64_t has = life_has_of(source, file, copy);
+        if (has > most || (has && has == most && alike && !most_alike)) {
+            original = file;
+            most = has;
+            most_alike = alike;
+        }
     }
-    return NULL;
+    return original;
+}
+
+static struct file *life_original(struct source *source, const struct file *file)
+{
+    return file_original(source, &(struct file_copy){.look = file->look,
+                                     .path = file->path,
+                                     .born = file->identity.born,
+                                     .number = file->number,
+                                     .descriptor = file->descriptor});
 }
 
 bool file_begin(struct source *source, struct file *file)
@@ -219,7 +247,10 @@ void file_cut(struct source *source, struct file *file)
     file_set_life(source, file, FILE_CUT);
     file_ready(source, fresh);
     for (struct file *copy = source->first; copy && file->position && !file->gone; copy = copy->behind) {
-        if (copy->life == FILE_COPY && copy->look == file->look && copy->descriptor >= 0)
+        if (copy->life != FILE_COPY || copy->look != file->look || copy->descriptor < 0)
+            continue;
+        const struct file *original = life_original(source, copy);
+        if (!original || original == file)
             life_give(source, file, copy);
     }
     source->scan_wanted |= !file->gone;

@@ -188,12 +188,14 @@ static void name_adopt(struct source *source, struct file *cut, struct name_foun
 
 static struct file *name_cut_of(struct source *source, const struct name_found *found)
 {
-    for (struct file *file = source->cut ? source->first : NULL; file; file = file->behind) {
-        if (file->life == FILE_CUT && file->look == found->look && file->position &&
-            file_tail_continues(file, found->descriptor))
-            return file;
-    }
-    return NULL;
+    const struct file_copy copy = {.look = found->look,
+        .path = found->whole,
+        .born = found->identity.born,
+        .number = UINT64_MAX,
+        .descriptor = found->descriptor};
+    struct file *original = source->cut ? file_original(source, &copy) : NULL;
+
+    return original && original->life == FILE_CUT ? original : NULL;
 }
 
 static void name_add(struct source *source, struct name_found *found)

@@ -181,12 +181,12 @@ def test_images_do_not_run_as_root():
     assert "--uid " + of_stage("run", "USER")[-1].split(":")[0] in made
 
 
-def is_healthy(gateway):
-    """What the image's own command says, asked of this gateway's port."""
+def is_healthy(port):
+    """What the image's own command says, asked of a gateway's admin port."""
     command = json.loads(of_stage("run", "HEALTHCHECK")[0].split("CMD ")[1])
     usual = "/dev/tcp/" + default("admin.listen")[0].replace(":", "/") + " "
     assert usual in command[-1]
-    command[-1] = command[-1].replace(usual, f"/dev/tcp/127.0.0.1/{gateway.ports['admin']} ")
+    command[-1] = command[-1].replace(usual, f"/dev/tcp/127.0.0.1/{port} ")
     return subprocess.run(command, stderr=subprocess.DEVNULL, timeout=60).returncode == 0
 
 
@@ -194,12 +194,13 @@ def test_health_check_tells_what_readyz_says(gateway, tmp_path):
     (tmp_path / "file").touch()
     one = gateway(f"lake.url={tmp_path / 'file'}", "journal.segment_size=1MiB", "journal.max_size=5MiB", "mqtt.max_packet=256KiB",
                   "http.max_body=256KiB", "http.max_record=256KiB").start()
-    assert is_healthy(one)
+    port = one.ports["admin"]
+    assert is_healthy(port)
     wait_until("503 from a full journal", lambda: one.post("/readings", b'{"sensor_id":"A","x":"%s"}' % (b"x" * 200000)).status == 503)
     wait_until("503 from /readyz", lambda: one.ready()[0] == 503)
-    assert not is_healthy(one)
+    assert not is_healthy(port)
     one.kill()
-    assert not is_healthy(one)
+    assert not is_healthy(port)
 
 
 # ---- scenarios -------------------------------------------------------------------------------------------------------

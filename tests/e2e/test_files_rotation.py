@@ -2,6 +2,7 @@
 
 import contextlib
 import gzip
+import json
 import os
 import shutil
 import time
@@ -194,6 +195,67 @@ def test_copy_that_is_older_than_what_was_read(tail):
         os.truncate(one.logs / "app.log", 0)
         writer.write(50)
     one.judge()
+
+
+@pytest.mark.parametrize("way", ["at once", "seen before the cut", "another is cut meanwhile", "while it is stopped"])
+def test_copies_of_tables_that_begin_alike(tail, way):
+    """Of one table no more than its header was read when it was cut: the copies of others have that, too."""
+    names = b"id,text,other\n"
+    one = tail("*.csv*", streams={"lines": {"format": "json"}}, records="csv", probes="none-*", rotate_wait="5s").start()
+    short, long, rows = one.logs / "short.csv", one.logs / "long.csv", []
+
+    def write(path, count):
+        with open(path, "ab") as file:
+            for _ in range(count):
+                rows.append(f"{path.name}-{len(rows)}")
+                file.write(f"{rows[-1]},text,more\n".encode())
+
+    def cut(path):
+        with open(path, "r+b") as file:
+            file.truncate()
+            file.write(b"text,id,other\n")
+
+    def ids():
+        return sorted(json.loads(row)["id"] for row in one.rows())
+
+    def arrived():
+        wait_until("every row", lambda: set(ids()) >= set(rows))
+
+    def scanned(name):
+        (one.logs / name).write_bytes(names)
+        write(one.logs / name, 1)
+        arrived()
+
+    def truncated(count):
+        wait_until("a cut", lambda: one.gateway.metric("penstock_files_truncated_total") >= count)
+
+    for path in (short, long):
+        path.write_bytes(names)
+    write(long, 500)
+    scanned("one.csv")
+    if way != "another is cut meanwhile":
+        cut(short)
+        truncated(1)
+    if way == "while it is stopped":
+        one.gateway.stop_cleanly()
+    write(long, 5)
+    shutil.copyfile(long, one.logs / "long.csv.1")
+    if way in ("seen before the cut", "another is cut meanwhile"):
+        scanned("two.csv")
+    if way == "another is cut meanwhile":
+        cut(short)
+        truncated(1)
+    cut(long)
+    if way == "while it is stopped":
+        one.start()
+    scanned("three.csv")
+    with open(one.logs / "three.csv", "ab") as file:
+        rows.append("the end")
+        file.write(b"the end,text,more")
+    (one.logs / "three.csv").rename(one.logs / "over.csv")
+    arrived()  # when its time is up, and so that of all others is
+    assert ids() == sorted(rows)
+    one.gateway.stop_cleanly()
 
 
 def test_cut_under_a_writer_that_goes_on_at_its_old_place(tail):
