@@ -26,9 +26,8 @@
  * never lies within it, but for one that is too long.
  *
  * Memory: two batches (FILE_BATCH_BYTES, or twice the longest line; and CHARSET_GROWTH times the longest one that is converted, ROWS_GROWTH
- * times the longest row of CSV), the
- * descriptions of their records, and of each file that is known some 300 bytes and its path. Descriptors: watch.max_open of each
- * watch; the least recently read one is closed for another.
+ * times the longest row of CSV), the descriptions of their records, and of each file that is known some 300 bytes and its path.
+ * Descriptors: watch.max_open of each watch; the least recently read one is closed for another.
  */
 #ifndef PENSTOCK_FILES_INTERNAL_H
 #define PENSTOCK_FILES_INTERNAL_H
@@ -405,8 +404,7 @@ static inline int64_t file_time(struct timespec time)
 void file_name_look(struct source *source, struct file_look *look, struct slice path, bool taken);
 /* The same for one that a pattern takes, and that leads to no file that is known as far as readdir says: it is opened at once, if there is room for it. */
 void file_name_new(struct source *source, struct file_look *look, struct slice path);
-/* An event: the same for one of which nobody knows whether a pattern takes it. name: it may lead to another file than before; closed: whoever wrote it has closed it,
- * or moved it here. */
+/* An event: the same when nobody knows whether a pattern takes it. name: it may lead to another file now; closed: by its writer, or moved here. */
 void file_name_event(
     struct source *source, struct file_look *look, struct slice path, bool name, bool closed);
 /* The same for a file that is known: does its name still lead to it? */
@@ -421,17 +419,8 @@ void file_scan_sort(struct file_queue *queue);
 /* ---- life.c -------------------------------------------------------------------------------------------------------- */
 
 void file_set_life(struct source *source, struct file *file, enum file_life life);
-/* What may be a copy, made to cut the file that it was made of. */
-struct file_copy {
-    const struct file_look *look;
-    const char *path; /* absolute */
-    int64_t born;
-    uint64_t number; /* UINT64_MAX: none yet */
-    int descriptor;
-};
-
-/* The file that it is, or is becoming, a copy of; NULL: none. */
-struct file *file_original(struct source *source, const struct file_copy *copy);
+/* Of which file it is, or is becoming, a copy; NULL: of none. Its look, path, identity, number and descriptor count. */
+struct file *file_original(struct source *source, const struct file *copy);
 /* Before its first line is read. True: it waits, for it may be a copy, perhaps still being made, of a file that is cut then. */
 bool file_begin(struct source *source, struct file *file);
 /* All that is there counts as read. */

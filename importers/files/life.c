@@ -82,7 +82,7 @@ static bool life_same_bytes(int one, int other, uint64_t at, size_t length)
 }
 
 /* A copy that is being made, or one of a file of which nothing was read: as far as both go they are the same at both ends. How far that is. */
-static uint64_t life_becomes_copy(struct source *source, struct file *of, const struct file_copy *copy)
+static uint64_t life_becomes_copy(struct source *source, struct file *of, const struct file *copy)
 {
     const struct file_watch *watch = of->look->watch;
 
@@ -99,9 +99,9 @@ static uint64_t life_becomes_copy(struct source *source, struct file *of, const 
                : 0;
 }
 
-static bool life_is_older(const struct file *file, const struct file_copy *than)
+static bool life_is_older(const struct file *file, const struct file *than)
 {
-    const int64_t one = file->identity.born, other = than->born;
+    const int64_t one = file->identity.born, other = than->identity.born;
 
     return one && other && one != other ? one < other : file->number < than->number;
 }
@@ -114,7 +114,7 @@ static bool life_goes_on(char last, char next)
 }
 
 /* A copy is called as what it is a copy of, with something behind it, or between the name and its extension. */
-static bool life_is_called_like(const struct file *file, const struct file_copy *copy)
+static bool life_is_called_like(const struct file *file, const struct file *copy)
 {
     const char *name = strrchr(file->path, '/') + 1, *other = strrchr(copy->path, '/') + 1;
     const char *extension = strrchr(name, '.');
@@ -126,7 +126,7 @@ static bool life_is_called_like(const struct file *file, const struct file_copy 
 
 /* How many bytes of the copy are known to be this file's; 0: it is none of it. The copy may be finished, and its original cut, while both are
  * looked at: so whether it is being made is asked first, and then whether it is whole. */
-static uint64_t life_has_of(struct source *source, struct file *file, const struct file_copy *copy)
+static uint64_t life_has_of(struct source *source, struct file *file, const struct file *copy)
 {
     const uint64_t both = file->life == FILE_LIVES ? life_becomes_copy(source, file, copy) : 0;
 
@@ -135,14 +135,14 @@ static uint64_t life_has_of(struct source *source, struct file *file, const stru
 
 /* Tables of one directory begin with the same names, and of a short one no more may have been read: what most is known of it counts, and then
  * the name. */
-struct file *file_original(struct source *source, const struct file_copy *copy)
+struct file *file_original(struct source *source, const struct file *copy)
 {
     struct file *original = NULL;
     uint64_t most = 0;
     bool most_alike = false;
 
     for (struct file *file = source->first; file; file = file->behind) {
-        if (file->number == copy->number || file->look != copy->look || file->gone ||
+        if (file == copy || file->look != copy->look || file->gone ||
             (file->life != FILE_CUT && file->life != FILE_LIVES))
             continue;
         const bool alike = life_is_called_like(file, copy);
@@ -158,15 +158,6 @@ struct file *file_original(struct source *source, const struct file_copy *copy)
     return original;
 }
 
-static struct file *life_original(struct source *source, const struct file *file)
-{
-    return file_original(source, &(struct file_copy){.look = file->look,
-                                     .path = file->path,
-                                     .born = file->identity.born,
-                                     .number = file->number,
-                                     .descriptor = file->descriptor});
-}
-
 bool file_begin(struct source *source, struct file *file)
 {
     if (file->own)
@@ -179,7 +170,7 @@ bool file_begin(struct source *source, struct file *file)
         file_tail_close(file);
         return true;
     }
-    struct file *original = life_original(source, file);
+    struct file *original = file_original(source, file);
     if (!original)
         return false;
     if (original->life == FILE_CUT) {
@@ -249,7 +240,7 @@ void file_cut(struct source *source, struct file *file)
     for (struct file *copy = source->first; copy && file->position && !file->gone; copy = copy->behind) {
         if (copy->life != FILE_COPY || copy->look != file->look || copy->descriptor < 0)
             continue;
-        const struct file *original = life_original(source, copy);
+        const struct file *original = file_original(source, copy);
         if (!original || original == file)
             life_give(source, file, copy);
     }
@@ -333,7 +324,7 @@ static void life_end_copy(struct source *source, struct file *file)
 {
     const uint64_t size = life_size(file->descriptor);
 
-    if (size != file->copied && life_original(source, file)) { /* it is still being made */
+    if (size != file->copied && file_original(source, file)) { /* it is still being made */
         file->copied = size;
         file->life_at = files_now(source);
         return;

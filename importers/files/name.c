@@ -186,13 +186,15 @@ static void name_adopt(struct source *source, struct file *cut, struct name_foun
     file_ready(source, cut);
 }
 
-static struct file *name_cut_of(struct source *source, const struct name_found *found)
+static struct file *name_cut_of(struct source *source, struct name_found *found)
 {
-    const struct file_copy copy = {.look = found->look,
+    const struct file copy = {
+        .look = found->look,
         .path = found->whole,
-        .born = found->identity.born,
+        .identity = found->identity,
         .number = UINT64_MAX,
-        .descriptor = found->descriptor};
+        .descriptor = found->descriptor,
+    };
     struct file *original = source->cut ? file_original(source, &copy) : NULL;
 
     return original && original->life == FILE_CUT ? original : NULL;
