@@ -27,6 +27,9 @@ struct lake_options {
     const struct config_lake *config; /* its options, */
     bool (*give_up)(void *
             context); /* and whether what waits for it should end, asked several times a second; NULL: never */
+    void (*trouble)(void *context,
+        const struct error *
+            error); /* what a store elsewhere is asked for again and again; told once for each wait; NULL: to nobody */
     void *context;
     const char *
         gateway_id; /* or TOPIC+PARTITION, for the records of a partition of Kafka: file_name.h; NULL, of a store elsewhere: it is only looked at */

@@ -35,7 +35,7 @@ static const char *const partition_conditions[] = {"land.stopped", "land.waiting
 
 static bool partition_gives_up(void *context)
 {
-    const struct land *land = context;
+    const struct land *land = ((const struct land_partition *)context)->land;
 
     return clock_monotonic(land->clock) >=
            (atomic_load(&land->stopping) ? atomic_load(&land->deadline) : land->publish_by);
@@ -88,6 +88,28 @@ void land_partition_free(struct land_partition **partition)
     free(old);
 }
 
+/* ---- what is told ------------------------------------------------------------------------------------------------- */
+
+static void partition_tell(const struct land_partition *partition, bool stopped, const char *reason)
+{
+    char text[sizeof((struct health_condition *)0)->text];
+
+    snprintf(text, sizeof text, "topic %s, partition %" PRId32 ": %s", partition->topic, partition->number,
+        reason);
+    health_set(partition_conditions[!stopped], stopped ? HEALTH_REFUSING : HEALTH_DEGRADED, text);
+    (stopped ? log_write_always : log_write)(stopped ? LOG_ERROR : LOG_WARN,
+        stopped ? "land.stopped" : "land.failed",
+        (const struct log_field[]){log_text("topic", partition->topic),
+            log_number("partition", partition->number), log_text("reason", reason)},
+        3);
+}
+
+/* The store is asked again, for half a minute. */
+static void partition_tell_trouble(void *context, const struct error *error)
+{
+    partition_tell(context, false, error->text);
+}
+
 /* ---- opening -------------------------------------------------------------------------------------------------- */
 
 static int partition_open_lake(struct land_partition *partition, struct error *error)
@@ -100,7 +122,8 @@ static int partition_open_lake(struct land_partition *partition, struct error *e
         .spool = partition->spool,
         .config = config,
         .give_up = partition_gives_up,
-        .context = partition->land,
+        .trouble = partition_tell_trouble,
+        .context = partition,
         .gateway_id = partition->owner,
         .take_over = true,
         .json_extension = "json",
@@ -347,20 +370,6 @@ int64_t land_partition_cursor(const struct land_partition *partition)
 }
 
 /* ---- when something fails ------------------------------------------------------------------------------------- */
-
-static void partition_tell(const struct land_partition *partition, bool stopped, const char *reason)
-{
-    char text[sizeof((struct health_condition *)0)->text];
-
-    snprintf(text, sizeof text, "topic %s, partition %" PRId32 ": %s", partition->topic, partition->number,
-        reason);
-    health_set(partition_conditions[!stopped], stopped ? HEALTH_REFUSING : HEALTH_DEGRADED, text);
-    (stopped ? log_write_always : log_write)(stopped ? LOG_ERROR : LOG_WARN,
-        stopped ? "land.stopped" : "land.failed",
-        (const struct log_field[]){log_text("topic", partition->topic),
-            log_number("partition", partition->number), log_text("reason", reason)},
-        3);
-}
 
 static void partition_pause(struct land_partition *partition)
 {

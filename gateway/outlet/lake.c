@@ -26,6 +26,7 @@ struct outlet {
     struct worker_totals totals;
     struct outlet_metrics metrics;
     struct lake_pump_status told; /* what metrics and health say */
+    bool troubled; /* a step has waited for its store, and said so */
 };
 
 /* ---- options ---------------------------------------------------------------------------------------------- */
@@ -63,6 +64,16 @@ static bool outlet_gives_up(void *context)
 
     return worker_is_stopping(&outlet->worker) &&
            clock_monotonic(outlet->options.clock) >= atomic_load(&outlet->worker.deadline);
+}
+
+/* Within a step, which may take half a minute before it fails. */
+static void outlet_tell_trouble(void *context, const struct error *error)
+{
+    struct outlet *outlet = context;
+
+    outlet->troubled = true;
+    health_set(LAKE_PUMP_NAME, HEALTH_DEGRADED, error->text);
+    log_event(LOG_WARN, "outlet.waits", log_text("outlet", LAKE_PUMP_NAME), log_text("reason", error->text));
 }
 
 static void outlet_find_metrics(struct outlet_metrics *metrics)
@@ -108,6 +119,7 @@ static int outlet_lake_open(
                 .spool = outlet->spool.data,
                 .config = &config->lake,
                 .give_up = outlet_gives_up,
+                .trouble = outlet_tell_trouble,
                 .context = outlet,
                 .gateway_id = context->gateway_id,
                 .max_open_files = config->lake.max_open_files,
@@ -154,7 +166,9 @@ static void outlet_tell(struct outlet *outlet, const struct error *error)
         health_set(LAKE_PUMP_NAME, HEALTH_DEGRADED, error->text);
         log_event(LOG_WARN, "outlet.failed", log_text("outlet", LAKE_PUMP_NAME),
             log_text("reason", error->text), log_number("failures", (int64_t)status.failures));
-    } else if (outlet->told.failures && !status.failures) {
+        outlet->troubled = false;
+    } else if (!status.failures && (outlet->troubled || outlet->told.failures)) {
+        outlet->troubled = false;
         health_set(LAKE_PUMP_NAME, HEALTH_OK, NULL);
         log_event(LOG_INFO, "outlet.recovered", log_text("outlet", LAKE_PUMP_NAME),
             log_number("failures", (int64_t)outlet->told.failures));

@@ -40,5 +40,5 @@ def conditions(gateway):
 
 def listening(gateway):
     """Behind spawn(): until it listens, or False when it has ended before."""
-    gateway.ports = {}
+    gateway.ports = penstock.Ports()
     return penstock.wait_until("the banner, or the end", lambda: gateway.process.poll() is not None or gateway._listening()) and gateway.process.poll() is None

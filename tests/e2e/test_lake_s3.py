@@ -197,9 +197,13 @@ def test_server_goes_away_and_comes_back(gateway, tmp_path):
         wait_for(server, bucket, sent)
         server.stop(signal.SIGKILL)
         sent += send(one, 3, 3)
-        wait_until("a refused connection", lambda: one.metric("penstock_outlet_open_files", 'outlet="lake"') > 0)
+        said(one, "lake s3://", "connect")
+        assert "outlet.waits" in one.said()
+        assert "outlet.failed" not in one.said(), "it is told only when the tries have come to nothing"
         server.start()
         wait_for(server, bucket, sent)
+        wait_until("/readyz without it", lambda: not s3_lake.conditions(one))
+        assert "outlet.recovered" in one.said()
         one.stop_cleanly()
         assert s3_lake.rows(server, bucket) == sent
     finally:

@@ -73,6 +73,20 @@ def test_what_passes_is_tried_again_at_once(gateway, op, what):
         assert one.metric("penstock_outlet_errors_total", 'outlet="lake"') == 0
 
 
+def test_what_lasts_is_told_while_it_is_tried_again(gateway):
+    with ScriptedHdfs() as hdfs:
+        one = start(gateway, hdfs)
+        wait(hdfs, send(one, range(3)))
+        hdfs.trouble = lambda request: (503, "RetriableException") if request.op == "CREATE" else None
+        sent = hdfs.rows() + send(one, range(3, 6))
+        wait_until("/readyz", lambda: any("RetriableException" in condition["text"] for condition in one.ready()[1]["conditions"]))
+        assert "outlet.waits" in one.said() and "outlet.failed" not in one.said()
+        hdfs.trouble = lambda request: None
+        wait(hdfs, sent)
+        wait_until("/readyz without it", lambda: not one.ready()[1]["conditions"])
+        assert "outlet.recovered" in one.said()
+
+
 def test_a_body_that_breaks_off_goes_to_a_new_name(gateway):
     with ScriptedHdfs(Nth("CREATE", CUT, 1, 2, where=is_data)) as hdfs:
         one = start(gateway, hdfs)

@@ -293,7 +293,8 @@ int hdfs_ask(struct store *store, struct hdfs_request *requests, size_t count, s
             return -1;
         if (!troubled)
             return 0;
-        if (!patience_wait(&patience, 0))
-            return hdfs_fail(store, troubled, error);
+        hdfs_fail(store, troubled, error);
+        if (!patience_wait(&patience, 0, error))
+            return -1;
     }
 }

@@ -7,6 +7,7 @@
 #include "lake/lake.h"
 
 #define PATIENCE_ALL (30 * CLOCK_SECOND)
+#define PATIENCE_SILENT CLOCK_SECOND /* a store that is busy for a moment is nobody's trouble */
 #define PATIENCE_PAUSE_LEAST (CLOCK_SECOND / 10)
 #define PATIENCE_PAUSE_MOST (5 * CLOCK_SECOND)
 #define PATIENCE_LOOK (CLOCK_SECOND / 20) /* between two looks at give_up() */
@@ -26,7 +27,7 @@ static int64_t patience_jitter(int64_t pause)
     return pause / 2 + pause / 2 * random / UINT16_MAX;
 }
 
-bool patience_wait(struct patience *patience, int64_t wanted)
+bool patience_wait(struct patience *patience, int64_t wanted, const struct error *trouble)
 {
     const struct lake_options *options = patience->options;
     const int64_t now = clock_monotonic(options->clock);
@@ -34,6 +35,10 @@ bool patience_wait(struct patience *patience, int64_t wanted)
 
     if (patience->until == 0)
         patience->until = now + PATIENCE_ALL;
+    if (options->trouble && !patience->told && now >= patience->until - PATIENCE_ALL + PATIENCE_SILENT) {
+        patience->told = true;
+        options->trouble(options->context, trouble);
+    }
     patience->pause = patience->pause * 2 < PATIENCE_PAUSE_MOST ? patience->pause * 2 : PATIENCE_PAUSE_MOST;
     int64_t left = wanted > pause ? wanted : pause;
     if (now + left > patience->until)

@@ -270,8 +270,9 @@ int s3_client_run(struct s3_client *client, struct s3_call *calls, size_t count,
             return error_wrap(error, "lake s3://%s", client->address.bucket);
         if (!again)
             return 0;
-        if (!patience_wait(&patience, retry_after))
-            return s3_client_tell(client, again, error);
+        s3_client_tell(client, again, error);
+        if (!patience_wait(&patience, retry_after, error))
+            return -1;
     }
 }
 
