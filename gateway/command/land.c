@@ -1,7 +1,7 @@
 /* land: `penstock land`, topics of Kafka into a lake, by a member of a consumer group.
  *
  * The main thread waits for signals. The first SIGTERM or SIGINT publishes what is open, commits and leaves the group within gateway.grace, and ends with 0; a second one
- * ends at once. A partition that was stopped makes the exit status 1. SIGHUP does nothing: what is configured takes a start.
+ * ends at once. A partition that was stopped makes the exit status 1. SIGHUP reads credentials, certificates and keys again; all else takes a start.
  */
 #include "land/land.h"
 
@@ -10,9 +10,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <systemd/sd-daemon.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "admin/admin.h"
+#include "base/health.h"
 #include "base/log.h"
 #include "base/log_line.h"
 #include "base/privilege.h"
@@ -21,6 +23,8 @@
 #include "pipeline/certificates.h"
 
 #define LAND_TEXT_MAX (64 * 1024)
+#define LAND_TICK 1 /* second, between two looks at the certificates */
+#define LAND_SAME_SIGNAL (50 * 1000 * 1000) /* nanoseconds */
 
 struct land_process {
     struct config *config;
@@ -73,13 +77,41 @@ static void process_leave(int number)
     _exit(COMMAND_FAILED); /* what was published stays, and what was not is read again */
 }
 
-static void process_wait(const sigset_t *stops)
+/* Who is to be let in no more, and a certificate that is about to expire. */
+static void process_reload(struct land_process *process)
 {
+    struct error error;
+
+    sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%lld", (long long)clock_monotonic(&clock_system));
+    certificates_reload(&process->certificates);
+    if (access_reload(process->access, &error)) {
+        log_event_always(
+            LOG_ERROR, "land.reload", log_text("kept", "what was in force"), log_text("error", error.text));
+        health_set("reload", HEALTH_DEGRADED, error.text);
+    } else {
+        log_event_always(
+            LOG_INFO, "land.reload", log_number("principals", (int64_t)access_count(process->access)));
+        health_set("reload", HEALTH_OK, NULL);
+    }
+    sd_notify(0, "READY=1");
+}
+
+static void process_wait(struct land_process *process, const sigset_t *stops)
+{
+    const struct timespec tick = {.tv_sec = LAND_TICK}, same = {.tv_nsec = LAND_SAME_SIGNAL};
     struct sigaction action = {.sa_handler = process_leave};
+    sigset_t all = *stops;
     int number;
 
+    sigaddset(&all, SIGHUP);
     sd_notify(0, "READY=1");
-    sigwait(stops, &number);
+    do {
+        certificates_watch(&process->certificates);
+        number = sigtimedwait(&all, NULL, &tick);
+        if (number == SIGHUP)
+            process_reload(process);
+    } while (number < 0 || number == SIGHUP);
+    sigtimedwait(stops, NULL, &same); /* timeout(1) signals a process, and then its group */
     sd_notify(0, "STOPPING=1");
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGINT, &action, NULL);
@@ -99,7 +131,7 @@ static int process_run(struct config *config)
 {
     struct land_process process = {.config = config};
     struct error error;
-    sigset_t stops;
+    sigset_t stops, hang_up;
     int status = COMMAND_FAILED;
 
     log_configure(process_log_level(config),
@@ -108,12 +140,14 @@ static int process_run(struct config *config)
     sigaddset(&stops, SIGTERM);
     sigaddset(&stops, SIGINT);
     pthread_sigmask(SIG_BLOCK, &stops, NULL);
-    signal(SIGHUP, SIG_IGN);
+    sigemptyset(&hang_up);
+    sigaddset(&hang_up, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, &hang_up, NULL);
     signal(SIGPIPE, SIG_IGN);
     if (process_open(&process, &error) || process_print_banner(&process, &error))
         fprintf(stderr, "penstock land: %s\n", error.text);
     else {
-        process_wait(&stops);
+        process_wait(&process, &stops);
         land_stop(process.land, clock_monotonic(&clock_system) + config->gateway.grace);
         status = land_has_failed(process.land) ? COMMAND_FAILED : COMMAND_OK;
     }

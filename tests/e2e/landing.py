@@ -9,7 +9,7 @@ import re
 from confluent_kafka import Producer
 
 from kafka import CALM
-from penstock import BINARY, Gateway, wait_until
+from penstock import BINARY, Gateway, Ports, wait_until
 
 LANDED = re.compile(r"^(?P<topic>[A-Za-z0-9._-]+)\+(?P<partition>\d+)\+(?P<first>\d{10,})\+(?P<last>\d{10,})\.(?P<extension>json|txt|jsonl)$")
 Landed = collections.namedtuple("Landed", "path topic partition first last lines")
@@ -32,7 +32,7 @@ class Member(Gateway):
     def _listening(self):
         if self.process.poll() is not None:
             raise AssertionError(f"ended with {self.process.returncode} instead of starting")
-        self.ports = {name.lower(): int(port) for name, port in re.findall(r"^(\w+)\s+http://127\.0\.0\.1:(\d+)", self.said(), re.MULTILINE)}
+        self.ports = Ports((name.lower(), int(port)) for name, port in re.findall(r"^(\w+)\s+http://127\.0\.0\.1:(\d+)", self.said(), re.MULTILINE))
         return "admin" in self.ports
 
     def condition(self, name):

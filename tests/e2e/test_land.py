@@ -2,14 +2,16 @@
 
 import base64
 import json
+import signal
 import time
 
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
+from access import add, bearer, revoke
 from kafka import CALM
 from landing import Member, committed, files, landed, lines, names, produce
-from penstock import run_command, wait_until
+from penstock import request, run_command, wait_until
 
 QUICK = {"roll": {"every": "200ms"}}
 
@@ -121,6 +123,27 @@ def test_a_topic_that_was_made_again_is_stopped(land, kafka, longer):
             assert member.ready()[0] == 503
             assert member.stop() == 1
     assert lines(land.lake) == [b'{"old":%d}' % n for n in range(10)]
+
+
+def test_credentials_are_read_again(land, kafka, tmp_path):
+    """Whoever is revoked is let in no more, without a restart."""
+    file = tmp_path / "credentials"
+    kept, gone = add(file, "kept", admin="reload"), add(file, "gone", admin="read")
+    topic = kafka.create(kafka.name("calm"))
+    with land([{"topic": topic, "path": "calm"}], access={"credentials": str(file)}, admin={"listen": "127.0.0.1:0", "anonymous": False}) as member:
+        def status(path, secret, method="GET"):
+            return request(member.ports["admin"], method, path, headers=bearer(secret)).status
+
+        assert [status("/metrics", secret) for secret in (kept, gone)] == [200, 200]
+        revoke(file, "gone")
+        assert status("/reload", kept, "POST") == 202
+        wait_until("it to be let in no more", lambda: status("/metrics", gone) == 401)
+        assert status("/metrics", kept) == 200
+        file.write_text("not a line of it\n")
+        member.process.send_signal(signal.SIGHUP)
+        wait_until("what is wrong in /readyz", lambda: b"credentials" in request(member.ports["admin"], "GET", "/readyz", headers=bearer(kept)).body)
+        assert status("/metrics", kept) == 200
+        member.stop_cleanly()
 
 
 def test_an_offset_outside_the_log_stops_the_partition(land, kafka):
