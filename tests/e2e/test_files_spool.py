@@ -156,7 +156,9 @@ def test_logs_go_on_beside_a_large_file(gateway):
 def test_an_inode_that_is_used_again(gateway):
     """What its writer has closed is taken at once, whatever was known by this inode."""
     spool = Spool(gateway, quiet="1h")
-    spool.start().settle()
+    spool.start()
+    # What was there before the directory was watched, if only for a moment, waits for an hour.
+    wait_until("a directory that is watched", lambda: spool.move_in("probe", b"probe\n") and b"probe" in lake_rows(spool.lake))
     for _ in range(20):
         path = spool.write("a.csv")
         spool.arrived()
