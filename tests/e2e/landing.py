@@ -15,19 +15,15 @@ LANDED = re.compile(r"^(?P<topic>[A-Za-z0-9._-]+)\+(?P<partition>\d+)\+(?P<first
 Landed = collections.namedtuple("Landed", "path topic partition first last lines")
 
 
-class Member(Gateway):
-    """`penstock land` in a directory of its own; members of a group may share a lake."""
+class Land(Gateway):
+    """`penstock land` in a directory of its own."""
 
-    def __init__(self, directory, kafka, entries, root, group=None, **sections):
-        land = {"group": group or kafka.name("group"), "topics": entries, "properties": {"session.timeout.ms": 6000, "heartbeat.interval.ms": 500},
-                **sections.pop("land", {})}
-        config = {"land": land, "kafka": {"properties": kafka.properties()}, "admin": {"listen": "127.0.0.1:0"},
-                  "lake": {"url": str(root), **sections.pop("lake", {})}, **sections}
-        super().__init__(directory, config=json.dumps(config), default_ports=True)
+    def __init__(self, directory, config, *sets):
+        super().__init__(directory, "admin.listen=127.0.0.1:0", *sets, config=config, default_ports=True)
 
     def command(self):
         (self.directory / "penstock.yaml").write_text(self.config)
-        return [BINARY, "land", "-c", "penstock.yaml"]
+        return [BINARY, "land", "-c", "penstock.yaml", *(word for one in self.sets for word in ("--set", one))]
 
     def _listening(self):
         if self.process.poll() is not None:
@@ -37,6 +33,16 @@ class Member(Gateway):
 
     def condition(self, name):
         return next((one["text"] for one in self.ready()[1]["conditions"] if one["name"] == name), None)
+
+
+class Member(Land):
+    """Of a group, whose members may share a lake."""
+
+    def __init__(self, directory, kafka, entries, root, group=None, **sections):
+        land = {"group": group or kafka.name("group"), "topics": entries, "properties": {"session.timeout.ms": 6000, "heartbeat.interval.ms": 500},
+                **sections.pop("land", {})}
+        config = {"land": land, "kafka": {"properties": kafka.properties()}, "lake": {"url": str(root), **sections.pop("lake", {})}, **sections}
+        super().__init__(directory, json.dumps(config))
 
 
 def published(lake):

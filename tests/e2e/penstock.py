@@ -23,7 +23,7 @@ LAKE_FILE = re.compile(r"^(?P<stream>[^+]+)\+(?P<gateway>[A-Za-z0-9._-]+)\.(?P<e
 Answer = collections.namedtuple("Answer", "status headers body")
 
 
-def wait_until(what, condition, seconds=60.0):
+def wait_until(what, condition, seconds=120.0):
     """The first true value of condition(); fails after `seconds`, saying what it waited for."""
     deadline = time.monotonic() + seconds
     while True:

@@ -130,7 +130,7 @@ def test_credentials_are_read_again(land, kafka, tmp_path):
     file = tmp_path / "credentials"
     kept, gone = add(file, "kept", admin="reload"), add(file, "gone", admin="read")
     topic = kafka.create(kafka.name("calm"))
-    with land([{"topic": topic, "path": "calm"}], access={"credentials": str(file)}, admin={"listen": "127.0.0.1:0", "anonymous": False}) as member:
+    with land([{"topic": topic, "path": "calm"}], access={"credentials": str(file)}, admin={"anonymous": False}) as member:
         def status(path, secret, method="GET"):
             return request(member.ports["admin"], method, path, headers=bearer(secret)).status
 
