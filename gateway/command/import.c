@@ -257,10 +257,6 @@ static int import_run(struct import_options *options, int argc, char **argv, con
         return -1;
     if (!options->verify)
         import_login_catch_signals();
-    else if (import_place_demand_local(options->config, options->verify, "--verify", error)) {
-        explicit_bzero(password, sizeof password);
-        return -1;
-    }
     int result = options->verify ? import_verify(options, error)
                  : options->tells_hive && !import_only_plans(options)
                      ? import_with_hive(options, argc, argv, face, shown.data, error)

@@ -289,17 +289,24 @@ static int import_check_hive(struct import_options *options, struct error *error
                : 0;
 }
 
+/* file:///DIRECTORY is of this machine, whatever the configuration says. */
+static void import_take_local(struct import_options *options, const char **path)
+{
+    if (!*path || strncmp(*path, "file:///", strlen("file:///")) != 0)
+        return;
+    *path += strlen("file://");
+    options->config = NULL; /* it is for other places */
+    options->sets.count = 0;
+}
+
 static int import_check(struct import_options *options, struct error *error)
 {
     const bool delimited = options->file.format == TABLE_DELIMITED;
 
     if (options->help || options->print_types)
         return 0;
-    if (options->target && strncmp(options->target, "file:///", strlen("file:///")) == 0) {
-        options->target += strlen("file://");
-        options->config = NULL; /* it is for other places */
-        options->sets.count = 0;
-    }
+    import_take_local(options, &options->target);
+    import_take_local(options, &options->verify);
     if (options->verify)
         return import_check_verify(options, error);
     if (options->query && (options->tables.count || options->columns.count || options->where))

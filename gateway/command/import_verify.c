@@ -4,8 +4,8 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "command/import_manifest.h"
 #include "command/import_progress.h"
-#include "table/verify.h"
 
 struct verify_words {
     bool json;
@@ -113,14 +113,17 @@ static bool verify_is_named(const struct database_login *login)
 
 int import_verify(const struct import_options *options, struct error *error)
 {
-    __attribute__((cleanup(manifest_free))) struct manifest *manifest = NULL;
+    __attribute__((cleanup(import_manifest_close))) struct import_manifest found = {.manifest = NULL};
     struct verify_words words = {.json = options->progress == IMPORT_PROGRESS_JSON};
     const struct verify_teller teller = {verify_print_file, &words};
     const bool compared = verify_is_named(&options->login);
     struct verify_files files;
     uint64_t differing = 0;
 
-    if (manifest_read(&manifest, options->verify, error) || verify_files(manifest, &teller, &files, error) ||
+    if (import_manifest_open(&found, options, error))
+        return -1;
+    const struct manifest *manifest = found.manifest;
+    if (verify_files(manifest, found.deposit ? &found.store : NULL, &teller, &files, error) ||
         (compared && verify_with_database(options, &words, manifest, &differing, error)))
         return -1;
     if (words.json)

@@ -10,7 +10,6 @@
 #include "base/file.h"
 #include "command/command.h"
 #include "command/import.h"
-#include "command/import_place.h"
 #include "command/import_progress.h"
 #include "command/sqoop_ask.h"
 #include "command/sqoop_job.h"
@@ -102,10 +101,6 @@ static int sqoop_import(struct sqoop_order *order, struct sqoop_execution *execu
 
     if (order->dry_run && sqoop_dry_run(order, sqoop_print_import) != COMMAND_OK)
         return COMMAND_FAILED;
-    if (order->validate && import_place_demand_local(order->config, order->target, "--validate", &error)) {
-        sqoop_say(error.text);
-        return COMMAND_FAILED;
-    }
     int status = import_begin((int)order->import.count, order->import.words, &face);
     if (status != COMMAND_OK || order->dry_run)
         return status;
@@ -116,8 +111,10 @@ static int sqoop_import(struct sqoop_order *order, struct sqoop_execution *execu
     if (!order->validate)
         return COMMAND_OK;
     char verify[] = "--verify", name[] = "import";
-    char *words[] = {name, verify, (char *)(uintptr_t)order->target, NULL};
-    return import_begin(3, words, &face);
+    char config[] = "--config";
+    char *words[] = {
+        name, verify, (char *)(uintptr_t)order->target, config, (char *)(uintptr_t)order->config, NULL};
+    return import_begin(order->config ? 5 : 3, words, &face);
 }
 
 static int sqoop_question(const struct sqoop_order *order)

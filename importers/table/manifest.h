@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/bytes.h"
 #include "base/error.h"
 
 #define MANIFEST_VERSION 1
@@ -63,6 +64,11 @@ struct manifest {
 /* path: of the manifest, or of the directory that it is in, under either name; of several imports that have added files there, the last one's. ERROR_REJECT: it is not there, or it is none; ERROR_RETRY: no memory. Names of files and directories
  * that would lead elsewhere are refused. */
 int manifest_read(struct manifest **ret_manifest, const char *path, struct error *error);
+/* The same of a text that was read elsewhere; folder and name say where, for people. */
+int manifest_parse(struct manifest **ret_manifest, const char *folder, const char *name, struct slice text,
+    struct error *error);
+/* Whether of two names of manifests in a directory this is the one that a directory means; other: "" for none. */
+bool manifest_is_meant(const char *name, const char *other);
 void manifest_free(struct manifest **manifest);
 
 #endif

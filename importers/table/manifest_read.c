@@ -271,6 +271,12 @@ static int manifest_read_all(struct manifest *manifest, struct error *error)
 
 /* ---- its file ---------------------------------------------------------------------------------------------------- */
 
+static int manifest_refuse(const struct manifest *manifest, const json_error_t *wrong, struct error *error)
+{
+    return error_set(error, ERROR_REJECT, "%s:%d:%d: this is no JSON: %s", manifest->path, wrong->line,
+        wrong->column, wrong->text);
+}
+
 static int manifest_load(struct manifest *manifest, struct error *error)
 {
     cleanup_fd int fd = open(manifest->path, O_RDONLY | O_CLOEXEC);
@@ -283,10 +289,7 @@ static int manifest_load(struct manifest *manifest, struct error *error)
         return manifest_complain(
             manifest, "", S_ISREG(status.st_mode) ? "it is too large" : "it is no file", error);
     manifest->json = json_loadfd(fd, JSON_REJECT_DUPLICATES, &wrong);
-    if (manifest->json)
-        return 0;
-    return error_set(error, ERROR_REJECT, "%s:%d:%d: this is no JSON: %s", manifest->path, wrong.line,
-        wrong.column, wrong.text);
+    return manifest->json ? 0 : manifest_refuse(manifest, &wrong, error);
 }
 
 static int manifest_place(struct manifest *manifest, const char *folder, const char *name)
@@ -311,24 +314,27 @@ static bool manifest_is_later(const char *name, const char *than)
     return length != other ? length > other : strcmp(name, than) > 0;
 }
 
+/* The last one that has added files; or Sqoop's, whose name hides it. */
+bool manifest_is_meant(const char *name, const char *other)
+{
+    return manifest_is_later(name, other) ||
+           (fnmatch("*manifest-[0-9]*.json", other, 0) != 0 &&
+               (strcmp(name, MANIFEST_NAME_SQOOP) == 0 ||
+                   (strcmp(name, MANIFEST_NAME) == 0 && strcmp(other, MANIFEST_NAME_SQOOP) != 0)));
+}
+
 /* A directory means the newest manifest in it. */
 static int manifest_pick(struct manifest *manifest, const char *path)
 {
-    char newest[NAME_MAX + 1] = "";
-    struct stat status;
+    char meant[NAME_MAX + 1] = "";
     DIR *list = opendir(path);
 
     for (struct dirent *entry; list && (entry = readdir(list));)
-        if (manifest_is_later(entry->d_name, newest))
-            snprintf(newest, sizeof newest, "%s", entry->d_name);
+        if (manifest_is_meant(entry->d_name, meant))
+            snprintf(meant, sizeof meant, "%s", entry->d_name);
     if (list)
         closedir(list);
-    int placed = manifest_place(manifest, path, *newest ? newest : MANIFEST_NAME_SQOOP);
-    if (!placed && stat(manifest->path, &status) != 0) {
-        free(manifest->path);
-        placed = manifest_place(manifest, path, MANIFEST_NAME);
-    }
-    return placed;
+    return manifest_place(manifest, path, *meant ? meant : MANIFEST_NAME);
 }
 
 static int manifest_find(struct manifest *manifest, const char *path, struct error *error)
@@ -353,6 +359,28 @@ int manifest_read(struct manifest **ret_manifest, const char *path, struct error
 
     if (!manifest || manifest_find(manifest, path, error) || manifest_load(manifest, error) ||
         manifest_read_all(manifest, error))
+        return -1;
+    *ret_manifest = manifest;
+    manifest = NULL;
+    return 0;
+}
+
+int manifest_parse(struct manifest **ret_manifest, const char *folder, const char *name, struct slice text,
+    struct error *error)
+{
+    __attribute__((cleanup(manifest_free))) struct manifest *manifest =
+        manifest_room(1, sizeof *manifest, error);
+    json_error_t wrong;
+
+    if (!manifest)
+        return -1; /* GCOVR_EXCL_LINE out of memory */
+    manifest->folder = strdup(folder);
+    if (manifest_place(manifest, folder, name) || !manifest->folder)
+        return error_set(error, ERROR_RETRY, "manifest: out of memory"); /* GCOVR_EXCL_LINE out of memory */
+    manifest->json = json_loadb(text.data, text.length, JSON_REJECT_DUPLICATES, &wrong);
+    if (!manifest->json)
+        return manifest_refuse(manifest, &wrong, error);
+    if (manifest_read_all(manifest, error))
         return -1;
     *ret_manifest = manifest;
     manifest = NULL;

@@ -24,8 +24,21 @@ struct verify_files {
     uint64_t differing; /* that were told of */
 };
 
-int verify_files(const struct manifest *manifest, const struct verify_teller *teller,
-    struct verify_files *ret_files, struct error *error);
+typedef int verify_each_fn(void *context, const char *name, struct error *error);
+
+/* Where the files are, if not on this machine. directory: of a table, "" for that of the manifest. Errors are the store's, and end the verification. */
+struct verify_store {
+    /* Calls each() with the names of all files in it. */
+    int (*list)(void *context, const char *directory, verify_each_fn *each, void *to, struct error *error);
+    /* As many bytes as there are from there on, at most length. ERROR_REJECT: there is no such file. */
+    int (*read)(void *context, const char *directory, const char *name, uint64_t from, void *data,
+        size_t length, size_t *ret_read, struct error *error);
+    void *context;
+};
+
+/* store: NULL: the manifest says where, on this machine. ERROR_RETRY: the store is not there, or does not let us. */
+int verify_files(const struct manifest *manifest, const struct verify_store *store,
+    const struct verify_teller *teller, struct verify_files *ret_files, struct error *error);
 
 enum verify_verdict {
     VERIFY_EQUAL,

@@ -174,6 +174,53 @@ def test_files_are_added(store, run, table, database):
     assert len([name for name in files if "manifest" in name]) == 3 and not store.left()
 
 
+# ---- verified ----
+
+
+def change(data):
+    middle = len(data) // 2
+    return data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1:]
+
+
+def test_what_is_there_is_verified(store, run, table, database):
+    """By the URL of the directory or of the manifest, and by a path of the configuration's store; with the database, too."""
+    run("--target", store.url("/made"), "--format", "jsonl", "readings")
+    place = store.url("/made")
+    count = len([name for name in store.files("/made") if name.startswith("part-")])
+    for words in ([place], [f"{place}/manifest.json"], [f"{place}/"]):
+        done = run("--verify", *words, "--connections", 2)
+        assert done.out == f"public.readings: equal, {ROWS} rows\n{place}/manifest.json: {count} files are as they were written\n"
+    database.run("UPDATE readings SET v = 'another' WHERE id = 500")
+    assert "changed since" in run("--verify", place, status=1).out
+    name, data = next((name, data) for name, data in sorted(store.files("/made").items()) if name.startswith("part-"))
+    for wrong, sentence in ((change(data), "its bytes are others"), (data[:-1], f"it has {len(data) - 1} bytes, the manifest says {len(data)}")):
+        store.write(f"/made/{name}", wrong)
+        assert f"{place}/{name}: {sentence}" in run("--verify", place, status=1).out
+    store.write(f"/made/{name}", data)
+    store.write("/made/stranger", b"x")
+    assert f"{place}/stranger: it is none of the import's\n" in run("--verify", place, status=1).out
+    said = run("--verify", store.url("/nowhere"), status=1).said
+    assert "there is no manifest of an import" in said and store.url("/nowhere") in said
+
+
+def test_several_tables_are_verified(store, run, table, database):
+    database.run("CREATE TABLE other AS SELECT 1 AS id, 'x' AS v")
+    run("--target", store.url("/made"), "--format", "jsonl", "readings", "other")
+    assert run("--verify", store.url("/made")).out.endswith("files are as they were written\n")
+    data = store.files("/made")["public.other/part-00000.jsonl"]
+    store.write("/made/public.other/part-00000.jsonl", change(data))
+    assert f"{store.url('/made')}/public.other/part-00000.jsonl: its bytes are others" in run("--verify", store.url("/made"), status=1).out
+
+
+def test_the_newest_manifest_is_meant(store, run, table, database):
+    words = ("--target", store.url("/made"), "--format", "jsonl", "--incremental", "append", "--check-column", "id", "--append")
+    run(*words, "readings")
+    database.run("INSERT INTO readings SELECT i, 'more', now() FROM generate_series(1000, 1009) i")
+    run(*words, "--last-value", "999", "readings")
+    newest = max(name for name in store.files("/made") if "manifest-" in name)
+    assert run("--verify", store.url("/made")).out.splitlines()[-1].startswith(f"{store.url('/made')}/{newest}: ")
+
+
 # ---- killed ----
 
 
@@ -276,10 +323,17 @@ def test_sqoop_with_the_default_url(store, sqoop, tmp_path):
     assert store.files("/old-telemetry")["part-m-00000"].decode() == expected
     sqoop("import", "-c", "penstock.yaml", "--table", "telemetry", "-m", 1, "--target-dir", store.url("/whole"), env=environment)
     assert store.files("/whole")["part-m-00000"].decode() == expected
-    said = sqoop("import", "-c", "penstock.yaml", "--table", "telemetry", "--target-dir", path, "--validate", env=environment, status=1)
-    assert "--validate needs a directory of this machine" in said
     sqoop("import", "-c", "penstock.yaml", "--table", "telemetry", "-m", 1, "--target-dir", f"file://{tmp_path}/here", env=environment)
     assert (tmp_path / "here" / "part-m-00000").read_text() == expected
+
+
+def test_sqoop_validates(store, sqoop, tmp_path):
+    """What was put into the store is read again; file:///... of this machine, too, whatever the configuration says."""
+    (tmp_path / "penstock.yaml").write_text(store.config)
+    path = "/old-telemetry" if isinstance(store, S3) else f"{store.root}/old-telemetry"
+    for target in (path, store.url("/whole"), f"file://{tmp_path}/here"):
+        sqoop("import", "-c", "penstock.yaml", "--table", "telemetry", "-m", 1, "--target-dir", target, "--validate", env={**os.environ, **store.environment})
+        assert "/_manifest.json: 1 files are as they were written\n" in sqoop.out
 
 
 @pytest.mark.parametrize("words, said", [

@@ -211,6 +211,9 @@ Test(import_options, a_place_of_a_configuration_and_one_of_this_machine)
     cr_assert_null(options.config);
     cr_assert_eq(options.sets.count, 0);
     cr_assert_str_eq(options.target, "/old");
+    TAKEN("-c", "penstock.yaml", "--verify", "file:///old/manifest.json");
+    cr_assert_null(options.config);
+    cr_assert_str_eq(options.verify, "/old/manifest.json");
 }
 
 Test(import_options, numbers)

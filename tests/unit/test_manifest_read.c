@@ -143,6 +143,24 @@ Test(manifest_read, by_its_own_name)
     cr_assert_str_eq(manifest->folder, ".");
 }
 
+Test(manifest_read, as_text)
+{
+    const struct slice text = {whole, sizeof whole - 1}, none = {"{", 1}, other = {"{}", 2};
+
+    cr_assert_eq(
+        manifest_parse(&manifest, "s3://bucket/made", "manifest.json", text, &error), 0, "%s", error.text);
+    expect_whole();
+    cr_assert_str_eq(manifest->path, "s3://bucket/made/manifest.json");
+    cr_assert_str_eq(manifest->folder, "s3://bucket/made");
+    struct manifest *unset = NULL;
+    cr_assert_eq(manifest_parse(&unset, "s3://bucket/made", "manifest.json", none, &error), -1);
+    cr_assert_not_null(
+        strstr(error.text, "s3://bucket/made/manifest.json:1:1: this is no JSON"), "%s", error.text);
+    cr_assert_eq(manifest_parse(&unset, "s3://bucket/made", "manifest.json", other, &error), -1);
+    cr_assert_not_null(strstr(error.text, "this is no manifest"), "%s", error.text);
+    cr_assert_null(unset);
+}
+
 /* ---- what it may not be ------------------------------------------------------------------------------------------ */
 
 static void expect_refused(const char *path, const char *why)

@@ -91,12 +91,53 @@ static void tell(void *context, const char *sentence)
     snprintf(told + used, sizeof told - used, "%s\n", sentence + strlen(folder) + 1);
 }
 
+/* ---- a store ----------------------------------------------------------------------------------------------------- */
+
+/* What is in the folder. */
+static int list(void *context, const char *directory, verify_each_fn *each, void *to, struct error *ret_error)
+{
+    char path[PATH_SIZE];
+
+    cr_assert_eq(context, &files);
+    snprintf(path, sizeof path, "%s/%s", folder, directory);
+    DIR *names = opendir(path);
+    int result = fails("list") ? error_set(ret_error, ERROR_RETRY, "the store is away") : 0;
+    for (struct dirent *entry; names && !result && (entry = readdir(names));)
+        if (entry->d_type == DT_REG)
+            result = each(to, entry->d_name, ret_error);
+    if (names)
+        closedir(names);
+    return result;
+}
+
+/* Three bytes at a time. */
+static int fetch(void *context, const char *directory, const char *name, uint64_t from, void *data,
+    size_t length, size_t *ret_read, struct error *ret_error)
+{
+    char path[PATH_SIZE];
+
+    cr_assert_eq(context, &files);
+    if (fails("fetch"))
+        return error_set(ret_error, ERROR_RETRY, "the store is away");
+    snprintf(path, sizeof path, "%s/%s/%s", folder, directory, name);
+    FILE *file = fopen(path, "r");
+    if (!file)
+        return error_set(ret_error, ERROR_REJECT, "it is not there");
+    fseek(file, (long)from, SEEK_SET);
+    *ret_read = fread(data, 1, length < 3 ? length : 3, file);
+    fclose(file);
+    return 0;
+}
+
+static const struct verify_store in_store = {list, fetch, &files};
+static const struct verify_store *store;
+
 static void expect(uint64_t good, uint64_t differing, const char *sentences)
 {
     const struct verify_teller teller = {tell, &found};
 
     *told = '\0';
-    cr_assert_eq(verify_files(&manifest, &teller, &found, &error), 0);
+    cr_assert_eq(verify_files(&manifest, store, &teller, &found, &error), 0);
     cr_assert_str_eq(told, sentences);
     cr_assert_eq(found.files, good);
     cr_assert_eq(found.differing, differing);
@@ -119,7 +160,7 @@ Test(verify_files, in_one_directory_with_the_manifest)
     manifest.path = "manifest-2024/manifest.json"; /* no other import: the directory is called so */
     write_file("kept.json", "{}");
     const struct verify_teller teller = {tell, &found};
-    cr_assert_eq(verify_files(&manifest, &teller, &found, &error), 0);
+    cr_assert_eq(verify_files(&manifest, store, &teller, &found, &error), 0);
     cr_assert_eq(found.files, 2);
     cr_assert_eq(found.differing, 3, "%s", told);
     cr_assert(strstr(told, "part-2: it is none of the import's") &&
@@ -128,7 +169,7 @@ Test(verify_files, in_one_directory_with_the_manifest)
     /* Where another import has added files, strangers are not told from them. */
     *told = '\0';
     write_file("manifest-00002.json", "{}");
-    cr_assert_eq(verify_files(&manifest, &teller, &found, &error), 0);
+    cr_assert_eq(verify_files(&manifest, store, &teller, &found, &error), 0);
     cr_assert_eq(found.differing, 0, "%s", told);
 }
 
@@ -214,6 +255,57 @@ Test(verify_files, a_name_of_any_length)
 
     memset(endless, 'x', sizeof endless - 1);
     manifest.folder = endless;
-    cr_assert_eq(verify_files(&manifest, &teller, &found, &error), 0);
+    cr_assert_eq(verify_files(&manifest, store, &teller, &found, &error), 0);
     cr_assert_eq(found.differing, 3);
+}
+
+/* ---- elsewhere --------------------------------------------------------------------------------------------------- */
+
+Test(verify_files, as_they_were_in_a_store)
+{
+    store = &in_store;
+    expect(3, 0, "");
+}
+
+Test(verify_files, what_is_wrong_in_a_store)
+{
+    store = &in_store;
+    write_file("one/part-0", "First");
+    write_file("one/part-1", "second and more");
+    write_file("two/other", "");
+    write_file("stranger", "");
+    cr_assert(unlink(in_folder("two/part-0")) == 0 && unlink(in_folder("two/_SUCCESS")) == 0);
+    char other[100];
+    snprintf(other, sizeof other, "one/part-0: its bytes are others: CRC32C %08x, the manifest says %08x\n",
+        crc32c(0, "First", 5), files[0].crc32c);
+    char all[500];
+    snprintf(all, sizeof all, "%s%s", other,
+        "one/part-1: it has at least 9 bytes, the manifest says 6\n"
+        "two/part-0: it is missing\n"
+        "two/_SUCCESS: it is missing\n"
+        "two/other: it is none of the import's\n"
+        "stranger: it is none of the import's\n");
+    expect(0, 6, all);
+    *told = '\0';
+    write_file("one/part-1", "seco");
+    const struct verify_teller teller = {tell, &found};
+    cr_assert_eq(verify_files(&manifest, store, &teller, &found, &error), 0);
+    cr_assert_not_null(strstr(told, "one/part-1: it has 4 bytes, the manifest says 6\n"), "%s", told);
+}
+
+Test(verify_files, a_store_that_is_away)
+{
+    const struct verify_teller teller = {tell, &found};
+    static const char *const calls[] = {"list", "fetch"};
+
+    store = &in_store;
+    for (size_t i = 0; i < COUNT(calls); i++) {
+        failing = calls[i];
+        cr_assert_eq(verify_files(&manifest, store, &teller, &found, &error), -1);
+        cr_assert_eq(error.kind, ERROR_RETRY);
+    }
+    tables[0].directory = tables[1].directory = "";
+    manifest.tables_count = 0; /* nothing but the place of the manifest */
+    failing = "list";
+    cr_assert_eq(verify_files(&manifest, store, &teller, &found, &error), -1);
 }
