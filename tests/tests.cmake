@@ -195,7 +195,7 @@ foreach(name import_hive import_increment import_options import_topic)
 endforeach()
 
 penstock_test(import_verify table)
-target_sources(test_import_verify PRIVATE gateway/command/import_verify.c gateway/command/import_progress.c tests/unit/folder.c)
+target_sources(test_import_verify PRIVATE gateway/command/import_manifest.c gateway/command/import_place.c gateway/command/import_verify.c gateway/command/import_progress.c tests/unit/folder.c)
 target_link_options(test_import_verify PRIVATE -Wl,--wrap=verify_tables)
 
 # The tests of Sqoop's command line share a harness.
