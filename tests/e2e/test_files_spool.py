@@ -312,10 +312,10 @@ def test_text_that_people_type(kafka, gateway):
 def test_what_fails_again_and_again(gateway):
     """The failed are not in each other's way, and are left where they are by the next start."""
     spool = Spool(gateway, streams=BYTES, stream="blobs", records="file", max_line="1KiB")
-    for _ in range(2):
+    for reason in ("large.bin.reason", "large.bin.2.reason"):  # written behind the move: the log has it, should there be a crash in between
         spool.start()
-        path = spool.move_in("large.bin", b"x" * 2000)
-        wait_until("it is moved away", lambda: not path.exists())
+        spool.move_in("large.bin", b"x" * 2000)
+        wait_until("it is moved away, and why stands beside it", lambda: (spool.root / "failed" / reason).exists())
         spool.gateway.kill()
     spool.has("failed/large.bin", "failed/large.bin.2", "failed/large.bin.2.reason", "failed/large.bin.reason")
 
