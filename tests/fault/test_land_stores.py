@@ -68,9 +68,9 @@ def test_each_record_is_there_once(kafka, store, members, tmp_path):
         produce(kafka, topic, more)
         sent.extend(value for _, value in more)
 
-    def landed():
+    def landed(folder="grid"):
         copy = tmp_path / f"copy-{len(list(tmp_path.iterdir()))}"
-        return sorted(lines(store.copy(copy), "grid"))
+        return sorted(lines(store.copy(copy), folder))
 
     def has(member, count):
         return lambda: member.metric("penstock_land_partitions", 'state="open"') == count
@@ -90,6 +90,7 @@ def test_each_record_is_there_once(kafka, store, members, tmp_path):
     send(300)
     wait_until("one to be back", has(one, PARTITIONS // 2))
     produce(kafka, topic, [(b"1", b"no JSON")])
+    wait_until("the rest", lambda: len(landed()) >= len(sent) and landed("dead-letters"))
     for member in (one, two):
         member.stop_cleanly()
     assert landed() == sorted(sent)
