@@ -131,7 +131,7 @@ static int process_run(struct config *config)
 {
     struct land_process process = {.config = config};
     struct error error;
-    sigset_t stops, hang_up;
+    sigset_t stops, blocked;
     int status = COMMAND_FAILED;
 
     log_configure(process_log_level(config),
@@ -139,10 +139,9 @@ static int process_run(struct config *config)
     sigemptyset(&stops);
     sigaddset(&stops, SIGTERM);
     sigaddset(&stops, SIGINT);
-    pthread_sigmask(SIG_BLOCK, &stops, NULL);
-    sigemptyset(&hang_up);
-    sigaddset(&hang_up, SIGHUP);
-    pthread_sigmask(SIG_BLOCK, &hang_up, NULL);
+    blocked = stops;
+    sigaddset(&blocked, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, &blocked, NULL);
     signal(SIGPIPE, SIG_IGN);
     if (process_open(&process, &error) || process_print_banner(&process, &error))
         fprintf(stderr, "penstock land: %s\n", error.text);

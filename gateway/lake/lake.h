@@ -27,9 +27,8 @@ struct lake_options {
     const struct config_lake *config; /* its options, */
     bool (*give_up)(void *
             context); /* and whether what waits for it should end, asked several times a second; NULL: never */
-    void (*trouble)(void *context,
-        const struct error *
-            error); /* what a store elsewhere is asked for again and again; told once for each wait; NULL: to nobody */
+    /* Why a store elsewhere is asked again and again; once for each wait that is longer than a moment, while it lasts; NULL: nobody wants to know. */
+    void (*trouble)(void *context, const struct error *error);
     void *context;
     const char *
         gateway_id; /* or TOPIC+PARTITION, for the records of a partition of Kafka: file_name.h; NULL, of a store elsewhere: it is only looked at */

@@ -192,7 +192,7 @@ static struct file *name_cut_of(struct source *source, struct name_found *found)
         .look = found->look,
         .path = found->whole,
         .identity = found->identity,
-        .number = UINT64_MAX,
+        .number = UINT64_MAX, /* newer than all that are known */
         .descriptor = found->descriptor,
     };
     struct file *original = source->cut ? file_original(source, &copy) : NULL;

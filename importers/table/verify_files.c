@@ -19,7 +19,6 @@
 #define VERIFY_BUFFER ((size_t)1 << 20)
 #define VERIFY_SENTENCE_MAX (8 * (size_t)PATH_MAX)
 #define VERIFY_SUCCESS "_SUCCESS"
-#define VERIFY_OTHER_BYTES "its bytes are others: CRC32C %08x, the manifest says %08x"
 
 struct verifying {
     const struct manifest *manifest;
@@ -79,6 +78,18 @@ static bool verify_sum(const struct verifying *at, int fd, uint64_t *ret_bytes, 
     return got == 0;
 }
 
+/* What was read of it. as_long: as the manifest says. */
+static void verify_hold(struct verifying *at, const struct manifest_file *file, bool as_long, uint32_t crc)
+{
+    if (!as_long || crc != file->crc32c) {
+        verify_tell(
+            at, file->name, "its bytes are others: CRC32C %08x, the manifest says %08x", crc, file->crc32c);
+        return;
+    }
+    at->found->files++;
+    at->found->bytes += file->bytes;
+}
+
 /* O_NONBLOCK: a pipe of that name holds up nobody. */
 static void verify_file(struct verifying *at, const struct manifest_file *file)
 {
@@ -98,12 +109,8 @@ static void verify_file(struct verifying *at, const struct manifest_file *file)
             (unsigned long long)status.st_size, (unsigned long long)file->bytes);
     else if (!verify_sum(at, fd, &bytes, &crc))
         verify_tell(at, file->name, "it cannot be read: %s", strerror(errno));
-    else if (bytes != file->bytes || crc != file->crc32c)
-        verify_tell(at, file->name, VERIFY_OTHER_BYTES, crc, file->crc32c);
-    else {
-        at->found->files++;
-        at->found->bytes += bytes;
-    }
+    else
+        verify_hold(at, file, bytes == file->bytes, crc);
 }
 
 /* -1: the store does not say. */
@@ -126,12 +133,8 @@ static int verify_stored(struct verifying *at, const struct manifest_file *file,
     if (bytes != file->bytes)
         verify_tell(at, file->name, "it has %s%llu bytes, the manifest says %llu", got ? "at least " : "",
             (unsigned long long)bytes, (unsigned long long)file->bytes);
-    else if (crc != file->crc32c)
-        verify_tell(at, file->name, VERIFY_OTHER_BYTES, crc, file->crc32c);
-    else {
-        at->found->files++;
-        at->found->bytes += bytes;
-    }
+    else
+        verify_hold(at, file, true, crc);
     return 0;
 }
 

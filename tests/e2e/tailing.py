@@ -183,6 +183,17 @@ class Tail:
         return rows
 
 
+BOTH = pytest.mark.parametrize("watch", ["app.log", "app.log*"])
+
+
+@pytest.fixture
+def tail(gateway):
+    """tail(*patterns, **settings): one that is not started; of a log and what it is rotated to where nothing is said."""
+    def make(*watch, **settings):
+        return Tail(gateway, *(watch or ("app.log*",)), **settings)
+    return make
+
+
 # ---- files written by hand, and what became of them ----
 
 def put(one, name, data):

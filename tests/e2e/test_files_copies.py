@@ -8,16 +8,7 @@ import time
 import pytest
 
 from penstock import wait_until
-from tailing import Tail, copy_and_cut, held
-
-BOTH = pytest.mark.parametrize("watch", ["app.log", "app.log*"])
-
-
-@pytest.fixture
-def tail(gateway):
-    def make(*watch, **settings):
-        return Tail(gateway, *(watch or ("app.log*",)), **settings)
-    return make
+from tailing import BOTH, copy_and_cut, held, tail  # noqa: F401
 
 
 @BOTH

@@ -9,17 +9,7 @@ import time
 import pytest
 
 from penstock import wait_until
-from tailing import Tail, held, need, rows_when, run, shift
-
-BOTH = pytest.mark.parametrize("watch", ["app.log", "app.log*"])
-
-
-@pytest.fixture
-def tail(gateway):
-    def make(*watch, **settings):
-        return Tail(gateway, *(watch or ("app.log*",)), **settings)
-    return make
-
+from tailing import BOTH, held, need, rows_when, run, shift, tail  # noqa: F401
 
 def is_open(one, path):
     """Whether the gateway has the file open."""
