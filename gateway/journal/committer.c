@@ -77,12 +77,12 @@ static bool committer_await_reserve(struct journal *journal, size_t need)
 }
 
 static int committer_take_reserve(
-    struct journal *journal, bool for_data, uint64_t *ret_id, struct error *error)
+    struct journal *journal, bool for_data, struct reserve *ret_reserve, struct error *error)
 {
     lock_take(journal);
     bool taken = committer_await_reserve(journal, for_data ? RESERVE_KEPT + 1 : 1);
     if (taken)
-        *ret_id = journal->reserve[--journal->reserve_count];
+        *ret_reserve = journal->reserve[--journal->reserve_count];
     else
         error_set(error, ERROR_RETRY, "%s", journal->full_reason);
     pthread_cond_signal(&journal->prepare);
@@ -100,7 +100,7 @@ int committer_roll(struct journal *journal, bool for_data, struct error *error)
         .created = clock_wall(journal->options.clock),
         .epoch = journal->epoch,
     };
-    uint64_t reserve;
+    struct reserve reserve;
 
     if (committer_take_reserve(journal, for_data, &reserve, error))
         return -1;
@@ -114,7 +114,7 @@ int committer_roll(struct journal *journal, bool for_data, struct error *error)
     writer_close(&journal->writer);
     journal->next_number++;
 
-    int result = segment_begin(journal, reserve, &header, &journal->writer, error);
+    int result = segment_begin(journal, &reserve, &header, &journal->writer, error);
     lock_take(journal);
     if (!result && (result = segment_list_add(journal, &header, error)))
         writer_close(&journal->writer); /* GCOVR_EXCL_LINE: memory is gone */
@@ -174,7 +174,7 @@ static int group_write(struct journal *journal, const struct group *group)
         result = group_write_handover(journal, handover);
     if (result || control_write(journal, group->control) || writer_flush(&journal->writer))
         return -1;
-    return journal->io->sync(journal->io->context, journal->writer.fd);
+    return writer_sync(&journal->writer);
 }
 
 /* What there is no memory for is tried again: what the state lacks, the next segment's snapshot would lack for good. */

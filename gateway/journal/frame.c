@@ -6,6 +6,7 @@
 
 #define MAGIC "PENSTOCK"
 #define MAGIC_SIZE 8
+#define FLAG_WHOLE 1u
 
 /* Offsets in a stored frame header. */
 enum { AT_LENGTH = 0, AT_CRC = 4, AT_SEQUENCE = 8, AT_KIND = 16, AT_FLAGS = 18 };
@@ -25,6 +26,7 @@ enum {
     AT_SIZE = 80,
     AT_CREATED = 88,
     AT_GATEWAY_ID = 96,
+    AT_SEGMENT_FLAGS = 160,
 };
 
 static uint32_t frame_crc(
@@ -105,6 +107,7 @@ void segment_header_encode(char out[SEGMENT_HEADER_SIZE], const struct segment_h
     put_u64(out + AT_SIZE, header->size);
     put_u64(out + AT_CREATED, (uint64_t)header->created);
     memcpy(out + AT_GATEWAY_ID, header->gateway_id, strnlen(header->gateway_id, JOURNAL_GATEWAY_ID_MAX));
+    put_u32(out + AT_SEGMENT_FLAGS, header->whole ? FLAG_WHOLE : 0);
     put_u32(out + AT_HEADER_CRC, header_crc(out));
     memcpy(out + SEGMENT_HEADER_COPY, out, SEGMENT_HEADER_USED);
 }
@@ -138,6 +141,7 @@ int segment_header_decode(
         .previous_end = get_u64(at + AT_PREVIOUS_END),
         .size = get_u64(at + AT_SIZE),
         .created = (int64_t)get_u64(at + AT_CREATED),
+        .whole = get_u32(at + AT_SEGMENT_FLAGS) & FLAG_WHOLE,
     };
     if (header.number == 0 || header.number > SEGMENT_NUMBER_MAX || header.base > SEGMENT_NUMBER_MAX)
         return error_set(error, ERROR_REJECT, "a segment header that nobody can have written");

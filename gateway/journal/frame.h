@@ -61,6 +61,7 @@ struct segment_header {
     uint64_t size; /* bytes of this file */
     int64_t created; /* wall clock, for people */
     uint32_t epoch; /* of the start of the gateway that made it */
+    bool whole; /* all blocks of the file were written before it was begun */
     char gateway_id[JOURNAL_GATEWAY_ID_MAX + 1];
 };
 

@@ -45,15 +45,23 @@ struct segment {
     uint64_t end; /* nothing beyond counts; of the current one: what is durable */
     uint64_t size; /* of the file */
     uint32_t epoch;
+    bool whole; /* as its header says */
     bool damaged;
     bool lacking; /* cut short, or the one behind it is lost */
     const char *file; /* of a view: the name that it was found under; NULL: what its number says */
+};
+
+/* A file for a segment to come. */
+struct reserve {
+    uint64_t id;
+    bool whole; /* all its blocks were written once */
 };
 
 /* Appends frames to one segment file through a buffer. @thread its owner */
 struct writer {
     const struct journal_io *io;
     int fd; /* -1: none */
+    bool whole; /* what it appends changes no metadata */
     uint64_t seed;
     uint64_t offset; /* of the next frame, what is buffered included */
     size_t used;
@@ -122,7 +130,7 @@ struct journal {
     bool closing, preparer_stop;
     struct segment *segments;
     size_t segments_count, segments_capacity;
-    uint64_t reserve[RESERVE_MAX];
+    struct reserve reserve[RESERVE_MAX];
     size_t reserve_count;
     uint64_t reserve_next;
     uint64_t bytes; /* of all files */
@@ -176,13 +184,16 @@ void journal_free(struct journal *journal);
 
 void segment_name(char name[SEGMENT_NAME_SIZE], uint64_t number);
 int segment_open(const struct journal *journal, const struct segment *segment, int flags); /* as open() */
-void reserve_name(char name[SEGMENT_NAME_SIZE], uint64_t id);
+void reserve_name(char name[SEGMENT_NAME_SIZE], const struct reserve *reserve);
 
 uint64_t journal_random(void);
 
-/* Makes an empty file of segment size under a reserve name. With zero, it is filled with zeros in steps; stop() is asked
- * between them and ends the filling early (the file is good all the same). */
-int reserve_make(struct journal *journal, uint64_t id, bool (*stop)(struct journal *), struct error *error);
+/* Makes an empty file of segment size under a reserve name. It is filled with zeros in steps; stop() is asked
+ * between them and ends the filling early: the file is not whole then. */
+int reserve_make(struct journal *journal, uint64_t id, bool (*stop)(struct journal *),
+    struct reserve *ret_reserve, struct error *error);
+/* Makes a freed segment whole, if little is left of it to be written. */
+int segment_make_whole(struct journal *journal, const struct segment *segment, struct error *error);
 
 /* Whether one more file may be kept for later. @holds lock, or before the threads start */
 bool reserve_has_room(const struct journal *journal);
@@ -190,7 +201,7 @@ bool reserve_has_room(const struct journal *journal);
 /* Turns a reserve file into the segment that header describes: header and snapshot are written and synced before the file
  * gets its name, the name before anything is appended. Sets header->seed and snapshot_end. The writer is open then. The file
  * is deleted on failure. */
-int segment_begin(struct journal *journal, uint64_t reserve, struct segment_header *header,
+int segment_begin(struct journal *journal, const struct reserve *reserve, struct segment_header *header,
     struct writer *writer, struct error *error);
 
 /* Adds to the list. @holds lock, or before the threads start */
@@ -202,6 +213,8 @@ uint64_t segment_room(uint64_t segment_size);
 
 int writer_frame(struct writer *writer, const struct frame *frame, struct slice head, struct slice payload);
 int writer_flush(struct writer *writer);
+/* What was flushed is durable. */
+int writer_sync(struct writer *writer);
 void writer_close(struct writer *writer);
 
 /* ---- state.c ------------------------------------------------------------------------------------------------ */

@@ -13,6 +13,8 @@ struct journal_io {
     int (*allocate)(void *context, int fd, uint64_t size);
     int (*write)(void *context, int fd, const void *data, size_t length, uint64_t offset);
     int (*sync)(void *context, int fd);
+    /* Behind a sync: fails where the filesystem takes no changes any more, for then what it said of metadata need not be true. */
+    int (*confirm)(void *context, int fd);
     int (*truncate)(void *context, int fd, uint64_t size);
     int (*rename)(void *context, int directory, const char *from, const char *to);
     int (*unlink)(void *context, int directory, const char *name);

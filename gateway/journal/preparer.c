@@ -49,15 +49,17 @@ static void segment_recycle(struct journal *journal, const struct segment *segme
     bool keep = segment->damaged && journal->damaged_kept < DAMAGED_KEPT;
     bool reuse =
         !segment->damaged && segment->size == journal->options.segment_size && reserve_has_room(journal);
-    uint64_t id = journal->reserve_next++;
+    const struct reserve reserve = {journal->reserve_next++, true};
     char name[SEGMENT_NAME_SIZE];
     char target[SEGMENT_NAME_SIZE];
+    struct error error;
     int result;
 
     lock_release(journal);
+    reuse = reuse && segment_make_whole(journal, segment, &error) == 0;
     segment_name(name, segment->number);
     if (reuse)
-        reserve_name(target, id);
+        reserve_name(target, &reserve);
     else
         snprintf(target, sizeof target, "%020" PRIu64 ".damaged", segment->number);
     if (reuse || keep)
@@ -67,7 +69,7 @@ static void segment_recycle(struct journal *journal, const struct segment *segme
     lock_take(journal);
 
     if (!result && reuse)
-        journal->reserve[journal->reserve_count++] = id;
+        journal->reserve[journal->reserve_count++] = reserve;
     else
         journal->bytes -= segment->size;
     journal->damaged_kept += keep;
@@ -98,12 +100,13 @@ static bool preparer_hurry(struct journal *journal)
 /* @holds lock */
 static void preparer_make(struct journal *journal)
 {
-    uint64_t id = journal->reserve_next++;
+    const uint64_t id = journal->reserve_next++;
+    struct reserve reserve;
     struct error error;
 
     journal->bytes += journal->options.segment_size;
     lock_release(journal);
-    int result = reserve_make(journal, id, preparer_hurry, &error);
+    int result = reserve_make(journal, id, preparer_hurry, &reserve, &error);
     if (result)
         log_event(LOG_WARN, "journal.reserve", log_text("directory", journal->options.directory),
             log_text("error", error.text));
@@ -115,7 +118,7 @@ static void preparer_make(struct journal *journal)
         journal->prepare_at = clock_monotonic(journal->options.clock) + RETRY_PAUSE;
     } else {
         assert(journal->reserve_count < RESERVE_MAX);
-        journal->reserve[journal->reserve_count++] = id;
+        journal->reserve[journal->reserve_count++] = reserve;
         journal->full = false;
     }
     pthread_cond_broadcast(&journal->room);

@@ -254,10 +254,11 @@ static int tail_recover(
 
 /* ---- the restart --------------------------------------------------------------------------------------------- */
 
-static bool recovery_never_stop(struct journal *journal)
+/* No zero-filling while somebody waits for the start. */
+static bool recovery_hurry(struct journal *journal)
 {
     (void)journal;
-    return true; /* no zero-filling while somebody waits for the start */
+    return true;
 }
 
 /* At least one reserve file, made now if there is none. */
@@ -265,10 +266,9 @@ static int recovery_need_reserve(struct journal *journal, struct error *error)
 {
     if (journal->reserve_count)
         return 0;
-    uint64_t id = journal->reserve_next++;
-    if (reserve_make(journal, id, recovery_never_stop, error))
+    if (reserve_make(journal, journal->reserve_next++, recovery_hurry, &journal->reserve[0], error))
         return error_wrap(error, "journal %s: no room for a new segment", journal->options.directory);
-    journal->reserve[journal->reserve_count++] = id;
+    journal->reserve_count++;
     journal->bytes += journal->options.segment_size;
     return 0;
 }

@@ -83,7 +83,7 @@ static int listing_add(
 }
 
 /* A reserve of another size was made under another journal.segment_size: of no use any more. */
-static void reserve_found(struct journal *journal, const char *name, uint64_t id)
+static void reserve_found(struct journal *journal, const char *name, uint64_t id, bool whole)
 {
     struct stat status;
     bool fits = fstatat(journal->directory, name, &status, 0) == 0 &&
@@ -92,7 +92,7 @@ static void reserve_found(struct journal *journal, const char *name, uint64_t id
     if (id >= journal->reserve_next)
         journal->reserve_next = id + 1;
     if (fits && reserve_has_room(journal)) {
-        journal->reserve[journal->reserve_count++] = id;
+        journal->reserve[journal->reserve_count++] = (struct reserve){id, whole};
         journal->bytes += journal->options.segment_size;
     } else {
         journal->io->unlink(journal->io->context, journal->directory, name);
@@ -118,7 +118,9 @@ static int listing_read(struct journal *journal, struct listing *listing, bool r
             (name_has_form(name, "", ".segment", &number) || name_has_form(name, "", ".moved", &number)))
             result = listing_add(journal, listing, name, error);
         else if (reserves && name_has_form(name, "reserve.", "", &number))
-            reserve_found(journal, name, number);
+            reserve_found(journal, name, number, true);
+        else if (reserves && name_has_form(name, "reserve.", ".part", &number))
+            reserve_found(journal, name, number, false);
         else if (reserves && name_has_form(name, "reserve.", ".new", &number))
             journal->io->unlink(journal->io->context, journal->directory, name);
         else if (reserves && name_has_form(name, "", ".damaged", &number))

@@ -25,9 +25,9 @@ int segment_open(const struct journal *journal, const struct segment *segment, i
     return openat(journal->directory, segment->file ? segment->file : name, flags | O_CLOEXEC);
 }
 
-void reserve_name(char name[SEGMENT_NAME_SIZE], uint64_t id)
+void reserve_name(char name[SEGMENT_NAME_SIZE], const struct reserve *reserve)
 {
-    snprintf(name, SEGMENT_NAME_SIZE, "reserve.%" PRIu64, id);
+    snprintf(name, SEGMENT_NAME_SIZE, "reserve.%" PRIu64 "%s", reserve->id, reserve->whole ? "" : ".part");
 }
 
 uint64_t journal_random(void)
@@ -53,35 +53,50 @@ bool reserve_has_room(const struct journal *journal)
     return count < RESERVE_LEAST || (count < RESERVE_MAX && count < share);
 }
 
-/* Written blocks cost less per sync than allocated ones whose extents are still to be converted. */
-static int reserve_zero(struct journal *journal, int fd, bool (*stop)(struct journal *), struct error *error)
+/* From an offset on, as far as stop() allows. Blocks that were written once cost less per sync than those that are only allocated, whose
+ * extents are still to be converted. */
+static int segment_zero(struct journal *journal, int fd, uint64_t from, bool (*stop)(struct journal *),
+    bool *ret_whole, struct error *error)
 {
     const struct journal_io *io = journal->io;
+    const uint64_t size = journal->options.segment_size;
     char *zeros = calloc(1, ZERO_STEP);
     int result = zeros ? 0 : error_set(error, ERROR_RETRY, "zeros: out of memory");
 
-    for (uint64_t at = 0; !result && at < journal->options.segment_size; at += ZERO_STEP) {
-        if (stop(journal))
-            break;
-        uint64_t rest = journal->options.segment_size - at;
-        result = io->write(io->context, fd, zeros, rest < ZERO_STEP ? rest : ZERO_STEP, at);
-        if (!result)
-            result = io->sync(io->context, fd);
-        if (result)
-            error_set_errno(error, ERROR_RETRY, "zero-fill");
+    while (!result && from < size && !(stop && stop(journal))) {
+        const uint64_t step = size - from < ZERO_STEP ? size - from : ZERO_STEP;
+        if (io->write(io->context, fd, zeros, step, from) || io->sync(io->context, fd))
+            result = error_set_errno(error, ERROR_RETRY, "zero-fill");
+        from += step;
     }
     free(zeros);
+    *ret_whole = from == size;
     return result;
 }
 
-int reserve_make(struct journal *journal, uint64_t id, bool (*stop)(struct journal *), struct error *error)
+int segment_make_whole(struct journal *journal, const struct segment *segment, struct error *error)
+{
+    bool whole;
+
+    if (segment->whole)
+        return 0;
+    if (segment->size - segment->end > ZERO_STEP)
+        return error_set(error, ERROR_REJECT, "most of it was never written");
+    cleanup_fd int fd = segment_open(journal, segment, O_RDWR);
+    if (fd < 0)
+        return error_set_errno(error, ERROR_RETRY, "open"); /* GCOVR_EXCL_LINE: it was written a moment ago */
+    return segment_zero(journal, fd, segment->end, NULL, &whole, error);
+}
+
+int reserve_make(struct journal *journal, uint64_t id, bool (*stop)(struct journal *),
+    struct reserve *ret_reserve, struct error *error)
 {
     const struct journal_io *io = journal->io;
+    struct reserve reserve = {.id = id};
     char name[SEGMENT_NAME_SIZE];
-    char fresh[SEGMENT_NAME_SIZE + 4];
+    char fresh[SEGMENT_NAME_SIZE];
 
-    reserve_name(name, id);
-    snprintf(fresh, sizeof fresh, "%s.new", name);
+    snprintf(fresh, sizeof fresh, "reserve.%" PRIu64 ".new", id);
     cleanup_fd int fd = io->create(io->context, journal->directory, fresh);
     if (fd < 0)
         return error_set_errno(error, ERROR_RETRY, "%s: create", fresh);
@@ -91,7 +106,8 @@ int reserve_make(struct journal *journal, uint64_t id, bool (*stop)(struct journ
         error_set_errno(
             error, ERROR_RETRY, "%s: allocate %" PRIu64 " bytes", fresh, journal->options.segment_size);
     else
-        result = reserve_zero(journal, fd, stop, error);
+        result = segment_zero(journal, fd, 0, stop, &reserve.whole, error);
+    reserve_name(name, &reserve);
     if (!result) {
         result = io->sync(io->context, fd) || io->rename(io->context, journal->directory, fresh, name) ||
                  io->sync_directory(io->context, journal->directory);
@@ -103,6 +119,7 @@ int reserve_make(struct journal *journal, uint64_t id, bool (*stop)(struct journ
         io->unlink(io->context, journal->directory, name);
         return -1;
     }
+    *ret_reserve = reserve;
     return 0;
 }
 
@@ -114,6 +131,14 @@ int writer_flush(struct writer *writer)
         writer->io->context, writer->fd, writer->buffer, writer->used, writer->offset - writer->used);
     writer->used = 0;
     return result;
+}
+
+int writer_sync(struct writer *writer)
+{
+    const struct journal_io *io = writer->io;
+
+    return io->sync(io->context, writer->fd) || (!writer->whole && io->confirm(io->context, writer->fd)) ? -1
+                                                                                                         : 0;
 }
 
 static int writer_put(struct writer *writer, const char *data, size_t length)
@@ -227,7 +252,7 @@ static int segment_fill(
     return 0;
 }
 
-int segment_begin(struct journal *journal, uint64_t reserve, struct segment_header *header,
+int segment_begin(struct journal *journal, const struct reserve *reserve, struct segment_header *header,
     struct writer *writer, struct error *error)
 {
     const struct journal_io *io = journal->io;
@@ -237,6 +262,7 @@ int segment_begin(struct journal *journal, uint64_t reserve, struct segment_head
     reserve_name(from, reserve);
     segment_name(name, header->number);
     header->seed = journal_random();
+    header->whole = writer->whole = reserve->whole;
     writer->io = io;
     writer->seed = header->seed;
     writer->offset = SEGMENT_HEADER_SIZE;
@@ -245,8 +271,9 @@ int segment_begin(struct journal *journal, uint64_t reserve, struct segment_head
     int result = writer->fd < 0 ? error_set_errno(error, ERROR_RETRY, "open") : 0;
     if (!result)
         result = segment_fill(journal, header, writer, error);
-    if (!result && (io->rename(io->context, journal->directory, from, name) ||
-                       io->sync_directory(io->context, journal->directory)))
+    if (!result &&
+        (io->rename(io->context, journal->directory, from, name) ||
+            io->sync_directory(io->context, journal->directory) || io->confirm(io->context, writer->fd)))
         result = error_set_errno(error, ERROR_RETRY, "rename to %s", name);
     if (!result)
         return 0;
@@ -276,6 +303,7 @@ int segment_list_add(struct journal *journal, const struct segment_header *heade
         .end = header->snapshot_end,
         .size = header->size,
         .epoch = header->epoch,
+        .whole = header->whole,
     };
     return 0;
 }

@@ -130,6 +130,8 @@ static const char *file_what(const char *name)
 
     if (name_has_form(name, "reserve.", "", &number))
         return "reserve: room for the next segments";
+    if (name_has_form(name, "reserve.", ".part", &number))
+        return "reserve made in haste: allocated, not all of it filled";
     if (name_has_form(name, "reserve.", ".new", &number))
         return "a reserve that is being made, or was";
     if (name_has_form(name, "", ".damaged", &number))

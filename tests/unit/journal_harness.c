@@ -52,6 +52,11 @@ static int disk_sync(void *context, int fd)
     return disk_fails(context, DISK_SYNC) ? -1 : journal_io_system.sync(NULL, fd);
 }
 
+static int disk_confirm(void *context, int fd)
+{
+    return disk_fails(context, DISK_CONFIRM) ? -1 : journal_io_system.confirm(NULL, fd);
+}
+
 static int disk_truncate(void *context, int fd, uint64_t size)
 {
     return disk_fails(context, DISK_TRUNCATE) ? -1 : journal_io_system.truncate(NULL, fd, size);
@@ -121,7 +126,7 @@ void fixture_start(struct fixture *fixture)
     fixture_hold_time(false);
     temporary_directory(fixture->directory);
     fixture->disk.io = (struct journal_io){&fixture->disk, disk_create, disk_allocate, disk_write, disk_sync,
-        disk_truncate, disk_rename, disk_unlink, disk_sync_directory};
+        disk_confirm, disk_truncate, disk_rename, disk_unlink, disk_sync_directory};
     fixture->options = (struct journal_options){
         .directory = fixture->directory,
         .gateway_id = "test-1",

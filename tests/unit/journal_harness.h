@@ -24,6 +24,7 @@ enum disk_call {
     DISK_ALLOCATE,
     DISK_WRITE,
     DISK_SYNC,
+    DISK_CONFIRM,
     DISK_TRUNCATE,
     DISK_RENAME,
     DISK_UNLINK,
