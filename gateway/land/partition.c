@@ -297,6 +297,19 @@ static int partition_append(
     return result;
 }
 
+/* That it has gone to another member is told late to one that stood still: the files are the other's, if the group has a beginning by now. */
+static int partition_disprove(struct land_partition *partition, struct error *error)
+{
+    char note[KAFKA_NOTE_MAX];
+    int64_t committed = -1;
+
+    if (partition->committed < 0 && kafka_consumer_committed(partition->land->consumer, partition->topic,
+                                        partition->number, &committed, note, error))
+        return -1;
+    return committed >= 0 ? error_set(error, ERROR_RETRY, "another member of the group has begun with it")
+                          : error_set(error, ERROR_FATAL, "%s", PARTITION_UNPROVEN);
+}
+
 /* Where nothing was committed nobody knows whether files of the lake are of this log: none may count as this record's. And once one
  * was read, the group has a beginning, before there is a file. */
 static int partition_prove(struct land_partition *partition, bool there, struct error *error)
@@ -307,7 +320,7 @@ static int partition_prove(struct land_partition *partition, bool there, struct 
     if (!partition->unproven)
         return 0;
     if (there)
-        return error_set(error, ERROR_FATAL, "%s", PARTITION_UNPROVEN);
+        return partition_disprove(partition, error);
     if (partition->committed >= 0)
         return 0;
     if (kafka_consumer_commit(partition->land->consumer, &begin, 1, PARTITION_COMMIT_WAIT, error))
