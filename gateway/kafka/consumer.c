@@ -417,5 +417,11 @@ int kafka_consumer_commit(struct kafka_consumer *consumer, const struct kafka_co
     const rd_kafka_resp_err_t code = timeout ? consumer_commit_and_wait(consumer, list, timeout)
                                              : rd_kafka_commit(consumer->handle, list, 1);
     rd_kafka_topic_partition_list_destroy(list);
-    return code ? error_set(error, ERROR_RETRY, "kafka: commit of offsets: %s", rd_kafka_err2str(code)) : 0;
+    if (!code)
+        return 0;
+    const bool stranger = code == RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID ||
+                          code == RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION ||
+                          code == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID;
+    return error_set(
+        error, stranger ? ERROR_REJECT : ERROR_RETRY, "kafka: commit of offsets: %s", rd_kafka_err2str(code));
 }

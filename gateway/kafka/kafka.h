@@ -323,7 +323,7 @@ struct kafka_commit {
     char note[KAFKA_NOTE_MAX];
 };
 
-/* timeout 0: does not wait; else (microseconds) ERROR_RETRY says that it was refused or not answered. */
+/* timeout 0: does not wait; else (microseconds) ERROR_RETRY says that it was refused or not answered, ERROR_REJECT that this member is none of the group any more. */
 int kafka_consumer_commit(struct kafka_consumer *consumer, const struct kafka_commit *commits, size_t count,
     int64_t timeout, struct error *error);
 

@@ -297,17 +297,28 @@ static int partition_append(
     return result;
 }
 
-/* That it has gone to another member is told late to one that stood still: the files are the other's, if the group has a beginning by now. */
+/* That it has gone to another member is told late to one that stood still: then the files are the other's. So it is if the group has a beginning by now, or
+ * takes no commit of this member; the one that it takes keeps everybody from going on behind that beginning. */
 static int partition_disprove(struct land_partition *partition, struct error *error)
 {
+    struct kafka_consumer *consumer = partition->land->consumer;
+    const struct kafka_commit stopped = {.topic = partition->topic,
+        .partition = partition->number,
+        .offset = partition->committed,
+        .note = LAND_NOTE_STOPPED};
     char note[KAFKA_NOTE_MAX];
-    int64_t committed = -1;
+    int64_t begun = -1;
+    bool others;
 
-    if (partition->committed < 0 && kafka_consumer_committed(partition->land->consumer, partition->topic,
-                                        partition->number, &committed, note, error))
+    if (partition->committed >= 0)
+        others = kafka_consumer_commit(consumer, &stopped, 1, PARTITION_COMMIT_WAIT, error) &&
+                 error->kind == ERROR_REJECT;
+    else if (kafka_consumer_committed(consumer, partition->topic, partition->number, &begun, note, error))
         return -1;
-    return committed >= 0 ? error_set(error, ERROR_RETRY, "another member of the group has begun with it")
-                          : error_set(error, ERROR_FATAL, "%s", PARTITION_UNPROVEN);
+    else
+        others = begun >= 0;
+    return others ? error_set(error, ERROR_RETRY, "another member of the group has it by now")
+                  : error_set(error, ERROR_FATAL, "%s", PARTITION_UNPROVEN);
 }
 
 /* Where nothing was committed nobody knows whether files of the lake are of this log: none may count as this record's. And once one
@@ -323,8 +334,10 @@ static int partition_prove(struct land_partition *partition, bool there, struct 
         return partition_disprove(partition, error);
     if (partition->committed >= 0)
         return 0;
-    if (kafka_consumer_commit(partition->land->consumer, &begin, 1, PARTITION_COMMIT_WAIT, error))
+    if (kafka_consumer_commit(partition->land->consumer, &begin, 1, PARTITION_COMMIT_WAIT, error)) {
+        error->kind = ERROR_RETRY;
         return -1;
+    }
     partition->committed = partition->start;
     return 0;
 }
@@ -405,22 +418,8 @@ void land_partition_fail(struct land_partition *partition, const struct error *e
     partition_tell(partition, false, error->text);
 }
 
-/* The group has a beginning by now, and would go on behind it the next time. */
-static void partition_note_stop(struct land_partition *partition)
-{
-    struct kafka_commit commit = {.topic = partition->topic,
-        .partition = partition->number,
-        .offset = partition->committed,
-        .note = LAND_NOTE_STOPPED};
-    struct error ignored;
-
-    if (partition->unproven && partition->committed >= 0)
-        kafka_consumer_commit(partition->land->consumer, &commit, 1, PARTITION_COMMIT_WAIT, &ignored);
-}
-
 void land_partition_stop(struct land_partition *partition, const char *reason)
 {
-    partition_note_stop(partition);
     partition->state = LAND_STOPPED;
     partition_pause(partition);
     atomic_store(&partition->land->failed, true);

@@ -11,7 +11,7 @@ from confluent_kafka import Producer
 from kafka import CALM
 from landing import Member, lines
 from penstock import wait_until
-from siege import ROWS, moment, new_random, rounds, stands_still
+from siege import ROWS, injected, moment, new_random, rounds, stands_still
 
 PARTITIONS, KEYS, MEMBERS = 6, 12, 3
 Verdict = collections.namedtuple("Verdict", "accepted lost doubled")
@@ -26,9 +26,9 @@ class Group:
         self.sent = []
         self.members = [self.member(folder / f"member-{number}") for number in range(MEMBERS)]
 
-    def member(self, folder):
+    def member(self, folder, **more):
         entries = [{"topic": self.topic, "path": "grid/{key}/p={partition}"}]
-        return Member(folder, self.kafka, entries, self.lake, lake={"roll": {"every": "100ms", "records": 70}})
+        return Member(folder, self.kafka, entries, self.lake, lake={"roll": {"every": "100ms", "records": 70}}, **more)
 
     def values(self):
         """In the order of sending; the ones of a key that no directory can have, and what is no JSON, are dead letters."""
@@ -139,6 +139,23 @@ def test_a_member_that_stood_still_publishes_nothing_more(group):
             frozen.process.send_signal(signal.SIGCONT)
             wait_until("it to be in the group again", lambda: group.open_partitions(frozen) > 0)
     finish(group, "SIGSTOP of a member of land beyond its session, then SIGCONT", count)
+
+
+def test_a_member_whose_disk_stood_still_at_the_first_record_goes_on(group, tmp_path):
+    """When it opened its partitions the group had committed nothing. What it finds where the record belongs is the work of others by then, and no file of
+    another log."""
+    slow, *others = group.members
+    slow = group.members[0] = group.member(tmp_path / "slow", land={"properties": {"session.timeout.ms": 6000, "max.poll.interval.ms": 6000}})
+    slow.start()
+    wait_until("it to have all partitions", lambda: group.open_partitions(slow) == PARTITIONS)
+    with injected(slow, "openat,openat2:delay_enter=20s:when=1", tmp_path / "strace"), Flow(group):
+        wait_until("records to be in Kafka", lambda: group.kafka.count(group.topic))
+        for one in others:
+            one.start()
+        wait_until("it to be left out", lambda: sum(map(group.open_partitions, others)) == PARTITIONS)
+        wait_until("files", lambda: lines(group.lake, "grid"))
+        wait_until("it to share with them", lambda: 0 < group.open_partitions(slow) < PARTITIONS)
+    finish(group, "a member of land whose disk stands still at its first record", 1)
 
 
 def test_members_that_join_and_leave_lose_and_double_nothing(group):
