@@ -21,7 +21,7 @@ files: {logs: {watch: "logs/*.log", stream: lines, scan: 100ms, max_line: 64KiB}
 """
 BATCH, PAD = 40, "x" * 5000  # 200 kB a post: five fill a segment
 FRESH = b'{"sensor_id": "fresh"}'
-JOURNAL_FILE = re.compile(r"\d{20}\.segment|reserve\.\d+")
+JOURNAL_FILE = re.compile(r"\d{20}\.segment|reserve\.\d+(\.part)?")
 
 
 def batch(number):
