@@ -32,6 +32,13 @@ struct config_map {
     size_t count;
 };
 
+/* What files of records are in the lake. */
+struct config_files {
+    char *format; /* source, parquet, avro, csv */
+    char *compression; /* default, none, gzip, snappy, zstd */
+    char *misfit; /* dead-letter, rest */
+};
+
 /* One entry below `streams:`. Durations are microseconds, sizes bytes, everywhere. */
 struct config_stream {
     char *name;
@@ -61,9 +68,7 @@ struct config_stream {
     } ack;
     struct {
         char *path; /* template */
-        char *format; /* source, parquet, avro, csv */
-        char *compression; /* default, none, gzip, snappy, zstd */
-        char *misfit; /* dead-letter, rest */
+        struct config_files files;
     } lake;
     uint64_t journal_share; /* percent; 0: no limit of its own */
 };
@@ -146,6 +151,8 @@ struct config_land_topic {
     struct config_list topic; /* names, or ^patterns */
     char *path; /* template */
     char *format; /* json, text, bytes */
+    char *schema; /* reading.v1, or a file; "" for none */
+    struct config_files lake;
     char *key; /* JSON pointer; "": the message's own */
     char *time; /* JSON pointer; "": the message's own */
     struct config_map labels; /* JSON pointer, header:NAME */

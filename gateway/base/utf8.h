@@ -42,6 +42,15 @@ static inline size_t utf8_sequence(const char *data, size_t length)
     return need > 1 && utf8_subpart(data, length) == need ? need : 0;
 }
 
+/* Is all of it well-formed? */
+static inline bool utf8_is_text(const char *data, size_t length)
+{
+    for (size_t at = 0, step; at < length; at += step)
+        if ((step = utf8_sequence(data + at, length - at)) == 0)
+            return false;
+    return true;
+}
+
 /* Bytes of a text that are left without the beginning of a sequence whose end was cut off. */
 static inline size_t utf8_whole(const char *text, size_t length)
 {

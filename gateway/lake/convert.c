@@ -1,11 +1,17 @@
 /* convert: see convert.h */
 #include "lake/convert.h"
 
+#include <stdio.h>
+#include <string.h>
+
+#include "lake/file_name.h"
 #include "lake/format.h"
 
 #define CONVERT_READ ((size_t)256 * 1024) /* at once, */
 #define CONVERT_WRITE ((size_t)256 * 1024) /* as here */
 #define CONVERT_BATCH ((size_t)1024 * 1024) /* bytes of payloads in a batch of columns */
+#define CONVERT_ID_MAX \
+    (FILE_NAME_TOPIC_MAX + 1 + 10 + 1 + 20) /* topic, partition, offset: more than RECORD_ID_MAX */
 #define CONVERT_FRAME_MAX ((size_t)1 << 30) /* beyond any that there is */
 
 struct conversion {
@@ -15,6 +21,9 @@ struct conversion {
     struct table_file *writer;
     struct column_batch *batch;
     size_t payloads; /* bytes in the batch */
+    char id[CONVERT_ID_MAX + 1]; /* of the present row, */
+    size_t id_prefix; /* which begins as all of the file's do, */
+    uint64_t id_base; /* and ends with how far behind this one its position is */
     uint64_t read; /* of the frames */
     struct bytes window; /* frames of which the first is not complete */
 };
@@ -86,13 +95,37 @@ static int convert_close(struct conversion *conversion, struct error *error)
 
 /* ---- in --------------------------------------------------------------------------------------------------- */
 
+/* As other readers of the record know it: GATEWAY/EPOCH/SEQUENCE, or TOPIC+PARTITION+OFFSET. */
+static void convert_start_id(struct conversion *conversion)
+{
+    const struct convert *convert = conversion->convert;
+    const struct slice gateway_id = slice_of(convert->gateway_id);
+    const struct record_id none = {convert->gateway_id, convert->epoch, 0};
+
+    if (file_name_is_partition(gateway_id)) {
+        conversion->id_prefix =
+            (size_t)snprintf(conversion->id, sizeof conversion->id, "%s+", gateway_id.data);
+        conversion->id_base = 1; /* inside a lake a position is an offset plus one */
+    } else
+        conversion->id_prefix = record_id_print(&none, conversion->id) - 1;
+}
+
+static struct slice convert_id(struct conversion *conversion, uint64_t sequence)
+{
+    char digits[20];
+    size_t at = sizeof digits;
+
+    for (uint64_t left = sequence - conversion->id_base; at == sizeof digits || left > 0; left /= 10)
+        digits[--at] = (char)('0' + left % 10);
+    memcpy(conversion->id + conversion->id_prefix, digits + at, sizeof digits - at);
+    return (struct slice){conversion->id, conversion->id_prefix + sizeof digits - at};
+}
+
 static int convert_row(struct conversion *conversion, const struct format_row *frame, struct error *error)
 {
     const struct convert *convert = conversion->convert;
-    const struct record_id id = {convert->gateway_id, convert->epoch, frame->sequence};
-    char text[RECORD_ID_MAX + 1];
     const struct row row = {.key = frame->key,
-        .id = {text, record_id_print(&id, text)},
+        .id = convert_id(conversion, frame->sequence),
         .time = frame->time,
         .received = frame->received,
         .kept = frame->payload};
@@ -158,6 +191,7 @@ static int convert_all(struct conversion *conversion, struct error *error)
     const struct convert *convert = conversion->convert;
     size_t left;
 
+    convert_start_id(conversion);
     if (convert_open(conversion, error))
         return -1;
     if (convert->frames ? convert_stored(conversion, error)

@@ -19,6 +19,7 @@
 
 struct land_topic {
     enum record_format format;
+    struct form form; /* of its files */
     struct template *path;
     bool keyed; /* the path has {key} */
     struct json_pointers *pointers; /* of key, time and labels, as far as they are any; NULL: none */
@@ -51,6 +52,7 @@ const struct land_topic *land_topics_find(const struct land_topics *topics, cons
 struct land_place {
     const char *topic;
     struct slice partition; /* in digits */
+    const struct rendering *table; /* of a file of a table; NULL: lines */
 };
 
 struct land_memory {
@@ -102,6 +104,7 @@ struct land_partition {
     char *topic, *owner, *spool; /* owner: TOPIC+PARTITION; topic and digits point to memory of it, too */
     int32_t number;
     struct slice digits;
+    struct rendering table; /* the entry's form under the topic's name; owns nothing */
     struct lake *lake; /* NULL: closed */
     int64_t retry_at; /* monotonic */
     unsigned tries; /* to start it */

@@ -57,6 +57,11 @@ int land_partition_new(struct land_partition **ret_partition, struct land *land,
     partition->number = number;
     partition->digits = slice_of(partition->owner + strlen(topic) + 1);
     partition->entry = land_topics_find(&land->topics, topic);
+    if (partition->entry) {
+        partition->table =
+            (struct rendering){.format = partition->entry->format, .form = partition->entry->form};
+        snprintf(partition->table.stream, sizeof partition->table.stream, "%s", topic);
+    }
     partition->committed = partition->witness.offset = partition->expected.offset = -1;
     partition->records = metric_series(METRIC_LAND_RECORDS, topic, NULL, NULL);
     partition->letters = metric_series(METRIC_LAND_DEAD_LETTERS, topic, NULL, NULL);
@@ -273,7 +278,8 @@ static int partition_append(
     struct land_partition *partition, const struct kafka_record *record, bool *ret_there, struct error *error)
 {
     struct land *land = partition->land;
-    const struct land_place place = {partition->topic, partition->digits};
+    const struct land_place place = {partition->topic, partition->digits,
+        partition->entry->form.file == FORM_SOURCE ? NULL : &partition->table};
     struct lake_row row;
     bool there = false;
 

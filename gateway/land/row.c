@@ -109,9 +109,13 @@ static int row_check_value(const struct land_topic *topic, const struct kafka_re
 
     if (!value.data)
         return error_set(error, ERROR_REJECT, "no value: a tombstone");
+    if (topic->form.file != FORM_SOURCE && !utf8_is_text(message->key.data, message->key.length))
+        return error_set(
+            error, ERROR_REJECT, "a key that is no UTF-8, so that it can be no text of a column");
     if (topic->format == RECORD_FORMAT_JSON)
         return json_scan_document(value, topic->pointers, values, error);
-    if (topic->format == RECORD_FORMAT_TEXT && value.length && memchr(value.data, '\n', value.length))
+    if (topic->form.file == FORM_SOURCE && topic->format == RECORD_FORMAT_TEXT && value.length &&
+        memchr(value.data, '\n', value.length))
         return error_set(error, ERROR_REJECT, "a line break in a text that is to be one line");
     return 0;
 }
@@ -147,6 +151,7 @@ int land_row_make(const struct land_topic *topic, const struct land_place *place
         return -1;
     *ret_row = row_end(place, message, &record, memory);
     ret_row->format = topic->format;
+    ret_row->rendering = place->table;
     ret_row->payload = message->value;
     return 0;
 }
@@ -162,19 +167,10 @@ static int letter_escaped(struct slice text, struct bytes *out, struct error *er
     return 0;
 }
 
-static bool letter_is_text(struct slice data)
-{
-    size_t length = 1;
-
-    for (size_t i = 0; i < data.length && length; i += length)
-        length = utf8_sequence(data.data + i, data.length - i);
-    return length > 0;
-}
-
 /* What is no UTF-8 stands in NAME_base64. */
 static int letter_data(const char *name, struct slice data, struct bytes *out, struct error *error)
 {
-    const bool text = letter_is_text(data);
+    const bool text = utf8_is_text(data.data, data.length);
 
     if (!data.data)
         return bytes_print(out, error, ",\"%s\":null", name);

@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "decode/decode.h"
+#include "lake/forms.h"
+#include "lake/schema_file.h"
 
 static const char *const land_own_labels[LAND_OWN_LABELS] = {"topic", "partition"};
 
@@ -93,18 +95,36 @@ static void build_names(struct land_build *build)
     }
 }
 
+/* What its files are, and with which columns. */
+static void build_form(struct land_build *build)
+{
+    __attribute__((cleanup(schema_free))) struct schema *schema = NULL;
+    const struct config_land_topic *config = build->topic->config;
+    struct form *form = &build->topic->form;
+    const void *field = &config->schema;
+    struct error error;
+    uint64_t ignored;
+
+    if ((config->schema[0] && schema_load(config->schema, &schema, &ignored, &error)) ||
+        form_compile(&config->lake, "topic", build->topic->format, schema, form, &field, &error))
+        config_report(build->config, field, "%s", error.text);
+    else if (schema && form->columns_count == 0)
+        config_report(build->config, &config->schema,
+            "found \"%s\"; its properties are the columns of tables, and there is no table: choose lake.format parquet, avro or csv, and format: json",
+            config->schema);
+}
+
 static int build_entry(struct land_build *build, struct error *error)
 {
     struct land_topic *topic = build->topic;
     const struct config_land_topic *config = topic->config;
 
-    topic->format = strcmp(config->format, "text") == 0    ? RECORD_FORMAT_TEXT
-                    : strcmp(config->format, "bytes") == 0 ? RECORD_FORMAT_BYTES
-                                                           : RECORD_FORMAT_JSON;
+    topic->format = record_format_of(config->format);
     topic->key = topic->time = -1;
     topic->labels_count = LAND_OWN_LABELS;
     memcpy(build->labels, land_own_labels, sizeof land_own_labels);
     build_names(build);
+    build_form(build);
     if (config->key[0] && build_wants_json(build, config->key, &config->key))
         topic->key = build_pointer(build, config->key);
     if (config->time[0] && build_wants_json(build, config->time, &config->time))
@@ -165,6 +185,7 @@ void land_topics_free(struct land_topics *topics)
     for (size_t i = 0; i < topics->count; i++) {
         struct land_topic *topic = &topics->items[i];
         template_free(&topic->path);
+        form_clear(&topic->form);
         json_pointers_free(&topic->pointers);
         for (size_t j = 0; j < topic->patterns_count; j++)
             regfree(&topic->patterns[j]);

@@ -4,15 +4,6 @@
 
 #include "route/route.h"
 
-/* Those that come with penstock: schemas/NAME.json, put into the program when it is built. */
-struct own_schema {
-    const char *name;
-    struct slice text;
-};
-
-extern const struct own_schema own_schemas[];
-extern const size_t own_schemas_count;
-
 /* Compiles the schema of each stream of the configuration, and the form of its files, and gives them to the one of streams at the same place; streams NULL: they are only
  * judged. What is wrong is reported to the config at its place (all of it), and -1 returned. */
 int schemas_compile(struct config *config, struct streams *streams, struct error *error);

@@ -3,7 +3,7 @@
 #include <unistd.h>
 
 #include "lake/ddl.h"
-#include "pipeline/forms.h"
+#include "lake/forms.h"
 #include "pipeline/pipeline.h"
 #include "pipeline/schemas.h"
 
@@ -72,14 +72,13 @@ static int tables_locate(const struct config *config, const struct pipeline_tabl
 static int tables_form(
     const struct config_stream *from, const struct stream *stream, struct form *form, struct error *error)
 {
-    struct config_stream table = *from;
+    static char parquet[] = "parquet", codec[] = "default";
+    const struct config_files table = {parquet, codec, from->lake.files.misfit};
     const void *ignored;
 
     if (stream->form.file != FORM_SOURCE || !stream->schema)
         return form_copy(&stream->form, form) ? error_set(error, ERROR_RETRY, "out of memory") : 0;
-    table.lake.format = (char *)"parquet";
-    table.lake.compression = (char *)"default";
-    if (form_compile(&table, stream->schema, form, &ignored, error))
+    if (form_compile(&table, from->name, stream->format, stream->schema, form, &ignored, error))
         return -1;
     form->file = FORM_SOURCE;
     return 0;

@@ -155,6 +155,13 @@ int record_decode(const void *body, size_t length, struct record *ret_record, st
 
 /* ---- names ------------------------------------------------------------------------------------------------ */
 
+enum record_format record_format_of(const char *word)
+{
+    return strcmp(word, "text") == 0    ? RECORD_FORMAT_TEXT
+           : strcmp(word, "bytes") == 0 ? RECORD_FORMAT_BYTES
+                                        : RECORD_FORMAT_JSON;
+}
+
 int record_check_name(struct slice value, const char *what, struct error *error)
 {
     size_t i = 0;

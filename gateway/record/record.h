@@ -120,6 +120,8 @@ int record_envelope_render(
 /* A rendering: how the records of one stream leave again. It is stored in the journal (a kind of state), so that a
  * record is rendered by the one it was accepted under even when the configuration has changed since. */
 enum record_format { RECORD_FORMAT_JSON, RECORD_FORMAT_TEXT, RECORD_FORMAT_BYTES };
+/* "json", "text", "bytes" of a checked configuration. */
+enum record_format record_format_of(const char *word);
 enum record_value { RECORD_VALUE_PAYLOAD, RECORD_VALUE_ENVELOPE };
 
 /* A message header that gets a label's value. */

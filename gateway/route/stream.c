@@ -301,18 +301,11 @@ static void stream_place_pointers(struct stream *stream)
         stream_place_pointer(stream, &stream->labels[i]);
 }
 
-static enum record_format stream_format(const char *word)
-{
-    return strcmp(word, "text") == 0    ? RECORD_FORMAT_TEXT
-           : strcmp(word, "bytes") == 0 ? RECORD_FORMAT_BYTES
-                                        : RECORD_FORMAT_JSON;
-}
-
 static void stream_compile(
     struct stream_compiler *compiler, struct stream *stream, const struct config_stream *from)
 {
     snprintf(stream->name, sizeof stream->name, "%s", from->name);
-    stream->format = stream_format(from->format);
+    stream->format = record_format_of(from->format);
     stream->key_rate = from->key_rate;
     stream->journal_share = from->journal_share;
     stream->ack = stream_allocated(strdup(from->ack.level));

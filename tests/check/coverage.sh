@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 exec gcovr --root . --object-directory "$1" --exclude-throw-branches \
     --filter 'gateway/access/' --filter 'gateway/base/(peers|regex|shown)' --filter 'gateway/decode/' --filter 'gateway/route/' --filter 'gateway/record/' --filter 'gateway/journal/' \
-    --filter 'gateway/lake/(column|convert|ddl|file_name|format[_.]|lake_file|row|row_value|shapes)' --filter 'gateway/lake/format/(avro|codec|delimited_rows|row_text|table_file)' \
+    --filter 'gateway/lake/(column|convert|ddl|file_name|format[_.]|forms|lake_file|row|row_value|schema_file|shapes)' --filter 'gateway/lake/format/(avro|codec|delimited_rows|row_text|table_file)' \
     --filter 'gateway/source/http_(guard|target|type|answer)' --filter 'gateway/source/(answer_state|idempotency|intake_once|sequence_state)[.]' \
     --filter 'gateway/source/mqtt_facts' \
     --filter 'gateway/source/mqtt_(ids|packet|session|state)' --filter 'gateway/source/source_state' \

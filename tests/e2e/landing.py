@@ -8,10 +8,11 @@ import re
 
 from confluent_kafka import Producer
 
+import lake_tables
 from kafka import CALM
 from penstock import BINARY, Gateway, Ports, wait_until
 
-LANDED = re.compile(r"^(?P<topic>[A-Za-z0-9._-]+)\+(?P<partition>\d+)\+(?P<first>\d{10,})\+(?P<last>\d{10,})\.(?P<extension>json|txt|jsonl)$")
+LANDED = re.compile(r"^(?P<topic>[A-Za-z0-9._-]+)\+(?P<partition>\d+)\+(?P<first>\d{10,})\+(?P<last>\d{10,})\.(?P<extension>json|txt|jsonl|parquet|avro|csv)$")
 Landed = collections.namedtuple("Landed", "path topic partition first last lines")
 
 
@@ -52,14 +53,20 @@ def published(lake):
         yield from (pathlib.Path(folder) / name for name in found)
 
 
+def rows_of(path):
+    one, *others = [reader(path) for reader in lake_tables.READERS[path.suffix[1:]]]
+    assert all(other == one for other in others), path
+    return one
+
+
 def files(lake):
-    """All published files, in the order of their paths and offsets."""
+    """All published files, in the order of their paths and offsets; the lines of a table are its rows."""
     found = []
     for path in sorted(published(lake)):
         name = LANDED.match(path.name)
         assert name, path
         found.append(Landed(str(path.parent.relative_to(lake)), name["topic"], int(name["partition"]), int(name["first"]), int(name["last"]),
-                            path.read_bytes().split(b"\n")[:-1]))
+                            rows_of(path) if path.suffix[1:] in lake_tables.READERS else path.read_bytes().split(b"\n")[:-1]))
     return found
 
 

@@ -20,14 +20,15 @@ Verdict = collections.namedtuple("Verdict", "accepted lost doubled")
 class Group:
     """Three members of a lake, a topic, and what was sent to it."""
 
-    def __init__(self, kafka, folder, generator):
-        self.kafka, self.lake, self.generator = kafka, folder / "lake", generator
+    def __init__(self, kafka, folder, generator, table=None):
+        """table: more of its entry in land.topics, for files of tables."""
+        self.kafka, self.lake, self.generator, self.table = kafka, folder / "lake", generator, table
         self.topic = kafka.create(kafka.name("readings"), PARTITIONS)
         self.sent = []
         self.members = [self.member(folder / f"member-{number}") for number in range(MEMBERS)]
 
     def member(self, folder, **more):
-        entries = [{"topic": self.topic, "path": "grid/{key}/p={partition}"}]
+        entries = [{"topic": self.topic, "path": "grid/{key}/p={partition}", **(self.table or {})}]
         return Member(folder, self.kafka, entries, self.lake, lake={"roll": {"every": "100ms", "records": 70}}, **more)
 
     def values(self):
@@ -35,7 +36,7 @@ class Group:
         return sorted(value for _, value in self.sent)
 
     def judge(self):
-        found = collections.Counter(lines(self.lake, "grid"))
+        found = collections.Counter(b'{"n":%d}' % line["n"] if self.table else line for line in lines(self.lake, "grid"))
         missing = collections.Counter(self.values()) - found
         strangers = found - collections.Counter(self.values())
         return Verdict(len(self.sent), list(missing.elements()), sum(strangers.values()))
@@ -85,9 +86,10 @@ class Flow:
 
 
 @pytest.fixture
-def group(kafka, tmp_path):
+def group(request, kafka, tmp_path):
     generator, seed = new_random()
-    one = Group(kafka, tmp_path, generator)
+    (tmp_path / "n.json").write_text('{"properties": {"n": {"type": "integer"}}}')
+    one = Group(kafka, tmp_path, generator, getattr(request, "param", None))
     one.seed = seed
     yield one
     one.close()
@@ -107,6 +109,7 @@ def finish(group, fault, count):
     assert verdict.accepted > 100 * count
 
 
+@pytest.mark.parametrize("group", [None, {"schema": "../n.json", "lake": {"format": "avro"}}], indirect=True, ids=["lines", "tables"])
 def test_kill_9_of_members_loses_and_doubles_nothing(group):
     count = rounds(5)
     for one in group.members:
@@ -118,7 +121,7 @@ def test_kill_9_of_members_loses_and_doubles_nothing(group):
             moment(group.generator, 0.2, 1.5)
             victim.kill()
             victim.start()
-    finish(group, "kill -9, members of land", count)
+    finish(group, f"kill -9, members of land{' that write Avro' if group.table else ''}", count)
 
 
 def test_a_member_that_stood_still_publishes_nothing_more(group):

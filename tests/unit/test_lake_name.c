@@ -247,6 +247,10 @@ Test(format, bytes_are_base64_in_an_object)
     row.time = INT64_MIN; /* a clock gone wrong, and still a row */
     row.payload = slice_of("abc");
     assert_bytes(&row, "{\"key\":null,\"time\":-9223372036854775808,\"payload\":\"YWJj\"}\n");
+    row.key = slice_of("\x01\n\x7f");
+    assert_bytes(&row, "{\"key\":\"\\u0001\\n\x7f\",\"time\":-9223372036854775808,\"payload\":\"YWJj\"}\n");
+    row.key = slice_of("a\xff");
+    assert_bytes(&row, "{\"key_base64\":\"Yf8=\",\"time\":-9223372036854775808,\"payload\":\"YWJj\"}\n");
     memset(key, '"', sizeof key);
     row.key = (struct slice){key, sizeof key};
     memset(text, '\\', 512);

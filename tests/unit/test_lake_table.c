@@ -116,6 +116,40 @@ Test(lake_table, is_published_as_one_file_of_its_rows)
     form_clear(&csv.form);
 }
 
+/* Of a partition of Kafka: the last digits of its ids, and keys longer than any of ours. */
+Test(lake_table, rows_of_a_topic_are_called_by_their_offsets)
+{
+    static char key[70000];
+    struct rendering csv = rendering_of(1, FORM_CSV);
+    struct lake_row row = {.path = slice_of("p"),
+        .stream = "songs",
+        .format = RECORD_FORMAT_JSON,
+        .rendering = &csv,
+        .key = {memset(key, 'k', sizeof key), sizeof key},
+        .payload = slice_of("{\"n\":7}")};
+    char expected[80000];
+    bool there;
+
+    harness_make_directory(root);
+    now = harness_clock_at(1000000);
+    struct lake_options options = harness_options(root, &now);
+    options.gateway_id = "songs+12";
+    cr_assert_eq(lake_open(&lake, &options, &error), 0, "%s", error.text);
+    row.sequence = 1;
+    cr_assert_eq(lake_append(lake, &row, 0, &there, &error), 0, "%s", error.text);
+    row.sequence = UINT64_C(12345678901234567891);
+    row.key.length = 0;
+    cr_assert_eq(lake_append(lake, &row, 0, &there, &error), 0, "%s", error.text);
+    cr_assert_eq(lake_roll(lake, true, &error), 0, "%s", error.text);
+    snprintf(expected, sizeof expected,
+        "n,_rest,_key,_time,_received,_id\n7,,%.70000s,1970-01-01T00:00:00Z,1970-01-01T00:00:00Z,songs+12+0\n"
+        "7,,,1970-01-01T00:00:00Z,1970-01-01T00:00:00Z,songs+12+12345678901234567890\n",
+        key);
+    cr_assert_str_eq(text_of("songs+12+0000000000+12345678901234567890.csv"), expected);
+    end();
+    form_clear(&csv.form);
+}
+
 /* Frames that went to the store, some of them torn by its buffers, some larger than those, and many batches. */
 Test(lake_table, holds_rows_of_all_sizes_in_their_order)
 {
@@ -253,13 +287,13 @@ Test(lake_table, is_not_published_without_all_of_its_frames)
     struct convert convert = {&store_local, store, shape, "gw-1", 1, NULL, {text.data, text.length - 1}};
     cr_assert_eq(convert_frames(&convert, &made, &error), -1);
     cr_assert_eq(error.kind, ERROR_RETRY);
-    cr_assert_str_eq(error.text, "lake: 30 bytes of a temporary file are no row");
+    cr_assert_str_eq(error.text, "lake: 32 bytes of a temporary file are no row");
     cr_assert_eq(store_local.create(store, &frames, &error), 0);
     cr_assert_eq(store_local.write(frames, text.data, 10, &error), 0);
     convert.frames = frames;
     convert.rest = (struct slice){text.data + 10, text.length - 11};
     cr_assert_eq(convert_frames(&convert, &made, &error), -1);
-    cr_assert_str_eq(error.text, "lake: 30 bytes of a temporary file are no row");
+    cr_assert_str_eq(error.text, "lake: 32 bytes of a temporary file are no row");
     convert.rest.length++;
     cr_assert_eq(convert_frames(&convert, &made, &error), 0, "%s", error.text);
     store_local.abort(&made);

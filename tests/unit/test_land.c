@@ -79,7 +79,7 @@ static const char entries[] =
 static struct config *config;
 static struct land_topics topics;
 static struct land_memory memory;
-static const struct land_place place = {"t", {"3", 1}};
+static const struct land_place place = {"t", {"3", 1}, NULL};
 
 static void setup(void)
 {

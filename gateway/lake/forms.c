@@ -1,5 +1,5 @@
 /* forms: see forms.h */
-#include "pipeline/forms.h"
+#include "lake/forms.h"
 
 #include "lake/lake.h"
 
@@ -73,36 +73,33 @@ static int form_columns(const struct schema *schema, struct form *form, struct e
     return 0;
 }
 
-int form_compile(const struct config_stream *from, const struct schema *schema, struct form *form,
-    const void **ret_field, struct error *error)
+int form_compile(const struct config_files *files, const char *name, enum record_format format,
+    const struct schema *schema, struct form *form, const void **ret_field, struct error *error)
 {
-    const bool json = strcmp(from->format, "json") == 0;
-    const enum record_format format = json                                ? RECORD_FORMAT_JSON
-                                      : strcmp(from->format, "text") == 0 ? RECORD_FORMAT_TEXT
-                                                                          : RECORD_FORMAT_BYTES;
+    const bool json = format == RECORD_FORMAT_JSON;
 
-    form->file = (enum form_file)FORM_WORD(from->lake.format, form_files, FORM_SOURCE);
-    *ret_field = &from->lake.compression;
+    form->file = (enum form_file)FORM_WORD(files->format, form_files, FORM_SOURCE);
+    *ret_field = &files->compression;
     if (form->file == FORM_SOURCE)
-        return strcmp(from->lake.compression, "default") == 0 || strcmp(from->lake.compression, "none") == 0
+        return strcmp(files->compression, "default") == 0 || strcmp(files->compression, "none") == 0
                    ? 0
                    : error_set(error, ERROR_REJECT,
                          "lines as the source had them are not compressed; choose lake.format parquet, avro or csv");
     form->codec = (enum form_codec)FORM_WORD(
-        from->lake.compression, form_codecs, form->file == FORM_CSV ? FORM_PLAIN : FORM_ZSTD);
-    form->misfits_rest = json && strcmp(from->lake.misfit, "rest") == 0;
-    *ret_field = &from->lake.format;
+        files->compression, form_codecs, form->file == FORM_CSV ? FORM_PLAIN : FORM_ZSTD);
+    form->misfits_rest = json && strcmp(files->misfit, "rest") == 0;
+    *ret_field = &files->format;
     if (json && !schema)
         return error_set(error, ERROR_REJECT,
-            "'%s' needs a schema, whose properties are the columns; add streams.%s.schema", from->lake.format,
-            from->name);
+            "'%s' needs a schema, whose properties are the columns; say which beside it, as in schema: reading.v1",
+            files->format);
     if (json && form_columns(schema, form, error))
         return -1;
     if (form->file == FORM_AVRO && form->codec == FORM_GZIP) {
-        *ret_field = &from->lake.compression;
+        *ret_field = &files->compression;
         return error_set(error, ERROR_REJECT, "avro has no gzip; choose snappy or zstd");
     }
-    if (strcmp(from->lake.compression, "default") != 0)
-        *ret_field = &from->lake.compression;
-    return lake_check_form(from->name, format, form, error);
+    if (strcmp(files->compression, "default") != 0)
+        *ret_field = &files->compression;
+    return lake_check_form(name, format, form, error);
 }
