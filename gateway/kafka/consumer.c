@@ -12,12 +12,17 @@
 #include "base/option.h"
 
 #define ASK_MS 5000 /* most that one question may take */
+#define NUDGE_RECORDS 5000 /* between two nudges, */
+#define NUDGE_BYTES ((size_t)1 << 20) /* or so much of them */
+#define NUDGE_TEXT_MAX 4096
 
 struct kafka_consumer {
     rd_kafka_t *handle;
     struct kafka_consumer_options options;
     rd_kafka_message_t *message; /* of the last poll */
     bool joined; /* the group has said once what is ours */
+    bool nudges; /* librdkafka's threads have to be told that there is room */
+    size_t records, bytes; /* taken since they were told */
     char trouble[ERROR_TEXT_SIZE];
 };
 
@@ -38,8 +43,9 @@ static const struct config_pair own_properties[] = {
 
 static const struct config_pair house_properties[] = {
     {"queued.max.messages.kbytes", "16384"},
-    {"queued.min.messages", "10000"},
-    {"fetch.max.bytes", "8388608"},
+    /* Of one answer all records are unpacked at once, so that these two say how much memory is taken. */
+    {"queued.min.messages", "50000"},
+    {"fetch.max.bytes", "1048576"},
     {"topic.metadata.refresh.interval.ms", "10000"}, /* of patterns: new topics are found within it */
     {"check.crcs", "true"},
     {"statistics.interval.ms", "0"},
@@ -150,6 +156,8 @@ static int consumer_configure(struct kafka_consumer *consumer, rd_kafka_conf_t *
     rd_kafka_conf_set_offset_commit_cb(conf, consumer_on_commit);
     rd_kafka_conf_set_error_cb(conf, consumer_on_error);
     rd_kafka_conf_set_log_cb(conf, NULL); /* what counts comes as an error */
+    consumer->nudges =
+        rd_kafka_conf_set(conf, "fetch.queue.backoff.ms", "10", NULL, 0) == RD_KAFKA_CONF_UNKNOWN;
     return consumer_set(conf, house_properties, COUNT_OF(house_properties), error) ||
                    consumer_set(conf, options->properties->items, options->properties->count, error) ||
                    consumer_set(conf, own_properties, COUNT_OF(own_properties), error) ||
@@ -249,14 +257,37 @@ static void consumer_take(const rd_kafka_message_t *message, struct kafka_record
         ret_record->headers = headers;
 }
 
+/* A thread of librdkafka that finds enough records waiting looks again after a second, or when something wakes it (before 2.3, which has a property for it): so
+ * most of the time nothing would be fetched. Nothing else that it offers wakes all of them and changes nothing: they get the credentials that they have. */
+static void consumer_nudge(struct kafka_consumer *consumer)
+{
+    const rd_kafka_conf_t *conf = rd_kafka_conf(consumer->handle);
+    char user[NUDGE_TEXT_MAX] = "", secret[NUDGE_TEXT_MAX] = "";
+    size_t user_size = sizeof user, secret_size = sizeof secret;
+
+    consumer->records = consumer->bytes = 0;
+    rd_kafka_conf_get(conf, "sasl.username", user, &user_size);
+    rd_kafka_conf_get(conf, "sasl.password", secret, &secret_size);
+    if (user_size > sizeof user || secret_size > sizeof secret)
+        return; /* cut off: slow, and not wrong */
+    rd_kafka_error_t *failure = rd_kafka_sasl_set_credentials(consumer->handle, user, secret);
+    if (failure)
+        rd_kafka_error_destroy(failure);
+}
+
 enum kafka_arrival kafka_consumer_poll(
     struct kafka_consumer *consumer, int64_t timeout, struct kafka_record *ret_record)
 {
     consumer_forget(consumer);
     rd_kafka_message_t *message = consumer->message =
         rd_kafka_consumer_poll(consumer->handle, (int)(timeout / MILLISECOND));
+    if (consumer->nudges && consumer->records &&
+        (!message || consumer->records >= NUDGE_RECORDS || consumer->bytes >= NUDGE_BYTES))
+        consumer_nudge(consumer);
     if (!message)
         return KAFKA_NOTHING;
+    consumer->records++;
+    consumer->bytes += message->len;
     consumer_take(message, ret_record);
     switch (message->err) {
     case RD_KAFKA_RESP_ERR_NO_ERROR:
