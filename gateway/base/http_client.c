@@ -184,7 +184,17 @@ static void flight_end(struct http_client *client, struct flight *flight)
     *flight = (struct flight){0};
 }
 
-static void flight_done(struct flight *flight, CURLcode result)
+/* libcurl's own words for it differ with who does its TLS, and say seldom what to do. */
+static void flight_distrust(const struct flight *flight, const struct http_client_options *options)
+{
+    char reason[CURL_ERROR_SIZE];
+
+    snprintf(reason, sizeof reason, "its certificate is not trusted: check %s, its host and its date",
+        options->ca_option);
+    flight_fail(flight, reason);
+}
+
+static void flight_done(struct flight *flight, const struct http_client_options *options, CURLcode result)
 {
     struct http_call *call = flight->call;
 
@@ -198,7 +208,9 @@ static void flight_done(struct flight *flight, CURLcode result)
     else if (flight->forbidden) {
         flight_fail(flight, "its host's address is a local one, where nothing may be sent to");
         call->error.kind = ERROR_REJECT;
-    } else
+    } else if (result == CURLE_PEER_FAILED_VERIFICATION)
+        flight_distrust(flight, options);
+    else
         flight_fail(flight, flight->reason[0] ? flight->reason : curl_easy_strerror(result));
 }
 
@@ -286,7 +298,7 @@ static void client_collect(struct http_client *client, size_t *under_way)
         if (message->msg != CURLMSG_DONE)
             continue;
         curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&flight);
-        flight_done(flight, message->data.result);
+        flight_done(flight, &client->options, message->data.result);
         flight_end(client, flight);
         (*under_way)--;
     }

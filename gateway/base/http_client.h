@@ -20,6 +20,7 @@ struct http_client;
 /* Strings outlive the client. */
 struct http_client_options {
     const char *ca; /* file of authorities, PEM; "": the system's */
+    const char *ca_option; /* what it is called where people set it */
     unsigned connections; /* calls under way at once, at least 1 */
     int64_t connect_timeout; /* microseconds, name and TLS included */
     int64_t stall_timeout; /* microseconds: a call of which so long no byte came or went is given up */

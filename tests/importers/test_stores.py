@@ -10,10 +10,11 @@ import sys
 
 import pytest
 import readers
+from certificates import Authority
 from hdfs import USER, Hdfs
 from importing import crc32c, ending, wait_until
 from postgres import Session
-from s3 import KEY, SECRET
+from s3 import KEY, SECRET, Server
 from sqooping import Sqoop, begin_server
 
 sys.path.insert(0, str(readers.folder()))
@@ -274,6 +275,25 @@ def test_a_store_that_is_away(store, run, table, database, tmp_path):
     wait_until("it looks at the target", lambda: list(tmp_path.glob("penstock-data/import/*/lock")))
     one.process.send_signal(signal.SIGINT)
     assert one.end() == 1 and "127.0.0.1" in one.said and ":1" in one.said, one.said
+
+
+def test_s3_over_tls(begin_import, table, database, tmp_path):
+    """Who knows nobody that vouches for the store is told so."""
+    authority = Authority(tmp_path / "authority")
+    authority.issue("server")
+    server = Server(tmp_path / "s3", authority=authority)
+    try:
+        store = S3(server.start())
+        run = ending(lambda *words: begin_import(database.address, *store.words, *words, "--target", store.url("/made"), "readings",
+                                                 environment=store.environment))
+        one = run.begin()
+        wait_until("it looks at the target", lambda: list(tmp_path.glob("penstock-data/import/*/lock")))
+        one.process.send_signal(signal.SIGINT)
+        assert one.end() == 1 and "certificate is not trusted: check lake.ca" in one.said, one.said
+        run("--set", f"lake.ca={authority.certificate}", "--format", "jsonl")
+        assert_whole(store, database)
+    finally:
+        server.close()
 
 
 def test_no_bucket_and_no_permission(store, run, table, hdfs):

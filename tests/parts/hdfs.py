@@ -10,17 +10,20 @@ import json
 import os
 import pathlib
 import signal
+import ssl
 import subprocess
 import sys
 import time
 import urllib.parse
 
+from certificates import openssl
 from fetch import fetch
 from ports import free_ports
 
 HEAP = "160m"
 JVM = [f"-Xmx{HEAP}", "-Xms64m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "--add-opens", "java.base/java.lang=ALL-UNNAMED",
        "--add-opens", "java.base/java.nio=ALL-UNNAMED"]
+STORE_PASSWORD = "penstock"
 START_PATIENCE = 180  # seconds; a start takes 9 s of a machine that has nothing else to do
 USER = getpass.getuser()  # who may do everything
 LOG = """\
@@ -81,21 +84,31 @@ class Daemon:
 
 
 class Hdfs:
-    """Not started yet. `port` is the name node's HTTP. More settings as more={"dfs.ls.limit": 20}."""
+    """Not started yet. `port` is the name node's HTTP, or HTTPS where there is an authority (certificates.py): then all speak TLS and nothing else, and show
+    what that has issued as "hdfs". More settings as more={"dfs.ls.limit": 20}."""
 
-    def __init__(self, folder, count=1, more=None):
+    def __init__(self, folder, count=1, more=None, authority=None):
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True)
         self.environment = {**os.environ, "HADOOP_CONF_DIR": str(self.folder)}
+        self.tls = ssl.create_default_context(cafile=authority.certificate) if authority else None
+        secure = "https" if authority else "http"
         ports = free_ports(2 + 3 * count)
         self.port, self.rpc = ports[:2]
         package = "org.apache.hadoop.hdfs.server"
         self.name_node = Daemon(self, "name", f"{package}.namenode.NameNode")
         self.data_nodes = [Daemon(self, f"data{number}", f"{package}.datanode.DataNode", {
-            "dfs.datanode.data.dir": f"file://{self.folder}/data{number}", "dfs.datanode.http.address": f"127.0.0.1:{http_port}",
+            "dfs.datanode.data.dir": f"file://{self.folder}/data{number}", f"dfs.datanode.{secure}.address": f"127.0.0.1:{http_port}",
             "dfs.datanode.address": f"127.0.0.1:{transfer}", "dfs.datanode.ipc.address": f"127.0.0.1:{ipc}"})
             for number, (http_port, transfer, ipc) in enumerate(zip(ports[2::3], ports[3::3], ports[4::3]), 1)]
-        self._configure(count, more or {})
+        self._configure(count, {f"dfs.namenode.{secure}-address": f"127.0.0.1:{self.port}", **(self._secure(authority) if authority else {}), **(more or {})})
+
+    def _secure(self, authority):
+        openssl(authority.folder, "pkcs12", "-export", "-in", "hdfs.crt", "-inkey", "hdfs.key", "-out", "hdfs.p12", "-passout", f"pass:{STORE_PASSWORD}")
+        (self.folder / "ssl-server.xml").write_text(xml({
+            "ssl.server.keystore.location": authority.folder / "hdfs.p12", "ssl.server.keystore.type": "pkcs12",
+            "ssl.server.keystore.password": STORE_PASSWORD, "ssl.server.keystore.keypassword": STORE_PASSWORD}))
+        return {"dfs.http.policy": "HTTPS_ONLY"}
 
     def _configure(self, count, more):
         for place in ("hdfs", "datanode"):  # the jars hold no web pages, and the servers want their folders
@@ -105,7 +118,6 @@ class Hdfs:
             "fs.defaultFS": f"hdfs://127.0.0.1:{self.rpc}", "hadoop.tmp.dir": self.folder / "tmp", "hadoop.http.staticuser.user": USER}))
         (self.folder / "hdfs-site.xml").write_text(xml({
             "dfs.namenode.name.dir": f"file://{self.folder}/name",
-            "dfs.namenode.http-address": f"127.0.0.1:{self.port}",
             "dfs.namenode.rpc-address": f"127.0.0.1:{self.rpc}",
             "dfs.replication": count,
             "dfs.webhdfs.enabled": "true",
@@ -161,7 +173,7 @@ class Hdfs:
 
     def _serves(self):
         try:
-            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+            connection = self.connection(f"127.0.0.1:{self.port}", 5)
             connection.request("GET", "/jmx?qry=Hadoop:service=NameNode,name=FSNamesystemState")
             state = json.loads(connection.getresponse().read())["beans"][0]
             connection.close()
@@ -186,15 +198,19 @@ class Hdfs:
 
     # ---- files ----
 
+    def connection(self, host, seconds):
+        return (http.client.HTTPSConnection(host, timeout=seconds, context=self.tls) if self.tls
+                else http.client.HTTPConnection(host, timeout=seconds))
+
     def url(self, path):
-        return f"webhdfs://127.0.0.1:{self.port}{path}"
+        return f"{'s' if self.tls else ''}webhdfs://127.0.0.1:{self.port}{path}"
 
     def ask(self, method, path, op, body=None, user=USER, **more):
         """The answer's body; what is redirected is followed."""
         query = urllib.parse.urlencode({"op": op, "user.name": user, **more})
         host, target = f"127.0.0.1:{self.port}", f"/webhdfs/v1{urllib.parse.quote(path)}?{query}"
         for first in (True, False):
-            connection = http.client.HTTPConnection(host, timeout=60)
+            connection = self.connection(host, 60)
             try:
                 connection.request(method, target, None if first else body)
                 answer = connection.getresponse()

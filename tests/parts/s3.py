@@ -15,6 +15,7 @@ import pathlib
 import re
 import shutil
 import signal
+import ssl
 import subprocess
 import sys
 import time
@@ -71,8 +72,10 @@ class Answer(Exception):
 class Client:
     """Signs by itself, so that the product's signature is not held against its own mistakes."""
 
-    def __init__(self, port, key=KEY, secret=SECRET):
+    def __init__(self, port, key=KEY, secret=SECRET, authority=None):
+        """authority: what a server with TLS is trusted by."""
         self.port, self.key, self.secret = port, key, secret
+        self.tls = ssl.create_default_context(cafile=authority.certificate) if authority else None
 
     def ask(self, method, path, body=b"", **query):
         path = urllib.parse.quote(path, safe="/~")
@@ -89,7 +92,8 @@ class Client:
             key = hmac.new(key, part.encode(), "sha256").digest()
         signature = hmac.new(key, text.encode(), "sha256").hexdigest()
         headers["authorization"] = f"AWS4-HMAC-SHA256 Credential={self.key}/{scope}, SignedHeaders={names}, Signature={signature}"
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        connection = (http.client.HTTPSConnection("127.0.0.1", self.port, timeout=60, context=self.tls) if self.tls
+                      else http.client.HTTPConnection("127.0.0.1", self.port, timeout=60))
         try:
             connection.request(method, path + ("?" + words if words else ""), body, headers)
             answer = connection.getresponse()
@@ -139,24 +143,38 @@ class Client:
 
 
 class Server:
-    def __init__(self, folder, kind=KIND):
+    def __init__(self, folder, kind=KIND, authority=None, name="server"):
+        """With an authority (certificates.py) it speaks TLS, and shows what that has issued under the name."""
         self.folder, self.kind = pathlib.Path(folder), kind
         self.folder.mkdir(parents=True, exist_ok=True)
         self.port, = free_ports(1)
         self.process = None
-        self.client = Client(self.port)
+        self.client = Client(self.port, authority=authority)
+        self.shown = [authority.folder / f"{name}.{end}" for end in ("crt", "key")] if authority else None
         self.log = self.folder / "server.log"
 
     @property
     def url(self):
-        return f"http://127.0.0.1:{self.port}"
+        return f"http{'s' if self.shown else ''}://127.0.0.1:{self.port}"
+
+    def show(self):
+        """The options of TLS."""
+        if not self.shown:
+            return []
+        if self.kind != "minio":
+            return ["--cert", str(self.shown[0]), "--key", str(self.shown[1])]
+        folder = self.folder / "certificates"
+        folder.mkdir(exist_ok=True)
+        for source, name in zip(self.shown, ("public.crt", "private.key")):
+            shutil.copy(source, folder / name)
+        return ["--certs-dir", str(folder)]
 
     def command(self):
         objects = self.folder / "objects"
         objects.mkdir(exist_ok=True)
         if self.kind == "minio":
-            return [str(program("minio")), "server", "--quiet", "--address", f"127.0.0.1:{self.port}", str(objects)]
-        return [str(program("versitygw")), "--port", f"127.0.0.1:{self.port}", "--quiet", "posix", str(objects)]
+            return [str(program("minio")), "server", "--quiet", *self.show(), "--address", f"127.0.0.1:{self.port}", str(objects)]
+        return [str(program("versitygw")), "--port", f"127.0.0.1:{self.port}", "--quiet", *self.show(), "posix", str(objects)]
 
     def start(self, seconds=60):
         words = self.command()

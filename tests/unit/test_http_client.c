@@ -109,8 +109,11 @@ static void setup(void)
     peer.answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
     cr_assert_eq(pthread_create(&thread, NULL, accept_all, NULL), 0);
     pthread_detach(thread);
-    options = (struct http_client_options){
-        .ca = "", .connections = 4, .connect_timeout = 5 * CLOCK_SECOND, .stall_timeout = 60 * CLOCK_SECOND};
+    options = (struct http_client_options){.ca = "",
+        .ca_option = "lake.ca",
+        .connections = 4,
+        .connect_timeout = 5 * CLOCK_SECOND,
+        .stall_timeout = 60 * CLOCK_SECOND};
 }
 
 static void teardown(void)

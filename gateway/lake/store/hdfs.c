@@ -140,6 +140,7 @@ static int hdfs_prepare(struct store *store, struct error *error)
                               : hdfs_add_user(store, config->hdfs.user, error))
         return -1;
     const struct http_client_options options = {.ca = config->ca,
+        .ca_option = "lake.ca",
         .connections = (unsigned)config->connections,
         .connect_timeout = HDFS_CONNECT_TIMEOUT,
         .stall_timeout = HDFS_STALL_TIMEOUT,

@@ -32,6 +32,7 @@ int s3_client_open(struct s3_client *client, const struct lake_options *options,
         s3_credentials_load(config->s3.credentials, config->s3.profile, &client->credentials, error))
         return -1;
     const struct http_client_options http = {.ca = config->ca,
+        .ca_option = "lake.ca",
         .connections = (unsigned)config->connections,
         .connect_timeout = CLIENT_CONNECT,
         .stall_timeout = CLIENT_STALL,
