@@ -2,6 +2,7 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "lake/lake_internal.h"
 
@@ -11,6 +12,16 @@ int lake_check_form(
     __attribute__((cleanup(row_shape_free))) struct row_shape *shape = NULL;
 
     return row_shape_new(&shape, stream, format, form, error) || row_shape_check(shape, error) ? -1 : 0;
+}
+
+void lake_raise_descriptors(uint64_t files)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit))
+        return;
+    limit.rlim_cur = limit.rlim_max - limit.rlim_cur < files ? limit.rlim_max : limit.rlim_cur + files;
+    setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 /* ---- opening and closing ---------------------------------------------------------------------------------- */

@@ -53,6 +53,10 @@ int lake_check(const struct config_lake *config, const void **ret_option, struct
 int lake_check_form(
     const char *stream, enum record_format format, const struct form *form, struct error *error);
 
+/* Each open file may need a descriptor; the usual soft limit of 1024 is for everybody. Above the hard one opening fails and
+ * is tried again. @thread main, or any other that nobody does it beside */
+void lake_raise_descriptors(uint64_t files);
+
 /* Opens the root (making it), deletes own leftovers. ERROR_RETRY when the store is not there at the moment, or another
  * process with the same gateway id writes to it; ERROR_FATAL when the gateway id cannot be part of a file name. The
  * options' strings must outlive the lake. */

@@ -17,6 +17,7 @@
 #define LAND_PUBLISH_WAIT \
     (10 * CLOCK_SECOND) /* most for what is open in a partition that goes to another member */
 #define LAND_TELL CLOCK_SECOND
+#define LAND_PARTITION_DESCRIPTORS 8 /* of its lake, besides those of open files */
 #define LAND_COMMITS 256 /* partitions in one commit */
 
 /* ---- the configuration ---------------------------------------------------------------------------------------- */
@@ -133,6 +134,7 @@ static void land_on_assigned(void *context, const char *topic, int32_t number)
         return;
     }
     land->partitions_count++;
+    lake_raise_descriptors(LAND_PARTITION_DESCRIPTORS);
     log_event(LOG_INFO, "land.assigned", log_text("topic", topic), log_number("partition", number));
 }
 
@@ -370,6 +372,7 @@ int land_run(struct land *land, struct error *error)
         .context = land,
     };
 
+    lake_raise_descriptors(land->config->lake.max_open_files);
     if (kafka_consumer_open(&land->consumer, land->client, &options, error))
         return -1;
     log_event(LOG_INFO, "land.start", log_text("group", land->config->land.group),

@@ -2,7 +2,6 @@
 #include "outlet/outlet.h"
 
 #include <stdlib.h>
-#include <sys/resource.h>
 
 #include "base/health.h"
 #include "base/log.h"
@@ -80,18 +79,6 @@ static void outlet_find_metrics(struct outlet_metrics *metrics)
 {
     metrics->files = metric_series(METRIC_OUTLET_FILES, LAKE_PUMP_NAME, NULL, NULL);
     metrics->open_files = metric_series(METRIC_OUTLET_OPEN_FILES, LAKE_PUMP_NAME, NULL, NULL);
-}
-
-/* Each open file may need a descriptor; the usual soft limit of 1024 is for everybody. Above the hard one opening fails and
- * is tried again. */
-static void outlet_raise_descriptors(uint64_t files)
-{
-    struct rlimit limit;
-
-    if (getrlimit(RLIMIT_NOFILE, &limit))
-        return;
-    limit.rlim_cur = limit.rlim_max - limit.rlim_cur < files ? limit.rlim_max : limit.rlim_cur + files;
-    setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 static void outlet_lake_close(struct outlet **outlet);
@@ -221,7 +208,7 @@ static void *outlet_thread(void *argument)
 
 static int outlet_lake_run(struct outlet *outlet, struct error *error)
 {
-    outlet_raise_descriptors(outlet->options.lake.max_open_files);
+    lake_raise_descriptors(outlet->options.lake.max_open_files);
     if (lake_pump_open(&outlet->pump, &outlet->options, error))
         return -1;
     lake_pump_status(outlet->pump, &outlet->told);

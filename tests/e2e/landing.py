@@ -39,11 +39,16 @@ class Land(Gateway):
 class Member(Land):
     """Of a group, whose members may share a lake."""
 
-    def __init__(self, directory, kafka, entries, root, group=None, **sections):
+    def __init__(self, directory, kafka, entries, root, group=None, limits=(), **sections):
+        """limits: a command in front of it."""
+        self.limits = limits
         land = {"group": group or kafka.name("group"), "topics": entries, "properties": {"session.timeout.ms": 6000, "heartbeat.interval.ms": 500},
                 **sections.pop("land", {})}
         config = {"land": land, "kafka": {"properties": kafka.properties()}, "lake": {"url": str(root), **sections.pop("lake", {})}, **sections}
         super().__init__(directory, json.dumps(config))
+
+    def command(self):
+        return [*self.limits, *super().command()]
 
 
 def published(lake):

@@ -176,6 +176,18 @@ def test_two_members_share_partitions_and_one_takes_over(land, kafka):
     assert sorted(found) == sorted(value for _, value in sent)
 
 
+def test_more_open_files_than_the_usual_limit_of_descriptors(land, kafka):
+    """The soft limit is raised; small buffers make files of most paths."""
+    topic = kafka.create(kafka.name("wide"))
+    keys, rows, text = 400, 20, "x" * 1000
+    produce(kafka, topic, [(b"k%d" % key, b'{"n":%d,"text":"%s"}' % (key * rows + row, text.encode())) for row in range(rows) for key in range(keys)])
+    with land([{"topic": topic, "path": "wide/{key}"}], lake={"roll": {"every": "1h"}}, limits=("prlimit", "--nofile=64:4096")) as member:
+        wait_until("all of it to be read", lambda: member.metric("penstock_land_records_total") == keys * rows)
+        wait_until("all files to be open", lambda: member.metric("penstock_land_open_files") == keys)
+        member.stop_cleanly()
+    assert sorted(json.loads(line)["n"] for line in lines(land.lake, "wide")) == list(range(keys * rows))
+
+
 def test_what_is_wrong_is_said_at_its_place(tmp_path):
     config = {"kafka": {"properties": {"bootstrap.servers": "127.0.0.1:9"}},
               "land": {"from": "yesterday", "dead_letters": "x/{key", "properties": {"auto.offset.reset": "earliest", "fetch.max.byts": 1},
