@@ -1,6 +1,7 @@
 """TLS, client certificates and passwords between the gateway and Kafka; and that no secret is ever seen."""
 
 import contextlib
+import json
 import os
 import pathlib
 
@@ -11,7 +12,8 @@ from broker import CLIENT, PASSWORDS
 from certificates import Authority
 from fetch import VERSIONS
 from kafka import DESCRIBE, READ, TRANSACTIONAL_ID, WRITE, complaint, content, drained
-from penstock import run_command
+from landing import Member, landed, produce
+from penstock import run_command, wait_until
 
 KEY_PASSWORD = "key-secret-7f1c"
 WRONG = "wrong-secret-93ab"
@@ -104,6 +106,31 @@ def test_login(kafka, gateway, tmp_path, way):
     assert ("2.6.1" in one.said()) == (way == "scram" and OLD_SCRAM), one.said()
     one.stop_cleanly()
     assert kafka.values(topic) == bodies
+
+
+def test_land_logs_in_again(kafka, tmp_path):
+    """What wakes librdkafka gives it the credentials that it has: so it has them when a connection is made anew."""
+    topic = kafka.create(kafka.name("login"))
+    properties, files = Login(kafka, tmp_path).plain()
+    impatient = {"socket.timeout.ms": 2000, "session.timeout.ms": 20000, "heartbeat.interval.ms": 500}
+    one = Member(tmp_path / "member", kafka, [{"topic": topic, "path": "all"}], tmp_path / "lake", lake={"roll": {"every": "200ms"}},
+                 land={"properties": impatient})
+    config = json.loads(one.config)
+    config["kafka"] = {"properties": properties, "files": files}
+    one.config = json.dumps(config)
+    values = [b'{"n":%d}' % number for number in range(24000)]
+    broker = kafka.cluster.brokers[0]
+    with one:
+        produce(kafka, topic, [(b"k", value) for value in values[:12000]])
+        landed(tmp_path / "lake", 12000, "all")
+        broker.pause()
+        try:
+            wait_until("its connections to be given up", lambda: one.condition("kafka"))
+        finally:
+            broker.resume()
+        produce(kafka, topic, [(b"k", value) for value in values[12000:]])
+        assert landed(tmp_path / "lake", 24000, "all") == values
+        assert_secret_is_nowhere(one, *PASSWORDS.values())
 
 
 def test_exactly_once_says_which_right_is_missing(kafka, gateway, tmp_path):
