@@ -6,12 +6,14 @@
  */
 #include "kafka/internal.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/option.h"
 
 #define ASK_MS 5000 /* most that one question may take */
+#define FETCH_BYTES ((uint64_t)1 << 20) /* of one answer */
 #define NUDGE_RECORDS 5000 /* between two nudges, */
 #define NUDGE_BYTES ((size_t)1 << 20) /* or so much of them */
 #define NUDGE_TEXT_MAX 4096
@@ -43,9 +45,7 @@ static const struct config_pair own_properties[] = {
 
 static const struct config_pair house_properties[] = {
     {"queued.max.messages.kbytes", "16384"},
-    /* Of one answer all records are unpacked at once, so that these two say how much memory is taken. */
     {"queued.min.messages", "50000"},
-    {"fetch.max.bytes", "1048576"},
     {"topic.metadata.refresh.interval.ms", "10000"}, /* of patterns: new topics are found within it */
     {"check.crcs", "true"},
     {"statistics.interval.ms", "0"},
@@ -146,6 +146,18 @@ static void consumer_on_commit(
 
 /* ---- opening and closing ----------------------------------------------------------------------------------- */
 
+/* All records of an answer are unpacked at once, so that its size says how much memory is taken. librdkafka wants it to be that of a record at least, which
+ * kafka.properties may say. */
+static int consumer_set_fetch(rd_kafka_conf_t *conf, struct error *error)
+{
+    const uint64_t record = client_number(conf, "message.max.bytes");
+    char text[24];
+    const struct config_pair fetch = {"fetch.max.bytes", text};
+
+    snprintf(text, sizeof text, "%" PRIu64, record > FETCH_BYTES ? record : FETCH_BYTES);
+    return consumer_set(conf, &fetch, 1, error);
+}
+
 static int consumer_configure(struct kafka_consumer *consumer, rd_kafka_conf_t *conf, struct error *error)
 {
     const struct kafka_consumer_options *options = &consumer->options;
@@ -159,6 +171,7 @@ static int consumer_configure(struct kafka_consumer *consumer, rd_kafka_conf_t *
     consumer->nudges =
         rd_kafka_conf_set(conf, "fetch.queue.backoff.ms", "10", NULL, 0) == RD_KAFKA_CONF_UNKNOWN;
     return consumer_set(conf, house_properties, COUNT_OF(house_properties), error) ||
+                   consumer_set_fetch(conf, error) ||
                    consumer_set(conf, options->properties->items, options->properties->count, error) ||
                    consumer_set(conf, own_properties, COUNT_OF(own_properties), error) ||
                    consumer_set(conf, &group, 1, error)

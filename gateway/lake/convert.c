@@ -23,7 +23,7 @@ struct conversion {
     size_t payloads; /* bytes in the batch */
     char id[CONVERT_ID_MAX + 1]; /* of the present row, */
     size_t id_prefix; /* which begins as all of the file's do, */
-    uint64_t id_base; /* and ends with how far behind this one its position is */
+    uint64_t id_base; /* and ends with its position, less this */
     uint64_t read; /* of the frames */
     struct bytes window; /* frames of which the first is not complete */
 };

@@ -101,9 +101,9 @@ def landed(lake, count, path="", seconds=60):
     return lines(lake, path)
 
 
-def produce(kafka, topic, messages):
+def produce(kafka, topic, messages, **properties):
     """(key, value[, headers[, time in ms]]), each to the partition of its key."""
-    producer = Producer({"bootstrap.servers": kafka.cluster.servers(), "linger.ms": 5, **CALM})
+    producer = Producer({"bootstrap.servers": kafka.cluster.servers(), "linger.ms": 5, **CALM, **properties})
     for key, value, *more in messages:
         headers, time = (list(more) + [None, None])[:2]
         producer.produce(topic, value, key, headers=headers, **({"timestamp": time} if time else {}))

@@ -176,6 +176,17 @@ def test_two_members_share_partitions_and_one_takes_over(land, kafka):
     assert sorted(found) == sorted(value for _, value in sent)
 
 
+def test_records_of_any_size_that_the_brokers_take(land, kafka):
+    """kafka.properties are the gateway's, too: message.max.bytes is no less than what one answer may bring."""
+    topic = kafka.create(kafka.name("large"), max_message_bytes=30_000_000)
+    values = [b'{"n":%d,"text":"%s"}' % (n, b"x" * (n * 3_000_000)) for n in range(4)]
+    produce(kafka, topic, [(b"k", value) for value in values], **{"message.max.bytes": 20_000_000})
+    one = land([{"topic": topic, "path": "large"}])
+    one.sets = [*one.sets, "kafka.properties.message.max.bytes=20000000"]
+    with one:
+        assert landed(land.lake, 4, "large") == values
+
+
 def test_more_open_files_than_the_usual_limit_of_descriptors(land, kafka):
     """The soft limit is raised; small buffers make files of most paths."""
     topic = kafka.create(kafka.name("wide"))
