@@ -39,8 +39,9 @@ def test_zeros_behind_a_packed_file(gateway):
     spool = Spool(gateway, done="archive")
     spool.start()
     for number, zeros in enumerate((1, 511, 10240, 200000)):
-        path = spool.move_in(f"{number}.gz", gzip.compress(spool.content(lines=1000)) + bytes(zeros))
-        subprocess.run(["gzip", "-t", path], check=True)
+        packed = gzip.compress(spool.content(lines=1000)) + bytes(zeros)
+        subprocess.run(["gzip", "-t"], input=packed, check=True)
+        spool.move_in(f"{number}.gz", packed)
     spool.move_in("between.gz", gzip.compress(spool.content()) + bytes(100) + gzip.compress(spool.content()))
     spool.judge()
     assert "files.failed" not in spool.gateway.said()
