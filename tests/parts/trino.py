@@ -67,8 +67,9 @@ def java():
 class Trino:
     """One server; its catalog `lake` reads files of this machine below `root`, by local:///, and objects by s3:// where an S3 server is named."""
 
-    def __init__(self, place, root, s3=None):
+    def __init__(self, place, root, s3=None, schema="default"):
         self.place = pathlib.Path(place)
+        self.schema = schema  # of names that say none
         self.port = free_ports(1)[0]
         etc = self.place / "etc"
         (etc / "catalog").mkdir(parents=True)
@@ -100,7 +101,7 @@ class Trino:
     def _request(self, method, path, body=None):
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
-            connection.request(method, path, body, {"X-Trino-User": "test", "X-Trino-Catalog": "lake", "X-Trino-Schema": "default", "X-Trino-Time-Zone": "UTC"})
+            connection.request(method, path, body, {"X-Trino-User": "test", "X-Trino-Catalog": "lake", "X-Trino-Schema": self.schema, "X-Trino-Time-Zone": "UTC"})
             return json.loads(connection.getresponse().read() or b"{}")
         finally:
             connection.close()
