@@ -224,4 +224,4 @@ def test_files_of_a_scenario_agree(tmp_path, scenario):
         elif "extends" in service:
             assert (scenario / service["extends"]["file"]).samefile(DOCKER / "compose.yaml") and service["extends"]["service"] in SERVICES
         else:
-            assert re.search(r":\d+(\.\d+)+$", service["image"])
+            assert re.search(r":(RELEASE\.)?\d[\d.TZ-]*$", service["image"])
